@@ -1,0 +1,673 @@
+/*
+ * Messages between the processes: the table made from ipc.def, its encoders
+ * and decoders, and the channel that enforces it. See ipc.h.
+ */
+#include "common/ipc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/buffer.h"
+#include "common/log.h"
+
+#define TYPE_LEN     sizeof(uint16_t)
+#define IP_LEN       17
+#define ENDPOINT_LEN (IP_LEN + 2)
+#define PREFIX_LEN   (IP_LEN + 1)
+#define FILTER_LEN   5
+
+/* A message that waits for a slow reader. */
+struct pending {
+	TAILQ_ENTRY(pending) entry;
+	int fd; /* duplicate, or -1 */
+	size_t len;
+	uint8_t bytes[];
+};
+
+struct ipc_channel {
+	int fd;
+	enum ipc_process self, peer;
+	bool running;
+	bool seen[IPC_TYPE_COUNT]; /* for IPC_ONCE */
+	TAILQ_HEAD(, pending) queue;
+	size_t backlog;
+	char violation[160];
+	uint8_t buffer[IPC_MESSAGE_MAX + 1]; /* one more: too long is seen */
+};
+
+/* The bounds of each message, from the bounds of its fields. */
+
+static const size_t min_size[IPC_TYPE_COUNT] = {
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
+	[IPC_TYPE_##NAME] = TYPE_LEN
+#define IPC_U8(field, low, high) +1
+#define IPC_U16(field)           +2
+#define IPC_U32(field)           +4
+#define IPC_U64(field)           +8
+#define IPC_BOOL(field)          +1
+#define IPC_BYTES(field, n)      +(n)
+#define IPC_UUID(field)          +16
+#define IPC_IP(field)            +IP_LEN
+#define IPC_ENDPOINT(field)      +ENDPOINT_LEN
+#define IPC_PREFIX(field)        +PREFIX_LEN
+#define IPC_TEXT(field, max)     +2
+#define IPC_LINES(field, max)    +2
+#define IPC_FILTERS(field, max)  +2
+#define IPC_END(NAME, name)      ,
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+};
+
+static const size_t max_size[IPC_TYPE_COUNT] = {
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
+	[IPC_TYPE_##NAME] = TYPE_LEN
+#define IPC_U8(field, low, high) +1
+#define IPC_U16(field)           +2
+#define IPC_U32(field)           +4
+#define IPC_U64(field)           +8
+#define IPC_BOOL(field)          +1
+#define IPC_BYTES(field, n)      +(n)
+#define IPC_UUID(field)          +16
+#define IPC_IP(field)            +IP_LEN
+#define IPC_ENDPOINT(field)      +ENDPOINT_LEN
+#define IPC_PREFIX(field)        +PREFIX_LEN
+#define IPC_TEXT(field, max)     +2 + (max)
+#define IPC_LINES(field, max)    +2 + (max)
+#define IPC_FILTERS(field, max)  +2 + FILTER_LEN * (max)
+#define IPC_END(NAME, name)      ,
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+};
+
+/* The table with what is not computed. */
+static const struct ipc_row rows[IPC_TYPE_COUNT] = {
+#define IPC_MESSAGE(NAME, name_, sender_, receiver_, rules_, fds_) \
+	[IPC_TYPE_##NAME] = {                                      \
+		.name = #NAME,                                     \
+		.sender = IPC_##sender_,                           \
+		.receiver = IPC_##receiver_,                       \
+		.rules = (rules_),                                 \
+		.fds = (fds_),                                     \
+	},
+#define IPC_NO_FIELDS
+#include "common/ipc-fields.h"
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+};
+
+const struct ipc_row *
+ipc_row(unsigned type)
+{
+	static struct ipc_row complete[IPC_TYPE_COUNT];
+
+	if (type == IPC_TYPE_NONE || type >= IPC_TYPE_COUNT)
+		return NULL;
+	complete[type] = rows[type];
+	complete[type].min = min_size[type];
+	complete[type].max = max_size[type];
+	return &complete[type];
+}
+
+const char *
+ipc_process_name(enum ipc_process process)
+{
+	static const char *const names[] = {
+		[IPC_PARENT] = "parent",
+		[IPC_NET] = "net-worker",
+		[IPC_CONTROL] = "control-worker",
+	};
+
+	return names[process];
+}
+
+/* Field encodings shared by all messages. */
+
+static void
+put_ip(struct writer *w, const struct ip_address *ip)
+{
+	writer_u8(w, ip->family);
+	writer_bytes(w, ip->bytes, sizeof(ip->bytes));
+}
+
+static void
+get_ip(struct cursor *c, struct ip_address *ip)
+{
+	ip->family = cursor_u8(c);
+	cursor_copy(c, ip->bytes, sizeof(ip->bytes));
+	if (ip->family != IP_NONE && ip->family != IP_V4 &&
+	    ip->family != IP_V6)
+		c->failed = true;
+	/* One form per address, so that they compare as bytes. */
+	for (size_t i = ip_size(ip); i < sizeof(ip->bytes); i++)
+		if (ip->bytes[i] != 0)
+			c->failed = true;
+}
+
+static void
+put_endpoint(struct writer *w, const struct endpoint *e)
+{
+	put_ip(w, &e->ip);
+	writer_be16(w, e->port);
+}
+
+static void
+get_endpoint(struct cursor *c, struct endpoint *e)
+{
+	get_ip(c, &e->ip);
+	e->port = cursor_be16(c);
+}
+
+static void
+put_prefix(struct writer *w, const struct ip_prefix *p)
+{
+	put_ip(w, &p->ip);
+	writer_u8(w, p->length);
+}
+
+static void
+get_prefix(struct cursor *c, struct ip_prefix *p)
+{
+	get_ip(c, &p->ip);
+	p->length = cursor_u8(c);
+	if (p->length > ip_size(&p->ip) * 8)
+		c->failed = true;
+	for (size_t i = p->length; i < ip_size(&p->ip) * 8; i++)
+		if (p->ip.bytes[i / 8] & (0x80 >> (i % 8)))
+			c->failed = true;
+}
+
+static void
+put_text(struct writer *w, const char *text, size_t max)
+{
+	size_t len = strnlen(text, max + 1);
+
+	if (len > max)
+		w->failed = true;
+	writer_be16(w, (uint16_t)len);
+	writer_bytes(w, text, len);
+}
+
+static void
+get_text(struct cursor *c, char *to, size_t max, bool newlines)
+{
+	size_t len = cursor_be16(c);
+	const uint8_t *bytes;
+
+	to[0] = '\0';
+	if (len > max)
+		c->failed = true;
+	if ((bytes = cursor_bytes(c, len)) == NULL)
+		return;
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] == 0x7f ||
+		    (bytes[i] < 0x20 && !(newlines && bytes[i] == '\n')))
+			c->failed = true;
+	memcpy(to, bytes, len);
+	to[len] = '\0';
+}
+
+static void
+put_filters(struct writer *w, const struct filter *filters, size_t count,
+    size_t max)
+{
+	if (count > max)
+		w->failed = true;
+	writer_be16(w, (uint16_t)count);
+	for (size_t i = 0; i < count && !w->failed; i++) {
+		writer_u8(w, filters[i].protocol);
+		writer_be16(w, filters[i].first);
+		writer_be16(w, filters[i].last);
+	}
+}
+
+static uint16_t
+get_filters(struct cursor *c, struct filter *filters, size_t max)
+{
+	uint16_t count = cursor_be16(c);
+
+	if (count > max)
+		c->failed = true;
+	for (size_t i = 0; i < count && !c->failed; i++) {
+		filters[i].protocol = cursor_u8(c);
+		filters[i].first = cursor_be16(c);
+		filters[i].last = cursor_be16(c);
+		if (filters[i].protocol < FILTER_TCP ||
+		    filters[i].protocol > FILTER_ICMP)
+			c->failed = true;
+	}
+	return count;
+}
+
+static uint8_t
+get_u8(struct cursor *c, int low, int high)
+{
+	uint8_t v = cursor_u8(c);
+
+	if (v < low || v > high)
+		c->failed = true;
+	return v;
+}
+
+/* encode_relay_present() and so on. */
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds)                 \
+	static void encode_##name(struct writer *w, const struct ipc_##name *m) \
+	{                                                                     \
+		(void)m;                                                      \
+		writer_be16(w, IPC_TYPE_##NAME);
+#define IPC_U8(field, low, high) writer_u8(w, m->field);
+#define IPC_U16(field)           writer_be16(w, m->field);
+#define IPC_U32(field)           writer_be32(w, m->field);
+#define IPC_U64(field)           writer_be64(w, m->field);
+#define IPC_BOOL(field)          writer_u8(w, m->field);
+#define IPC_BYTES(field, n)      writer_bytes(w, m->field, n);
+#define IPC_UUID(field)          writer_bytes(w, m->field.bytes, 16);
+#define IPC_IP(field)            put_ip(w, &m->field);
+#define IPC_ENDPOINT(field)      put_endpoint(w, &m->field);
+#define IPC_PREFIX(field)        put_prefix(w, &m->field);
+#define IPC_TEXT(field, max)     put_text(w, m->field, max);
+#define IPC_LINES(field, max)    put_text(w, m->field, max);
+#define IPC_FILTERS(field, max)  put_filters(w, m->field, m->field##_count, max);
+#define IPC_END(NAME, name)      }
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+
+/* decode_relay_present() and so on; the type has been read. */
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds)           \
+	static void decode_##name(struct cursor *c, struct ipc_##name *m) \
+	{                                                               \
+		(void)c;                                                \
+		(void)m;
+#define IPC_U8(field, low, high) m->field = get_u8(c, low, high);
+#define IPC_U16(field)           m->field = cursor_be16(c);
+#define IPC_U32(field)           m->field = cursor_be32(c);
+#define IPC_U64(field)           m->field = cursor_be64(c);
+#define IPC_BOOL(field)          m->field = get_u8(c, 0, 1) == 1;
+#define IPC_BYTES(field, n)      cursor_copy(c, m->field, n);
+#define IPC_UUID(field)          cursor_copy(c, m->field.bytes, 16);
+#define IPC_IP(field)            get_ip(c, &m->field);
+#define IPC_ENDPOINT(field)      get_endpoint(c, &m->field);
+#define IPC_PREFIX(field)        get_prefix(c, &m->field);
+#define IPC_TEXT(field, max)     get_text(c, m->field, max, false);
+#define IPC_LINES(field, max)    get_text(c, m->field, max, true);
+#define IPC_FILTERS(field, max)  m->field##_count = get_filters(c, m->field, max);
+#define IPC_END(NAME, name)      }
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+
+struct ipc_channel *
+ipc_open(int fd, enum ipc_process self, enum ipc_process peer)
+{
+	struct ipc_channel *ch = calloc(1, sizeof(*ch));
+
+	if (ch == NULL)
+		return NULL;
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	ch->fd = fd;
+	ch->self = self;
+	ch->peer = peer;
+	TAILQ_INIT(&ch->queue);
+	return ch;
+}
+
+static void
+pending_free(struct ipc_channel *ch, struct pending *p)
+{
+	TAILQ_REMOVE(&ch->queue, p, entry);
+	ch->backlog--;
+	if (p->fd != -1)
+		close(p->fd);
+	explicit_bzero(p->bytes, p->len);
+	free(p);
+}
+
+void
+ipc_close(struct ipc_channel *ch)
+{
+	struct pending *p;
+
+	if (ch == NULL)
+		return;
+	while ((p = TAILQ_FIRST(&ch->queue)) != NULL)
+		pending_free(ch, p);
+	close(ch->fd);
+	explicit_bzero(ch->buffer, sizeof(ch->buffer));
+	free(ch);
+}
+
+int
+ipc_fd(const struct ipc_channel *ch)
+{
+	return ch->fd;
+}
+
+void
+ipc_set_running(struct ipc_channel *ch)
+{
+	ch->running = true;
+}
+
+bool
+ipc_is_running(const struct ipc_channel *ch)
+{
+	return ch->running;
+}
+
+size_t
+ipc_backlog(const struct ipc_channel *ch)
+{
+	return ch->backlog;
+}
+
+const char *
+ipc_violation(const struct ipc_channel *ch)
+{
+	return ch->violation;
+}
+
+/* 0 sent, 1 would block, -1 the peer is gone. */
+static int
+transmit(int to, const uint8_t *bytes, size_t len, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { (void *)(uintptr_t)bytes, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd != -1) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.space;
+		msg.msg_controllen = sizeof(control.space);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	while (sendmsg(to, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == -1) {
+		if (errno == EINTR)
+			continue;
+		if (errno == EAGAIN || errno == ENOBUFS)
+			return 1;
+		return -1;
+	}
+	return 0;
+}
+
+static int
+enqueue(struct ipc_channel *ch, const uint8_t *bytes, size_t len, int fd)
+{
+	struct pending *p;
+
+	if (ch->backlog >= IPC_QUEUE_MAX ||
+	    (p = malloc(sizeof(*p) + len)) == NULL) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	p->fd = -1;
+	if (fd != -1 && (p->fd = fcntl(fd, F_DUPFD_CLOEXEC, 5)) == -1) {
+		free(p);
+		return -1;
+	}
+	p->len = len;
+	memcpy(p->bytes, bytes, len);
+	TAILQ_INSERT_TAIL(&ch->queue, p, entry);
+	ch->backlog++;
+	return 0;
+}
+
+int
+ipc_flush(struct ipc_channel *ch)
+{
+	struct pending *p;
+
+	while ((p = TAILQ_FIRST(&ch->queue)) != NULL) {
+		int r = transmit(ch->fd, p->bytes, p->len, p->fd);
+
+		if (r == 1)
+			return 0;
+		pending_free(ch, p);
+		if (r == -1) {
+			errno = EPIPE;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Whether the table lets this end send the message now. */
+static bool
+may_send(const struct ipc_channel *ch, enum ipc_type type, int fd)
+{
+	unsigned state = ch->running ? IPC_RUNNING : IPC_STARTING;
+
+	return rows[type].sender == ch->self &&
+	    rows[type].receiver == ch->peer && (rows[type].rules & state) &&
+	    (fd != -1) == (rows[type].fds == 1);
+}
+
+static int
+send_encoded(struct ipc_channel *ch, enum ipc_type type, struct writer *w,
+    int fd)
+{
+	int r;
+
+	if (!may_send(ch, type, fd))
+		fatalx("internal error: %s must not send %s now",
+		    ipc_process_name(ch->self), rows[type].name);
+	if (writer_failed(w)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	if (ipc_flush(ch) == -1)
+		return -1;
+	r = ch->backlog > 0 ? 1 : transmit(ch->fd, w->base, w->len, fd);
+	if (r == 1)
+		return enqueue(ch, w->base, w->len, fd);
+	if (r == -1)
+		errno = EPIPE;
+	return r;
+}
+
+/* ipc_send_relay_present() and so on. */
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds)                  \
+	int ipc_send_##name(struct ipc_channel *ch, const struct ipc_##name *m) \
+	{                                                                      \
+		uint8_t bytes[IPC_MESSAGE_MAX];                                \
+		struct writer w;                                               \
+		int r;                                                         \
+                                                                               \
+		writer_init(&w, bytes, sizeof(bytes));                         \
+		encode_##name(&w, m);                                          \
+		r = send_encoded(ch, IPC_TYPE_##NAME, &w,                      \
+		    (fds) == 1 ? m->fd : -1);                                  \
+		if ((rules) & IPC_SECRET)                                      \
+			explicit_bzero(bytes, sizeof(bytes));                  \
+		return r;                                                      \
+	}
+#define IPC_NO_FIELDS
+#include "common/ipc-fields.h"
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+
+/* A message as it arrived. */
+struct arrival {
+	unsigned type;
+	size_t len;
+	int fd;
+	int fds; /* how many came; all but fd have been closed */
+	bool truncated;
+};
+
+static void
+take_descriptors(struct msghdr *msg, struct arrival *a)
+{
+	a->fd = -1;
+	a->fds = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL;
+	     c = CMSG_NXTHDR(msg, c)) {
+		size_t n;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (a->fds++ == 0)
+				a->fd = fd;
+			else
+				close(fd);
+		}
+	}
+	/* No free slot: Linux drops the descriptor and only says so here. */
+	if (msg->msg_flags & (MSG_CTRUNC | MSG_TRUNC))
+		a->truncated = true;
+}
+
+static enum ipc_result
+receive(struct ipc_channel *ch, struct arrival *a)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(4 * sizeof(int))];
+	} control;
+	struct iovec iov = { ch->buffer, sizeof(ch->buffer) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.space,
+		.msg_controllen = sizeof(control.space),
+	};
+	ssize_t n;
+
+	do
+		n = recvmsg(ch->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		return errno == EAGAIN ? IPC_EMPTY : IPC_CLOSED;
+	if (n == 0)
+		return IPC_CLOSED;
+	*a = (struct arrival) { .len = (size_t)n };
+	take_descriptors(&msg, a);
+	if (a->len >= TYPE_LEN)
+		a->type = load_be16(ch->buffer);
+	return IPC_HANDLED;
+}
+
+/* What the table has against the message, or NULL. */
+static const char *
+objection(const struct ipc_channel *ch, const struct arrival *a)
+{
+	unsigned state = ch->running ? IPC_RUNNING : IPC_STARTING;
+	const struct ipc_row *row;
+
+	if (a->type == IPC_TYPE_NONE || a->type >= IPC_TYPE_COUNT)
+		return "unknown type";
+	row = &rows[a->type];
+	if (row->sender != ch->peer)
+		return "not its message to send";
+	if (row->receiver != ch->self)
+		return "not for us";
+	if ((row->rules & state) == 0)
+		return "not in this state";
+	if ((row->rules & IPC_ONCE) && ch->seen[a->type])
+		return "sent twice";
+	if (a->len < min_size[a->type] || a->len > max_size[a->type])
+		return "wrong size";
+	if (a->truncated || a->fds != row->fds)
+		return "wrong number of descriptors";
+	return NULL;
+}
+
+static enum ipc_result
+violation(struct ipc_channel *ch, const struct arrival *a, const char *what)
+{
+	bool known = a->type > IPC_TYPE_NONE && a->type < IPC_TYPE_COUNT;
+
+	if (a->fd != -1)
+		close(a->fd);
+	explicit_bzero(ch->buffer, a->len);
+	snprintf(ch->violation, sizeof(ch->violation),
+	    "message %u (%s) of %zu bytes from %s: %s", a->type,
+	    known ? rows[a->type].name : "?", a->len, ipc_process_name(ch->peer),
+	    what);
+	return IPC_VIOLATION;
+}
+
+/*
+ * handle_relay_present() and so on: decode, refuse what is out of range or
+ * left over, call the handler, forget.
+ */
+#define IPC_MESSAGE(NAME, name_, sender, receiver, rules, fds)              \
+	static const char *handle_##name_(const struct ipc_handlers *h,      \
+	    void *ctx, struct cursor *c, int *fd)                           \
+	{                                                                   \
+		struct ipc_##name_ m = { .fd = *fd };                       \
+                                                                            \
+		if (h->name_ == NULL)                                       \
+			return "not expected";                              \
+		decode_##name_(c, &m);                                      \
+		if (!cursor_done(c))                                        \
+			return "malformed";                                 \
+		h->name_(ctx, &m);                                          \
+		*fd = m.fd;                                                 \
+		if ((rules) & IPC_SECRET)                                   \
+			explicit_bzero(&m, sizeof(m));                      \
+		return NULL;                                                \
+	}
+#define IPC_NO_FIELDS
+#include "common/ipc-fields.h"
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+
+static const char *
+handle(unsigned type, const struct ipc_handlers *h, void *ctx,
+    struct cursor *c, int *fd)
+{
+	switch (type) {
+#define IPC_MESSAGE(NAME, name_, sender, receiver, rules, fds) \
+	case IPC_TYPE_##NAME:                                  \
+		return handle_##name_(h, ctx, c, fd);
+#define IPC_NO_FIELDS
+#include "common/ipc-fields.h"
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+	default:
+		return "unknown type";
+	}
+}
+
+enum ipc_result
+ipc_dispatch(struct ipc_channel *ch, const struct ipc_handlers *handlers,
+    void *ctx)
+{
+	struct arrival a;
+	struct cursor c;
+	const char *what;
+	enum ipc_result r = receive(ch, &a);
+
+	if (r != IPC_HANDLED)
+		return r;
+	if ((what = objection(ch, &a)) != NULL)
+		return violation(ch, &a, what);
+	ch->seen[a.type] = true;
+	cursor_init(&c, ch->buffer + TYPE_LEN, a.len - TYPE_LEN);
+	if ((what = handle(a.type, handlers, ctx, &c, &a.fd)) != NULL)
+		return violation(ch, &a, what);
+	if (a.fd != -1)
+		close(a.fd);
+	if (rows[a.type].rules & IPC_SECRET)
+		explicit_bzero(ch->buffer, a.len);
+	return IPC_HANDLED;
+}

@@ -1,0 +1,150 @@
+/*
+ * Messages between the processes (design: "Messages"; the table is ipc.def).
+ *
+ * A channel is one end of a SOCK_SEQPACKET pair: one datagram is one message,
+ * a two-byte type followed by its fields. Before a handler runs, the table has
+ * been consulted: sender, receiver, state, size bounds, number of descriptors,
+ * and every field has been decoded and range-checked with nothing left over.
+ *
+ * A channel has no loop of its own. The owner waits for its descriptor and
+ * calls ipc_dispatch() when it is readable and ipc_flush() when it is writable
+ * and ipc_backlog() is not zero.
+ */
+#ifndef COMMON_IPC_H
+#define COMMON_IPC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/address.h"
+#include "common/filter.h"
+#include "common/uuid.h"
+
+#define IPC_MESSAGE_MAX 65536 /* bytes of one message, type included */
+#define IPC_QUEUE_MAX   4096  /* messages that wait for a slow reader */
+
+/* Well-known descriptors of a worker after exec. */
+#define IPC_FD_PARENT 3
+#define IPC_FD_LOG    4
+
+enum ipc_process {
+	IPC_PARENT,
+	IPC_NET,
+	IPC_CONTROL,
+};
+
+enum ipc_rule {
+	IPC_STARTING = 1 << 0,
+	IPC_RUNNING = 1 << 1,
+	IPC_ONCE = 1 << 2,
+	IPC_SECRET = 1 << 3,
+};
+
+enum ipc_type {
+	IPC_TYPE_NONE = 0,
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) IPC_TYPE_##NAME,
+#define IPC_NO_FIELDS
+#include "common/ipc-fields.h"
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+	IPC_TYPE_COUNT
+};
+
+/*
+ * One structure per message: struct ipc_relay_present and so on. fd is the
+ * descriptor that came with it, or -1; a handler that keeps it sets it to -1.
+ */
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
+	struct ipc_##name {                                   \
+		int fd;
+#define IPC_U8(field, low, high)  uint8_t field;
+#define IPC_U16(field)            uint16_t field;
+#define IPC_U32(field)            uint32_t field;
+#define IPC_U64(field)            uint64_t field;
+#define IPC_BOOL(field)           bool field;
+#define IPC_BYTES(field, n)       uint8_t field[n];
+#define IPC_UUID(field)           struct uuid field;
+#define IPC_IP(field)             struct ip_address field;
+#define IPC_ENDPOINT(field)       struct endpoint field;
+#define IPC_PREFIX(field)         struct ip_prefix field;
+#define IPC_TEXT(field, max)      char field[(max) + 1];
+#define IPC_LINES(field, max)     char field[(max) + 1];
+#define IPC_FILTERS(field, max)   struct filter field[max]; \
+	uint16_t field##_count;
+#define IPC_END(NAME, name) \
+	}                   \
+	;
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+
+struct ipc_channel;
+
+/*
+ * Takes the descriptor over (close-on-exec and non-blocking are set). NULL
+ * without memory.
+ */
+struct ipc_channel *ipc_open(int fd, enum ipc_process self,
+    enum ipc_process peer);
+void ipc_close(struct ipc_channel *); /* NULL is fine; wipes what waited */
+int ipc_fd(const struct ipc_channel *);
+/* The channel starts in IPC_STARTING; READY moves both ends on. */
+void ipc_set_running(struct ipc_channel *);
+bool ipc_is_running(const struct ipc_channel *);
+
+/*
+ * ipc_send_relay_present(channel, &message) and so on. A descriptor in
+ * message->fd stays the caller's. Returns 0, or -1 when the message does not
+ * fit its bounds, the queue is full or the peer is gone (errno says which:
+ * EMSGSIZE, ENOBUFS, EPIPE). Sending what the table forbids aborts.
+ */
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
+	int ipc_send_##name(struct ipc_channel *, const struct ipc_##name *);
+#define IPC_NO_FIELDS
+#include "common/ipc-fields.h"
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+
+/* Sends what waits, as far as the peer takes it; -1 when it is gone. */
+int ipc_flush(struct ipc_channel *);
+/* Messages that wait. */
+size_t ipc_backlog(const struct ipc_channel *);
+
+/*
+ * A handler per message. One that is NULL is not expected here, and its
+ * message is a violation like any other.
+ */
+struct ipc_handlers {
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
+	void (*name)(void *ctx, struct ipc_##name *);
+#define IPC_NO_FIELDS
+#include "common/ipc-fields.h"
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+};
+
+enum ipc_result {
+	IPC_HANDLED,   /* one message was handled; there may be more */
+	IPC_EMPTY,     /* nothing is there */
+	IPC_CLOSED,    /* the peer is gone */
+	IPC_VIOLATION, /* see ipc_violation() */
+};
+
+/* Receives one message and calls its handler. */
+enum ipc_result ipc_dispatch(struct ipc_channel *, const struct ipc_handlers *,
+    void *ctx);
+/* What was wrong, for the log: type, sender, length, rule. */
+const char *ipc_violation(const struct ipc_channel *);
+
+/* The table, for tests and for postern-ipc(7). */
+struct ipc_row {
+	const char *name;
+	enum ipc_process sender, receiver;
+	unsigned rules; /* enum ipc_rule */
+	int fds;
+	size_t min, max; /* bytes, type included */
+};
+const struct ipc_row *ipc_row(unsigned type); /* NULL: no such type */
+const char *ipc_process_name(enum ipc_process);
+
+#endif /* COMMON_IPC_H */

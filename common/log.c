@@ -1,0 +1,247 @@
+/* Log records and their two sinks: see log.h. */
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LIMIT_INTERVAL_NS INT64_C(10000000000) /* one line per ten seconds */
+#define LIMIT_BURST       5
+#define LINE_MAX_LEN      (LOG_TEXT_MAX * 6 + 256) /* worst case of JSON */
+
+/* Where this process's records go; set once, before anything is logged. */
+static struct {
+	int worker_fd; /* -1: this process is the sink */
+	const char *process;
+	enum log_level level;
+	enum log_format format;
+} sink = { -1, "posternd", LOG_LEVEL_INFO, LOG_FORMAT_HUMAN };
+
+static const char *const level_names[] = {
+	[LOG_LEVEL_ERROR] = "error",
+	[LOG_LEVEL_WARN] = "warn",
+	[LOG_LEVEL_INFO] = "info",
+	[LOG_LEVEL_DEBUG] = "debug",
+	[LOG_LEVEL_TRACE] = "trace",
+};
+
+static const char *const level_labels[] = {
+	[LOG_LEVEL_ERROR] = "ERROR",
+	[LOG_LEVEL_WARN] = " WARN",
+	[LOG_LEVEL_INFO] = " INFO",
+	[LOG_LEVEL_DEBUG] = "DEBUG",
+	[LOG_LEVEL_TRACE] = "TRACE",
+};
+
+void
+log_init_sink(const char *process, enum log_level level, enum log_format format)
+{
+	sink.worker_fd = -1;
+	sink.process = process;
+	sink.level = level;
+	sink.format = format;
+}
+
+void
+log_init_worker(int fd, enum log_level level)
+{
+	sink.worker_fd = fd;
+	sink.level = level;
+}
+
+enum log_level
+log_get_level(void)
+{
+	return sink.level;
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
+bool
+log_parse_level(const char *text, enum log_level *level)
+{
+	for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_TRACE; i++) {
+		if (strcmp(text, level_names[i]) == 0) {
+			*level = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Appends one byte of text, escaped where it would not print. */
+static size_t
+escape(char *to, unsigned char c, enum log_format format)
+{
+	if (format == LOG_FORMAT_JSON && (c == '"' || c == '\\')) {
+		to[0] = '\\';
+		to[1] = (char)c;
+		return 2;
+	}
+	if (c >= 0x20 && c < 0x7f) {
+		to[0] = (char)c;
+		return 1;
+	}
+	return (size_t)sprintf(to,
+	    format == LOG_FORMAT_JSON ? "\\u%04x" : "\\x%02x", c);
+}
+
+static size_t
+timestamp(char *to, size_t size)
+{
+	struct timespec ts;
+	struct tm tm;
+	size_t len;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	len = (size_t)snprintf(to, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ",
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+	    tm.tm_sec, ts.tv_nsec / 1000000);
+	return len < size ? len : size - 1;
+}
+
+/* One line to standard output by one write, so that lines do not mix. */
+static void
+print(const char *process, enum log_level level, const char *text, size_t len)
+{
+	char line[LINE_MAX_LEN], when[40];
+	size_t at;
+
+	timestamp(when, sizeof(when));
+	if (sink.format == LOG_FORMAT_JSON)
+		at = (size_t)snprintf(line, sizeof(line),
+		    "{\"time\":\"%s\",\"level\":\"%s\",\"process\":\"%s\","
+		    "\"message\":\"",
+		    when, level_names[level], process);
+	else
+		at = (size_t)snprintf(line, sizeof(line), "%s %s %s: ", when,
+		    level_labels[level], process);
+	for (size_t i = 0; i < len; i++)
+		at += escape(line + at, (unsigned char)text[i], sink.format);
+	if (sink.format == LOG_FORMAT_JSON) {
+		line[at++] = '"';
+		line[at++] = '}';
+	}
+	line[at++] = '\n';
+	/* A log that cannot be written has nobody to be reported to. */
+	(void)!write(STDOUT_FILENO, line, at);
+}
+
+bool
+log_relay(const char *process, const void *record, size_t len)
+{
+	const uint8_t *bytes = record;
+
+	if (len < 2 || len > LOG_TEXT_MAX + 1 || bytes[0] > LOG_LEVEL_TRACE)
+		return false;
+	if (bytes[0] <= sink.level)
+		print(process, (enum log_level)bytes[0],
+		    (const char *)bytes + 1, len - 1);
+	return true;
+}
+
+static void
+emit(enum log_level level, const char *text, size_t len)
+{
+	char record[LOG_TEXT_MAX + 1];
+
+	if (sink.worker_fd == -1) {
+		print(sink.process, level, text, len);
+		return;
+	}
+	record[0] = (char)level;
+	memcpy(record + 1, text, len);
+	/* A full log channel drops the record: the data path does not wait. */
+	(void)send(sink.worker_fd, record, len + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void
+vlog(enum log_level level, int error, const char *fmt, va_list ap)
+{
+	char text[LOG_TEXT_MAX];
+	int saved = errno, n;
+	size_t len;
+
+	if (level > sink.level)
+		return;
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	if (n < 0)
+		return;
+	len = (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
+	if (error != 0) {
+		const char *reason = strerrordesc_np(error);
+
+		n = snprintf(text + len, sizeof(text) - len, ": %s",
+		    reason == NULL ? "unknown error" : reason);
+		len += (size_t)n;
+		if (len >= sizeof(text))
+			len = sizeof(text) - 1;
+	}
+	if (len > 0)
+		emit(level, text, len);
+	errno = saved;
+}
+
+#define LOG_FUNCTION(name, level, error)             \
+	void name(const char *fmt, ...)              \
+	{                                            \
+		va_list ap;                          \
+                                                     \
+		va_start(ap, fmt);                   \
+		vlog(level, error, fmt, ap);         \
+		va_end(ap);                          \
+	}
+
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR, 0)
+LOG_FUNCTION(log_warn, LOG_LEVEL_WARN, errno)
+LOG_FUNCTION(log_warnx, LOG_LEVEL_WARN, 0)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO, 0)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, 0)
+LOG_FUNCTION(log_trace, LOG_LEVEL_TRACE, 0)
+
+void
+fatal(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vlog(LOG_LEVEL_ERROR, errno, fmt, ap);
+	va_end(ap);
+	_exit(1);
+}
+
+void
+fatalx(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vlog(LOG_LEVEL_ERROR, 0, fmt, ap);
+	va_end(ap);
+	_exit(1);
+}
+
+bool
+log_allow(struct log_limit *l, int64_t now_ns, uint32_t *held_before)
+{
+	int64_t earliest = now_ns - LIMIT_BURST * LIMIT_INTERVAL_NS;
+
+	if (l->next_ns > now_ns) {
+		l->held++;
+		return false;
+	}
+	l->next_ns = (l->next_ns < earliest ? earliest : l->next_ns) +
+	    LIMIT_INTERVAL_NS;
+	*held_before = l->held;
+	l->held = 0;
+	return true;
+}
