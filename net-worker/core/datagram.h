@@ -1,0 +1,24 @@
+/*
+ * A UDP datagram on its way out of a protocol core. Data packets never take
+ * this form: they are written in place (see shard.h).
+ */
+#ifndef NET_WORKER_CORE_DATAGRAM_H
+#define NET_WORKER_CORE_DATAGRAM_H
+
+#include "common/address.h"
+
+/* Inner packet + WireGuard + ChannelData: spec/tunnel.md 1.2. */
+#define INNER_PACKET_MAX      1280
+#define WIREGUARD_OVERHEAD    32
+#define CHANNEL_DATA_OVERHEAD 4
+#define DATAGRAM_MAX \
+	(INNER_PACKET_MAX + WIREGUARD_OVERHEAD + CHANNEL_DATA_OVERHEAD)
+
+struct datagram {
+	struct endpoint to;
+	struct ip_address from; /* IP_NONE: the kernel chooses the source */
+	size_t length;          /* bytes of data */
+	uint8_t data[DATAGRAM_MAX];
+};
+
+#endif /* NET_WORKER_CORE_DATAGRAM_H */

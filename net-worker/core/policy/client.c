@@ -1,0 +1,368 @@
+/*
+ * One client's grants: see client.h. They are kept in an array of pointers,
+ * ascending by resource id, which is the order that the compiled form wants.
+ */
+#include "net-worker/core/policy/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "net-worker/core/policy/compiled.h"
+
+/* What an expiry too far away to be represented becomes: spec/policy.md 2.5. */
+#define EXPIRY_FALLBACK_S 86400
+
+#define GRANTS_AT_FIRST 8
+
+struct client {
+	struct uuid id;
+	struct ip_address v4, v6;
+	struct grant **grants;
+	size_t count;
+	size_t room;
+};
+
+static struct ip_address
+address_of(const struct ip_address *ip, enum ip_family family)
+{
+	return ip->family == family ? *ip : (struct ip_address){ 0 };
+}
+
+struct client *
+client_new(const struct uuid *id, const struct ip_address *v4,
+    const struct ip_address *v6)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->id = *id;
+	c->v4 = address_of(v4, IP_V4);
+	c->v6 = address_of(v6, IP_V6);
+	return c;
+}
+
+static void
+grant_free(struct grant *g)
+{
+	if (g == NULL)
+		return;
+	free(g->filters);
+	free(g);
+}
+
+void
+client_free(struct client *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->count; i++)
+		grant_free(c->grants[i]);
+	free(c->grants);
+	free(c);
+}
+
+const struct uuid *
+client_id(const struct client *c)
+{
+	return &c->id;
+}
+
+bool
+client_has_addresses(const struct client *c, const struct ip_address *v4,
+    const struct ip_address *v6)
+{
+	return ip_equal(&c->v4, v4) && ip_equal(&c->v6, v6);
+}
+
+struct ip_address
+client_address(const struct client *c, enum ip_family family)
+{
+	switch (family) {
+	case IP_V4:
+		return c->v4;
+	case IP_V6:
+		return c->v6;
+	default:
+		return (struct ip_address){ 0 };
+	}
+}
+
+/* Where the grant of the resource is, or would have to be. */
+static size_t
+find(const struct client *c, const struct uuid *resource, bool *there)
+{
+	size_t low = 0, high = c->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (uuid_compare(&c->grants[middle]->resource, resource) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*there =
+	    low < c->count && uuid_equal(&c->grants[low]->resource, resource);
+	return low;
+}
+
+static struct grant *
+lookup(const struct client *c, const struct uuid *resource)
+{
+	bool there;
+	size_t i = find(c, resource, &there);
+
+	return there ? c->grants[i] : NULL;
+}
+
+static void
+remove_at(struct client *c, size_t i)
+{
+	grant_free(c->grants[i]);
+	c->count--;
+	memmove(&c->grants[i], &c->grants[i + 1],
+	    (c->count - i) * sizeof(c->grants[0]));
+}
+
+static bool
+make_room(struct client *c)
+{
+	size_t room = c->room == 0 ? GRANTS_AT_FIRST : c->room * 2;
+	struct grant **grants;
+
+	if (c->count < c->room)
+		return true;
+	grants = reallocarray(c->grants, room, sizeof(grants[0]));
+	if (grants == NULL)
+		return false;
+	c->grants = grants;
+	c->room = room;
+	return true;
+}
+
+static bool
+network_valid(const struct ip_prefix *p)
+{
+	struct ip_address first = p->ip;
+
+	if (p->ip.family == IP_NONE || p->length > ip_size(&p->ip) * 8)
+		return false;
+	for (size_t bit = p->length; bit < sizeof(first.bytes) * 8; bit++)
+		first.bytes[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
+	return ip_equal(&first, &p->ip);
+}
+
+static bool
+grant_valid(const struct grant *g)
+{
+	if (g->filter_count > FILTERS_MAX)
+		return false;
+	switch (g->type) {
+	case RESOURCE_CIDR:
+		return network_valid(&g->network);
+	case RESOURCE_DNS:
+		return memchr(g->pattern, '\0', sizeof(g->pattern)) != NULL;
+	case RESOURCE_INTERNET:
+		return true;
+	}
+	return false;
+}
+
+/* Replaces the filters of the grant, or leaves it as it is. */
+static bool
+set_filters(struct grant *g, const struct filter *filters, size_t count)
+{
+	struct filter *copy = NULL;
+
+	if (g->type == RESOURCE_INTERNET)
+		count = 0; /* never has filters: spec/policy.md 2.3 */
+	if (count > FILTERS_MAX)
+		return false;
+	if (count > 0) {
+		copy = reallocarray(NULL, count, sizeof(*copy));
+		if (copy == NULL)
+			return false;
+		memcpy(copy, filters, count * sizeof(*copy));
+	}
+	free(g->filters);
+	g->filters = copy;
+	g->filter_count = count;
+	return true;
+}
+
+static enum grant_result
+grant_again(struct client *c, size_t i, const struct grant *from)
+{
+	struct grant *g = c->grants[i];
+
+	g->expires = from->expires;
+	if (g->type != from->type)
+		return GRANT_TYPE_CONFLICT;
+	if (!set_filters(g, from->filters, from->filter_count)) {
+		remove_at(c, i);
+		return GRANT_NO_MEMORY;
+	}
+	return GRANT_UPDATED;
+}
+
+static struct grant *
+grant_copy(const struct grant *from)
+{
+	struct grant *g = malloc(sizeof(*g));
+
+	if (g == NULL)
+		return NULL;
+	*g = *from;
+	g->filters = NULL;
+	if (!set_filters(g, from->filters, from->filter_count)) {
+		free(g);
+		return NULL;
+	}
+	return g;
+}
+
+enum grant_result
+client_grant(struct client *c, const struct grant *from)
+{
+	struct grant *g;
+	bool there;
+	size_t i = find(c, &from->resource, &there);
+
+	if (!grant_valid(from))
+		return GRANT_INVALID;
+	if (there)
+		return grant_again(c, i, from);
+	if (!make_room(c) || (g = grant_copy(from)) == NULL)
+		return GRANT_NO_MEMORY;
+	memmove(&c->grants[i + 1], &c->grants[i],
+	    (c->count - i) * sizeof(c->grants[0]));
+	c->grants[i] = g;
+	c->count++;
+	return GRANT_NEW;
+}
+
+bool
+client_revoke(struct client *c, const struct uuid *resource)
+{
+	bool there;
+	size_t i = find(c, resource, &there);
+
+	if (there)
+		remove_at(c, i);
+	return there;
+}
+
+bool
+client_update_filters(struct client *c, const struct uuid *resource,
+    enum resource_type type, const struct filter *filters, size_t count)
+{
+	bool there;
+	size_t i = find(c, resource, &there);
+
+	if (!there || c->grants[i]->type != type)
+		return false;
+	if (!set_filters(c->grants[i], filters, count))
+		remove_at(c, i);
+	return true;
+}
+
+bool
+client_set_expiry(
+    struct client *c, const struct uuid *resource, struct mono expires)
+{
+	struct grant *g = lookup(c, resource);
+
+	if (g == NULL)
+		return false;
+	g->expires = expires;
+	return true;
+}
+
+size_t
+client_grant_count(const struct client *c)
+{
+	return c->count;
+}
+
+const struct grant *
+client_get_grant(const struct client *c, size_t i)
+{
+	return i < c->count ? c->grants[i] : NULL;
+}
+
+struct mono
+client_deadline(const struct client *c)
+{
+	struct mono deadline = MONO_NEVER;
+
+	for (size_t i = 0; i < c->count; i++)
+		deadline = mono_min(deadline, c->grants[i]->expires);
+	return deadline;
+}
+
+bool
+client_expire(struct client *c, struct mono now, struct uuid *gone)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		if (mono_is_never(c->grants[i]->expires) ||
+		    !mono_due(c->grants[i]->expires, now))
+			continue;
+		*gone = c->grants[i]->resource;
+		remove_at(c, i);
+		return true;
+	}
+	return false;
+}
+
+struct mono
+client_expiry_from_unix(uint64_t expires_at, struct mono now, uint64_t now_unix)
+{
+	struct mono expires;
+
+	if (expires_at <= now_unix)
+		return now;
+	if (expires_at - now_unix > INT64_MAX)
+		return mono_add_s(now, EXPIRY_FALLBACK_S);
+	expires = mono_add_s(now, (int64_t)(expires_at - now_unix));
+	/* What overflows is a mistake, not a grant for ever. */
+	if (mono_is_never(expires))
+		return mono_add_s(now, EXPIRY_FALLBACK_S);
+	return expires;
+}
+
+struct policy *
+client_compile(const struct client *c, const struct ip_address *gateway_v4,
+    const struct ip_address *gateway_v6, bool expose_host)
+{
+	struct parties parties = {
+		.client_v4 = c->v4,
+		.client_v6 = c->v6,
+		.gateway_v4 = address_of(gateway_v4, IP_V4),
+		.gateway_v6 = address_of(gateway_v6, IP_V6),
+		.expose_host = expose_host,
+	};
+	struct resource_source *resources =
+	    calloc(c->count + 1, sizeof(*resources));
+	struct route_source *routes = calloc(c->count + 1, sizeof(*routes));
+	struct policy *policy = NULL;
+	uint32_t n = 0;
+
+	if (resources == NULL || routes == NULL)
+		goto out;
+	for (size_t i = 0; i < c->count; i++) {
+		const struct grant *g = c->grants[i];
+
+		if (g->type != RESOURCE_CIDR)
+			continue;
+		resources[n] = (struct resource_source){ g->resource,
+			g->filters, g->filter_count };
+		routes[n] = (struct route_source){ g->network, n };
+		n++;
+	}
+	policy = policy_compile(&parties, resources, n, routes, n);
+out:
+	free(resources);
+	free(routes);
+	return policy;
+}

@@ -1,0 +1,93 @@
+/*
+ * The engine's record of one client: who it is, what it was granted and until
+ * when (spec/policy.md 2). It outlives connections. Compiles itself into the
+ * immutable policy.h form that a shard enforces.
+ */
+#ifndef NET_WORKER_CORE_POLICY_CLIENT_H
+#define NET_WORKER_CORE_POLICY_CLIENT_H
+
+#include "common/time.h"
+#include "net-worker/core/policy/policy.h"
+
+/* One resource granted to one client. */
+struct grant {
+	struct uuid resource;
+	enum resource_type type;
+	struct ip_prefix network; /* CIDR only */
+	char pattern[256];        /* DNS only */
+	struct filter *filters;
+	size_t filter_count;
+	struct mono expires; /* MONO_NEVER: not at all */
+};
+
+struct client;
+
+/* NULL without memory. An address of another family than said is none. */
+struct client *client_new(const struct uuid *, const struct ip_address *v4,
+    const struct ip_address *v6);
+void client_free(struct client *);
+const struct uuid *client_id(const struct client *);
+bool client_has_addresses(const struct client *, const struct ip_address *v4,
+    const struct ip_address *v6);
+struct ip_address client_address(const struct client *, enum ip_family);
+
+enum grant_result {
+	GRANT_NEW,
+	GRANT_UPDATED,       /* filters and expiry replaced */
+	GRANT_TYPE_CONFLICT, /* known id, other type: only the expiry is set */
+	GRANT_INVALID,       /* no such type or network, or too many filters */
+	GRANT_NO_MEMORY,     /* the resource is not granted, even if it was */
+};
+
+/*
+ * Copies the grant and its filters. spec/policy.md 2.4, rows one and two.
+ * Nothing changes if it is invalid.
+ *
+ * What a grant permits is never widened by what is wrong with it: a filter of
+ * an unknown protocol permits nothing, and it still counts as one, so that the
+ * list is not an empty one.
+ */
+enum grant_result client_grant(struct client *, const struct grant *);
+/* reject_access; false when it was not there. */
+bool client_revoke(struct client *, const struct uuid *resource);
+/*
+ * resource_updated: filters only, same type required; true when something
+ * changed. Filters that cannot be kept, for want of memory or as too many,
+ * withdraw the grant: the old ones may be wider.
+ */
+bool client_update_filters(struct client *, const struct uuid *resource,
+    enum resource_type, const struct filter *, size_t count);
+/* The expiry of a grant that is there; false otherwise. */
+bool client_set_expiry(
+    struct client *, const struct uuid *resource, struct mono expires);
+size_t client_grant_count(const struct client *);
+/* In ascending order of resource ids; NULL at the end. */
+const struct grant *client_get_grant(const struct client *, size_t i);
+
+struct mono client_deadline(const struct client *);
+/*
+ * Removes one grant that has expired and copies its id to gone, or returns
+ * false when there is none. To be called until false.
+ */
+bool client_expire(struct client *, struct mono now, struct uuid *gone);
+
+/*
+ * The unix time of the portal as a point in monotonic time: now_unix is the
+ * wall clock at now. Past is now; too large is a day (spec/policy.md 2.5).
+ */
+struct mono client_expiry_from_unix(
+    uint64_t expires_at, struct mono now, uint64_t now_unix);
+
+/*
+ * The compiled form for the shard, or NULL without memory; then the one that is
+ * in force must not stay so. gateway_v4 and gateway_v6 are our own tunnel
+ * addresses, IP_NONE where there is none; expose_host lifts the rule that our
+ * own address answers DNS and echo only (spec/policy.md 3, step 8).
+ *
+ * Expiry is not part of it: compile again after client_expire.
+ */
+struct policy *client_compile(const struct client *,
+    const struct ip_address *gateway_v4, const struct ip_address *gateway_v6,
+    bool expose_host);
+
+#endif /* NET_WORKER_CORE_POLICY_CLIENT_H */

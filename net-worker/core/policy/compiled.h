@@ -1,0 +1,114 @@
+/*
+ * The compiled form behind policy.h: a few contiguous arrays in one
+ * allocation, written once by compile.c and only read by policy.c and routes.c.
+ */
+#ifndef NET_WORKER_CORE_POLICY_COMPILED_H
+#define NET_WORKER_CORE_POLICY_COMPILED_H
+
+#include <endian.h>
+#include <string.h>
+
+#include "net-worker/core/policy/policy.h"
+
+/* Part of another array. */
+struct slice {
+	uint32_t first;
+	uint32_t count;
+};
+
+struct port_range {
+	uint16_t first, last; /* inclusive */
+};
+
+/* What one resource permits: spec/policy.md 5.2. */
+struct rules {
+	struct uuid resource;
+	bool everything; /* its list of filters is empty */
+	bool icmp;
+	struct slice tcp, udp; /* of ranges: ascending, disjoint */
+};
+
+/* An address as a number, to compare at once; IPv4 in the topmost bits. */
+struct number {
+	uint64_t high, low;
+};
+
+/*
+ * All routes to one network. Networks are sorted by first address, then by
+ * length, so that the last one that starts at or before an address, and the
+ * parents of that one, are all that can contain the address.
+ */
+struct network {
+	struct number first, mask;
+	uint32_t parent; /* the smallest other one around it, or NO_NETWORK */
+	struct slice routes; /* of routes */
+};
+
+#define NO_NETWORK UINT32_MAX
+
+struct routes {
+	struct network *networks; /* IPv4 ones, then IPv6 ones */
+	struct slice v4, v6;      /* of networks */
+	uint32_t *routes;    /* indices of rules; of one network: descending */
+	struct rules *rules; /* ascending by resource */
+	struct port_range *ranges;
+};
+
+struct parties {
+	struct ip_address client_v4, client_v6;   /* IP_NONE: has none */
+	struct ip_address gateway_v4, gateway_v6; /* likewise */
+	bool expose_host;
+};
+
+struct policy {
+	struct parties parties;
+	struct routes routes;
+};
+
+static inline struct number
+number_of(const struct ip_address *ip)
+{
+	struct number n;
+
+	memcpy(&n, ip->bytes, sizeof(n));
+	return (struct number){ be64toh(n.high), be64toh(n.low) };
+}
+
+static inline bool
+network_contains(const struct network *n, struct number ip)
+{
+	return ((n->first.high ^ ip.high) & n->mask.high) == 0 &&
+	    ((n->first.low ^ ip.low) & n->mask.low) == 0;
+}
+
+enum coverage {
+	NOT_COVERED,
+	COVERED_REJECTED,
+	COVERED_PERMITTED,
+};
+
+/* The choice of spec/policy.md 5.4; *resource is set when permitted. */
+enum coverage routes_classify(const struct routes *, const struct ip_address *,
+    enum packet_kind, uint16_t port, struct uuid *resource);
+
+/* A resource and a route to it, before they are compiled. */
+struct resource_source {
+	struct uuid id;
+	const struct filter *filters;
+	size_t filter_count;
+};
+
+struct route_source {
+	struct ip_prefix network;
+	uint32_t resource; /* index */
+};
+
+/*
+ * Resources must be in ascending order of their ids; routes are sorted in
+ * place. NULL without memory, or with more sources than anybody has.
+ */
+struct policy *policy_compile(const struct parties *,
+    const struct resource_source *, size_t resource_count,
+    struct route_source *, size_t route_count);
+
+#endif /* NET_WORKER_CORE_POLICY_COMPILED_H */
