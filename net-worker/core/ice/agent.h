@@ -1,0 +1,122 @@
+/*
+ * The controlled ICE agent of one connection: spec/tunnel.md 3.
+ *
+ * Sans-IO: candidates, Binding messages and time go in; checks, answers and
+ * events are drained. Paths are named by addresses: local is the base of a
+ * local candidate, that is a socket address of ours, or an address allocated
+ * on a relay, in which case whoever sends wraps the message for the relay.
+ */
+#ifndef NET_WORKER_CORE_ICE_AGENT_H
+#define NET_WORKER_CORE_ICE_AGENT_H
+
+#include "common/time.h"
+#include "net-worker/core/ice/candidate.h"
+#include "net-worker/core/stun.h"
+
+#define ICE_CREDENTIAL_MAX 128
+#define ICE_PAIRS_MAX      100
+#define ICE_MESSAGE_MAX    512 /* the longest check or answer we make */
+
+struct ice_credentials {
+	char username[ICE_CREDENTIAL_MAX + 1];
+	char password[ICE_CREDENTIAL_MAX + 1];
+};
+
+enum ice_state {
+	ICE_NEW,
+	ICE_CHECKING,
+	ICE_CONNECTED,
+	ICE_COMPLETED,
+	ICE_DISCONNECTED,
+};
+
+struct ice_message {
+	struct endpoint local;
+	bool relayed; /* local is an allocated address */
+	struct endpoint remote;
+	size_t length;
+	uint8_t data[ICE_MESSAGE_MAX];
+};
+
+enum ice_event_type {
+	ICE_EVENT_STATE,     /* state; only the latest is reported */
+	ICE_EVENT_NOMINATED, /* another pair is the path now */
+	ICE_EVENT_PATH_LOST, /* the path's pair is gone and no other is there */
+};
+
+struct ice_event {
+	enum ice_event_type type;
+	enum ice_state state;
+	/* Of NOMINATED. */
+	struct endpoint local, remote;
+	bool relayed; /* local is an allocated address of ours */
+	enum candidate_kind remote_kind;
+};
+
+struct ice_agent;
+
+/* NULL without memory. The first timer is due at once. */
+struct ice_agent *ice_agent_new(const struct ice_credentials *local,
+    const struct ice_credentials *remote, struct mono now);
+void ice_agent_free(struct ice_agent *); /* NULL is fine; wipes credentials */
+const struct ice_credentials *ice_agent_local(const struct ice_agent *);
+const struct ice_credentials *ice_agent_remote(const struct ice_agent *);
+
+/*
+ * Offers a local candidate (kind, address, base, via); its priority is computed
+ * here. Returns true when it is new to the peer and has to be announced, as
+ * copied to announce.
+ */
+bool ice_agent_add_local(struct ice_agent *, struct mono now,
+    const struct candidate *, struct candidate *announce);
+/*
+ * Matched by address and kind. True when it was live: it has to be withdrawn.
+ */
+bool ice_agent_remove_local(
+    struct ice_agent *, struct mono now, const struct candidate *);
+/* The live local candidates by descending priority; i from 0, NULL at the end.
+ */
+const struct candidate *ice_agent_get_local(const struct ice_agent *, size_t i);
+
+/*
+ * A candidate the portal signalled. Also adds the optimistic candidates of
+ * spec/tunnel.md 3.8. False when it is refused or nothing new.
+ */
+bool ice_agent_add_remote(
+    struct ice_agent *, struct mono now, const struct candidate *);
+/* Withdrawn by the peer; matched by address, kind and related. */
+void ice_agent_remove_remote(
+    struct ice_agent *, struct mono now, const struct candidate *);
+/* The live remote candidates, peer-reflexive and optimistic ones included. */
+const struct candidate *ice_agent_get_remote(
+    const struct ice_agent *, size_t i);
+
+/*
+ * A Binding request or success that arrived at local (a socket address or an
+ * allocated one) from remote. False when it was ignored.
+ */
+bool ice_agent_input(struct ice_agent *, struct mono now,
+    const struct endpoint *local, const struct endpoint *remote,
+    const struct stun_message *);
+
+/*
+ * Whether a Binding success with this transaction id is for this agent; if it
+ * is too late, ice_agent_input() will say so.
+ */
+bool ice_agent_has_transaction(
+    const struct ice_agent *, const uint8_t transaction[STUN_TRANSACTION_LEN]);
+
+struct mono ice_agent_deadline(const struct ice_agent *);
+void ice_agent_timeout(struct ice_agent *, struct mono now);
+/*
+ * To be drained after every call above, messages before events: the check on
+ * a newly nominated path must be sent before anything else is sent there.
+ */
+bool ice_agent_transmit(struct ice_agent *, struct ice_message *);
+bool ice_agent_event(struct ice_agent *, struct ice_event *);
+
+enum ice_state ice_agent_state(const struct ice_agent *);
+/* Active or idle schedule of checks (3.9, 3.13); all pairs at once. */
+void ice_agent_set_idle(struct ice_agent *, struct mono now, bool idle);
+
+#endif /* NET_WORKER_CORE_ICE_AGENT_H */
