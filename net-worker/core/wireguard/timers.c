@@ -1,0 +1,142 @@
+/*
+ * WireGuard's timers: a few deadlines that events move and a time-out takes
+ * away. The numbers are those of spec/tunnel.md 2.4, classic column.
+ */
+#include <sodium.h>
+
+#include "net-worker/core/wireguard/timers.h"
+
+/* In seconds, where nothing else is said. */
+#define REKEY_AFTER_TIME      120
+#define REJECT_AFTER_TIME     180
+#define REKEY_TIMEOUT         5
+#define REKEY_ATTEMPT_TIME    20
+#define KEEPALIVE_TIMEOUT     10
+#define SILENCE_TIMEOUT       (KEEPALIVE_TIMEOUT + REKEY_TIMEOUT)
+#define REKEY_ON_RECEIVE_TIME (REJECT_AFTER_TIME - SILENCE_TIMEOUT)
+#define DEAD_TIME             (3 * REJECT_AFTER_TIME)
+#define JITTER_MAX_MS         333
+
+void
+tunnel_timers_init(struct tunnel_timers *t)
+{
+	t->keepalive_at = t->silence_at = MONO_NEVER;
+	t->rekey_at = t->rekey_sent_at = t->rekey_received_at = MONO_NEVER;
+}
+
+void
+tunnel_session_started(
+    struct tunnel_timers *t, struct mono established, bool initiator)
+{
+	t->silence_at = MONO_NEVER;
+	t->rekey_at = t->rekey_sent_at = t->rekey_received_at = MONO_NEVER;
+	if (!initiator)
+		return;
+	t->rekey_at = mono_add_s(established, REJECT_AFTER_TIME);
+	t->rekey_sent_at = mono_add_s(established, REKEY_AFTER_TIME);
+	t->rekey_received_at = mono_add_s(established, REKEY_ON_RECEIVE_TIME);
+}
+
+void
+tunnel_data_sent(struct tunnel_timers *t, struct mono now)
+{
+	tunnel_any_sent(t);
+	if (mono_is_never(t->silence_at))
+		t->silence_at = mono_add_s(now, SILENCE_TIMEOUT);
+	t->rekey_at = mono_min(t->rekey_at, t->rekey_sent_at);
+}
+
+void
+tunnel_any_sent(struct tunnel_timers *t)
+{
+	t->keepalive_at = MONO_NEVER;
+}
+
+void
+tunnel_data_received(struct tunnel_timers *t, struct mono now)
+{
+	tunnel_any_received(t);
+	if (mono_is_never(t->keepalive_at))
+		t->keepalive_at = mono_add_s(now, KEEPALIVE_TIMEOUT);
+	t->rekey_at = mono_min(t->rekey_at, t->rekey_received_at);
+}
+
+void
+tunnel_any_received(struct tunnel_timers *t)
+{
+	t->silence_at = MONO_NEVER;
+}
+
+struct mono
+tunnel_deadline(const struct tunnel_timers *t)
+{
+	return mono_min(t->keepalive_at, mono_min(t->silence_at, t->rekey_at));
+}
+
+unsigned
+tunnel_timeout(struct tunnel_timers *t, struct mono now)
+{
+	unsigned due = 0;
+
+	if (mono_due(t->keepalive_at, now)) {
+		t->keepalive_at = MONO_NEVER;
+		due |= TUNNEL_KEEPALIVE;
+	}
+	if (mono_due(t->silence_at, now)) {
+		t->silence_at = MONO_NEVER;
+		due |= TUNNEL_HANDSHAKE;
+	}
+	if (mono_due(t->rekey_at, now)) {
+		t->rekey_at = t->rekey_sent_at = t->rekey_received_at =
+		    MONO_NEVER;
+		due |= TUNNEL_HANDSHAKE;
+	}
+	return due;
+}
+
+static struct mono
+jittered(struct mono t)
+{
+	return mono_add_ms(t, randombytes_uniform(JITTER_MAX_MS + 1));
+}
+
+void
+handshake_timers_init(struct handshake_timers *t, struct mono now)
+{
+	handshake_done(t, now);
+}
+
+void
+handshake_want(struct handshake_timers *t, struct mono now)
+{
+	if (mono_is_never(t->send_at))
+		t->send_at = jittered(now);
+}
+
+void
+handshake_done(struct handshake_timers *t, struct mono now)
+{
+	t->dead_at = mono_add_s(now, DEAD_TIME);
+	t->send_at = t->give_up_at = MONO_NEVER;
+}
+
+struct mono
+handshake_deadline(const struct handshake_timers *t)
+{
+	return mono_min(t->dead_at, mono_min(t->send_at, t->give_up_at));
+}
+
+unsigned
+handshake_timeout(struct handshake_timers *t, struct mono now)
+{
+	if (mono_due(t->dead_at, now) || mono_due(t->give_up_at, now)) {
+		t->dead_at = t->send_at = t->give_up_at = MONO_NEVER;
+		return HANDSHAKE_EXPIRED;
+	}
+	if (!mono_due(t->send_at, now))
+		return 0;
+	if (mono_is_never(t->give_up_at))
+		t->give_up_at = mono_add_s(now, REKEY_ATTEMPT_TIME);
+	t->send_at = jittered(mono_add_s(now, REKEY_TIMEOUT));
+	return HANDSHAKE_SEND;
+}
