@@ -1,0 +1,336 @@
+/*
+ * The engine as an object: its making, its clock, and the way in for datagrams
+ * (spec/tunnel.md 1.3). See engine.h and state.h.
+ */
+#include "net-worker/engine/engine.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/log.h"
+#include "net-worker/core/wireguard/message.h"
+#include "net-worker/engine/state.h"
+
+/* Deadlines of many connections are served together, this much late. */
+#define TICK_MS 10
+
+struct engine *
+engine_new(const struct engine_host *host, const struct packet_sink *sink,
+    struct mono now, uint64_t unix_now, bool expose_host)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+
+	if (e == NULL || (e->relays = relays_new()) == NULL) {
+		free(e);
+		return NULL;
+	}
+	e->host = *host;
+	e->sink = *sink;
+	e->expose_host = expose_host;
+	e->started = now;
+	e->started_unix = unix_now;
+	e->deadline = MONO_NEVER;
+	TAILQ_INIT(&e->members);
+	TAILQ_INIT(&e->connections);
+	TAILQ_INIT(&e->dirty);
+	cookie_guard_init(&e->guard, now);
+	if (!noise_identity_generate(&e->identity)) {
+		engine_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+void
+engine_free(struct engine *e)
+{
+	struct connection *c;
+	struct member *m;
+
+	if (e == NULL)
+		return;
+	while ((c = TAILQ_FIRST(&e->connections)) != NULL)
+		connection_close(e, c);
+	while ((m = TAILQ_FIRST(&e->members)) != NULL) {
+		TAILQ_REMOVE(&e->members, m, entry);
+		client_free(m->client);
+		free(m);
+	}
+	relays_free(e->relays);
+	free(e->snapshot);
+	cookie_guard_wipe(&e->guard);
+	noise_identity_wipe(&e->identity);
+	free(e);
+}
+
+const uint8_t *
+engine_public_key(const struct engine *e)
+{
+	return e->identity.public_key;
+}
+
+struct engine_summary
+engine_summary(const struct engine *e)
+{
+	struct engine_summary sum = { .clients = e->member_count };
+	const struct connection *c;
+
+	TAILQ_FOREACH(c, &e->connections, entry)
+		sum.connections += c->state == CONNECTION_CONNECTED ||
+		    c->state == CONNECTION_IDLE;
+	for (size_t i = 0; i < relays_count(e->relays); i++) {
+		const struct allocation *a = relays_get(e->relays, i);
+
+		sum.relays +=
+		    allocation_relayed(a, IP_V4).ip.family != IP_NONE ||
+		    allocation_relayed(a, IP_V6).ip.family != IP_NONE;
+	}
+	return sum;
+}
+
+void
+engine_send(struct engine *e, const struct endpoint *to,
+    const struct ip_address *from, const void *data, size_t len)
+{
+	uint8_t *room = e->sink.udp(e->sink.ctx, to, from, 0, len);
+
+	if (room != NULL)
+		memcpy(room, data, len);
+}
+
+/* Draining: everything that a call has set going leaves within the call. */
+
+void
+engine_touch(struct engine *e, struct connection *c)
+{
+	if (c->dirty)
+		return;
+	c->dirty = true;
+	TAILQ_INSERT_TAIL(&e->dirty, c, dirty_entry);
+}
+
+static bool
+drain_relays(struct engine *e, struct mono now)
+{
+	struct datagram d;
+	struct relays_event event;
+	bool any = false;
+
+	while (relays_transmit(e->relays, &d))
+		engine_send(e, &d.to, &d.from, d.data, d.length);
+	while (relays_event(e->relays, &event)) {
+		paths_relay_event(e, now, &event);
+		any = true;
+	}
+	return any;
+}
+
+void
+engine_settle(struct engine *e, struct mono now)
+{
+	struct connection *c;
+
+	while (drain_relays(e, now) || !TAILQ_EMPTY(&e->dirty)) {
+		while ((c = TAILQ_FIRST(&e->dirty)) != NULL) {
+			TAILQ_REMOVE(&e->dirty, c, dirty_entry);
+			c->dirty = false;
+			paths_drain(e, now, c);
+			e->deadline =
+			    mono_min(e->deadline, connection_deadline(c));
+		}
+	}
+	e->deadline = mono_min(e->deadline, relays_deadline(e->relays));
+	e->deadline = mono_min(e->deadline, members_deadline(e));
+}
+
+struct mono
+engine_deadline(const struct engine *e)
+{
+	return e->deadline;
+}
+
+void
+engine_timeout(struct engine *e, struct mono now)
+{
+	struct connection *c, *next;
+
+	if (!mono_due(e->deadline, now))
+		return;
+	e->deadline = MONO_NEVER;
+	relays_timeout(e->relays, now);
+	members_timeout(e, now);
+	TAILQ_FOREACH_SAFE(c, &e->connections, entry, next) {
+		struct mono due = connection_deadline(c);
+
+		if (mono_due(due, now))
+			connection_timeout(e, now, c);
+		else
+			e->deadline = mono_min(e->deadline, due);
+	}
+	engine_settle(e, now);
+	if (mono_before(e->deadline, mono_add_ms(now, TICK_MS)))
+		e->deadline = mono_add_ms(now, TICK_MS);
+}
+
+/* The way in. */
+
+/*
+ * What came from a relay's port: true when it was for a TURN client or from a
+ * relay we no longer know. Otherwise what is left to look at: a peer's datagram
+ * out of a channel, or the datagram as it was.
+ */
+static bool
+from_relay(struct engine *e, struct mono now, struct way *way,
+    const uint8_t **data, size_t *len)
+{
+	struct allocation *a = relays_at(e->relays, &way->from);
+	bool former =
+	    a == NULL && relays_formerly_used(e->relays, &way->from.ip);
+	const uint8_t *bytes = *data;
+	struct stun_message message;
+	struct endpoint peer;
+
+	if (*len == 0)
+		return true;
+	if (bytes[0] < 4) {
+		if (!stun_parse(bytes, *len, &message) ||
+		    (a == NULL && !former))
+			return false;
+		if (a != NULL)
+			allocation_input(
+			    a, now, &way->local, &way->from, &message);
+		return true;
+	}
+	if (bytes[0] < 64 || bytes[0] > 79 || *len < CHANNEL_DATA_OVERHEAD ||
+	    load_be16(bytes + 2) != *len - CHANNEL_DATA_OVERHEAD ||
+	    (a == NULL && !former))
+		return false;
+	if (a == NULL || !allocation_received(a, now, load_be16(bytes), &peer))
+		return true;
+	way->relay = way->from;
+	way->channel = load_be16(bytes);
+	way->local = allocation_relayed(a, peer.ip.family);
+	way->from = peer;
+	*data += CHANNEL_DATA_OVERHEAD;
+	*len -= CHANNEL_DATA_OVERHEAD;
+	return false;
+}
+
+void
+engine_datagram(struct engine *e, struct mono now, const struct arrival *a,
+    const uint8_t *data, size_t len)
+{
+	struct way way = { .local = a->local, .from = a->from };
+	struct stun_message message;
+
+	if (a->from.port == TURN_PORT &&
+	    from_relay(e, now, &way, &data, &len)) {
+		engine_settle(e, now);
+		return;
+	}
+	if (stun_parse(data, len, &message))
+		paths_stun(e, now, &way, &message);
+	else if (message_classify(data, len) != MESSAGE_INVALID)
+		handshake_message(e, now, &way, data, len);
+	engine_settle(e, now);
+}
+
+static void
+channel_used(struct engine *e, struct mono now, const struct shard_event *event)
+{
+	struct allocation *a = relays_at(e->relays, &event->relay);
+	struct endpoint peer;
+
+	if (a != NULL)
+		allocation_received(a, now, event->channel, &peer);
+}
+
+void
+engine_shard_event(
+    struct engine *e, struct mono now, const struct shard_event *event)
+{
+	struct connection *c = connection_of_index(e, event->connection);
+	struct member *m;
+
+	switch (event->type) {
+	case SHARD_EVENT_CHANNEL_USED:
+		channel_used(e, now, event);
+		break;
+	case SHARD_EVENT_POLICY_OLD:
+		policy_free(event->policy);
+		break;
+	case SHARD_EVENT_CONFIRMED:
+		break;
+	case SHARD_EVENT_HANDSHAKE:
+		if (c != NULL)
+			handshake_want(&c->handshake, now);
+		break;
+	case SHARD_EVENT_ACTIVITY:
+		if (c != NULL)
+			connection_active(e, now, c);
+		break;
+	case SHARD_EVENT_GOODBYE:
+		if (c != NULL && (m = member_find(e, &c->client)) != NULL)
+			member_remove(e, now, m, false);
+		c = NULL;
+		break;
+	}
+	if (c != NULL)
+		engine_touch(e, c);
+	engine_settle(e, now);
+}
+
+/* Messages about relays. */
+
+void
+engine_relays_begin(struct engine *e)
+{
+	relays_begin(e->relays);
+}
+
+void
+engine_relay_removed(struct engine *e, const struct uuid *id)
+{
+	relays_removed(e->relays, id);
+}
+
+void
+engine_relay_present(
+    struct engine *e, struct mono now, const struct ipc_relay_present *m)
+{
+	struct relay_config config = {
+		.id = m->relay,
+		.address = { m->v4, m->v6 },
+	};
+
+	strlcpy(config.username, m->username, sizeof(config.username));
+	strlcpy(config.password, m->password, sizeof(config.password));
+	if (!relays_present(e->relays, now, &config))
+		log_warnx("the portal names more than %d relays: one is left "
+			  "out",
+		    RELAYS_MAX);
+	sodium_memzero(&config, sizeof(config));
+}
+
+void
+engine_relays_commit(struct engine *e, struct mono now)
+{
+	relays_commit(e->relays, now);
+	engine_settle(e, now);
+}
+
+void
+engine_shutdown(struct engine *e, struct mono now)
+{
+	struct connection *c;
+	struct datagram d;
+
+	TAILQ_FOREACH(c, &e->connections, entry)
+		connection_goodbye(e, c);
+	for (size_t i = 0; i < relays_count(e->relays); i++)
+		if (allocation_release(relays_get(e->relays, i), &d))
+			engine_send(e, &d.to, &d.from, d.data, d.length);
+	engine_settle(e, now);
+}

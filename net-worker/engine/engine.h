@@ -1,0 +1,82 @@
+/*
+ * The engine: everything of the data plane that is not data. It keeps the
+ * allocations on the relays, runs ICE and WireGuard handshakes, and turns the
+ * portal's authorizations into the policies that the shard enforces.
+ *
+ * Sans-IO: messages of control-worker, datagrams that are not WireGuard data,
+ * events of the shard and the time go in; datagrams, commands to the shard and
+ * messages for control-worker come out, through the host, within the call.
+ */
+#ifndef NET_WORKER_ENGINE_ENGINE_H
+#define NET_WORKER_ENGINE_ENGINE_H
+
+#include "common/ipc.h"
+#include "common/time.h"
+#include "net-worker/shard.h"
+#include "net-worker/sink.h"
+
+/* What the engine asks of the process around it. */
+struct engine_host {
+	void *ctx;
+	void (*command)(void *ctx, const struct shard_command *);
+	void (*acknowledged)(void *ctx, uint64_t serial);
+	void (*refused)(void *ctx, uint64_t serial);
+	/* Candidate lines for a client, each ended by '\n', best first. */
+	void (*candidates)(void *ctx, const struct uuid *client, bool withdrawn,
+	    const char *lines);
+	void (*closed)(void *ctx, const struct uuid *client);
+	void (*no_relays)(void *ctx);
+};
+
+struct engine;
+
+/*
+ * A fresh static key is made. unix_now is the wall clock at now; both stay the
+ * reference for expiry times (spec/policy.md 2.5). NULL without memory.
+ */
+struct engine *engine_new(const struct engine_host *,
+    const struct packet_sink *, struct mono now, uint64_t unix_now,
+    bool expose_host);
+void engine_free(struct engine *); /* NULL is fine; wipes keys */
+const uint8_t *engine_public_key(const struct engine *);
+
+/* Messages of control-worker, as ipc.def describes them. */
+void engine_interface(
+    struct engine *, struct mono, const struct ipc_interface *);
+void engine_relays_begin(struct engine *);
+void engine_relay_removed(struct engine *, const struct uuid *);
+void engine_relay_present(
+    struct engine *, struct mono, const struct ipc_relay_present *);
+void engine_relays_commit(struct engine *, struct mono);
+void engine_authorization(
+    struct engine *, struct mono, const struct ipc_authorization *);
+void engine_revocation(
+    struct engine *, struct mono, const struct ipc_revocation *);
+void engine_grants_begin(struct engine *);
+void engine_grants_entry(struct engine *, const struct ipc_grants_entry *);
+void engine_grants_commit(struct engine *, struct mono);
+void engine_resource_update(
+    struct engine *, struct mono, const struct ipc_resource_update *);
+void engine_remote_candidates(
+    struct engine *, struct mono, struct ipc_remote_candidates *);
+
+/* A datagram that shard_datagram() left to us. */
+void engine_datagram(struct engine *, struct mono, const struct arrival *,
+    const uint8_t *data, size_t len);
+void engine_shard_event(
+    struct engine *, struct mono, const struct shard_event *);
+struct mono engine_deadline(const struct engine *);
+void engine_timeout(struct engine *, struct mono);
+
+/* Goodbye to every client; our allocations are given back. */
+void engine_shutdown(struct engine *, struct mono);
+
+/* For the title and for queries. */
+struct engine_summary {
+	size_t clients;     /* with at least one grant */
+	size_t connections; /* with a path */
+	size_t relays;      /* with an allocation */
+};
+struct engine_summary engine_summary(const struct engine *);
+
+#endif /* NET_WORKER_ENGINE_ENGINE_H */

@@ -1,0 +1,392 @@
+/*
+ * Clients and what they may reach: authorization, revocation, expiry and the
+ * portal's snapshot (spec/policy.md 2). Whatever changes here is compiled into
+ * a new policy, and the shard enforces that one from then on.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "net-worker/engine/state.h"
+
+struct member *
+member_find(struct engine *e, const struct uuid *client)
+{
+	struct member *m;
+
+	TAILQ_FOREACH(m, &e->members, entry)
+		if (uuid_equal(client_id(m->client), client))
+			return m;
+	return NULL;
+}
+
+struct member *
+member_of_peer(struct engine *e, uint32_t peer)
+{
+	struct member *m;
+
+	TAILQ_FOREACH(m, &e->members, entry)
+		if (m->peer == peer)
+			return m;
+	return NULL;
+}
+
+static struct policy *
+compile(struct engine *e, const struct member *m)
+{
+	return client_compile(
+	    m->client, &e->own_v4, &e->own_v6, e->expose_host);
+}
+
+/* Hands the shard the policy as it is now; without memory, none at all. */
+static void
+enforce(struct engine *e, struct mono now, struct member *m)
+{
+	struct shard_command command = {
+		.type = SHARD_POLICY,
+		.peer = m->peer,
+		.policy = compile(e, m),
+	};
+
+	if (command.policy != NULL) {
+		e->host.command(e->host.ctx, &command);
+		return;
+	}
+	log_error("no memory for a client's policy: the client is cut off");
+	member_remove(e, now, m, true);
+}
+
+static struct member *
+member_add(struct engine *e, const struct ipc_authorization *a)
+{
+	struct member *m = calloc(1, sizeof(*m));
+	struct shard_command command = { .type = SHARD_PEER_ADD };
+
+	if (m == NULL)
+		return NULL;
+	m->client = client_new(&a->client, &a->client_v4, &a->client_v6);
+	if (m->client == NULL ||
+	    (command.client.policy = compile(e, m)) == NULL) {
+		client_free(m->client);
+		free(m);
+		return NULL;
+	}
+	m->peer = e->next_peer++;
+	command.peer = m->peer;
+	command.client.v4 = a->client_v4;
+	command.client.v6 = a->client_v6;
+	TAILQ_INSERT_TAIL(&e->members, m, entry);
+	e->member_count++;
+	e->host.command(e->host.ctx, &command);
+	return m;
+}
+
+void
+member_remove(struct engine *e, struct mono now, struct member *m, bool goodbye)
+{
+	struct connection *c = connection_find(e, client_id(m->client));
+	struct shard_command command = {
+		.type = SHARD_PEER_REMOVE,
+		.peer = m->peer,
+	};
+
+	(void)now;
+	if (c != NULL) {
+		if (goodbye)
+			connection_goodbye(e, c);
+		connection_close(e, c);
+	}
+	e->host.command(e->host.ctx, &command);
+	TAILQ_REMOVE(&e->members, m, entry);
+	e->member_count--;
+	client_free(m->client);
+	free(m);
+}
+
+/* Enforces what is left; a client without grants is sent away. */
+static void
+changed(struct engine *e, struct mono now, struct member *m)
+{
+	if (client_grant_count(m->client) == 0)
+		member_remove(e, now, m, true);
+	else
+		enforce(e, now, m);
+}
+
+static void
+log_grant(
+    const char *what, const struct uuid *client, const struct uuid *resource)
+{
+	char who[UUID_TEXT_LEN + 1], which[UUID_TEXT_LEN + 1];
+
+	log_info("%s: client %s, resource %s", what, uuid_format(client, who),
+	    uuid_format(resource, which));
+}
+
+static struct mono
+expiry(const struct engine *e, struct mono now, uint64_t expires_at)
+{
+	int64_t elapsed = mono_ms_between(e->started, now) / 1000;
+
+	if (expires_at == 0)
+		return MONO_NEVER;
+	return client_expiry_from_unix(
+	    expires_at, now, e->started_unix + (uint64_t)elapsed);
+}
+
+static enum grant_result
+grant(struct engine *e, struct mono now, struct member *m,
+    const struct ipc_authorization *a)
+{
+	struct grant g = {
+		.resource = a->resource,
+		.type = (enum resource_type)a->type,
+		.network = a->network,
+		.filters = (struct filter *)(uintptr_t)a->filters,
+		.filter_count = a->filters_count,
+		.expires = expiry(e, now, a->expires_at),
+	};
+
+	strlcpy(g.pattern, a->pattern, sizeof(g.pattern));
+	return client_grant(m->client, &g);
+}
+
+/*
+ * The client's record for the authorization. One with other addresses than
+ * before is another client under the same id (spec/policy.md 2.1).
+ */
+static struct member *
+member_for(struct engine *e, struct mono now, const struct ipc_authorization *a)
+{
+	struct member *m = member_find(e, &a->client);
+
+	if (m != NULL &&
+	    !client_has_addresses(m->client, &a->client_v4, &a->client_v6)) {
+		member_remove(e, now, m, false);
+		m = NULL;
+	}
+	return m != NULL ? m : member_add(e, a);
+}
+
+static bool
+authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
+{
+	struct member *m;
+	bool fresh;
+
+	if (e->own_v4.family == IP_NONE && e->own_v6.family == IP_NONE)
+		return false;
+	if (a->client_v4.family != IP_V4 || a->client_v6.family != IP_V6 ||
+	    !ip_in_tunnel_range(&a->client_v4) ||
+	    !ip_in_tunnel_range(&a->client_v6)) {
+		log_warnx("the portal gave a client an address outside the "
+			  "tunnel range: refused");
+		return false;
+	}
+	if (a->use_iceless) {
+		log_warnx("the portal asks for an ICE-less connection, which "
+			  "we did not offer: refused");
+		return false;
+	}
+	fresh = member_find(e, &a->client) == NULL;
+	if ((m = member_for(e, now, a)) == NULL)
+		return false;
+	if (connection_upsert(e, now, a, m->peer) == NULL) {
+		if (fresh)
+			member_remove(e, now, m, false);
+		return false;
+	}
+	switch (grant(e, now, m, a)) {
+	case GRANT_INVALID:
+	case GRANT_NO_MEMORY:
+		changed(e, now, m);
+		return false;
+	case GRANT_TYPE_CONFLICT:
+		log_error("the portal changed the type of a resource a client "
+			  "holds: only its expiry is taken over");
+		break;
+	case GRANT_NEW:
+		log_grant("access granted", &a->client, &a->resource);
+		break;
+	case GRANT_UPDATED:
+		break;
+	}
+	enforce(e, now, m);
+	return true;
+}
+
+void
+engine_authorization(
+    struct engine *e, struct mono now, const struct ipc_authorization *a)
+{
+	/* The answer goes out before the candidates: spec/tunnel.md 3.4. */
+	if (authorize(e, now, a))
+		e->host.acknowledged(e->host.ctx, a->serial);
+	else
+		e->host.refused(e->host.ctx, a->serial);
+	engine_settle(e, now);
+}
+
+void
+engine_revocation(
+    struct engine *e, struct mono now, const struct ipc_revocation *r)
+{
+	struct member *m = member_find(e, &r->client);
+
+	if (m != NULL && client_revoke(m->client, &r->resource)) {
+		log_grant("access revoked", &r->client, &r->resource);
+		changed(e, now, m);
+	}
+	engine_settle(e, now);
+}
+
+void
+engine_resource_update(
+    struct engine *e, struct mono now, const struct ipc_resource_update *u)
+{
+	struct member *m, *next;
+
+	TAILQ_FOREACH_SAFE(m, &e->members, entry, next)
+		if (client_update_filters(m->client, &u->resource,
+			(enum resource_type)u->type, u->filters,
+			u->filters_count))
+			enforce(e, now, m);
+	engine_settle(e, now);
+}
+
+void
+engine_interface(
+    struct engine *e, struct mono now, const struct ipc_interface *i)
+{
+	struct member *m, *next;
+
+	if (ip_equal(&e->own_v4, &i->v4) && ip_equal(&e->own_v6, &i->v6))
+		return;
+	e->own_v4 = i->v4;
+	e->own_v6 = i->v6;
+	TAILQ_FOREACH_SAFE(m, &e->members, entry, next)
+		enforce(e, now, m);
+	engine_settle(e, now);
+}
+
+/* The snapshot: begin, entries, commit (spec/policy.md 2.4, init). */
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const struct snapshot_entry *x = a, *y = b;
+	int order = uuid_compare(&x->client, &y->client);
+
+	return order != 0 ? order : uuid_compare(&x->resource, &y->resource);
+}
+
+void
+engine_grants_begin(struct engine *e)
+{
+	e->snapshot_count = 0;
+	e->snapshot_open = true;
+}
+
+void
+engine_grants_entry(struct engine *e, const struct ipc_grants_entry *entry)
+{
+	if (!e->snapshot_open)
+		return;
+	if (e->snapshot_count == e->snapshot_size) {
+		size_t size = e->snapshot_size == 0 ? 64 : e->snapshot_size * 2;
+		struct snapshot_entry *more =
+		    reallocarray(e->snapshot, size, sizeof(*more));
+
+		/* What is missing from the list is revoked: it fails closed. */
+		if (more == NULL) {
+			log_error("no memory for the portal's list of grants");
+			return;
+		}
+		e->snapshot = more;
+		e->snapshot_size = size;
+	}
+	e->snapshot[e->snapshot_count++] = (struct snapshot_entry){
+		.client = entry->client,
+		.resource = entry->resource,
+		.expires_at = entry->expires_at,
+	};
+}
+
+/* The client's grants become those of the snapshot; true when any changed. */
+static bool
+reconcile(struct engine *e, struct mono now, struct member *m)
+{
+	struct snapshot_entry key = { .client = *client_id(m->client) };
+	const struct grant *g;
+	bool any = false;
+
+	for (size_t i = 0; (g = client_get_grant(m->client, i)) != NULL;) {
+		const struct snapshot_entry *found;
+
+		key.resource = g->resource;
+		found = e->snapshot_count == 0
+		    ? NULL
+		    : bsearch(&key, e->snapshot, e->snapshot_count, sizeof(key),
+			  compare_entries);
+		if (found != NULL) {
+			client_set_expiry(m->client, &key.resource,
+			    expiry(e, now, found->expires_at));
+			i++;
+			continue;
+		}
+		client_revoke(m->client, &key.resource);
+		log_grant("access revoked by the portal's list", &key.client,
+		    &key.resource);
+		any = true;
+	}
+	return any;
+}
+
+void
+engine_grants_commit(struct engine *e, struct mono now)
+{
+	struct member *m, *next;
+
+	if (!e->snapshot_open)
+		return;
+	e->snapshot_open = false;
+	if (e->snapshot_count > 0)
+		qsort(e->snapshot, e->snapshot_count, sizeof(*e->snapshot),
+		    compare_entries);
+	TAILQ_FOREACH_SAFE(m, &e->members, entry, next)
+		if (reconcile(e, now, m))
+			changed(e, now, m);
+	engine_settle(e, now);
+}
+
+/* Expiry. */
+
+struct mono
+members_deadline(const struct engine *e)
+{
+	struct mono first = MONO_NEVER;
+	const struct member *m;
+
+	TAILQ_FOREACH(m, &e->members, entry)
+		first = mono_min(first, client_deadline(m->client));
+	return first;
+}
+
+void
+members_timeout(struct engine *e, struct mono now)
+{
+	struct member *m, *next;
+
+	TAILQ_FOREACH_SAFE(m, &e->members, entry, next) {
+		struct uuid gone;
+		bool any = false;
+
+		while (client_expire(m->client, now, &gone)) {
+			log_grant(
+			    "access expired", client_id(m->client), &gone);
+			any = true;
+		}
+		if (any)
+			changed(e, now, m);
+	}
+}

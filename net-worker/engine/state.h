@@ -1,0 +1,171 @@
+/*
+ * The engine's insides, shared by the files of this folder and nobody else:
+ *
+ *	engine.c	the object, its clock and the way in for datagrams
+ *	grants.c	clients and what they may reach
+ *	connection.c	making and ending connections
+ *	paths.c		relays, candidates, ICE, nominated paths
+ *	handshake.c	WireGuard handshakes
+ */
+#ifndef NET_WORKER_ENGINE_STATE_H
+#define NET_WORKER_ENGINE_STATE_H
+
+#include <sys/queue.h>
+
+#include "net-worker/core/ice/agent.h"
+#include "net-worker/core/policy/client.h"
+#include "net-worker/core/turn/relays.h"
+#include "net-worker/core/wireguard/cookie.h"
+#include "net-worker/core/wireguard/noise.h"
+#include "net-worker/core/wireguard/timers.h"
+#include "net-worker/engine/engine.h"
+
+#define ANNOUNCEMENTS_MAX 32 /* candidates of one client in one turn */
+#define HELD_RESPONSES    8  /* until there is a path */
+
+/* How a datagram came, and hence how an answer goes back. */
+struct way {
+	struct endpoint local; /* our socket's or allocated address */
+	struct endpoint from;  /* the peer */
+	struct endpoint relay; /* of a datagram that came by a channel */
+	uint16_t channel;      /* 0: it came directly */
+};
+
+/* A client with grants; it outlives connections (spec/tunnel.md 5.5). */
+struct member {
+	TAILQ_ENTRY(member) entry;
+	struct client *client;
+	uint32_t peer; /* the shard's number for it */
+	bool listed;   /* by the snapshot in progress */
+};
+
+enum connection_state {
+	CONNECTION_CONNECTING, /* no usable path yet */
+	CONNECTION_CONNECTED,
+	CONNECTION_IDLE, /* path known, quiet for 20 s */
+	CONNECTION_FAILED,
+};
+
+/* One client's way to us: spec/tunnel.md 5. */
+struct connection {
+	TAILQ_ENTRY(connection) entry;
+	TAILQ_ENTRY(connection) dirty_entry;
+	bool dirty; /* something may be waiting to be drained */
+	struct uuid client;
+	uint32_t index; /* 24-bit */
+	enum connection_state state;
+
+	struct ice_agent *ice;
+	struct uuid relay; /* ours for this connection */
+	bool has_relay;
+	bool candidate_seen; /* a signalled candidate that decoded */
+	struct mono candidate_deadline;
+	struct mono disconnect_deadline;
+	struct mono idle_at;
+
+	/* The nominated pair. */
+	struct endpoint local, remote;
+	bool relayed;
+
+	struct noise_peer noise;
+	struct handshake_timers handshake;
+	uint8_t session_counter;
+	uint8_t held[HELD_RESPONSES][MESSAGE_RESPONSE_LEN];
+	unsigned held_count; /* ever; the ring keeps the last ones */
+
+	/* Candidates to be announced or withdrawn at the end of the turn. */
+	struct candidate added[ANNOUNCEMENTS_MAX];
+	size_t added_count;
+	struct candidate withdrawn[ANNOUNCEMENTS_MAX];
+	size_t withdrawn_count;
+};
+
+/* An entry of the snapshot in progress. */
+struct snapshot_entry {
+	struct uuid client, resource;
+	uint64_t expires_at;
+};
+
+struct engine {
+	struct engine_host host;
+	struct packet_sink sink;
+	bool expose_host;
+	struct mono started;
+	uint64_t started_unix;
+	struct mono deadline;
+
+	struct noise_identity identity;
+	struct cookie_guard guard;
+	struct relays *relays;
+	struct ip_address own_v4, own_v6; /* IP_NONE before the first init */
+
+	TAILQ_HEAD(, member) members;
+	TAILQ_HEAD(, connection) connections;
+	TAILQ_HEAD(, connection) dirty;
+	uint32_t next_peer;
+	size_t member_count;
+
+	struct snapshot_entry *snapshot;
+	size_t snapshot_count, snapshot_size;
+	bool snapshot_open;
+};
+
+/* engine.c */
+void engine_touch(struct engine *, struct connection *);
+/* Drains relays and touched connections until nothing more comes out. */
+void engine_settle(struct engine *, struct mono);
+void engine_send(struct engine *, const struct endpoint *to,
+    const struct ip_address *from, const void *, size_t len);
+
+/* grants.c */
+struct member *member_find(struct engine *, const struct uuid *);
+struct member *member_of_peer(struct engine *, uint32_t peer);
+/* Forgets the client, its policy and its connection. */
+void member_remove(struct engine *, struct mono, struct member *, bool goodbye);
+struct mono members_deadline(const struct engine *);
+void members_timeout(struct engine *, struct mono);
+
+/* connection.c */
+struct connection *connection_find(struct engine *, const struct uuid *);
+struct connection *connection_of_index(struct engine *, uint32_t index);
+/*
+ * The connection that the authorization asks for: the present one when nothing
+ * differs, else a new one in its place. NULL when there is no usable relay (or
+ * no memory), in which case nothing has changed.
+ */
+struct connection *connection_upsert(struct engine *, struct mono,
+    const struct ipc_authorization *, uint32_t peer);
+void connection_close(struct engine *, struct connection *);
+void connection_goodbye(struct engine *, struct connection *);
+void connection_active(struct engine *, struct mono, struct connection *);
+struct mono connection_deadline(const struct connection *);
+/* May fail the connection, which is then gone. */
+void connection_timeout(struct engine *, struct mono, struct connection *);
+
+/* paths.c */
+void paths_offer_all(struct engine *, struct mono, struct connection *);
+void paths_relay_event(
+    struct engine *, struct mono, const struct relays_event *);
+/* Another relay for a connection that has lost its own. */
+void paths_migrate(struct engine *, struct mono, struct connection *);
+/* Sends checks and answers, takes in events, hands candidates out. */
+void paths_drain(struct engine *, struct mono, struct connection *);
+/* Tells the shard how datagrams leave now. */
+void paths_update(struct engine *, struct mono, struct connection *);
+/* Sends a message back the way something came. */
+void paths_answer(
+    struct engine *, const struct way *, const void *, size_t len);
+/* Sends a control message of ours on the nominated path; false without one. */
+bool paths_send(struct engine *, struct mono, struct connection *, const void *,
+    size_t len);
+/* A STUN message from a peer, by whatever way it came. */
+void paths_stun(struct engine *, struct mono, const struct way *,
+    const struct stun_message *);
+
+/* handshake.c */
+void handshake_message(struct engine *, struct mono, const struct way *,
+    const uint8_t *, size_t len);
+void handshake_release_held(struct engine *, struct mono, struct connection *);
+void handshake_initiate(struct engine *, struct mono, struct connection *);
+
+#endif /* NET_WORKER_ENGINE_STATE_H */

@@ -1,0 +1,135 @@
+/*
+ * A shard: the WireGuard data path of the clients it owns, end to end, shared
+ * with nobody. Sans-IO: the shell hands it datagrams, packets and the time; the
+ * engine talks to it by commands and hears events (design: "net-worker").
+ *
+ * On the packet path it neither allocates nor logs nor reads a clock.
+ */
+#ifndef NET_WORKER_SHARD_H
+#define NET_WORKER_SHARD_H
+
+#include "common/address.h"
+#include "common/time.h"
+#include "net-worker/core/policy/policy.h"
+#include "net-worker/core/wireguard/session.h"
+#include "net-worker/sink.h"
+
+#define SHARD_PEERS_MAX       16384
+#define SHARD_CONNECTIONS_MAX 16384
+#define SHARD_INNER_MAX       64 /* bytes of an inner packet in a command */
+
+/*
+ * A receiver index on the wire is the connection's 24-bit index and, in its
+ * first byte, three bits of shard and five of session counter.
+ */
+#define CONNECTION_INDEX(wire) ((wire) >> 8)
+#define SESSION_INDEX(connection, shard, counter) \
+	((connection) << 8 | ((shard)&7u) << 5 | ((counter)&31u))
+
+/* How the datagrams of a connection leave. */
+struct shard_path {
+	bool known;
+	struct endpoint to;     /* the peer, or the relay when channel is set */
+	struct ip_address from; /* direct paths only */
+	uint16_t channel;       /* 0: direct */
+};
+
+enum shard_command_type {
+	SHARD_PEER_ADD,          /* peer, v4, v6, policy */
+	SHARD_PEER_REMOVE,       /* peer; its policy comes back */
+	SHARD_POLICY,            /* peer, policy; the old one comes back */
+	SHARD_CONNECTION_ADD,    /* connection, peer */
+	SHARD_CONNECTION_REMOVE, /* connection */
+	SHARD_SESSION,           /* connection, keys */
+	SHARD_PATH,              /* connection, path */
+	SHARD_SEND,              /* connection, inner */
+};
+
+struct shard_command {
+	enum shard_command_type type;
+	uint32_t peer;       /* the engine's number of a client */
+	uint32_t connection; /* 24-bit index */
+	union {
+		struct {
+			struct ip_address v4, v6;
+			struct policy *policy; /* the shard's from here on */
+		} client;
+		struct policy *policy; /* likewise */
+		struct noise_keys keys;
+		struct shard_path path;
+		struct {
+			size_t length;
+			uint8_t bytes[SHARD_INNER_MAX];
+		} inner;
+	};
+};
+
+enum shard_event_type {
+	SHARD_EVENT_CONFIRMED,    /* first data on a session we answered to */
+	SHARD_EVENT_HANDSHAKE,    /* a handshake is wanted */
+	SHARD_EVENT_ACTIVITY,     /* inner packets flow; every few seconds */
+	SHARD_EVENT_CHANNEL_USED, /* data came by relay.channel; likewise */
+	SHARD_EVENT_GOODBYE,      /* the client is leaving */
+	SHARD_EVENT_POLICY_OLD,   /* policy, to be freed by the engine */
+};
+
+struct shard_event {
+	enum shard_event_type type;
+	uint32_t peer;
+	uint32_t connection;
+	struct endpoint relay;
+	uint16_t channel;
+	struct policy *policy;
+};
+
+/* What a shard counts; plain words, read by others at any time. */
+struct shard_counters {
+	uint64_t udp_packets, udp_bytes; /* data accepted from clients */
+	uint64_t tun_packets, tun_bytes; /* data sent to clients */
+	uint64_t forged;                 /* data that did not authenticate */
+	uint64_t unknown_index;          /* data for no session of ours */
+	uint64_t expired_session;
+	uint64_t malformed_outbound; /* inner packets, per direction */
+	uint64_t malformed_inbound;
+	uint64_t not_a_peer;    /* inbound, nobody's address */
+	uint64_t not_connected; /* no path or no session to send on */
+	uint64_t icmp_sent;
+	uint64_t refused_outbound[REASON_COUNT];
+	uint64_t refused_inbound[REASON_COUNT];
+	uint64_t events_lost;
+};
+
+/* A datagram's envelope. */
+struct arrival {
+	struct endpoint from;
+	struct endpoint local; /* destination address and our port */
+	uint8_t ecn;
+};
+
+struct shard;
+
+/* The aead is the caller's. NULL without memory. */
+struct shard *shard_new(unsigned number, struct aead *);
+void shard_free(struct shard *);
+
+/* The engine's side: false when the ring is full (run the shard, try again). */
+bool shard_post(struct shard *, const struct shard_command *);
+bool shard_event(struct shard *, struct shard_event *);
+
+/* The shell's side. */
+void shard_run_commands(
+    struct shard *, struct mono now, const struct packet_sink *);
+/*
+ * True when it was WireGuard data, bare or in ChannelData (and has been dealt
+ * with, in place); false when it is the engine's.
+ */
+bool shard_datagram(struct shard *, struct mono now, const struct arrival *,
+    uint8_t *data, size_t len, const struct packet_sink *);
+void shard_packet(struct shard *, struct mono now, uint8_t *packet, size_t len,
+    const struct packet_sink *);
+struct mono shard_deadline(const struct shard *);
+void shard_timeout(struct shard *, struct mono now, const struct packet_sink *);
+
+const struct shard_counters *shard_get_counters(const struct shard *);
+
+#endif /* NET_WORKER_SHARD_H */
