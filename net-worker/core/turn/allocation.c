@@ -1,0 +1,460 @@
+/*
+ * The life of one allocation: see allocation.h. What the relay's answers do is
+ * in answer.c, requests and channels have files of their own.
+ */
+#include "net-worker/core/turn/allocation_impl.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A relay to which data flows gets no keepalive, so that its death would show
+ * only at the next Refresh. When nothing at all has come from it for so long,
+ * it is asked all the same.
+ */
+#define SILENCE_S 50
+
+#define REFRESH_ONCE_MS 1000
+/* When there are more channels due than requests left. */
+#define CHANNELS_AGAIN_S 1
+
+static size_t
+family_index(uint8_t family)
+{
+	return family == IP_V6 ? 1 : 0;
+}
+
+static const struct endpoint no_endpoint = { .ip = { .family = IP_NONE } };
+
+struct allocation *
+allocation_new(const struct relay_config *config, struct mono now)
+{
+	struct stun_text realm = { (const uint8_t *)TURN_REALM,
+		strlen(TURN_REALM) };
+	struct allocation *a = calloc(1, sizeof(*a));
+
+	if (a == NULL || !channels_init(&a->channels)) {
+		free(a);
+		return NULL;
+	}
+	a->config = *config;
+	a->credentials.username = a->config.username;
+	a->credentials.password = a->config.password;
+	a->credentials.usable = credentials_set_realm(&a->credentials, &realm);
+	a->rtt_us = -1;
+	requests_init(&a->requests);
+	allocation_start(a, now);
+	return a;
+}
+
+void
+allocation_free(struct allocation *a)
+{
+	if (a == NULL)
+		return;
+	channels_free(&a->channels);
+	sodium_memzero(a, sizeof(*a));
+	free(a);
+}
+
+void
+allocation_start(struct allocation *a, struct mono now)
+{
+	a->active = false;
+	for (size_t i = 0; i < 2; i++)
+		if (a->config.address[i].ip.family != IP_NONE)
+			request_new(&a->requests, now, REQUEST_BINDING,
+			    &a->config.address[i]);
+}
+
+struct request *
+allocation_send(struct allocation *a, struct mono now, enum request_kind kind)
+{
+	return request_new(&a->requests, now, kind, &a->server);
+}
+
+static void
+withdraw(struct allocation *a, size_t i)
+{
+	struct candidate_slot *slot = &a->relayed[i];
+
+	/* What nobody was told of needs no withdrawal. */
+	if (slot->address.ip.family != IP_NONE && !slot->changed)
+		a->withdrawn[i] = slot->address;
+	*slot = (struct candidate_slot){ .changed = false };
+}
+
+void
+allocation_invalidate(struct allocation *a)
+{
+	withdraw(a, 0);
+	withdraw(a, 1);
+	channels_clear(&a->channels);
+	requests_clear(&a->requests);
+	a->allocated = false;
+}
+
+void
+allocation_start_over(struct allocation *a, struct mono now)
+{
+	allocation_invalidate(a);
+	allocation_start(a, now);
+}
+
+void
+allocation_announce(struct candidate_slot *slot, const struct endpoint *address,
+    const struct endpoint *base)
+{
+	if (endpoint_equal(&slot->address, address) &&
+	    endpoint_equal(&slot->base, base))
+		return;
+	slot->address = *address;
+	slot->base = *base;
+	slot->changed = true;
+}
+
+/* Nothing is under way and nothing will be: spec/tunnel.md 4.4. */
+bool
+allocation_suspended(const struct allocation *a)
+{
+	return !a->allocated && requests_empty(&a->requests);
+}
+
+static bool
+given_up(const struct allocation *a)
+{
+	return a->failed || !a->credentials.usable;
+}
+
+void
+allocation_wait(struct allocation *a, const struct endpoint *peer)
+{
+	for (size_t i = 0; i < a->waiting_count; i++)
+		if (endpoint_equal(&a->waiting[i], peer))
+			return;
+	if (a->waiting_count < PEERS_WAITING_MAX)
+		a->waiting[a->waiting_count++] = *peer;
+}
+
+static void
+send_bind(struct allocation *a, struct mono now, struct channel *c)
+{
+	struct request *r = allocation_send(a, now, REQUEST_CHANNEL_BIND);
+
+	if (r == NULL)
+		return;
+	r->peer = c->peer;
+	r->channel = c->number;
+	c->in_flight = true;
+}
+
+void
+allocation_bind(
+    struct allocation *a, struct mono now, const struct endpoint *peer)
+{
+	struct channel *c = channels_find(&a->channels, peer);
+
+	if (given_up(a) || allocation_suspended(a) ||
+	    peer->ip.family == IP_NONE ||
+	    (c != NULL && channel_usable(&a->channels, c, now)))
+		return;
+	if (!a->allocated || requests_full(&a->requests)) {
+		allocation_wait(a, peer);
+		return;
+	}
+	if (a->relayed[family_index(peer->ip.family)].address.ip.family ==
+	    IP_NONE)
+		return;
+	c = channels_take(&a->channels, now, peer);
+	if (c != NULL)
+		send_bind(a, now, c);
+}
+
+void
+allocation_bind_waiting(struct allocation *a, struct mono now)
+{
+	size_t done = 0;
+
+	if (!a->allocated)
+		return;
+	while (done < a->waiting_count && !requests_full(&a->requests))
+		allocation_bind(a, now, &a->waiting[done++]);
+	a->waiting_count -= done;
+	memmove(a->waiting, a->waiting + done,
+	    a->waiting_count * sizeof(a->waiting[0]));
+}
+
+uint16_t
+allocation_channel(
+    struct allocation *a, struct mono now, const struct endpoint *peer)
+{
+	struct channel *c = channels_find(&a->channels, peer);
+
+	if (c == NULL || !channel_usable(&a->channels, c, now)) {
+		allocation_bind(a, now, peer);
+		return 0;
+	}
+	channel_note_sent(&a->channels, c);
+	return c->number;
+}
+
+bool
+allocation_received(struct allocation *a, struct mono now, uint16_t channel,
+    struct endpoint *peer)
+{
+	struct channel *c = channels_get(&a->channels, channel);
+
+	if (c == NULL || !c->confirmed)
+		return false;
+	a->heard = now;
+	channel_note_received(&a->channels, c);
+	*peer = c->peer;
+	return true;
+}
+
+void
+allocation_sent(struct allocation *a, struct mono now)
+{
+	a->keepalive = mono_add_s(now, KEEPALIVE_S);
+}
+
+void
+allocation_refresh(struct allocation *a, struct mono now)
+{
+	struct request *r;
+
+	if (given_up(a))
+		return;
+	if (allocation_suspended(a)) {
+		allocation_start(a, now);
+		return;
+	}
+	if (!a->allocated || requests_have(&a->requests, REQUEST_REFRESH))
+		return;
+	r = allocation_send(a, now, REQUEST_REFRESH);
+	if (r != NULL) {
+		r->once = true;
+		r->retry = mono_add_ms(now, REFRESH_ONCE_MS);
+	}
+}
+
+/*
+ * A relay that is silent on the active socket's family is lost; the other
+ * family may be silent as it likes (spec/tunnel.md 4.5).
+ */
+static bool
+lost_without(const struct allocation *a, const struct request *r)
+{
+	return a->active && r->to.ip.family == a->server.ip.family;
+}
+
+static void
+retry_requests(struct allocation *a, struct mono now)
+{
+	struct request *r, *next;
+
+	TAILQ_FOREACH_SAFE(r, &a->requests.outstanding, entry, next) {
+		if (!mono_due(r->retry, now) ||
+		    request_retry(r, now, &a->server))
+			continue;
+		if (lost_without(a, r)) {
+			a->active = false;
+			allocation_invalidate(a);
+			return;
+		}
+		request_free(&a->requests, r);
+	}
+}
+
+static struct mono
+keepalive_deadline(const struct allocation *a)
+{
+	if (!a->allocated || requests_have(&a->requests, REQUEST_BINDING))
+		return MONO_NEVER;
+	return mono_min(a->keepalive, mono_add_s(a->heard, SILENCE_S));
+}
+
+static struct mono
+refresh_deadline(const struct allocation *a)
+{
+	if (!a->allocated || requests_have(&a->requests, REQUEST_REFRESH))
+		return MONO_NEVER;
+	return a->refresh;
+}
+
+static void
+refresh_channels(struct allocation *a, struct mono now)
+{
+	struct channel *c;
+	size_t at = 0;
+
+	while ((c = channels_due(&a->channels, now, &at)) != NULL) {
+		if (requests_full(&a->requests))
+			a->channels.deadline = mono_min(a->channels.deadline,
+			    mono_add_s(now, CHANNELS_AGAIN_S));
+		else
+			send_bind(a, now, c);
+	}
+}
+
+void
+allocation_timeout(struct allocation *a, struct mono now)
+{
+	retry_requests(a, now);
+	if (!a->allocated)
+		return;
+	if (mono_due(a->expiry, now)) {
+		allocation_start_over(a, now);
+		return;
+	}
+	if (mono_due(refresh_deadline(a), now))
+		allocation_send(a, now, REQUEST_REFRESH);
+	if (mono_due(keepalive_deadline(a), now)) {
+		a->keepalive = mono_add_s(now, KEEPALIVE_S);
+		allocation_send(a, now, REQUEST_BINDING);
+	}
+	refresh_channels(a, now);
+}
+
+struct mono
+allocation_deadline(const struct allocation *a)
+{
+	struct mono deadline = requests_deadline(&a->requests);
+
+	if (!a->allocated)
+		return deadline;
+	deadline = mono_min(deadline, a->expiry);
+	deadline = mono_min(deadline, refresh_deadline(a));
+	deadline = mono_min(deadline, keepalive_deadline(a));
+	return mono_min(deadline, a->channels.deadline);
+}
+
+bool
+allocation_transmit(struct allocation *a, struct datagram *d)
+{
+	struct request *r;
+
+	while ((r = requests_unsent(&a->requests)) != NULL)
+		if (request_write(r, &a->credentials, &a->traits, d))
+			return true;
+	return false;
+}
+
+bool
+allocation_release(struct allocation *a, struct datagram *d)
+{
+	struct request r = { .kind = REQUEST_DELETE, .to = a->server };
+
+	if (!a->allocated)
+		return false;
+	randombytes_buf(r.transaction, sizeof(r.transaction));
+	return request_write(&r, &a->credentials, &a->traits, d);
+}
+
+static bool
+take_change(struct candidate_slot *slot, enum allocation_event_type type,
+    struct allocation_event *e)
+{
+	if (!slot->changed)
+		return false;
+	slot->changed = false;
+	e->type = type;
+	e->address = slot->address;
+	e->base = slot->base;
+	return true;
+}
+
+static bool
+take_withdrawal(struct endpoint *address, struct allocation_event *e)
+{
+	if (address->ip.family == IP_NONE)
+		return false;
+	e->type = ALLOCATION_WITHDRAWN;
+	e->address = *address;
+	*address = no_endpoint;
+	return true;
+}
+
+bool
+allocation_event(struct allocation *a, struct allocation_event *e)
+{
+	memset(e, 0, sizeof(*e));
+	for (size_t i = 0; i < 2; i++)
+		if (take_withdrawal(&a->withdrawn[i], e))
+			return true;
+	for (size_t i = 0; i < 2; i++)
+		if (take_change(&a->host[i], ALLOCATION_HOST, e) ||
+		    take_change(
+			&a->reflexive[i], ALLOCATION_SERVER_REFLEXIVE, e))
+			return true;
+	for (size_t i = 0; i < 2; i++)
+		if (take_change(&a->relayed[i], ALLOCATION_RELAYED, e))
+			return true;
+	e->type = ALLOCATION_CHANNEL_CHANGED;
+	return channels_change(&a->channels, &e->address, &e->channel);
+}
+
+const struct relay_config *
+allocation_config(const struct allocation *a)
+{
+	return &a->config;
+}
+
+bool
+allocation_has_address(const struct allocation *a, const struct endpoint *e)
+{
+	return e->ip.family != IP_NONE &&
+	    (endpoint_equal(&a->config.address[0], e) ||
+		endpoint_equal(&a->config.address[1], e));
+}
+
+bool
+allocation_server(const struct allocation *a, struct endpoint *server)
+{
+	if (a->active)
+		*server = a->server;
+	return a->active;
+}
+
+struct endpoint
+allocation_relayed(const struct allocation *a, enum ip_family family)
+{
+	return a->relayed[family_index(family)].address;
+}
+
+struct endpoint
+allocation_host(const struct allocation *a, enum ip_family family)
+{
+	return a->host[family_index(family)].address;
+}
+
+struct endpoint
+allocation_reflexive(const struct allocation *a, enum ip_family family)
+{
+	return a->reflexive[family_index(family)].address;
+}
+
+struct endpoint
+allocation_base(const struct allocation *a)
+{
+	return a->active ? a->base : no_endpoint;
+}
+
+int64_t
+allocation_rtt_us(const struct allocation *a)
+{
+	return a->rtt_us;
+}
+
+enum allocation_end
+allocation_end(const struct allocation *a)
+{
+	if (a->failed)
+		return ALLOCATION_PROTOCOL;
+	if (!requests_empty(&a->requests))
+		return ALLOCATION_ALIVE;
+	if (!a->credentials.usable)
+		return ALLOCATION_AUTHENTICATION;
+	return a->active ? ALLOCATION_ALIVE : ALLOCATION_NO_RESPONSE;
+}

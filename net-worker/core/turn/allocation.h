@@ -1,0 +1,121 @@
+/*
+ * One relay and our allocation on it: the TURN client of spec/tunnel.md 4.
+ *
+ * Sans-IO: the owner feeds messages and time in, then drains datagrams and
+ * events until there are none, and calls allocation_timeout() when the
+ * deadline has come.
+ */
+#ifndef NET_WORKER_CORE_TURN_ALLOCATION_H
+#define NET_WORKER_CORE_TURN_ALLOCATION_H
+
+#include "common/address.h"
+#include "common/time.h"
+#include "common/uuid.h"
+#include "net-worker/core/datagram.h"
+#include "net-worker/core/stun.h"
+
+#define TURN_PORT           3478
+#define TURN_REALM          "firezone" /* unless a standard server differs */
+#define TURN_CREDENTIAL_MAX 512
+
+struct relay_config {
+	struct uuid id;
+	struct endpoint address[2]; /* IPv4, IPv6; IP_NONE where it has none */
+	char username[TURN_CREDENTIAL_MAX + 1];
+	char password[TURN_CREDENTIAL_MAX + 1];
+};
+
+enum allocation_event_type {
+	ALLOCATION_HOST,             /* host candidate: address */
+	ALLOCATION_SERVER_REFLEXIVE, /* srflx candidate: address, base */
+	ALLOCATION_RELAYED,          /* relay candidate: address, base */
+	ALLOCATION_WITHDRAWN,       /* relay candidate gone, and all channels */
+	ALLOCATION_CHANNEL_CHANGED, /* channel of peer address: bound or lost */
+};
+
+struct allocation_event {
+	enum allocation_event_type type;
+	struct endpoint address;
+	struct endpoint base; /* local socket address, where it applies */
+	uint16_t channel;     /* 0: lost */
+};
+
+/* Why an allocation may be freed (spec/tunnel.md 4.11). */
+enum allocation_end {
+	ALLOCATION_ALIVE,
+	ALLOCATION_NO_RESPONSE,
+	ALLOCATION_AUTHENTICATION,
+	ALLOCATION_PROTOCOL,
+};
+
+struct allocation;
+
+/*
+ * Starts with a Binding request to each address. The config is copied. NULL
+ * when there is no memory.
+ */
+struct allocation *allocation_new(const struct relay_config *, struct mono now);
+void allocation_free(struct allocation *); /* NULL is fine; wipes secrets */
+
+const struct relay_config *allocation_config(const struct allocation *);
+bool allocation_has_address(const struct allocation *, const struct endpoint *);
+
+/*
+ * A STUN message from one of the relay's addresses to our socket at local.
+ * False when it answers none of our requests.
+ */
+bool allocation_input(struct allocation *, struct mono now,
+    const struct endpoint *local, const struct endpoint *from,
+    const struct stun_message *);
+
+struct mono allocation_deadline(const struct allocation *);
+void allocation_timeout(struct allocation *, struct mono now);
+
+/* The next datagram to send, or false. */
+bool allocation_transmit(struct allocation *, struct datagram *);
+/* The next event, or false. */
+bool allocation_event(struct allocation *, struct allocation_event *);
+
+/*
+ * Checks that the relay still knows us (spec/tunnel.md 4.7.3); a suspended
+ * allocation starts over.
+ */
+void allocation_refresh(struct allocation *, struct mono now);
+/* The relay answers, but gave us no allocation, and nothing is under way. */
+bool allocation_suspended(const struct allocation *);
+
+/*
+ * Binds a channel to the peer unless there is one. Buffered until allocated;
+ * ignored while suspended.
+ */
+void allocation_bind(
+    struct allocation *, struct mono now, const struct endpoint *peer);
+/*
+ * The channel on which data may be sent to the peer now (bound or in flight),
+ * or 0, in which case a bind has been started where possible.
+ */
+uint16_t allocation_channel(
+    struct allocation *, struct mono now, const struct endpoint *peer);
+/* The peer of a confirmed channel on which data was received, or false. */
+bool allocation_received(struct allocation *, struct mono now, uint16_t channel,
+    struct endpoint *peer);
+/* ChannelData was sent: no keepalive is due for a while. */
+void allocation_sent(struct allocation *, struct mono now);
+
+/* Where ChannelData goes; false while there is no active socket. */
+bool allocation_server(const struct allocation *, struct endpoint *);
+/* Our relayed address of the family; IP_NONE when there is none. */
+struct endpoint allocation_relayed(const struct allocation *, enum ip_family);
+/* Host or server-reflexive candidates so far; IP_NONE when there is none. */
+struct endpoint allocation_host(const struct allocation *, enum ip_family);
+struct endpoint allocation_reflexive(const struct allocation *, enum ip_family);
+/* The local address that reaches the relay's active socket, or IP_NONE. */
+struct endpoint allocation_base(const struct allocation *);
+
+/* Smoothed round trip in microseconds; -1 before the first answer. */
+int64_t allocation_rtt_us(const struct allocation *);
+enum allocation_end allocation_end(const struct allocation *);
+/* A Refresh with lifetime 0, to be sent once, for an orderly exit. */
+bool allocation_release(struct allocation *, struct datagram *);
+
+#endif /* NET_WORKER_CORE_TURN_ALLOCATION_H */

@@ -1,0 +1,66 @@
+/*
+ * What allocation.c (lifecycle, timers, channels) and answer.c (what the
+ * relay's answers do) share; nobody else includes this.
+ */
+#ifndef NET_WORKER_CORE_TURN_ALLOCATION_IMPL_H
+#define NET_WORKER_CORE_TURN_ALLOCATION_IMPL_H
+
+#include "net-worker/core/turn/allocation.h"
+#include "net-worker/core/turn/channel.h"
+#include "net-worker/core/turn/request.h"
+
+#define PEERS_WAITING_MAX 100
+#define KEEPALIVE_S       25
+
+/* A candidate of one family, and whether its event is still to be given. */
+struct candidate_slot {
+	struct endpoint address; /* IP_NONE: none */
+	struct endpoint base;
+	bool changed;
+};
+
+struct allocation {
+	struct relay_config config;
+	struct credentials credentials;
+	struct server_traits traits;
+	struct requests requests;
+	struct channels channels;
+
+	/* By family: 0 is IPv4, 1 is IPv6. */
+	struct candidate_slot host[2], reflexive[2], relayed[2];
+	struct endpoint withdrawn[2]; /* events still to be given */
+
+	bool active; /* an address of the relay has answered: server */
+	struct endpoint server;
+	struct endpoint base; /* our socket, as the server's answers reach it */
+	struct mono keepalive;
+	struct mono heard;
+
+	bool allocated;
+	int64_t lifetime_s;
+	struct mono expiry, refresh;
+
+	struct endpoint waiting[PEERS_WAITING_MAX]; /* for a channel */
+	size_t waiting_count;
+
+	int64_t rtt_us;
+	unsigned mismatches; /* 437 in a row */
+	bool failed;
+};
+
+/* A BINDING to each address of the relay. */
+void allocation_start(struct allocation *, struct mono now);
+/* Sends a request of that kind to the active socket. */
+struct request *allocation_send(
+    struct allocation *, struct mono now, enum request_kind);
+/* Takes the allocation for lost: spec/tunnel.md 4.4. */
+void allocation_invalidate(struct allocation *);
+/* Invalidates, and looks for the relay as if it were new. */
+void allocation_start_over(struct allocation *, struct mono now);
+void allocation_wait(struct allocation *, const struct endpoint *peer);
+/* Binds channels for as many waiting peers as there are requests left. */
+void allocation_bind_waiting(struct allocation *, struct mono now);
+void allocation_announce(struct candidate_slot *, const struct endpoint *,
+    const struct endpoint *base);
+
+#endif /* NET_WORKER_CORE_TURN_ALLOCATION_IMPL_H */

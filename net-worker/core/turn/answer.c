@@ -1,0 +1,349 @@
+/*
+ * What a relay's answers do to our allocation on it: spec/tunnel.md 4.6.
+ *
+ * Only a signed answer changes anything, with the exceptions that standard
+ * servers need: an unsigned 400, 401 or 437 to the Allocate without a nonce
+ * makes us ask without a signature, a 437 to that makes us delete what there
+ * is, the 401 to either gives realm and nonce, and an unsigned 438 gives a
+ * nonce.
+ */
+#include "net-worker/core/turn/allocation_impl.h"
+
+#include <string.h>
+
+#define ERROR_BAD_REQUEST        400
+#define ERROR_UNAUTHENTICATED    401
+#define ERROR_UNKNOWN_ATTRIBUTE  420
+#define ERROR_MISMATCH           437
+#define ERROR_STALE_NONCE        438
+#define ERROR_FAMILY_UNSUPPORTED 440
+
+/* Without these bounds a server could have us repeat ourselves for ever. */
+#define RENEWALS_MAX   3
+#define MISMATCHES_MAX 3
+
+/*
+ * A relay that was restarted signs with another secret. So many wrong
+ * signatures on answers to one request, and we take the allocation for lost.
+ */
+#define DISCARDED_MAX 2
+
+/* After a refused Refresh, part of the lifetime until the next one. */
+#define REFRESH_BACKOFF 8
+
+static void
+note_answer(struct allocation *a, struct mono now, const struct request *r)
+{
+	int64_t sample = (now.ns - r->first.ns) / 1000;
+
+	a->heard = now;
+	a->rtt_us = a->rtt_us < 0 ? sample : (7 * a->rtt_us + sample) / 8;
+}
+
+static void
+note_lifetime(struct allocation *a, struct mono now, uint32_t lifetime_s)
+{
+	a->allocated = true;
+	a->lifetime_s = lifetime_s;
+	a->expiry = mono_add_s(now, lifetime_s);
+	a->refresh = mono_add_ms(now, (int64_t)lifetime_s * 1000 / 2);
+}
+
+static void
+reached(struct allocation *a, struct mono now, const struct endpoint *local,
+    struct request *r, const struct stun_message *m)
+{
+	size_t family = local->ip.family == IP_V6 ? 1 : 0;
+	struct endpoint from = r->to;
+
+	request_free(&a->requests, r);
+	allocation_announce(&a->host[family], local, local);
+	if ((m->have & STUN_HAVE_MAPPED) != 0 &&
+	    m->mapped.ip.family == local->ip.family)
+		allocation_announce(&a->reflexive[family], &m->mapped, local);
+	if (a->active) {
+		if (endpoint_equal(&from, &a->server))
+			a->base = *local;
+		return;
+	}
+	a->active = true;
+	a->server = from;
+	a->base = *local;
+	allocation_send(
+	    a, now, a->allocated ? REQUEST_REFRESH : REQUEST_ALLOCATE);
+}
+
+/* The request failed for good: what depends on it goes with it. */
+static void
+abandon(struct allocation *a, struct mono now, struct request *r)
+{
+	struct channel *c;
+
+	switch (r->kind) {
+	case REQUEST_ALLOCATE:
+		a->waiting_count = 0;
+		break;
+	case REQUEST_REFRESH:
+		a->refresh =
+		    mono_add_ms(now, a->lifetime_s * 1000 / REFRESH_BACKOFF);
+		break;
+	case REQUEST_CHANNEL_BIND:
+		c = channels_get(&a->channels, r->channel);
+		if (c != NULL)
+			channel_forget(&a->channels, c);
+		break;
+	case REQUEST_BINDING:
+	case REQUEST_DELETE:
+		break;
+	}
+	request_free(&a->requests, r);
+}
+
+static void
+allocated(struct allocation *a, struct mono now, const struct endpoint *local,
+    struct request *r, const struct stun_message *m)
+{
+	if ((m->have & STUN_HAVE_LIFETIME) == 0 || m->lifetime == 0 ||
+	    (m->have & STUN_HAVE_RELAYED) == 0) {
+		abandon(a, now, r);
+		return;
+	}
+	request_free(&a->requests, r);
+	a->mismatches = 0;
+	a->keepalive = mono_add_s(now, KEEPALIVE_S);
+	note_lifetime(a, now, m->lifetime);
+	for (size_t i = 0; i < 2; i++)
+		if (m->relayed[i].ip.family != IP_NONE)
+			allocation_announce(
+			    &a->relayed[i], &m->relayed[i], local);
+}
+
+static void
+refreshed(struct allocation *a, struct mono now, struct request *r,
+    const struct stun_message *m)
+{
+	if (r->kind == REQUEST_DELETE ||
+	    ((m->have & STUN_HAVE_LIFETIME) != 0 && m->lifetime == 0)) {
+		allocation_invalidate(a);
+		allocation_send(a, now, REQUEST_ALLOCATE);
+	} else if ((m->have & STUN_HAVE_LIFETIME) == 0) {
+		abandon(a, now, r);
+	} else {
+		request_free(&a->requests, r);
+		note_lifetime(a, now, m->lifetime);
+	}
+}
+
+static void
+channel_bound(struct allocation *a, struct mono now, struct request *r)
+{
+	struct channel *c = channels_get(&a->channels, r->channel);
+
+	request_free(&a->requests, r);
+	if (c == NULL)
+		return;
+	c->in_flight = false;
+	channel_confirm(&a->channels, c, now);
+}
+
+static void
+succeeded(struct allocation *a, struct mono now, const struct endpoint *local,
+    struct request *r, const struct stun_message *m)
+{
+	switch (r->kind) {
+	case REQUEST_BINDING:
+		reached(a, now, local, r, m);
+		break;
+	case REQUEST_ALLOCATE:
+		allocated(a, now, local, r, m);
+		break;
+	case REQUEST_REFRESH:
+	case REQUEST_DELETE:
+		refreshed(a, now, r, m);
+		break;
+	case REQUEST_CHANNEL_BIND:
+		channel_bound(a, now, r);
+		break;
+	}
+}
+
+/* 401 or 438: another nonce, and the same request again. */
+static void
+renew_nonce(struct allocation *a, struct mono now, struct request *r,
+    const struct stun_message *m)
+{
+	if ((m->have & STUN_HAVE_NONCE) == 0 ||
+	    !credentials_set_nonce(&a->credentials, &m->nonce))
+		return;
+	if (++r->renewals <= RENEWALS_MAX)
+		request_restart(r, now);
+}
+
+static void
+challenged(struct allocation *a, struct mono now, struct request *r,
+    const struct stun_message *m)
+{
+	if ((m->have & STUN_HAVE_REALM) != 0 &&
+	    !credentials_same_realm(&a->credentials, &m->realm))
+		abandon(a, now, r);
+	else
+		renew_nonce(a, now, r, m);
+}
+
+/* The relay and we disagree on whether we have an allocation. */
+static void
+mismatched(struct allocation *a, struct mono now, const struct request *r)
+{
+	enum request_kind kind = r->kind;
+	struct endpoint peer = r->peer;
+
+	allocation_invalidate(a);
+	if (++a->mismatches > MISMATCHES_MAX) {
+		a->waiting_count = 0;
+		return;
+	}
+	if (kind == REQUEST_CHANNEL_BIND)
+		allocation_wait(a, &peer);
+	allocation_send(a, now,
+	    kind == REQUEST_ALLOCATE ? REQUEST_DELETE : REQUEST_ALLOCATE);
+}
+
+static void
+refused(struct allocation *a, struct mono now, struct request *r,
+    const struct stun_message *m)
+{
+	switch (m->error) {
+	case ERROR_UNAUTHENTICATED:
+		if (r->form != FORM_SIGNED) {
+			challenged(a, now, r, m);
+			break;
+		}
+		a->credentials.usable = false;
+		allocation_invalidate(a);
+		break;
+	case ERROR_STALE_NONCE:
+		challenged(a, now, r, m);
+		break;
+	case ERROR_UNKNOWN_ATTRIBUTE:
+		a->failed = true;
+		allocation_invalidate(a);
+		break;
+	case ERROR_MISMATCH:
+		mismatched(a, now, r);
+		break;
+	case ERROR_FAMILY_UNSUPPORTED:
+		if (r->kind == REQUEST_ALLOCATE && !a->traits.single_family) {
+			a->traits.single_family = true;
+			request_restart(r, now);
+			break;
+		}
+		/* FALLTHROUGH */
+	default:
+		abandon(a, now, r);
+	}
+}
+
+/*
+ * The first exception: the server wants to be asked without a signature. When
+ * our realm is not its own, coturn says 437.
+ */
+static bool
+wants_bare_request(const struct request *r, const struct stun_message *m)
+{
+	return r->kind == REQUEST_ALLOCATE && r->form == FORM_BLIND &&
+	    (m->error == ERROR_BAD_REQUEST ||
+		m->error == ERROR_UNAUTHENTICATED ||
+		m->error == ERROR_MISMATCH);
+}
+
+static void
+take_challenge(struct allocation *a, struct mono now, struct request *r,
+    const struct stun_message *m)
+{
+	if ((m->have & STUN_HAVE_REALM) != 0 &&
+	    (m->have & STUN_HAVE_NONCE) != 0 &&
+	    credentials_set_realm(&a->credentials, &m->realm))
+		renew_nonce(a, now, r, m);
+}
+
+/*
+ * The second: a standard server that still holds an allocation for our socket
+ * says so before it asks who we are. The deletion makes it ask.
+ */
+static bool
+wants_deletion(const struct request *r, const struct stun_message *m)
+{
+	return r->kind == REQUEST_ALLOCATE && r->form == FORM_BARE &&
+	    m->error == ERROR_MISMATCH;
+}
+
+static void
+unsigned_error(struct allocation *a, struct mono now, struct request *r,
+    const struct stun_message *m)
+{
+	if (wants_bare_request(r, m)) {
+		note_answer(a, now, r);
+		a->traits.standard = true;
+		a->channels.permissions = true;
+		request_restart(r, now);
+	} else if (wants_deletion(r, m)) {
+		note_answer(a, now, r);
+		r->kind = REQUEST_DELETE;
+		request_restart(r, now);
+	} else if (r->form == FORM_BARE && m->error == ERROR_UNAUTHENTICATED) {
+		note_answer(a, now, r);
+		take_challenge(a, now, r, m);
+	} else if (m->error == ERROR_STALE_NONCE && r->form == FORM_SIGNED) {
+		note_answer(a, now, r);
+		renew_nonce(a, now, r, m);
+	}
+}
+
+static void
+discard(struct allocation *a, struct mono now, struct request *r)
+{
+	if (++r->discarded >= DISCARDED_MAX && a->allocated)
+		allocation_start_over(a, now);
+}
+
+static void
+handle(struct allocation *a, struct mono now, const struct endpoint *local,
+    struct request *r, const struct stun_message *m)
+{
+	bool success = request_is_success(r, m);
+	bool error = request_is_error(r, m);
+
+	if (r->kind == REQUEST_BINDING) {
+		/* A relay that refuses BINDING is one that does not answer. */
+		if (!success)
+			return;
+	} else if ((m->have & STUN_HAVE_INTEGRITY) == 0 && error) {
+		unsigned_error(a, now, r, m);
+		return;
+	} else if (!stun_verify(
+		       m, a->credentials.key, sizeof(a->credentials.key))) {
+		discard(a, now, r);
+		return;
+	}
+	note_answer(a, now, r);
+	if (success)
+		succeeded(a, now, local, r, m);
+	else
+		refused(a, now, r, m);
+}
+
+bool
+allocation_input(struct allocation *a, struct mono now,
+    const struct endpoint *local, const struct endpoint *from,
+    const struct stun_message *m)
+{
+	struct request *r = requests_find(&a->requests, m->transaction);
+
+	if (r == NULL || !endpoint_equal(from, &r->to) ||
+	    !(request_is_success(r, m) || request_is_error(r, m)))
+		return false;
+	handle(a, now, local, r, m);
+	/* An answer may have allocated, or made room for a request. */
+	allocation_bind_waiting(a, now);
+	return true;
+}

@@ -1,0 +1,268 @@
+/* The channel table: see channel.h. */
+#include "net-worker/core/turn/channel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CHANNEL_LIFETIME_S    600
+#define CHANNEL_RESERVED_S    300 /* more, in which nobody else may have it */
+#define CHANNEL_REFRESH_S     300
+#define PERMISSION_LIFETIME_S 300
+#define PERMISSION_REFRESH_S  240
+
+static int
+compare_peers(const struct channel *a, const struct channel *b)
+{
+	int order = ip_compare(&a->peer.ip, &b->peer.ip);
+
+	if (order != 0)
+		return order;
+	return (a->peer.port > b->peer.port) - (a->peer.port < b->peer.port);
+}
+
+/* libbsd's sys/tree.h asks for it, its sys/cdefs.h leaves it out. */
+#define __unused __attribute__((__unused__))
+RB_GENERATE_STATIC(channel_tree, channel, by_peer, compare_peers)
+
+static bool
+older(const struct channel *c, int64_t seconds, struct mono now)
+{
+	return mono_due(mono_add_s(c->since, seconds), now);
+}
+
+static int64_t
+sending_time(const struct channels *cs)
+{
+	return cs->permissions ? PERMISSION_LIFETIME_S : CHANNEL_LIFETIME_S;
+}
+
+static int64_t
+refresh_time(const struct channels *cs)
+{
+	return cs->permissions ? PERMISSION_REFRESH_S : CHANNEL_REFRESH_S;
+}
+
+/* What makes a channel worth a refresh: spec/tunnel.md 4.9. */
+static bool
+in_use(const struct channels *cs, const struct channel *c)
+{
+	return c->received || (cs->permissions && c->sent);
+}
+
+bool
+channels_init(struct channels *cs)
+{
+	memset(cs, 0, sizeof(*cs));
+	RB_INIT(&cs->by_peer);
+	TAILQ_INIT(&cs->changes);
+	cs->deadline = MONO_NEVER;
+	cs->slots = calloc(CHANNELS_MAX, sizeof(*cs->slots));
+	return cs->slots != NULL;
+}
+
+void
+channels_free(struct channels *cs)
+{
+	free(cs->slots);
+	cs->slots = NULL;
+}
+
+void
+channels_clear(struct channels *cs)
+{
+	memset(cs->slots, 0, cs->used * sizeof(*cs->slots));
+	RB_INIT(&cs->by_peer);
+	TAILQ_INIT(&cs->changes);
+	cs->used = 0;
+	cs->deadline = MONO_NEVER;
+}
+
+struct channel *
+channels_find(const struct channels *cs, const struct endpoint *peer)
+{
+	struct channel key = { .peer = *peer };
+
+	/* A search does not change the tree; the macro cannot say so. */
+	return RB_FIND(channel_tree, (struct channel_tree *)&cs->by_peer, &key);
+}
+
+struct channel *
+channels_get(const struct channels *cs, uint16_t number)
+{
+	struct channel *c;
+
+	if (number < CHANNEL_NUMBER_FIRST || number > CHANNEL_NUMBER_LAST)
+		return NULL;
+	c = &cs->slots[number - CHANNEL_NUMBER_FIRST];
+	return c->taken ? c : NULL;
+}
+
+static void
+report(struct channels *cs, struct channel *c, bool bound)
+{
+	c->announced = bound;
+	if (!c->changed)
+		TAILQ_INSERT_TAIL(&cs->changes, c, change);
+	c->changed = true;
+}
+
+static void
+release(struct channels *cs, struct channel *c)
+{
+	if (c->taken)
+		RB_REMOVE(channel_tree, &cs->by_peer, c);
+	c->taken = false;
+}
+
+static bool
+is_free(const struct channel *c, struct mono now)
+{
+	if (!c->taken)
+		return true;
+	return !c->in_flight && !c->received &&
+	    older(c, CHANNEL_LIFETIME_S + CHANNEL_RESERVED_S, now);
+}
+
+static struct channel *
+find_free(struct channels *cs, struct mono now)
+{
+	for (size_t i = 0; i < CHANNELS_MAX; i++) {
+		size_t at = (cs->next + i) % CHANNELS_MAX;
+
+		if (!is_free(&cs->slots[at], now))
+			continue;
+		cs->next = (at + 1) % CHANNELS_MAX;
+		if (at >= cs->used)
+			cs->used = at + 1;
+		cs->slots[at].number = (uint16_t)(CHANNEL_NUMBER_FIRST + at);
+		return &cs->slots[at];
+	}
+	return NULL;
+}
+
+struct channel *
+channels_take(struct channels *cs, struct mono now, const struct endpoint *peer)
+{
+	struct channel *c = channels_find(cs, peer);
+	uint16_t number;
+
+	if (c != NULL)
+		return c;
+	c = find_free(cs, now);
+	if (c == NULL)
+		return NULL;
+	release(cs, c);
+	if (c->changed)
+		TAILQ_REMOVE(&cs->changes, c, change);
+	number = c->number;
+	*c = (struct channel){ .peer = *peer, .since = now, .number = number };
+	c->taken = true;
+	RB_INSERT(channel_tree, &cs->by_peer, c);
+	return c;
+}
+
+static void
+set_deadline(struct channels *cs, const struct channel *c, int64_t seconds)
+{
+	cs->deadline = mono_min(cs->deadline, mono_add_s(c->since, seconds));
+}
+
+void
+channel_confirm(struct channels *cs, struct channel *c, struct mono now)
+{
+	c->since = now;
+	c->confirmed = true;
+	c->received = false;
+	c->sent = false;
+	if (!c->announced)
+		report(cs, c, true);
+	set_deadline(cs, c, sending_time(cs));
+}
+
+void
+channel_forget(struct channels *cs, struct channel *c)
+{
+	release(cs, c);
+	report(cs, c, false);
+}
+
+bool
+channel_usable(
+    const struct channels *cs, const struct channel *c, struct mono now)
+{
+	return c->in_flight ||
+	    (c->confirmed && !older(c, sending_time(cs), now));
+}
+
+/* Data may have made the channel worth a refresh. */
+static void
+note_use(struct channels *cs, const struct channel *c)
+{
+	if (c->confirmed && !c->in_flight && in_use(cs, c))
+		set_deadline(cs, c, refresh_time(cs));
+}
+
+void
+channel_note_sent(struct channels *cs, struct channel *c)
+{
+	if (c->sent)
+		return;
+	c->sent = true;
+	note_use(cs, c);
+}
+
+void
+channel_note_received(struct channels *cs, struct channel *c)
+{
+	if (c->received)
+		return;
+	c->received = true;
+	note_use(cs, c);
+}
+
+/* True when the channel is to be refreshed now; else notes when to look. */
+static bool
+look_at(struct channels *cs, struct channel *c, struct mono now)
+{
+	if (!c->taken || !c->confirmed || c->in_flight)
+		return false;
+	if (c->announced && older(c, sending_time(cs), now))
+		report(cs, c, false);
+	if (in_use(cs, c) && older(c, refresh_time(cs), now))
+		return true;
+	if (c->announced)
+		set_deadline(cs, c, sending_time(cs));
+	note_use(cs, c);
+	return false;
+}
+
+struct channel *
+channels_due(struct channels *cs, struct mono now, size_t *at)
+{
+	if (*at == 0) {
+		if (!mono_due(cs->deadline, now))
+			return NULL;
+		cs->deadline = MONO_NEVER;
+	}
+	while (*at < cs->used) {
+		struct channel *c = &cs->slots[(*at)++];
+
+		if (look_at(cs, c, now))
+			return c;
+	}
+	return NULL;
+}
+
+bool
+channels_change(struct channels *cs, struct endpoint *peer, uint16_t *number)
+{
+	struct channel *c = TAILQ_FIRST(&cs->changes);
+
+	if (c == NULL)
+		return false;
+	TAILQ_REMOVE(&cs->changes, c, change);
+	c->changed = false;
+	*peer = c->peer;
+	*number = c->announced ? c->number : 0;
+	return true;
+}

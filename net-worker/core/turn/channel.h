@@ -1,0 +1,87 @@
+/*
+ * The channels of one allocation: which number stands for which peer, how long
+ * it may be used and when it is due for a refresh (spec/tunnel.md 4.9).
+ *
+ * The table knows nothing of requests; its owner tells it which binds are in
+ * flight and how they ended.
+ */
+#ifndef NET_WORKER_CORE_TURN_CHANNEL_H
+#define NET_WORKER_CORE_TURN_CHANNEL_H
+
+#include <sys/queue.h>
+#include <sys/tree.h>
+
+#include "common/address.h"
+#include "common/time.h"
+
+#define CHANNEL_NUMBER_FIRST 0x4000
+#define CHANNEL_NUMBER_LAST  0x4fff
+#define CHANNELS_MAX         (CHANNEL_NUMBER_LAST - CHANNEL_NUMBER_FIRST + 1)
+
+struct channel {
+	RB_ENTRY(channel) by_peer;
+	TAILQ_ENTRY(channel) change;
+	struct endpoint peer;
+	struct mono since; /* taken, or last confirmed */
+	uint16_t number;
+	bool taken;          /* has a peer and is in the tree */
+	bool confirmed;      /* a bind has succeeded */
+	bool in_flight;      /* a bind is outstanding; set by the owner */
+	bool received, sent; /* data since the last confirmation */
+	bool announced;      /* its last change was "bound" */
+	bool changed;        /* is in the list of changes */
+};
+
+RB_HEAD(channel_tree, channel);
+TAILQ_HEAD(channel_list, channel);
+
+struct channels {
+	struct channel *slots; /* CHANNELS_MAX */
+	struct channel_tree by_peer;
+	struct channel_list changes;
+	size_t used; /* slots beyond have never been taken */
+	size_t next; /* where the search for a free number starts */
+	struct mono deadline;
+	/*
+	 * The server drops what is older than a permission (RFC 8656 9), which
+	 * a bind renews.
+	 */
+	bool permissions;
+};
+
+bool channels_init(struct channels *); /* false: no memory */
+void channels_free(struct channels *);
+/* Forgets all channels without a change to be reported. */
+void channels_clear(struct channels *);
+
+struct channel *channels_find(const struct channels *, const struct endpoint *);
+/* NULL unless the number belongs to a peer. */
+struct channel *channels_get(const struct channels *, uint16_t number);
+
+/*
+ * The peer's own channel, of whatever age, or else a free number; NULL when
+ * all are taken.
+ */
+struct channel *channels_take(
+    struct channels *, struct mono now, const struct endpoint *peer);
+void channel_confirm(struct channels *, struct channel *, struct mono now);
+void channel_forget(struct channels *, struct channel *);
+
+/* Whether data may be sent on it without another bind. */
+bool channel_usable(
+    const struct channels *, const struct channel *, struct mono now);
+void channel_note_sent(struct channels *, struct channel *);
+void channel_note_received(struct channels *, struct channel *);
+
+/*
+ * The next channel to be refreshed, searching from *at, which starts at zero;
+ * NULL when there are no more. On the way, channels too old to be sent on are
+ * reported as lost.
+ */
+struct channel *channels_due(struct channels *, struct mono now, size_t *at);
+
+/* The next peer whose channel was bound (number) or lost (0), or false. */
+bool channels_change(
+    struct channels *, struct endpoint *peer, uint16_t *number);
+
+#endif /* NET_WORKER_CORE_TURN_CHANNEL_H */

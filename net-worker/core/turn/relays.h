@@ -1,0 +1,64 @@
+/*
+ * The relays we know: the portal's list (spec/tunnel.md 4.7), the choice of
+ * one for a connection (4.8) and the memory of those formerly used (1.3).
+ */
+#ifndef NET_WORKER_CORE_TURN_RELAYS_H
+#define NET_WORKER_CORE_TURN_RELAYS_H
+
+#include "net-worker/core/turn/allocation.h"
+
+#define RELAYS_MAX 64
+
+enum relays_event_type {
+	RELAYS_CANDIDATE, /* detail: HOST, SERVER_REFLEXIVE or RELAYED */
+	RELAYS_WITHDRAWN, /* detail.address is not ours, no channel is left */
+	RELAYS_CHANNEL,   /* detail: CHANNEL_CHANGED */
+	RELAYS_REMOVED,   /* it is gone or replaced; connections must move */
+	RELAYS_NONE,      /* the last relay was given up: ask for others */
+};
+
+struct relays_event {
+	enum relays_event_type type;
+	struct uuid relay;
+	struct allocation_event detail;
+	enum allocation_end end; /* of REMOVED; ALIVE: the portal said so */
+};
+
+struct relays;
+
+struct relays *relays_new(void);
+void relays_free(struct relays *);
+
+/*
+ * One message of the portal: begin, any number of removed and present, commit.
+ * What is present and unchanged stays; what is neither is only refreshed.
+ * relays_present() returns false when there are RELAYS_MAX already, as many
+ * removed ones whose events have not been taken, or no memory.
+ */
+void relays_begin(struct relays *);
+void relays_removed(struct relays *, const struct uuid *);
+bool relays_present(
+    struct relays *, struct mono now, const struct relay_config *);
+void relays_commit(struct relays *, struct mono now);
+
+struct allocation *relays_find(struct relays *, const struct uuid *);
+struct allocation *relays_at(struct relays *, const struct endpoint *);
+bool relays_formerly_used(const struct relays *, const struct ip_address *);
+/* A relay for a new connection, or NULL: spec/tunnel.md 4.8. */
+struct allocation *relays_sample(struct relays *);
+
+size_t relays_count(const struct relays *);
+/* The i-th relay, i < relays_count(); the order changes with the list. */
+struct allocation *relays_get(struct relays *, size_t i);
+
+/*
+ * To be asked after every call above and every allocation_input(): a relay that
+ * failed is due at once. relays_timeout() also gives up relays (4.11) and lets
+ * those that refused us an allocation try again.
+ */
+struct mono relays_deadline(const struct relays *);
+void relays_timeout(struct relays *, struct mono now);
+bool relays_transmit(struct relays *, struct datagram *);
+bool relays_event(struct relays *, struct relays_event *);
+
+#endif /* NET_WORKER_CORE_TURN_RELAYS_H */
