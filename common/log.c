@@ -103,9 +103,9 @@ timestamp(char *to, size_t size)
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	gmtime_r(&ts.tv_sec, &tm);
-	len = (size_t)snprintf(to, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ",
+	len = (size_t)snprintf(to, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ",
 	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-	    tm.tm_sec, ts.tv_nsec / 1000000);
+	    tm.tm_sec, (unsigned)(ts.tv_nsec / 1000000) % 1000);
 	return len < size ? len : size - 1;
 }
 
@@ -113,7 +113,7 @@ timestamp(char *to, size_t size)
 static void
 print(const char *process, enum log_level level, const char *text, size_t len)
 {
-	char line[LINE_MAX_LEN], when[40];
+	char line[LINE_MAX_LEN], when[80];
 	size_t at;
 
 	timestamp(when, sizeof(when));

@@ -1,0 +1,246 @@
+/*
+ * Serves the workers: see ipc_parent.h. A request is an intent; it is compared
+ * with what the parent itself knows to be allowed before anything is done.
+ */
+#include "parent/ipc_parent.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+int
+peer_pair_open(struct peer_pair *p)
+{
+	int ends[2];
+
+	*p = (struct peer_pair){ -1, -1 };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		0, ends) == -1)
+		return -1;
+	*p = (struct peer_pair){ ends[0], ends[1] };
+	return 0;
+}
+
+void
+peer_pair_close(struct peer_pair *p)
+{
+	if (p->net != -1)
+		close(p->net);
+	if (p->control != -1)
+		close(p->control);
+	*p = (struct peer_pair){ -1, -1 };
+}
+
+static int
+send_udp(
+    struct ipc_channel *ch, uint8_t family, const int *sockets, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct ipc_net_udp m = {
+			.fd = sockets[i],
+			.family = family,
+			.socket = (uint8_t)i,
+		};
+
+		if (sockets[i] != -1 && ipc_send_net_udp(ch, &m) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+service_hand_over_net(struct service *s, const struct net_hand_over *h)
+{
+	struct ipc_channel *ch = s->net.channel;
+	const struct ipc_net_settings settings = {
+		.port_v4 = h->udp->port_v4,
+		.port_v6 = h->udp->port_v6,
+		.expose_host = h->options->expose_host,
+		.tun_offload = h->tun->offload,
+		.tun_uso = h->tun->uso,
+	};
+	const struct ipc_net_peer peer = { .fd = h->peer };
+	const struct ipc_net_start start = { .fd = -1 };
+
+	if (ipc_send_net_settings(ch, &settings) == -1)
+		return -1;
+	for (unsigned i = 0; i < h->tun->queues; i++) {
+		const struct ipc_net_tun queue = {
+			.fd = h->tun->queue[i],
+			.queue = (uint8_t)i,
+		};
+
+		if (ipc_send_net_tun(ch, &queue) == -1)
+			return -1;
+	}
+	if (send_udp(ch, IP_V4, h->udp->v4, h->udp->count) == -1 ||
+	    send_udp(ch, IP_V6, h->udp->v6, h->udp->count) == -1 ||
+	    ipc_send_net_peer(ch, &peer) == -1)
+		return -1;
+	return ipc_send_net_start(ch, &start);
+}
+
+static int
+send_identity(
+    struct ipc_channel *ch, const struct options *o, const struct identity *i)
+{
+	struct ipc_control_identity m = {
+		.fd = -1,
+		.max_partition_ms = o->max_partition_ms,
+	};
+
+	strlcpy(m.api_url, o->api_url, sizeof(m.api_url));
+	strlcpy(m.external_id, i->external_id, sizeof(m.external_id));
+	strlcpy(m.name, i->name, sizeof(m.name));
+	strlcpy(m.os, i->os, sizeof(m.os));
+	strlcpy(m.arch, i->arch, sizeof(m.arch));
+	strlcpy(m.kernel, i->kernel, sizeof(m.kernel));
+	return ipc_send_control_identity(ch, &m);
+}
+
+static int
+send_token(struct ipc_channel *ch, struct options *o)
+{
+	struct ipc_control_token m = { .fd = -1 };
+	int r;
+
+	strlcpy(m.token, o->token, sizeof(m.token));
+	options_wipe_token(o);
+	r = ipc_send_control_token(ch, &m);
+	explicit_bzero(&m, sizeof(m));
+	return r;
+}
+
+int
+service_hand_over_control(struct service *s, const struct control_hand_over *h)
+{
+	struct ipc_channel *ch = s->control.channel;
+	const struct ipc_control_ca_bundle ca = { .fd = h->ca_bundle };
+	const struct ipc_control_resolv_conf resolv = { .fd = h->resolv_conf };
+	const struct ipc_control_hosts hosts = { .fd = h->hosts };
+	const struct ipc_control_peer peer = { .fd = h->peer };
+	const struct ipc_control_start start = { .fd = -1 };
+
+	if (send_identity(ch, h->options, h->identity) == -1 ||
+	    send_token(ch, h->options) == -1 ||
+	    ipc_send_control_ca_bundle(ch, &ca) == -1 ||
+	    ipc_send_control_resolv_conf(ch, &resolv) == -1 ||
+	    ipc_send_control_hosts(ch, &hosts) == -1 ||
+	    ipc_send_control_peer(ch, &peer) == -1)
+		return -1;
+	return ipc_send_control_start(ch, &start);
+}
+
+static void
+on_net_ready(void *ctx, struct ipc_net_ready *m)
+{
+	struct service *s = ctx;
+
+	(void)m;
+	ipc_set_running(s->net.channel);
+}
+
+static void
+on_control_ready(void *ctx, struct ipc_control_ready *m)
+{
+	struct service *s = ctx;
+
+	(void)m;
+	ipc_set_running(s->control.channel);
+}
+
+/* The only thing the parent asks of the portal's answer. */
+static bool
+is_allowed(const struct ip_address *ip, enum ip_family family)
+{
+	return ip->family == IP_NONE ||
+	    (ip->family == family && ip_in_tunnel_range(ip));
+}
+
+static void
+on_tun_configure(void *ctx, struct ipc_tun_configure *m)
+{
+	struct service *s = ctx;
+
+	if (!is_allowed(&m->v4, IP_V4) || !is_allowed(&m->v6, IP_V6) ||
+	    (m->v4.family == IP_NONE && m->v6.family == IP_NONE)) {
+		char v4[ENDPOINT_TEXT_MAX], v6[ENDPOINT_TEXT_MAX];
+
+		log_error("control-worker wants the tunnel to have %s and %s, "
+			  "which are not tunnel addresses",
+		    ip_format(&m->v4, v4), ip_format(&m->v6, v6));
+		s->fatal_status = 1;
+		return;
+	}
+	s->v4 = m->v4;
+	s->v6 = m->v6;
+	s->intent = true;
+}
+
+static void
+on_control_fatal(void *ctx, struct ipc_control_fatal *m)
+{
+	struct service *s = ctx;
+
+	log_error("%s", m->reason);
+	s->fatal_status = m->status;
+}
+
+static const struct ipc_handlers net_handlers = {
+	.net_ready = on_net_ready,
+};
+
+static const struct ipc_handlers control_handlers = {
+	.control_ready = on_control_ready,
+	.tun_configure = on_tun_configure,
+	.control_fatal = on_control_fatal,
+};
+
+enum ipc_result
+service_dispatch(struct service *s, struct worker *w)
+{
+	return ipc_dispatch(w->channel,
+	    w->role == IPC_NET ? &net_handlers : &control_handlers, s);
+}
+
+void
+service_turn(struct service *s, struct mono now)
+{
+	struct ipc_tun_configured m = { .fd = -1 };
+
+	if (!s->intent || !mono_due(s->not_before, now))
+		return;
+	s->intent = false;
+	s->not_before = mono_add_ms(now, TUN_CONFIGURE_INTERVAL_MS);
+	if (network_configure(s->network, &s->v4, &s->v6, &m.v4, &m.v6) == -1) {
+		log_error("cannot set the addresses and routes of %s: %s",
+		    TUN_NAME, strerrordesc_np(errno));
+		s->fatal_status = 1;
+		return;
+	}
+	/* A worker that is gone has its end told by the kernel. */
+	if (s->control.channel != NULL)
+		(void)ipc_send_tun_configured(s->control.channel, &m);
+}
+
+struct mono
+service_deadline(const struct service *s)
+{
+	return s->intent ? s->not_before : MONO_NEVER;
+}
+
+bool
+service_shut_down(struct worker *w)
+{
+	const struct ipc_net_shutdown net = { .fd = -1 };
+	const struct ipc_control_shutdown control = { .fd = -1 };
+
+	if (w->channel == NULL || !ipc_is_running(w->channel))
+		return false;
+	return (w->role == IPC_NET
+		       ? ipc_send_net_shutdown(w->channel, &net)
+		       : ipc_send_control_shutdown(w->channel, &control)) == 0;
+}

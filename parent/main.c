@@ -1,0 +1,411 @@
+/*
+ * posternd: the parent. It opens what takes privilege, makes the two workers,
+ * hands them what they work with, cuts its own privileges and then serves and
+ * watches them (design section 1).
+ *
+ * It never looks at a byte that came from a network. Everything that it sets
+ * outside of itself is taken back on every way out but SIGKILL; for that the
+ * next start cleans up.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "control-worker/control_worker.h"
+#include "net-worker/net_worker.h"
+#include "parent/identity.h"
+#include "parent/ipc_parent.h"
+#include "parent/nat.h"
+#include "parent/netlink.h"
+#include "parent/options.h"
+#include "parent/roles.h"
+#include "parent/sandbox_parent.h"
+#include "parent/sockets.h"
+#include "parent/supervise.h"
+#include "parent/sysctl.h"
+#include "parent/tun.h"
+
+#define NET_USER     "_posternnet"
+#define CONTROL_USER "_posternctl"
+#define RESOLV_CONF  "/etc/resolv.conf"
+#define HOSTS        "/etc/hosts"
+#define SPOOL        "/var/lib/postern"
+
+extern char **environ;
+
+#ifdef POSTERN_SANITIZE
+const char *__asan_default_options(void);
+
+/* Looking for leaks takes a tracer, which the filters forbid. */
+const char *
+__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
+
+struct daemon {
+	struct options options;
+	struct identity identity;
+	struct tun tun;
+	struct udp_sockets udp;
+	struct nat *nat;
+	struct peer_pair pair;
+	struct service service;
+	uid_t control_uid; /* (uid_t)-1: the workers share ours */
+	gid_t control_gid;
+	int ca_bundle, resolv_conf, hosts;
+	int signals;
+};
+
+static bool
+may_administer_network(void)
+{
+	cap_flag_value_t value = CAP_CLEAR;
+	cap_t caps = cap_get_proc();
+
+	if (caps == NULL)
+		return false;
+	(void)cap_get_flag(caps, CAP_NET_ADMIN, CAP_EFFECTIVE, &value);
+	cap_free(caps);
+	return geteuid() == 0 || value == CAP_SET;
+}
+
+static void
+require_user(const char *name, uid_t *uid, gid_t *gid)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (pw == NULL)
+		fatalx(
+		    "the user %s does not exist; make it by "
+		    "\"systemd-sysusers postern.conf\" (the file is in "
+		    "contrib/sysusers) or by \"useradd --system --user-group "
+		    "--no-create-home --home-dir / "
+		    "--shell /usr/sbin/nologin %s\"",
+		    name, name);
+	if (pw->pw_uid == 0 || pw->pw_gid == 0)
+		fatalx("the user %s must not have id 0", name);
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+}
+
+/* Each worker has a user of its own, or none can have one. */
+static void
+find_users(struct daemon *d)
+{
+	uid_t net_uid;
+	gid_t net_gid;
+
+	d->control_uid = (uid_t)-1;
+	if (geteuid() != 0) {
+		log_info("not started as root: the workers keep the uid %u",
+		    (unsigned)geteuid());
+		return;
+	}
+	require_user(NET_USER, &net_uid, &net_gid);
+	require_user(CONTROL_USER, &d->control_uid, &d->control_gid);
+	if (net_uid == d->control_uid)
+		fatalx("the users " NET_USER " and " CONTROL_USER
+		       " must not share an id");
+}
+
+static int
+open_file(const char *path, bool optional)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd == -1 && optional && errno == ENOENT)
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return fd;
+}
+
+static void
+open_files(struct daemon *d)
+{
+	if ((d->resolv_conf = open_file(RESOLV_CONF, false)) == -1)
+		fatal("cannot read " RESOLV_CONF
+		      ", without which no name can be looked up");
+	if ((d->hosts = open_file(HOSTS, true)) == -1)
+		fatal("cannot read " HOSTS);
+	if ((d->ca_bundle = open_file(d->options.ca_file, false)) == -1)
+		fatal("cannot read the trusted certificates in %s; install "
+		      "ca-certificates or name another file by --ca-file",
+		    d->options.ca_file);
+}
+
+/* control-worker's root; it holds what outlives a run, and tokens. */
+static void
+make_spool(const struct daemon *d)
+{
+	struct stat st;
+
+	if (d->control_uid == (uid_t)-1)
+		return;
+	if (mkdir(SPOOL, 0700) == -1 && errno != EEXIST)
+		fatal("cannot make " SPOOL);
+	if (lstat(SPOOL, &st) == -1 || !S_ISDIR(st.st_mode))
+		fatalx(SPOOL " must be a directory");
+	if (chown(SPOOL, d->control_uid, d->control_gid) == -1 ||
+	    chmod(SPOOL, 0700) == -1)
+		fatal("cannot give " SPOOL " to " CONTROL_USER);
+}
+
+static void
+log_start(const struct daemon *d)
+{
+	const struct identity *i = &d->identity;
+	struct timespec up;
+
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	log_info("posternd " POSTERN_VERSION
+		 " (gateway protocol " GATEWAY_GENERATION
+		 ") on %s, %s, %s, up for %lld s",
+	    i->arch, i->os, i->kernel, (long long)up.tv_sec);
+	log_debug("portal %s, name \"%s\", id %s", d->options.api_url, i->name,
+	    i->external_id);
+	for (size_t n = 0; n < d->options.ineffective_count; n++)
+		log_info("%s has no effect in this version",
+		    d->options.ineffective[n]);
+}
+
+/* What fails before anything outside of the process has been touched. */
+static void
+prepare(struct daemon *d)
+{
+	struct options *o = &d->options;
+	char why[512];
+
+	if (options_take_token(o, why, sizeof(why)) == -1)
+		fatalx("%s", why);
+	setproctitle("parent [starting]");
+	if (!o->no_check && !may_administer_network())
+		fatalx("posternd needs to be started as root or with "
+		       "CAP_NET_ADMIN (--no-check skips this test)");
+	find_users(d);
+	if (identity_determine(&d->identity, &identity_paths, o->id, o->name,
+		why, sizeof(why)) == -1)
+		fatalx("%s", why);
+	log_start(d);
+	open_files(d);
+	make_spool(d);
+	if ((d->signals = supervise_signals()) == -1)
+		fatal("cannot wait for signals");
+}
+
+static void
+close_files(struct daemon *d)
+{
+	int *files[] = { &d->resolv_conf, &d->hosts, &d->ca_bundle };
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		if (*files[i] != -1)
+			close(*files[i]);
+		*files[i] = -1;
+	}
+}
+
+static int
+open_sockets(struct daemon *d, char *why, size_t why_size)
+{
+	const struct udp_options udp = {
+		.count = 1,
+		.receive_bytes = d->options.udp_receive_bytes,
+		.send_bytes = d->options.udp_send_bytes,
+	};
+
+	sysctls_raise(d->options.no_inc_buf ? NULL : &udp, true);
+	return udp_sockets_open(&d->udp, &udp, why, why_size);
+}
+
+static int
+open_network(struct daemon *d, char *why, size_t why_size)
+{
+	const struct nat_options nat = {
+		.masquerade = !d->options.no_masquerade,
+		.expose_host = d->options.expose_host,
+		.control_uid = d->control_uid,
+	};
+
+	if (tun_open(&d->tun, 1, why, why_size) == -1 ||
+	    open_sockets(d, why, why_size) == -1)
+		return -1;
+	tun_set_offload(&d->tun, true);
+	d->service.network = network_open(d->tun.ifindex, d->control_uid);
+	if (d->service.network == NULL) {
+		snprintf(
+		    why, why_size, "cannot use netlink: %s", strerror(errno));
+		return -1;
+	}
+	network_clean(d->service.network);
+	if (network_device_up(d->service.network) == -1) {
+		snprintf(why, why_size, "cannot bring up " TUN_NAME ": %s",
+		    strerror(errno));
+		return -1;
+	}
+	tun_set_offload(&d->tun, true);
+	d->nat = nat_install(&nat, why, why_size);
+	return d->nat == NULL ? -1 : 0;
+}
+
+static int
+hand_over(struct daemon *d)
+{
+	const struct net_hand_over net = {
+		.options = &d->options,
+		.tun = &d->tun,
+		.udp = &d->udp,
+		.peer = d->pair.net,
+	};
+	const struct control_hand_over control = {
+		.options = &d->options,
+		.identity = &d->identity,
+		.ca_bundle = d->ca_bundle,
+		.resolv_conf = d->resolv_conf,
+		.hosts = d->hosts,
+		.peer = d->pair.control,
+	};
+
+	if (service_hand_over_net(&d->service, &net) == -1)
+		return -1;
+	return service_hand_over_control(&d->service, &control);
+}
+
+static int
+start_workers(struct daemon *d, char *why, size_t why_size)
+{
+	if (peer_pair_open(&d->pair) == -1 ||
+	    worker_start(&d->service.net, IPC_NET) == -1 ||
+	    worker_start(&d->service.control, IPC_CONTROL) == -1) {
+		snprintf(why, why_size, "cannot start the workers: %s",
+		    strerror(errno));
+		return -1;
+	}
+	/* A worker that died already is found, with its reason, by the loop. */
+	if (hand_over(d) == -1 && errno != EPIPE) {
+		snprintf(why, why_size, "cannot hand over to the workers: %s",
+		    strerror(errno));
+		return -1;
+	}
+	options_wipe_token(&d->options);
+	close_files(d);
+	return 0;
+}
+
+static void
+on_ready(void)
+{
+	parent_confine();
+	setproctitle("parent [2 workers, " TUN_NAME " up]");
+}
+
+static void
+end_worker(struct worker *w)
+{
+	int status;
+
+	worker_kill(w);
+	(void)worker_reap(w, true, &status);
+	worker_close(w);
+}
+
+/* The reverse of what was set up, as far as that got. */
+static void
+take_back(struct daemon *d)
+{
+	end_worker(&d->service.net);
+	end_worker(&d->service.control);
+	peer_pair_close(&d->pair);
+	nat_remove(d->nat);
+	if (d->service.network != NULL)
+		network_close(d->service.network);
+	udp_sockets_close(&d->udp);
+	tun_close(&d->tun);
+	sysctls_restore();
+	options_wipe_token(&d->options);
+	close_files(d);
+}
+
+static int
+run(struct daemon *d)
+{
+	char why[512] = "";
+	int status = 1;
+
+	if (open_network(d, why, sizeof(why)) == -1 ||
+	    start_workers(d, why, sizeof(why)) == -1)
+		log_error("%s", why);
+	else
+		status = supervise(&d->service, d->signals, on_ready);
+	take_back(d);
+	if (status == 0)
+		log_info("Goodbye!");
+	return status;
+}
+
+static void
+daemon_init(struct daemon *d)
+{
+	*d = (struct daemon){
+		.pair = { -1, -1 },
+		.control_uid = (uid_t)-1,
+		.ca_bundle = -1,
+		.resolv_conf = -1,
+		.hosts = -1,
+		.signals = -1,
+		.service.net.log_fd = -1,
+		.service.control.log_fd = -1,
+	};
+	for (size_t i = 0; i < TUN_QUEUES_MAX; i++)
+		d->tun.queue[i] = -1;
+	for (size_t i = 0; i < UDP_SOCKETS_MAX; i++)
+		d->udp.v4[i] = d->udp.v6[i] = -1;
+}
+
+static int
+worker_main(enum ipc_process role, enum log_level level)
+{
+	log_init_worker(IPC_FD_LOG, level);
+	/* After exec of /proc/self/exe the name is "exe". */
+	(void)prctl(PR_SET_NAME, ipc_process_name(role), 0L, 0L, 0L);
+	return role == IPC_NET ? net_worker_main(level)
+			       : control_worker_main(level);
+}
+
+int
+main(int argc, char **argv)
+{
+	enum ipc_process role;
+	enum log_level level;
+	struct daemon d;
+	char why[256];
+
+	setproctitle_init(argc, argv, environ);
+	if (worker_is_requested(argc, argv, &role, &level))
+		return worker_main(role, level);
+	daemon_init(&d);
+	switch (options_parse(&d.options, argc, argv, why, sizeof(why))) {
+	case OPTIONS_RUN:
+		break;
+	case OPTIONS_DONE:
+		return 0;
+	case OPTIONS_WRONG:
+		fprintf(stderr, "posternd: %s; see posternd --help\n", why);
+		return 2;
+	}
+	umask(077);
+	/* What a careless starter left open must not reach the workers. */
+	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
+	log_init_sink("parent", d.options.log_level, d.options.log_format);
+	prepare(&d);
+	return run(&d);
+}

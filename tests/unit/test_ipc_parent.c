@@ -1,0 +1,396 @@
+/*
+ * parent/ipc_parent.c: what it hands over, and what it does when asked. The
+ * kernel's part is replaced by one that records the intents.
+ */
+#include "parent/ipc_parent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/unit/unit.h"
+
+static struct service service;
+static struct ipc_channel *net, *control; /* the workers' ends */
+static unsigned configured;
+static struct ip_address last_v4, last_v6;
+static int configure_error;
+
+int
+network_configure(struct network *n, const struct ip_address *v4,
+    const struct ip_address *v6, bool *have_v4, bool *have_v6)
+{
+	(void)n;
+	configured++;
+	last_v4 = *v4;
+	last_v6 = *v6;
+	*have_v4 = v4->family != IP_NONE;
+	*have_v6 = v6->family != IP_NONE;
+	errno = configure_error;
+	return configure_error == 0 ? 0 : -1;
+}
+
+static void
+connect_worker(
+    struct worker *w, enum ipc_process role, struct ipc_channel **other)
+{
+	int fds[2];
+
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	*w = (struct worker){ .role = role, .log_fd = -1 };
+	w->channel = ipc_open(fds[0], IPC_PARENT, role);
+	*other = ipc_open(fds[1], role, IPC_PARENT);
+	assert_true(w->channel != NULL && *other != NULL);
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	memset(&service, 0, sizeof(service));
+	connect_worker(&service.net, IPC_NET, &net);
+	connect_worker(&service.control, IPC_CONTROL, &control);
+	configured = 0;
+	configure_error = 0;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	worker_close(&service.net);
+	worker_close(&service.control);
+	ipc_close(net);
+	ipc_close(control);
+	return 0;
+}
+
+static void
+become_ready(void)
+{
+	const struct ipc_net_ready n = { .fd = -1 };
+	const struct ipc_control_ready c = { .fd = -1 };
+
+	assert_int_equal(ipc_send_net_ready(net, &n), 0);
+	assert_int_equal(ipc_send_control_ready(control, &c), 0);
+	assert_false(service_shut_down(&service.net));
+	assert_int_equal(service_dispatch(&service, &service.net), IPC_HANDLED);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+	assert_true(ipc_is_running(service.net.channel));
+	assert_true(ipc_is_running(service.control.channel));
+	ipc_set_running(net);
+	ipc_set_running(control);
+}
+
+static struct ip_address
+ip(const char *text)
+{
+	struct ip_address a = { 0 };
+
+	if (*text != '\0')
+		assert_true(ip_parse(text, &a));
+	return a;
+}
+
+static void
+ask(const char *v4, const char *v6)
+{
+	const struct ipc_tun_configure m = { -1, ip(v4), ip(v6) };
+
+	assert_int_equal(ipc_send_tun_configure(control, &m), 0);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+}
+
+static struct mono
+at_ms(int64_t ms)
+{
+	return (struct mono){ ms * 1000000 };
+}
+
+/* The answers that have come to control-worker. */
+static unsigned answers;
+static bool answer_v4, answer_v6;
+
+static void
+on_configured(void *ctx, struct ipc_tun_configured *m)
+{
+	(void)ctx;
+	answers++;
+	answer_v4 = m->v4;
+	answer_v6 = m->v6;
+}
+
+static unsigned
+count_answers(void)
+{
+	static const struct ipc_handlers h = { .tun_configured =
+						   on_configured };
+
+	answers = 0;
+	while (ipc_dispatch(control, &h, NULL) == IPC_HANDLED)
+		continue;
+	return answers;
+}
+
+static void
+addresses_are_set(void **state)
+{
+	(void)state;
+	become_ready();
+	ask("100.64.0.1", "fd00:2021:1111::1");
+	service_turn(&service, at_ms(1));
+	assert_int_equal(configured, 1);
+	assert_int_equal(count_answers(), 1);
+	assert_true(answer_v4 && answer_v6);
+	service_turn(&service, at_ms(5000));
+	assert_int_equal(configured, 1);
+	ask("100.95.255.255", "");
+	service_turn(&service, at_ms(9000));
+	assert_int_equal(count_answers(), 1);
+	assert_true(answer_v4 && !answer_v6);
+	assert_int_equal(service.fatal_status, 0);
+}
+
+static void
+addresses_that_are_none(void **state)
+{
+	static const struct {
+		const char *v4, *v6;
+	} cases[] = {
+		{ "", "" },
+		{ "100.96.0.1", "" },     /* a proxy address */
+		{ "100.63.255.255", "" }, /* just below */
+		{ "10.0.0.1", "" },       /* of somebody else */
+		{ "100.64.0.1", "2001:db8::1" },
+		{ "100.64.0.1", "fd00:2021:1111:8000::1" },
+		{ "fd00:2021:1111::1", "" }, /* the wrong way round */
+		{ "", "100.64.0.1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		(void)tear_down(NULL);
+		(void)set_up(NULL);
+		become_ready();
+		ask(cases[i].v4, cases[i].v6);
+		service_turn(&service, at_ms(1));
+		assert_int_equal(service.fatal_status, 1);
+		assert_int_equal(configured, 0);
+	}
+}
+
+static void
+changes_are_held_back(void **state)
+{
+	(void)state;
+	become_ready();
+	assert_true(mono_is_never(service_deadline(&service)));
+	ask("100.64.0.1", "");
+	service_turn(&service, at_ms(10));
+	for (int i = 0; i < 50; i++) {
+		ask("100.64.0.2", "");
+		service_turn(&service, at_ms(10 + i));
+	}
+	ask("100.64.0.3", "");
+	assert_int_equal(configured, 1);
+	assert_int_equal(service_deadline(&service).ns,
+	    at_ms(10 + TUN_CONFIGURE_INTERVAL_MS).ns);
+	service_turn(&service, at_ms(9 + TUN_CONFIGURE_INTERVAL_MS));
+	assert_int_equal(configured, 1);
+	service_turn(&service, at_ms(10 + TUN_CONFIGURE_INTERVAL_MS));
+	assert_int_equal(configured, 2);
+	assert_int_equal(last_v4.bytes[3], 3); /* the last one counts */
+	assert_true(mono_is_never(service_deadline(&service)));
+}
+
+static void
+kernel_refuses(void **state)
+{
+	(void)state;
+	become_ready();
+	configure_error = ENODEV;
+	ask("100.64.0.1", "");
+	service_turn(&service, at_ms(1));
+	assert_int_equal(service.fatal_status, 1);
+	assert_int_equal(count_answers(), 0);
+}
+
+static void
+control_worker_gives_up(void **state)
+{
+	struct ipc_control_fatal m = { .fd = -1, .status = 2 };
+
+	(void)state;
+	snprintf(m.reason, sizeof(m.reason), "the token is invalid");
+	assert_int_equal(ipc_send_control_fatal(control, &m), 0);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+	assert_int_equal(service.fatal_status, 2);
+}
+
+static void
+net_worker_may_say_ready_only(void **state)
+{
+	static const uint8_t request[2 + 17 + 17] = { 0,
+		IPC_TYPE_TUN_CONFIGURE };
+
+	(void)state;
+	become_ready();
+	assert_int_equal(
+	    send(ipc_fd(net), request, sizeof(request), 0), sizeof(request));
+	assert_int_equal(
+	    service_dispatch(&service, &service.net), IPC_VIOLATION);
+	assert_int_equal(configured, 0);
+}
+
+/* The messages of a hand-over, as words. */
+static char story[256];
+
+#define TELL(name, word)                                       \
+	static void tell_##name(void *c, struct ipc_##name *m) \
+	{                                                      \
+		(void)c;                                       \
+		(void)m;                                       \
+		strcat(story, word " ");                       \
+	}
+TELL(net_peer, "peer")
+TELL(net_start, "start")
+TELL(control_ca_bundle, "ca")
+TELL(control_resolv_conf, "resolv")
+TELL(control_hosts, "hosts")
+TELL(control_peer, "peer")
+TELL(control_start, "start")
+TELL(net_shutdown, "shutdown")
+TELL(control_shutdown, "shutdown")
+
+static void
+tell_settings(void *ctx, struct ipc_net_settings *m)
+{
+	(void)ctx;
+	assert_int_equal(m->port_v4, 52625);
+	assert_int_equal(m->port_v6, 0);
+	assert_true(m->expose_host && m->tun_offload && !m->tun_uso);
+	strcat(story, "settings ");
+}
+
+static void
+tell_tun(void *ctx, struct ipc_net_tun *m)
+{
+	(void)ctx;
+	strcat(story, m->queue == 0 ? "tun0 " : "tun1 ");
+}
+
+static void
+tell_udp(void *ctx, struct ipc_net_udp *m)
+{
+	(void)ctx;
+	assert_int_equal(m->family, IP_V4);
+	strcat(story, m->socket == 0 ? "udp0 " : "udp1 ");
+}
+
+static void
+tell_identity(void *ctx, struct ipc_control_identity *m)
+{
+	(void)ctx;
+	assert_string_equal(m->api_url, "wss://x");
+	assert_string_equal(m->external_id, "id");
+	assert_string_equal(m->name, "name");
+	assert_string_equal(m->os, "Debian/12");
+	assert_string_equal(m->arch, "x86_64");
+	assert_string_equal(m->kernel, "6.1");
+	assert_int_equal(m->max_partition_ms, 5);
+	strcat(story, "identity ");
+}
+
+static void
+tell_token(void *ctx, struct ipc_control_token *m)
+{
+	(void)ctx;
+	assert_string_equal(m->token, "secret");
+	strcat(story, "token ");
+}
+
+static const struct ipc_handlers telling = {
+	.net_settings = tell_settings,
+	.net_tun = tell_tun,
+	.net_udp = tell_udp,
+	.net_peer = tell_net_peer,
+	.net_start = tell_net_start,
+	.net_shutdown = tell_net_shutdown,
+	.control_identity = tell_identity,
+	.control_token = tell_token,
+	.control_ca_bundle = tell_control_ca_bundle,
+	.control_resolv_conf = tell_control_resolv_conf,
+	.control_hosts = tell_control_hosts,
+	.control_peer = tell_control_peer,
+	.control_start = tell_control_start,
+	.control_shutdown = tell_control_shutdown,
+};
+
+static const char *
+story_of(struct ipc_channel *ch)
+{
+	story[0] = '\0';
+	while (ipc_dispatch(ch, &telling, NULL) == IPC_HANDLED)
+		continue;
+	return story;
+}
+
+static void
+what_is_handed_over(void **state)
+{
+	struct options o = {
+		.api_url = "wss://x", .expose_host = true, .max_partition_ms = 5
+	};
+	const struct identity i = { "id", "name", "Debian/12", "x86_64",
+		"6.1" };
+	const struct tun tun = {
+		.queue = { 0, 0 }, .queues = 2, .offload = true
+	};
+	const struct udp_sockets udp = {
+		.v4 = { 0, 0 }, .v6 = { -1, -1 }, .count = 2, .port_v4 = 52625
+	};
+	const struct net_hand_over n = { &o, &tun, &udp, 0 };
+	const struct control_hand_over c = { &o, &i, 0, 0, 0, 0 };
+
+	(void)state;
+	o.token = calloc(1, TOKEN_MAX + 1);
+	assert_non_null(o.token);
+	strcpy(o.token, "secret");
+	assert_int_equal(service_hand_over_net(&service, &n), 0);
+	assert_int_equal(service_hand_over_control(&service, &c), 0);
+	assert_null(o.token); /* wiped */
+	assert_string_equal(
+	    story_of(net), "settings tun0 tun1 udp0 udp1 peer start ");
+	assert_string_equal(
+	    story_of(control), "identity token ca resolv hosts peer start ");
+	become_ready();
+	assert_true(service_shut_down(&service.net));
+	assert_true(service_shut_down(&service.control));
+	assert_string_equal(story_of(net), "shutdown ");
+	assert_string_equal(story_of(control), "shutdown ");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(addresses_are_set),
+		TEST(addresses_that_are_none),
+		TEST(changes_are_held_back),
+		TEST(kernel_refuses),
+		TEST(control_worker_gives_up),
+		TEST(net_worker_may_say_ready_only),
+		TEST(what_is_handed_over),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
