@@ -1,0 +1,183 @@
+/* The nftables table "postern": see nat.h. */
+#include "parent/nat.h"
+
+#include <linux/netlink.h>
+#include <nftables/libnftables.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "parent/forward_chains.h"
+#include "parent/netlink_request.h"
+#include "parent/tun.h"
+
+#define TUNNEL_V4 "100.64.0.0/11"
+#define TUNNEL_V6 "fd00:2021:1111::/107"
+#define DNS_PORT  "53535"
+
+struct nat {
+	/*
+	 * Its socket owns the table. libnftables may replace the socket when a
+	 * foreign change disturbs a command, and the table would go with it: so
+	 * no command follows the one that makes the table, save at the end.
+	 */
+	struct nft_ctx *nft;
+	struct netlink netlink; /* lists foreign chains */
+};
+
+/*
+ * The first line removes a table of that name that nobody owns; one that
+ * somebody owns refuses it.
+ */
+static const char rules_begin[] =
+    "table inet postern; delete table inet postern\n"
+    "table inet postern {\n"
+    "	flags owner\n";
+
+/* Before connection tracking: a forged source costs no entry there. */
+static const char rules_source[] =
+    "	chain prerouting {\n"
+    "		type filter hook prerouting priority raw; policy accept\n"
+    "		iifname != \"" TUN_NAME "\" accept\n"
+    "		ip saddr " TUNNEL_V4 " accept\n"
+    "		ip6 saddr " TUNNEL_V6 " accept\n"
+    "		counter drop comment \"source not in the tunnel ranges\"\n"
+    "	}\n";
+
+/* spec/policy.md 3 step 9: nothing from client to client. */
+static const char rules_forward[] =
+    "	chain forward {\n"
+    "		type filter hook forward priority filter; policy accept\n"
+    "		iifname \"" TUN_NAME "\" oifname \"" TUN_NAME "\" "
+    "counter drop comment \"client to client\"\n"
+    "		iifname \"" TUN_NAME "\" counter accept\n"
+    "		oifname \"" TUN_NAME "\" counter accept\n"
+    "	}\n";
+
+/* spec/policy.md 3 step 8; a resource on this host has another address. */
+static const char rules_host[] =
+    "	chain input {\n"
+    "		type filter hook input priority filter; policy accept\n"
+    "		iifname != \"" TUN_NAME "\" accept\n"
+    "		ip daddr != " TUNNEL_V4 " accept\n"
+    "		ip6 daddr != " TUNNEL_V6 " accept\n"
+    "		udp dport " DNS_PORT " accept\n"
+    "		tcp dport " DNS_PORT " accept\n"
+    "		icmp type { echo-request, echo-reply } accept\n"
+    "		icmpv6 type { echo-request, echo-reply } accept\n"
+    "		counter drop comment \"the gateway's own address\"\n"
+    "	}\n";
+
+static const char rules_masquerade[] =
+    "	chain postrouting {\n"
+    "		type nat hook postrouting priority srcnat; policy accept\n"
+    "		oifname \"" TUN_NAME "\" accept\n"
+    "		ip saddr " TUNNEL_V4 " counter masquerade\n"
+    "		ip6 saddr " TUNNEL_V6 " counter masquerade\n"
+    "	}\n";
+
+/*
+ * Not as tight as it could be: the portal's and the resolvers' addresses are
+ * known to control-worker alone, so TCP goes to any port and DNS to any host.
+ * What is stopped is everything else: UDP, ICMP and raw traffic of any kind.
+ * The test for the user is an equality, since a packet without a socket fits
+ * neither that nor its opposite.
+ */
+static const char rules_control_worker[] =
+    "	chain control_worker {\n"
+    "		ct state established,related accept\n"
+    "		meta l4proto tcp accept\n"
+    "		udp dport 53 accept\n"
+    "		counter drop comment \"control-worker\"\n"
+    "	}\n"
+    "	chain output {\n"
+    "		type filter hook output priority filter; policy accept\n"
+    "		meta skuid %u jump control_worker\n"
+    "	}\n";
+
+static const char rules_end[] = "}\n";
+
+/* The whole table as one transaction; to be freed, NULL with errno. */
+static char *
+write_rules(const struct nat_options *o)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (f == NULL)
+		return NULL;
+	fputs(rules_begin, f);
+	fputs(rules_source, f);
+	fputs(rules_forward, f);
+	if (!o->expose_host)
+		fputs(rules_host, f);
+	if (o->masquerade)
+		fputs(rules_masquerade, f);
+	if (o->control_uid != 0 && o->control_uid != (uid_t)-1)
+		fprintf(f, rules_control_worker, o->control_uid);
+	fputs(rules_end, f);
+	if (fclose(f) == EOF) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* The first line of what libnftables complains of. */
+static void
+explain(struct nft_ctx *nft, char *why, size_t why_size)
+{
+	const char *text = nft_ctx_get_error_buffer(nft);
+
+	if (text == NULL || *text == '\0')
+		text = "no reason given";
+	snprintf(why, why_size,
+	    "the nftables table cannot be installed (%.*s); CAP_NET_ADMIN and "
+	    "a kernel with nf_tables and nft_masq are needed, and no other "
+	    "program may own a table inet postern",
+	    (int)strcspn(text, "\n"), text);
+}
+
+struct nat *
+nat_install(const struct nat_options *o, char *why, size_t why_size)
+{
+	struct nat *n = calloc(1, sizeof(*n));
+	char *rules = write_rules(o);
+
+	if (n == NULL || rules == NULL ||
+	    (n->nft = nft_ctx_new(NFT_CTX_DEFAULT)) == NULL ||
+	    netlink_open(&n->netlink, NETLINK_NETFILTER) == -1) {
+		snprintf(why, why_size, "nftables cannot be used: %m");
+		goto fail;
+	}
+	nft_ctx_buffer_output(n->nft);
+	nft_ctx_buffer_error(n->nft);
+	forward_chains_restore(&n->netlink, n->nft);
+	forward_chains_open(&n->netlink, n->nft);
+	if (nft_run_cmd_from_buffer(n->nft, rules) != 0) {
+		explain(n->nft, why, why_size);
+		goto fail;
+	}
+	free(rules);
+	return n;
+
+fail:
+	free(rules);
+	nat_remove(n);
+	return NULL;
+}
+
+void
+nat_remove(struct nat *n)
+{
+	if (n == NULL)
+		return;
+	if (n->nft != NULL && n->netlink.socket != NULL)
+		forward_chains_restore(&n->netlink, n->nft);
+	if (n->nft != NULL)
+		nft_ctx_free(n->nft);
+	netlink_close(&n->netlink);
+	free(n);
+}

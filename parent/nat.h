@@ -1,0 +1,31 @@
+/*
+ * The nftables table "postern" (inet, flags owner), by libnftables: masquerade,
+ * forwarding and the rules that bind a compromised worker (design section 6).
+ */
+#ifndef PARENT_NAT_H
+#define PARENT_NAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct nat_options {
+	bool masquerade;  /* --no-masquerade leaves NAT to the administrator */
+	bool expose_host; /* our own tunnel address answers everything */
+	/* (uid_t)-1 or 0: no rules for the control-worker */
+	uid_t control_uid;
+};
+
+struct nat;
+
+/*
+ * Installs the table; it lives as long as the object, in this process and in
+ * every one forked from it that has not executed another program. NULL with a
+ * sentence for the operator in why. A rule of another table that drops what we
+ * forward is overruled, or named in the log.
+ */
+struct nat *nat_install(const struct nat_options *, char *why, size_t why_size);
+/* Removes the table and the rules put into foreign chains. */
+void nat_remove(struct nat *);
+
+#endif /* PARENT_NAT_H */

@@ -1,0 +1,395 @@
+/* Addresses, routes and rules of the tunnel: see netlink.h. */
+#include "parent/netlink.h"
+
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "parent/netlink_request.h"
+#include "parent/sockets.h"
+#include "parent/tun.h"
+
+/* The reference Gateway uses three tables from here on; we need one. */
+#define TUNNEL_TABLE      0x2021fd00u
+#define TUNNEL_TABLE_LAST 0x2021fd02u
+
+#define RULE_PROTOCOL 0xfd /* not assigned to anybody */
+
+enum rule_priority {
+	RULE_OWN_ADDRESS = 100,
+	RULE_CONTROL_WORKER = 101,
+	RULE_UNMARKED = 102,
+	RULE_BEHIND = 103, /* does nothing; control-worker's look-up goes on */
+};
+
+#define QUEUE_LENGTH  10000
+#define ADDR_GEN_NONE 1 /* IN6_ADDR_GEN_MODE_NONE */
+
+struct family {
+	uint8_t af;
+	const char *name;
+	const struct ip_prefix *range;
+	struct ip_address address; /* IP_NONE: not set up */
+	bool complained;           /* about what still fails */
+};
+
+struct network {
+	struct netlink netlink;
+	unsigned ifindex;
+	uid_t control_uid;
+	struct family v4, v6;
+};
+
+struct network *
+network_open(unsigned tun_ifindex, uid_t control_uid)
+{
+	struct network *n = calloc(1, sizeof(*n));
+
+	if (n == NULL)
+		return NULL;
+	if (netlink_open(&n->netlink, NETLINK_ROUTE) == -1) {
+		free(n);
+		return NULL;
+	}
+	n->ifindex = tun_ifindex;
+	n->control_uid = control_uid;
+	n->v4 =
+	    (struct family){ AF_INET, "IPv4", &tunnel_range_v4, { 0 }, false };
+	n->v6 =
+	    (struct family){ AF_INET6, "IPv6", &tunnel_range_v6, { 0 }, false };
+	return n;
+}
+
+/* The number in a message's attribute, or otherwise. */
+static uint32_t
+number(const struct nlmsghdr *h, size_t header_size, uint16_t type,
+    uint32_t otherwise)
+{
+	const struct nlattr *a = netlink_attribute(h, header_size, type);
+
+	if (a != NULL && mnl_attr_get_payload_len(a) == sizeof(uint32_t))
+		return mnl_attr_get_u32(a);
+	if (a != NULL && mnl_attr_get_payload_len(a) == sizeof(uint8_t))
+		return mnl_attr_get_u8(a);
+	return otherwise;
+}
+
+static bool
+is_tunnel_table(uint32_t table)
+{
+	return table >= TUNNEL_TABLE && table <= TUNNEL_TABLE_LAST;
+}
+
+static bool
+is_tunnel_rule(const struct nlmsghdr *h, const void *family)
+{
+	const struct fib_rule_hdr *r = mnl_nlmsg_get_payload(h);
+	const uint8_t *af = family;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*r))
+		return false;
+	if (r->family != AF_INET && r->family != AF_INET6)
+		return false;
+	if (af != NULL && r->family != *af)
+		return false;
+	if (is_tunnel_table(number(h, sizeof(*r), FRA_TABLE, r->table)))
+		return true;
+	return number(h, sizeof(*r), FRA_PROTOCOL, 0) == RULE_PROTOCOL;
+}
+
+static bool
+is_tunnel_route(const struct nlmsghdr *h, const void *unused)
+{
+	const struct rtmsg *r = mnl_nlmsg_get_payload(h);
+
+	(void)unused;
+	return mnl_nlmsg_get_payload_len(h) >= sizeof(*r) &&
+	    is_tunnel_table(number(h, sizeof(*r), RTA_TABLE, r->rtm_table));
+}
+
+static bool
+is_on_device(const struct nlmsghdr *h, const void *ifindex)
+{
+	const struct ifaddrmsg *a = mnl_nlmsg_get_payload(h);
+	const unsigned *wanted = ifindex;
+
+	return mnl_nlmsg_get_payload_len(h) >= sizeof(*a) &&
+	    a->ifa_index == *wanted;
+}
+
+void
+network_clean(struct network *n)
+{
+	if (netlink_purge(&n->netlink, RTM_NEWRULE, AF_UNSPEC, is_tunnel_rule,
+		NULL) == -1)
+		log_warn("cannot remove old routing rules");
+	if (netlink_purge(&n->netlink, RTM_NEWROUTE, AF_UNSPEC, is_tunnel_route,
+		NULL) == -1)
+		log_warn("cannot remove old routes");
+}
+
+/* The kernel would give the device an address that no client may see. */
+static int
+no_link_local(struct network *n)
+{
+	struct netlink_request r;
+	struct ifinfomsg *i;
+	struct nlattr *spec, *inet6;
+
+	i = netlink_begin(&r, RTM_NEWLINK, 0, sizeof(*i));
+	i->ifi_index = (int)n->ifindex;
+	spec = mnl_attr_nest_start(r.header, IFLA_AF_SPEC);
+	inet6 = mnl_attr_nest_start(r.header, AF_INET6);
+	mnl_attr_put_u8(r.header, IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_NONE);
+	mnl_attr_nest_end(r.header, inet6);
+	mnl_attr_nest_end(r.header, spec);
+	return netlink_send(&n->netlink, &r);
+}
+
+int
+network_device_up(struct network *n)
+{
+	struct netlink_request r;
+	struct ifinfomsg *i;
+
+	/* Without IPv6 there is nothing to suppress. */
+	if (no_link_local(n) == -1)
+		log_debug(TUN_NAME ": no IPv6 address generation mode: %s",
+		    strerrordesc_np(errno));
+	i = netlink_begin(&r, RTM_NEWLINK, 0, sizeof(*i));
+	i->ifi_index = (int)n->ifindex;
+	i->ifi_flags = i->ifi_change = IFF_UP;
+	mnl_attr_put_u32(r.header, IFLA_MTU, TUN_MTU);
+	mnl_attr_put_u32(r.header, IFLA_TXQLEN, QUEUE_LENGTH);
+	return netlink_send(&n->netlink, &r);
+}
+
+static int
+add_address(
+    struct network *n, const struct family *f, const struct ip_address *own)
+{
+	struct netlink_request r;
+	struct ifaddrmsg *a;
+
+	a = netlink_begin(
+	    &r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*a));
+	a->ifa_family = f->af;
+	a->ifa_prefixlen = (uint8_t)(ip_size(own) * 8);
+	a->ifa_scope = RT_SCOPE_UNIVERSE;
+	a->ifa_index = n->ifindex;
+	netlink_put_address(&r, IFA_LOCAL, own);
+	netlink_put_address(&r, IFA_ADDRESS, own);
+	return netlink_send(&n->netlink, &r);
+}
+
+static int
+add_route(struct network *n, const struct family *f)
+{
+	struct netlink_request r;
+	struct rtmsg *m;
+
+	m = netlink_begin(
+	    &r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m));
+	m->rtm_family = f->af;
+	m->rtm_dst_len = f->range->length;
+	m->rtm_protocol = RTPROT_STATIC;
+	m->rtm_scope = RT_SCOPE_UNIVERSE;
+	m->rtm_type = RTN_UNICAST;
+	mnl_attr_put_u32(r.header, RTA_TABLE, TUNNEL_TABLE);
+	netlink_put_address(&r, RTA_DST, &f->range->ip);
+	mnl_attr_put_u32(r.header, RTA_OIF, n->ifindex);
+	if (netlink_send(&n->netlink, &r) == 0 || errno == EEXIST)
+		return 0;
+	return -1;
+}
+
+static struct fib_rule_hdr *
+begin_rule(struct netlink_request *r, const struct family *f,
+    enum rule_priority priority, uint8_t action)
+{
+	struct fib_rule_hdr *h;
+
+	h = netlink_begin(
+	    r, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*h));
+	h->family = f->af;
+	h->action = action;
+	mnl_attr_put_u32(r->header, FRA_PRIORITY, priority);
+	mnl_attr_put_u8(r->header, FRA_PROTOCOL, RULE_PROTOCOL);
+	if (action == FR_ACT_TO_TBL)
+		mnl_attr_put_u32(r->header, FRA_TABLE, TUNNEL_TABLE);
+	return h;
+}
+
+static int
+send_rule(struct network *n, struct netlink_request *r)
+{
+	if (netlink_send(&n->netlink, r) == 0 || errno == EEXIST)
+		return 0;
+	return -1;
+}
+
+static int
+add_rule_own_address(
+    struct network *n, const struct family *f, const struct ip_address *own)
+{
+	struct netlink_request r;
+	struct fib_rule_hdr *h;
+
+	h = begin_rule(&r, f, RULE_OWN_ADDRESS, FR_ACT_TO_TBL);
+	h->src_len = (uint8_t)(ip_size(own) * 8);
+	netlink_put_address(&r, FRA_SRC, own);
+	return send_rule(n, &r);
+}
+
+/* The target of a jump comes first, lest the jump lead nowhere for a moment. */
+static int
+add_rules_control_worker(struct network *n, const struct family *f)
+{
+	const struct fib_rule_uid_range range = { n->control_uid,
+		n->control_uid };
+	struct netlink_request r;
+
+	if (n->control_uid == 0 || n->control_uid == (uid_t)-1)
+		return 0;
+	begin_rule(&r, f, RULE_BEHIND, FR_ACT_NOP);
+	if (send_rule(n, &r) == -1)
+		return -1;
+	begin_rule(&r, f, RULE_CONTROL_WORKER, FR_ACT_GOTO);
+	mnl_attr_put(r.header, FRA_UID_RANGE, sizeof(range), &range);
+	mnl_attr_put_u32(r.header, FRA_GOTO, RULE_BEHIND);
+	return send_rule(n, &r);
+}
+
+static int
+add_rule_unmarked(struct network *n, const struct family *f)
+{
+	struct netlink_request r;
+	struct fib_rule_hdr *h;
+
+	h = begin_rule(&r, f, RULE_UNMARKED, FR_ACT_TO_TBL);
+	h->flags = FIB_RULE_INVERT;
+	mnl_attr_put_u32(r.header, FRA_FWMARK, FIREZONE_MARK);
+	mnl_attr_put_u32(r.header, FRA_FWMASK, UINT32_MAX);
+	return send_rule(n, &r);
+}
+
+/*
+ * A kernel without policy routing keeps the family: an administrator can route
+ * the tunnel ranges by the main table.
+ */
+static int
+add_rules(
+    struct network *n, const struct family *f, const struct ip_address *own)
+{
+	if (add_rule_own_address(n, f, own) == 0 &&
+	    add_rules_control_worker(n, f) == 0 && add_rule_unmarked(n, f) == 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != EAFNOSUPPORT)
+		return -1;
+	log_warn("%s: no routing rules; route the tunnel range to " TUN_NAME
+		 " by hand",
+	    f->name);
+	return 0;
+}
+
+/* Routes in the tunnel table are not in the way and go with the device. */
+static void
+withdraw(struct network *n, struct family *f)
+{
+	f->address = (struct ip_address){ 0 };
+	if (netlink_purge(
+		&n->netlink, RTM_NEWRULE, f->af, is_tunnel_rule, &f->af) == -1)
+		log_warn("%s: cannot remove the routing rules", f->name);
+	if (netlink_purge(&n->netlink, RTM_NEWADDR, f->af, is_on_device,
+		&n->ifindex) == -1)
+		log_warn(
+		    "%s: cannot remove the addresses of " TUN_NAME, f->name);
+}
+
+static void
+complain(struct family *f, int error)
+{
+	if (f->complained)
+		return;
+	f->complained = true;
+	if (f->af == AF_INET6 &&
+	    (error == EACCES || error == EOPNOTSUPP || error == EAFNOSUPPORT))
+		log_info("IPv6 is switched off on " TUN_NAME " (sysctl "
+			 "net.ipv6.conf.all.disable_ipv6); the tunnel has IPv4 "
+			 "only");
+	else
+		log_warnx("the tunnel has no %s: %s", f->name,
+		    strerrordesc_np(error));
+}
+
+/* Returns 0 or the errno of what failed. */
+static int
+configure_family(
+    struct network *n, struct family *f, const struct ip_address *own)
+{
+	int error;
+
+	if (ip_equal(&f->address, own))
+		return 0;
+	withdraw(n, f);
+	if (own->family == IP_NONE)
+		return 0;
+	/* In this order: IPv4 routes go with the last address. */
+	if (add_address(n, f, own) == -1 || add_route(n, f) == -1 ||
+	    add_rules(n, f, own) == -1) {
+		error = errno;
+		withdraw(n, f);
+		complain(f, error);
+		return error;
+	}
+	f->address = *own;
+	f->complained = false;
+	return 0;
+}
+
+static bool
+is_acceptable(const struct ip_address *a, enum ip_family family)
+{
+	return a->family == IP_NONE ||
+	    (a->family == family && ip_in_tunnel_range(a));
+}
+
+int
+network_configure(struct network *n, const struct ip_address *v4,
+    const struct ip_address *v6, bool *have_v4, bool *have_v6)
+{
+	int error_v4, error_v6;
+
+	*have_v4 = *have_v6 = false;
+	if (!is_acceptable(v4, IP_V4) || !is_acceptable(v6, IP_V6) ||
+	    (v4->family == IP_NONE && v6->family == IP_NONE)) {
+		errno = EINVAL;
+		return -1;
+	}
+	error_v4 = configure_family(n, &n->v4, v4);
+	error_v6 = configure_family(n, &n->v6, v6);
+	*have_v4 = n->v4.address.family != IP_NONE;
+	*have_v6 = n->v6.address.family != IP_NONE;
+	if (*have_v4 || *have_v6)
+		return 0;
+	errno = error_v4 != 0 ? error_v4 : error_v6;
+	return -1;
+}
+
+void
+network_close(struct network *n)
+{
+	if (n == NULL)
+		return;
+	withdraw(n, &n->v4);
+	withdraw(n, &n->v6);
+	network_clean(n);
+	netlink_close(&n->netlink);
+	free(n);
+}

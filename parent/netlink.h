@@ -1,0 +1,60 @@
+/*
+ * Addresses, routes and rules of the tunnel (spec/ops.md 1.8; design section
+ * 6). Everything set here is taken back.
+ *
+ * The tunnel table holds the two tunnel ranges and nothing else, so a look-up
+ * for another destination falls through it to the host's own rules. The rules
+ * of each family, in this order:
+ *
+ *	100  from <own tunnel address>   -> tunnel table
+ *	101  uidrange <control-worker>   -> on at 103
+ *	102  not fwmark 0xfd002021       -> tunnel table
+ *	103  nothing
+ *
+ * The first is for the answers of the DNS listeners, which the second would
+ * send elsewhere; the second for the connections of control-worker, which can
+ * set no mark; the third for everything else, forwarded packets above all. The
+ * second jumps instead of naming the main table, so that control-worker's
+ * connections and the marked sockets go by the same rules of the host; and a
+ * main table without a route would let them fall through to the third.
+ * Each rule carries our protocol number, by which the next start knows it.
+ */
+#ifndef PARENT_NETLINK_H
+#define PARENT_NETLINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "common/address.h"
+
+struct network;
+
+/*
+ * uid of control-worker for the uidrange rule; (uid_t)-1 or 0, the uid of
+ * forwarded packets, leave it out. NULL with errno.
+ */
+struct network *network_open(unsigned tun_ifindex, uid_t control_uid);
+/*
+ * Removes rules and routes that a crashed run left behind, ours or those of the
+ * reference Gateway, which uses the same tables. Only once the TUN device is
+ * ours: then no other Gateway runs.
+ */
+void network_clean(struct network *);
+/* MTU, queue length, no IPv6 link-local address, up. -1 with errno. */
+int network_device_up(struct network *);
+
+/*
+ * The tunnel's own addresses become these, with routes and rules per family; a
+ * family that fails or is IP_NONE is left out, the former with a log line.
+ * Acts on a change only; a family that failed is tried again. The addresses
+ * must lie in the tunnel ranges, else -1 with errno EINVAL and nothing done.
+ * -1 with another errno when both families fail.
+ */
+int network_configure(struct network *, const struct ip_address *v4,
+    const struct ip_address *v6, bool *have_v4, bool *have_v6);
+
+/* Takes everything back and frees it. */
+void network_close(struct network *);
+
+#endif /* PARENT_NETLINK_H */

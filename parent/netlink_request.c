@@ -1,0 +1,269 @@
+/* Requests to the kernel by netlink: see netlink_request.h. */
+#include "parent/netlink_request.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define REPLY_MAX     (32 << 10) /* the kernel's bound for a part of a list */
+#define COLLECTED_MAX (16 << 10)
+#define PURGE_ROUNDS  16
+
+/* The room a message takes with its padding. */
+static size_t
+aligned(const struct nlmsghdr *h)
+{
+	return ((size_t)h->nlmsg_len + NLMSG_ALIGNTO - 1) &
+	    ~((size_t)NLMSG_ALIGNTO - 1);
+}
+
+int
+netlink_open(struct netlink *n, int protocol)
+{
+	*n = (struct netlink){ 0 };
+	n->socket = mnl_socket_open2(protocol, SOCK_CLOEXEC);
+	if (n->socket == NULL)
+		return -1;
+	if (mnl_socket_bind(n->socket, 0, MNL_SOCKET_AUTOPID) == -1) {
+		netlink_close(n);
+		return -1;
+	}
+	return 0;
+}
+
+void
+netlink_close(struct netlink *n)
+{
+	int saved = errno;
+
+	if (n->socket != NULL)
+		mnl_socket_close(n->socket);
+	n->socket = NULL;
+	errno = saved;
+}
+
+void *
+netlink_begin(
+    struct netlink_request *r, int type, int flags, size_t header_size)
+{
+	memset(r->bytes, 0, sizeof(r->bytes));
+	r->header = mnl_nlmsg_put_header(r->bytes);
+	r->header->nlmsg_type = (uint16_t)type;
+	r->header->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+	return mnl_nlmsg_put_extra_header(r->header, header_size);
+}
+
+void
+netlink_put_address(
+    struct netlink_request *r, uint16_t attribute, const struct ip_address *a)
+{
+	mnl_attr_put(r->header, attribute, ip_size(a), a->bytes);
+}
+
+/* How far the answer to a request has been read. */
+struct answer {
+	uint32_t sequence;
+	bool complete;
+	int error; /* an errno, or 0 */
+	void (*each)(const struct nlmsghdr *, void *);
+	void *data;
+};
+
+static void
+read_message(struct answer *a, const struct nlmsghdr *h)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+
+	if (h->nlmsg_seq != a->sequence)
+		return;
+	if (h->nlmsg_flags & NLM_F_DUMP_INTR)
+		a->error = EINTR;
+	switch (h->nlmsg_type) {
+	case NLMSG_ERROR:
+		a->complete = true;
+		if (mnl_nlmsg_get_payload_len(h) < sizeof(*e))
+			a->error = EBADMSG;
+		else if (e->error != 0)
+			a->error = -e->error;
+		break;
+	case NLMSG_DONE:
+		a->complete = true;
+		break;
+	default:
+		if (h->nlmsg_type >= NLMSG_MIN_TYPE && a->each != NULL)
+			a->each(h, a->data);
+	}
+}
+
+/*
+ * A list is always read to its end, even one known to be spoiled: the rest
+ * would be taken for the answer to the next request.
+ */
+static int
+exchange(struct netlink *n, struct nlmsghdr *request,
+    void (*each)(const struct nlmsghdr *, void *), void *data)
+{
+	alignas(NLMSG_ALIGNTO) uint8_t reply[REPLY_MAX];
+	struct answer a = { .each = each, .data = data };
+
+	a.sequence = request->nlmsg_seq = ++n->sequence;
+	if (mnl_socket_sendto(n->socket, request, request->nlmsg_len) == -1)
+		return -1;
+	while (!a.complete) {
+		const struct nlmsghdr *h = (const void *)reply;
+		ssize_t len;
+		int left;
+
+		len = mnl_socket_recvfrom(n->socket, reply, sizeof(reply));
+		if (len == -1 && errno == EINTR)
+			continue;
+		if (len == -1)
+			return -1;
+		for (left = (int)len; mnl_nlmsg_ok(h, left);
+		     h = mnl_nlmsg_next(h, &left))
+			read_message(&a, h);
+	}
+	if (a.error == 0)
+		return 0;
+	errno = a.error;
+	return -1;
+}
+
+int
+netlink_send(struct netlink *n, struct netlink_request *r)
+{
+	return exchange(n, r->header, NULL, NULL);
+}
+
+int
+netlink_list(struct netlink *n, struct netlink_request *r,
+    void (*each)(const struct nlmsghdr *, void *), void *data)
+{
+	return exchange(n, r->header, each, data);
+}
+
+/* The attribute at that place, when it lies whole before end. */
+static const struct nlattr *
+attribute_at(const void *at, const void *end)
+{
+	const struct nlattr *a = at;
+	ptrdiff_t left = (const uint8_t *)end - (const uint8_t *)at;
+
+	return left > 0 && mnl_attr_ok(a, (int)left) ? a : NULL;
+}
+
+static const void *
+nest_end(const struct nlattr *nest)
+{
+	return (const uint8_t *)mnl_attr_get_payload(nest) +
+	    mnl_attr_get_payload_len(nest);
+}
+
+const struct nlattr *
+netlink_first(const struct nlattr *nest)
+{
+	if (nest == NULL)
+		return NULL;
+	return attribute_at(mnl_attr_get_payload(nest), nest_end(nest));
+}
+
+const struct nlattr *
+netlink_next(const struct nlattr *nest, const struct nlattr *a)
+{
+	return attribute_at(mnl_attr_next(a), nest_end(nest));
+}
+
+const struct nlattr *
+netlink_nested(const struct nlattr *nest, uint16_t type)
+{
+	const struct nlattr *a = netlink_first(nest);
+
+	while (a != NULL && mnl_attr_get_type(a) != type)
+		a = netlink_next(nest, a);
+	return a;
+}
+
+const struct nlattr *
+netlink_attribute(const struct nlmsghdr *h, size_t header_size, uint16_t type)
+{
+	const void *end = mnl_nlmsg_get_payload_tail(h);
+	const struct nlattr *a;
+
+	a = attribute_at(mnl_nlmsg_get_payload_offset(h, header_size), end);
+	while (a != NULL && mnl_attr_get_type(a) != type)
+		a = attribute_at(mnl_attr_next(a), end);
+	return a;
+}
+
+/* Copies of the messages that match, one behind the other. */
+struct collection {
+	alignas(NLMSG_ALIGNTO) uint8_t bytes[COLLECTED_MAX];
+	size_t len;
+	bool overflow;
+	bool (*match)(const struct nlmsghdr *, const void *);
+	const void *data;
+};
+
+static void
+collect(const struct nlmsghdr *h, void *data)
+{
+	struct collection *c = data;
+	size_t room = aligned(h);
+
+	if (!c->match(h, c->data))
+		return;
+	if (room > sizeof(c->bytes) - c->len) {
+		c->overflow = true;
+		return;
+	}
+	memcpy(c->bytes + c->len, h, h->nlmsg_len);
+	c->len += room;
+}
+
+/* What the kernel told about an object is also what names it for deletion. */
+static int
+delete_collected(struct netlink *n, struct collection *c)
+{
+	struct nlmsghdr *h;
+
+	for (size_t at = 0; at < c->len; at += aligned(h)) {
+		h = (struct nlmsghdr *)(void *)(c->bytes + at);
+		h->nlmsg_type++; /* RTM_NEW* to RTM_DEL* */
+		h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+		h->nlmsg_pid = 0;
+		if (exchange(n, h, NULL, NULL) == -1 && errno != ENOENT &&
+		    errno != ESRCH && errno != EADDRNOTAVAIL)
+			return -1;
+	}
+	return 0;
+}
+
+int
+netlink_purge(struct netlink *n, int new_type, uint8_t family,
+    bool (*match)(const struct nlmsghdr *, const void *), const void *data)
+{
+	struct collection c = { .match = match, .data = data };
+	struct netlink_request r;
+	struct rtgenmsg *g;
+
+	for (int round = 0; round < PURGE_ROUNDS; round++) {
+		c.len = 0;
+		c.overflow = false;
+		/* RTM_GET*; all their headers fit a struct rtmsg. */
+		g = netlink_begin(
+		    &r, new_type + 2, NLM_F_DUMP, sizeof(struct rtmsg));
+		g->rtgen_family = family;
+		if (netlink_list(n, &r, collect, &c) == -1) {
+			if (errno == EINTR)
+				continue;
+			return -1;
+		}
+		if (delete_collected(n, &c) == -1)
+			return -1;
+		if (!c.overflow)
+			return 0;
+	}
+	errno = EBUSY;
+	return -1;
+}

@@ -1,0 +1,207 @@
+/* Kernel settings that the Gateway needs: see sysctl.h. */
+#include "parent/sysctl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "parent/sockets.h"
+#include "parent/tun.h"
+
+#define SYSCTL_ROOT   "/proc/sys/"
+#define SYSCTL_NAME   128 /* with a slash for every dot */
+#define SYSCTL_DIGITS 24
+
+#define CONF_V6 "net/ipv6/conf"
+
+/* A setting that we changed, and the descriptor that takes it back. */
+struct change {
+	SLIST_ENTRY(change) next;
+	int fd;
+	long before, ours;
+	char name[SYSCTL_NAME];
+};
+
+/* The latest first: they are taken back in the opposite order. */
+static SLIST_HEAD(, change) changes = SLIST_HEAD_INITIALIZER(changes);
+
+static int
+read_value(int fd, long *value)
+{
+	char text[SYSCTL_DIGITS], *end;
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	*value = strtol(text, &end, 10);
+	if (end == text) {
+		errno = EINVAL;
+		return -1;
+	}
+	return 0;
+}
+
+static int
+write_value(int fd, long value)
+{
+	char text[SYSCTL_DIGITS];
+	int len = snprintf(text, sizeof(text), "%ld\n", value);
+
+	return pwrite(fd, text, (size_t)len, 0) == len ? 0 : -1;
+}
+
+/* The value of a setting, or -1. */
+static long
+current(const char *name)
+{
+	char path[sizeof(SYSCTL_ROOT) + SYSCTL_NAME];
+	long value;
+	int fd, r;
+
+	snprintf(path, sizeof(path), SYSCTL_ROOT "%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	r = read_value(fd, &value);
+	close(fd);
+	return r == 0 ? value : -1;
+}
+
+static int
+change(const char *name, long before, long ours)
+{
+	char path[sizeof(SYSCTL_ROOT) + SYSCTL_NAME];
+	struct change *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return -1;
+	snprintf(path, sizeof(path), SYSCTL_ROOT "%s", name);
+	c->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (c->fd == -1 || write_value(c->fd, ours) == -1)
+		goto fail;
+	c->before = before;
+	c->ours = ours;
+	strlcpy(c->name, name, sizeof(c->name));
+	SLIST_INSERT_HEAD(&changes, c, next);
+	return 0;
+
+fail:
+	if (c->fd != -1)
+		close(c->fd);
+	free(c);
+	return -1;
+}
+
+/* The name as operators write it. */
+static const char *
+dotted(const char *name, char to[SYSCTL_NAME])
+{
+	strlcpy(to, name, SYSCTL_NAME);
+	for (char *p = to; *p != '\0'; p++) {
+		if (*p == '/')
+			*p = '.';
+	}
+	return to;
+}
+
+static void
+raise_to(const char *name, long wanted)
+{
+	char text[SYSCTL_NAME];
+	long before = current(name);
+
+	/* A family that the kernel does not have has no settings either. */
+	if (before == -1 || before >= wanted)
+		return;
+	if (change(name, before, wanted) == 0)
+		log_info("sysctl %s raised from %ld to %ld", dotted(name, text),
+		    before, wanted);
+	else
+		log_info("cannot set the sysctl %s (%s); set it by hand: "
+			 "sysctl -w %s=%ld",
+		    dotted(name, text), strerrordesc_np(errno), text, wanted);
+}
+
+/*
+ * A host that forwards ignores router advertisements, and with the switch the
+ * kernel drops the default route it learned by one. Value 2 means "even so";
+ * where nothing is forwarded it is the same as 1.
+ */
+static void
+keep_router_advertisements(void)
+{
+	DIR *dir = opendir(SYSCTL_ROOT CONF_V6);
+	char name[SYSCTL_NAME];
+	const struct dirent *e;
+
+	if (dir == NULL)
+		return;
+	while ((e = readdir(dir)) != NULL) {
+		if (e->d_name[0] == '.' || strcmp(e->d_name, "all") == 0 ||
+		    strcmp(e->d_name, "lo") == 0 ||
+		    strcmp(e->d_name, TUN_NAME) == 0)
+			continue;
+		if ((size_t)snprintf(name, sizeof(name),
+			CONF_V6 "/%s/accept_ra", e->d_name) >= sizeof(name))
+			continue;
+		if (current(name) == 1 && change(name, 1, 2) == -1)
+			log_info("cannot set the sysctl %s; the interface may "
+				 "lose its default IPv6 route",
+			    name);
+	}
+	closedir(dir);
+}
+
+void
+sysctls_raise(const struct udp_options *buffers, bool forwarding)
+{
+	if (buffers != NULL) {
+		raise_to("net/core/rmem_max",
+		    buffers->receive_bytes > 0 ? buffers->receive_bytes
+					       : UDP_RECEIVE_BYTES);
+		raise_to("net/core/wmem_max",
+		    buffers->send_bytes > 0 ? buffers->send_bytes
+					    : UDP_SEND_BYTES);
+	}
+	if (!forwarding)
+		return;
+	raise_to("net/ipv4/ip_forward", 1);
+	raise_to("net/ipv4/conf/all/src_valid_mark", 1);
+	if (current(CONF_V6 "/all/forwarding") == 0)
+		keep_router_advertisements();
+	raise_to(CONF_V6 "/all/forwarding", 1);
+	raise_to(CONF_V6 "/default/forwarding", 1);
+}
+
+/* What somebody else has set meanwhile stays. */
+static void
+restore(const struct change *c)
+{
+	long now;
+
+	if (read_value(c->fd, &now) == -1 || now != c->ours)
+		return;
+	if (write_value(c->fd, c->before) == -1)
+		log_warn(
+		    "cannot set the sysctl %s back to %ld", c->name, c->before);
+}
+
+void
+sysctls_restore(void)
+{
+	struct change *c;
+
+	while ((c = SLIST_FIRST(&changes)) != NULL) {
+		SLIST_REMOVE_HEAD(&changes, next);
+		restore(c);
+		close(c->fd);
+		free(c);
+	}
+}

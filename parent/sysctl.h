@@ -1,0 +1,25 @@
+/*
+ * Kernel settings that the Gateway needs (spec/ops.md 1.10). A value is raised
+ * where it is lower, never lowered; what was changed is remembered and taken
+ * back. A setting that cannot be written is named in the log, to be set by
+ * hand: in a container they are read-only.
+ */
+#ifndef PARENT_SYSCTL_H
+#define PARENT_SYSCTL_H
+
+#include <stdbool.h>
+
+struct udp_options;
+
+/*
+ * net.core.rmem_max and wmem_max for the buffers of the sockets (NULL leaves
+ * them alone); forwarding and what it takes with it. Call it once.
+ */
+void sysctls_raise(const struct udp_options *buffers, bool forwarding);
+/*
+ * Needs no path: what is to be restored was kept open, so it works in a process
+ * that has been confined since.
+ */
+void sysctls_restore(void);
+
+#endif /* PARENT_SYSCTL_H */
