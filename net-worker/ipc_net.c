@@ -1,0 +1,306 @@
+/*
+ * The net-worker's side of both channels: messages in become calls of the
+ * engine, calls of the engine become messages out.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "net-worker/worker.h"
+
+/* From the parent, before READY. */
+
+static void
+on_settings(void *ctx, struct ipc_net_settings *m)
+{
+	struct worker *w = ctx;
+
+	w->settings = *m;
+}
+
+static void
+on_tun(void *ctx, struct ipc_net_tun *m)
+{
+	struct worker *w = ctx;
+
+	if (m->queue != 0 || w->tun_fd != -1)
+		fatalx("the parent handed over a TUN queue we cannot use");
+	w->tun_fd = m->fd;
+	m->fd = -1;
+}
+
+static void
+on_udp(void *ctx, struct ipc_net_udp *m)
+{
+	struct worker *w = ctx;
+	int *slot = &w->udp_fd[m->family == IP_V6];
+
+	if (m->socket != 0 || *slot != -1)
+		fatalx("the parent handed over a socket we cannot use");
+	*slot = m->fd;
+	m->fd = -1;
+}
+
+static void
+on_peer(void *ctx, struct ipc_net_peer *m)
+{
+	struct worker *w = ctx;
+
+	w->control_fd = m->fd;
+	m->fd = -1;
+}
+
+static void
+on_start(void *ctx, struct ipc_net_start *m)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	w->start = true;
+}
+
+static void
+on_shutdown(void *ctx, struct ipc_net_shutdown *m)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	w->shutdown = true;
+}
+
+const struct ipc_handlers parent_handlers = {
+	.net_settings = on_settings,
+	.net_tun = on_tun,
+	.net_udp = on_udp,
+	.net_peer = on_peer,
+	.net_start = on_start,
+	.net_shutdown = on_shutdown,
+};
+
+/* From control-worker. */
+
+static void
+on_interface(void *ctx, struct ipc_interface *m)
+{
+	struct worker *w = ctx;
+
+	engine_interface(w->engine, w->now, m);
+}
+
+static void
+on_relays_begin(void *ctx, struct ipc_relays_begin *m)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	engine_relays_begin(w->engine);
+}
+
+static void
+on_relay_removed(void *ctx, struct ipc_relay_removed *m)
+{
+	struct worker *w = ctx;
+
+	engine_relay_removed(w->engine, &m->relay);
+}
+
+static void
+on_relay_present(void *ctx, struct ipc_relay_present *m)
+{
+	struct worker *w = ctx;
+
+	engine_relay_present(w->engine, w->now, m);
+}
+
+static void
+on_relays_commit(void *ctx, struct ipc_relays_commit *m)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	engine_relays_commit(w->engine, w->now);
+}
+
+static void
+on_authorization(void *ctx, struct ipc_authorization *m)
+{
+	struct worker *w = ctx;
+
+	engine_authorization(w->engine, w->now, m);
+}
+
+static void
+on_revocation(void *ctx, struct ipc_revocation *m)
+{
+	struct worker *w = ctx;
+
+	engine_revocation(w->engine, w->now, m);
+}
+
+static void
+on_grants_begin(void *ctx, struct ipc_grants_begin *m)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	engine_grants_begin(w->engine);
+}
+
+static void
+on_grants_entry(void *ctx, struct ipc_grants_entry *m)
+{
+	struct worker *w = ctx;
+
+	engine_grants_entry(w->engine, m);
+}
+
+static void
+on_grants_commit(void *ctx, struct ipc_grants_commit *m)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	engine_grants_commit(w->engine, w->now);
+}
+
+static void
+on_resource_update(void *ctx, struct ipc_resource_update *m)
+{
+	struct worker *w = ctx;
+
+	engine_resource_update(w->engine, w->now, m);
+}
+
+static void
+on_remote_candidates(void *ctx, struct ipc_remote_candidates *m)
+{
+	struct worker *w = ctx;
+
+	engine_remote_candidates(w->engine, w->now, m);
+}
+
+const struct ipc_handlers control_handlers = {
+	.interface = on_interface,
+	.relays_begin = on_relays_begin,
+	.relay_removed = on_relay_removed,
+	.relay_present = on_relay_present,
+	.relays_commit = on_relays_commit,
+	.authorization = on_authorization,
+	.revocation = on_revocation,
+	.grants_begin = on_grants_begin,
+	.grants_entry = on_grants_entry,
+	.grants_commit = on_grants_commit,
+	.resource_update = on_resource_update,
+	.remote_candidates = on_remote_candidates,
+};
+
+void
+ipc_net_read(struct worker *w, struct ipc_channel *ch)
+{
+	const struct ipc_handlers *handlers =
+	    ch == w->parent ? &parent_handlers : &control_handlers;
+
+	for (;;) {
+		switch (ipc_dispatch(ch, handlers, w)) {
+		case IPC_HANDLED:
+			break;
+		case IPC_EMPTY:
+			return;
+		case IPC_CLOSED:
+			if (ch == w->parent)
+				exit(0);
+			/* What follows from it is the parent's decision. */
+			w->control_closed = true;
+			return;
+		case IPC_VIOLATION:
+			fatalx("ipc violation: %s", ipc_violation(ch));
+		}
+	}
+}
+
+/* To control-worker. */
+
+static void
+check_sent(const struct worker *w, int result, const char *what)
+{
+	if (result == -1 && !w->control_closed)
+		log_warn("%s could not be told to control-worker", what);
+}
+
+static void
+tell_acknowledged(void *ctx, uint64_t serial)
+{
+	struct worker *w = ctx;
+	struct ipc_acknowledged m = { .serial = serial };
+
+	check_sent(
+	    w, ipc_send_acknowledged(w->control, &m), "an authorization");
+}
+
+static void
+tell_refused(void *ctx, uint64_t serial)
+{
+	struct worker *w = ctx;
+	struct ipc_refused m = { .serial = serial };
+
+	check_sent(w, ipc_send_refused(w->control, &m), "a refusal");
+}
+
+static void
+tell_candidates(
+    void *ctx, const struct uuid *client, bool withdrawn, const char *lines)
+{
+	struct worker *w = ctx;
+	struct ipc_local_candidates m = {
+		.client = *client,
+		.withdrawn = withdrawn,
+	};
+
+	strlcpy(m.lines, lines, sizeof(m.lines));
+	check_sent(w, ipc_send_local_candidates(w->control, &m), "a candidate");
+}
+
+static void
+tell_closed(void *ctx, const struct uuid *client)
+{
+	struct worker *w = ctx;
+	struct ipc_connection_closed m = { .client = *client };
+
+	check_sent(w, ipc_send_connection_closed(w->control, &m), "a closing");
+}
+
+static void
+tell_no_relays(void *ctx)
+{
+	struct worker *w = ctx;
+	struct ipc_no_relays m = { 0 };
+
+	check_sent(w, ipc_send_no_relays(w->control, &m), "the lack of relays");
+}
+
+static void
+give_command(void *ctx, const struct shard_command *command)
+{
+	struct worker *w = ctx;
+
+	if (shard_post(w->shard, command))
+		return;
+	worker_run_shard(w);
+	if (!shard_post(w->shard, command))
+		fatalx("internal error: the shard takes no commands");
+}
+
+struct engine_host
+ipc_net_host(struct worker *w)
+{
+	return (struct engine_host){
+		.ctx = w,
+		.command = give_command,
+		.acknowledged = tell_acknowledged,
+		.refused = tell_refused,
+		.candidates = tell_candidates,
+		.closed = tell_closed,
+		.no_relays = tell_no_relays,
+	};
+}

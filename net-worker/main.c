@@ -1,0 +1,342 @@
+/*
+ * net-worker: the process that faces the network.
+ *
+ * It holds the WireGuard private key, session keys, pre-shared keys and the
+ * relays' and ICE passwords, one TUN queue, the UDP sockets, and its ends of
+ * the channels to the parent and to control-worker. It parses STUN, TURN,
+ * WireGuard and IP packets from anybody.
+ *
+ * It may read and write what it holds. It must never open, connect or execute
+ * anything, and cannot: no capabilities, an empty root, an empty network
+ * namespace for anything new, no new descriptors, and a filter that knows some
+ * thirty system calls (sandbox_net.c). It has no JSON, TLS, DNS or files.
+ *
+ * Its life: take over what the parent sends, make engine and shard, confine
+ * itself, say READY, then a loop. Each turn reads one source, lets engine and
+ * shard talk until both are quiet, and sends what came out.
+ */
+#include "net-worker/net_worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net-worker/core/stun.h"
+#include "net-worker/core/wireguard/noise.h"
+#include "net-worker/worker.h"
+
+#define TUN_PACKETS_PER_TURN 256
+#define UDP_BATCHES_PER_TURN 4
+#define TITLE_EVERY_MS       2000
+#define MAX_SLEEP_MS         3600000
+
+/* The packet sink: engine and shard write into the sockets' batches. */
+
+static uint8_t *
+sink_udp(void *ctx, const struct endpoint *to, const struct ip_address *from,
+    uint8_t ecn, size_t len)
+{
+	struct worker *w = ctx;
+
+	return udp_io_reserve(w->udp, to, from, ecn, len);
+}
+
+static void
+sink_tun(void *ctx, uint8_t *packet, size_t len)
+{
+	struct worker *w = ctx;
+
+	tun_io_write(w->tun, packet, len);
+}
+
+void
+worker_run_shard(struct worker *w)
+{
+	shard_run_commands(w->shard, w->now, &w->sink);
+}
+
+/* The end of a turn. */
+
+static void
+rearm(struct worker *w)
+{
+	struct mono next =
+	    mono_min(engine_deadline(w->engine), shard_deadline(w->shard));
+	int64_t ms = MAX_SLEEP_MS;
+
+	if (!mono_is_never(next)) {
+		/* Round up: waking early would only find nothing to do. */
+		ms = (next.ns - w->now.ns + 999999) / 1000000;
+		if (ms < 0)
+			ms = 0;
+		if (ms > MAX_SLEEP_MS)
+			ms = MAX_SLEEP_MS;
+	}
+	/* libuv counts from its own, possibly older idea of now. */
+	uv_update_time(&w->loop);
+	uv_timer_start(&w->timer, w->timer.timer_cb, (uint64_t)ms, 0);
+}
+
+static void watch_ipc(struct worker *, uv_poll_t *, struct ipc_channel *);
+
+static void
+settle(struct worker *w)
+{
+	struct shard_event event;
+
+	worker_run_shard(w);
+	while (shard_event(w->shard, &event)) {
+		engine_shard_event(w->engine, w->now, &event);
+		worker_run_shard(w);
+	}
+	udp_io_flush(w->udp);
+	watch_ipc(w, &w->poll_control, w->control);
+	rearm(w);
+}
+
+static void
+shut_down(struct worker *w)
+{
+	engine_shutdown(w->engine, w->now);
+	worker_run_shard(w);
+	udp_io_flush(w->udp);
+	engine_free(w->engine);
+	shard_free(w->shard);
+	exit(0);
+}
+
+/* Sources. */
+
+static void
+on_datagram(void *ctx, const struct arrival *a, uint8_t *data, size_t len)
+{
+	struct worker *w = ctx;
+
+	if (!shard_datagram(w->shard, w->now, a, data, len, &w->sink))
+		engine_datagram(w->engine, w->now, a, data, len);
+}
+
+static void
+on_udp_readable(uv_poll_t *handle, int status, int events)
+{
+	struct worker *w = handle->data;
+	enum ip_family family = handle == &w->poll_udp[1] ? IP_V6 : IP_V4;
+
+	(void)status;
+	(void)events;
+	w->now = mono_now();
+	for (int i = 0; i < UDP_BATCHES_PER_TURN; i++) {
+		bool more = udp_io_receive(w->udp, family, on_datagram, w);
+
+		/* The packets lie in the buffers that the next call fills. */
+		tun_io_flush(w->tun);
+		if (!more)
+			break;
+	}
+	settle(w);
+}
+
+static void
+on_tun_readable(uv_poll_t *handle, int status, int events)
+{
+	struct worker *w = handle->data;
+	uint8_t *packet;
+	size_t len;
+
+	(void)status;
+	(void)events;
+	w->now = mono_now();
+	for (int i = 0; i < TUN_PACKETS_PER_TURN; i++) {
+		if ((packet = tun_io_read(w->tun, &len)) == NULL)
+			break;
+		shard_packet(w->shard, w->now, packet, len, &w->sink);
+	}
+	settle(w);
+}
+
+static void
+on_ipc(uv_poll_t *handle, int status, int events)
+{
+	struct worker *w = handle->data;
+	struct ipc_channel *ch =
+	    handle == &w->poll_parent ? w->parent : w->control;
+
+	(void)status;
+	w->now = mono_now();
+	if (events & UV_WRITABLE)
+		ipc_flush(ch);
+	if (events & (UV_READABLE | UV_DISCONNECT))
+		ipc_net_read(w, ch);
+	if (w->shutdown)
+		shut_down(w);
+	settle(w);
+}
+
+/* Waits for room to write only while something waits to be written. */
+static void
+watch_ipc(struct worker *w, uv_poll_t *handle, struct ipc_channel *ch)
+{
+	int events = UV_READABLE | UV_DISCONNECT;
+
+	if (ch == w->control && w->control_closed) {
+		uv_poll_stop(handle);
+		return;
+	}
+	if (ipc_backlog(ch) > 0)
+		events |= UV_WRITABLE;
+	uv_poll_start(handle, events, on_ipc);
+}
+
+static void
+on_timer(uv_timer_t *handle)
+{
+	struct worker *w = handle->data;
+
+	w->now = mono_now();
+	engine_timeout(w->engine, w->now);
+	shard_timeout(w->shard, w->now, &w->sink);
+	settle(w);
+}
+
+static void
+on_title_timer(uv_timer_t *handle)
+{
+	struct worker *w = handle->data;
+	const struct shard_counters *c = shard_get_counters(w->shard);
+	struct engine_summary sum = engine_summary(w->engine);
+	uint64_t bytes = c->udp_bytes + c->tun_bytes;
+	double mbits =
+	    (double)(bytes - w->title_bytes) * 8 / (TITLE_EVERY_MS * 1000.0);
+
+	w->title_bytes = bytes;
+	if (mbits >= 1000)
+		setproctitle("net-worker [%zu clients, %zu relays, "
+			     "%.1f Gbit/s]",
+		    sum.clients, sum.relays, mbits / 1000);
+	else
+		setproctitle("net-worker [%zu clients, %zu relays, "
+			     "%.0f Mbit/s]",
+		    sum.clients, sum.relays, mbits);
+}
+
+/* Start. */
+
+static void
+take_over(struct worker *w)
+{
+	struct pollfd pfd = { .fd = IPC_FD_PARENT, .events = POLLIN };
+
+	w->parent = ipc_open(IPC_FD_PARENT, IPC_NET, IPC_PARENT);
+	if (w->parent == NULL)
+		fatalx("no memory");
+	while (!w->start) {
+		if (poll(&pfd, 1, -1) == -1 && errno != EINTR)
+			fatal("poll");
+		ipc_net_read(w, w->parent);
+	}
+	if (w->tun_fd == -1 || w->control_fd == -1 ||
+	    (w->udp_fd[0] == -1 && w->udp_fd[1] == -1))
+		fatalx("the parent did not hand over all that is needed");
+}
+
+static void
+make_parts(struct worker *w)
+{
+	struct engine_host host = ipc_net_host(w);
+
+	w->control = ipc_open(w->control_fd, IPC_NET, IPC_CONTROL);
+	w->udp = udp_io_new(w->udp_fd[0], w->settings.port_v4, w->udp_fd[1],
+	    w->settings.port_v6);
+	w->tun = tun_io_new(w->tun_fd, w->settings.tun_offload);
+	w->aead = aead_new();
+	if (w->control == NULL || w->udp == NULL || w->tun == NULL ||
+	    w->aead == NULL)
+		fatalx("no memory");
+	w->sink = (struct packet_sink){ w, sink_udp, sink_tun };
+	w->shard = shard_new(0, w->aead);
+	w->engine = engine_new(&host, &w->sink, w->now, (uint64_t)time(NULL),
+	    w->settings.expose_host);
+	if (w->shard == NULL || w->engine == NULL)
+		fatalx("no memory");
+}
+
+static void
+watch(struct worker *w, uv_poll_t *handle, int fd, uv_poll_cb callback)
+{
+	int error = uv_poll_init(&w->loop, handle, fd);
+
+	if (error != 0)
+		fatalx("uv_poll_init: %s", uv_strerror(error));
+	handle->data = w;
+	uv_poll_start(handle, UV_READABLE, callback);
+}
+
+static void
+make_loop(struct worker *w)
+{
+	if (uv_loop_init(&w->loop) != 0)
+		fatalx("uv_loop_init failed");
+	watch(w, &w->poll_parent, ipc_fd(w->parent), on_ipc);
+	watch(w, &w->poll_control, ipc_fd(w->control), on_ipc);
+	watch(w, &w->poll_tun, w->tun_fd, on_tun_readable);
+	for (size_t i = 0; i < 2; i++)
+		if (w->udp_fd[i] != -1)
+			watch(
+			    w, &w->poll_udp[i], w->udp_fd[i], on_udp_readable);
+	uv_timer_init(&w->loop, &w->timer);
+	w->timer.data = w;
+	w->timer.timer_cb = on_timer;
+	uv_timer_init(&w->loop, &w->title_timer);
+	w->title_timer.data = w;
+	uv_timer_start(&w->title_timer, on_title_timer, 0, TITLE_EVERY_MS);
+}
+
+static void
+say_ready(struct worker *w)
+{
+	struct ipc_net_ready ready = { 0 };
+	struct ipc_public_key key = { 0 };
+
+	if (ipc_send_net_ready(w->parent, &ready) == -1)
+		fatal("the parent does not take our READY");
+	ipc_set_running(w->parent);
+	ipc_set_running(w->control);
+	memcpy(key.public_key, engine_public_key(w->engine),
+	    sizeof(key.public_key));
+	if (ipc_send_public_key(w->control, &key) == -1)
+		fatal("control-worker does not take our public key");
+}
+
+int
+net_worker_main(enum log_level level)
+{
+	static struct worker worker = {
+		.tun_fd = -1,
+		.udp_fd = { -1, -1 },
+		.control_fd = -1,
+	};
+	struct worker *w = &worker;
+
+	log_init_worker(IPC_FD_LOG, level);
+	if (sodium_init() == -1)
+		fatalx("libsodium cannot start");
+	/* Reads files, which there are none of later. */
+	if (!noise_crypto_warm_up() || !stun_warm_up())
+		fatalx("libcrypto cannot start");
+	take_over(w);
+	w->now = mono_now();
+	make_parts(w);
+	make_loop(w);
+	sandbox_net_enter();
+	say_ready(w);
+	log_debug("data path ready, cipher by %s", aead_name(w->aead));
+	setproctitle("net-worker [0 clients, 0 relays]");
+	settle(w);
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	return 0;
+}

@@ -1,0 +1,13 @@
+/* The net-worker as the rest of the program sees it: one entry point. */
+#ifndef NET_WORKER_NET_WORKER_H
+#define NET_WORKER_NET_WORKER_H
+
+#include "common/log.h"
+
+/*
+ * The whole life of a net-worker, with the parent on fd 3 and the log on fd 4
+ * (ipc.h). Returns the exit status.
+ */
+int net_worker_main(enum log_level);
+
+#endif /* NET_WORKER_NET_WORKER_H */

@@ -1,0 +1,142 @@
+/* One TUN queue: see tun_io.h. */
+#include "net-worker/tun_io.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+struct tun_io *
+tun_io_new(int fd, bool offload)
+{
+	struct tun_io *io = calloc(1, sizeof(*io));
+
+	if (io == NULL)
+		return NULL;
+	io->fd = fd;
+	io->offload = offload;
+	return io;
+}
+
+void
+tun_io_free(struct tun_io *io)
+{
+	free(io);
+}
+
+/* Reads one packet or super-packet; false when there is none. */
+static bool
+fill(struct tun_io *io)
+{
+	ssize_t n;
+
+	for (;;) {
+		n = read(io->fd, io->buffer, sizeof(io->buffer));
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= VNET_HEADER_LEN)
+			return false;
+		if (segmenter_init(&io->segments, io->buffer,
+			io->buffer + VNET_HEADER_LEN,
+			(size_t)n - VNET_HEADER_LEN))
+			return true;
+		io->malformed++;
+	}
+}
+
+uint8_t *
+tun_io_read(struct tun_io *io, size_t *len)
+{
+	uint8_t *packet = segmenter_next(&io->segments, io->room, len);
+
+	if (packet == NULL) {
+		if (!fill(io))
+			return NULL;
+		packet = segmenter_next(&io->segments, io->room, len);
+	}
+	io->read++;
+	return packet;
+}
+
+static void
+write_vector(
+    struct tun_io *io, const struct iovec *iov, int count, size_t packets)
+{
+	ssize_t n;
+
+	do
+		n = writev(io->fd, iov, count);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		io->write_failed += packets;
+	else
+		io->written += packets;
+}
+
+static void
+write_flow(struct tun_io *io, struct coalescer *c)
+{
+	const struct iovec *iov;
+	size_t packets = c->count;
+	int count;
+
+	if (packets == 0)
+		return;
+	iov = coalesce_finish(c, &count);
+	write_vector(io, iov, count, packets);
+}
+
+static void
+write_packet(struct tun_io *io, uint8_t *packet, size_t len)
+{
+	static const uint8_t none[VNET_HEADER_LEN];
+	struct iovec iov[2] = {
+		{ (void *)(uintptr_t)none, sizeof(none) },
+		{ packet, len },
+	};
+
+	write_vector(io, iov, 2, 1);
+}
+
+/* A free flow; all are in use: the one that has waited longest makes room. */
+static struct coalescer *
+vacant_flow(struct tun_io *io)
+{
+	struct coalescer *c;
+
+	for (size_t i = 0; i < TUN_FLOWS; i++)
+		if (io->flow[i].count == 0)
+			return &io->flow[i];
+	c = &io->flow[io->next_victim++ % TUN_FLOWS];
+	write_flow(io, c);
+	return c;
+}
+
+void
+tun_io_write(struct tun_io *io, uint8_t *packet, size_t len)
+{
+	if (!io->offload) {
+		write_packet(io, packet, len);
+		return;
+	}
+	for (size_t i = 0; i < TUN_FLOWS; i++) {
+		switch (coalesce_add(&io->flow[i], packet, len)) {
+		case COALESCE_JOINED:
+			return;
+		case COALESCE_SAME_FLOW:
+			write_flow(io, &io->flow[i]);
+			break;
+		case COALESCE_OTHER:
+			break;
+		}
+	}
+	if (!coalesce_start(vacant_flow(io), packet, len))
+		write_packet(io, packet, len);
+}
+
+void
+tun_io_flush(struct tun_io *io)
+{
+	for (size_t i = 0; i < TUN_FLOWS; i++)
+		write_flow(io, &io->flow[i]);
+}

@@ -1,0 +1,39 @@
+/*
+ * One TUN queue (spec/tunnel.md 7.5): packets with a vnet header in front. With
+ * offload, what is read is cut into segments and what is written is glued per
+ * flow, so that one call moves up to 64 KiB; the order within a flow is kept.
+ */
+#ifndef NET_WORKER_TUN_IO_H
+#define NET_WORKER_TUN_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net-worker/core/offload.h"
+
+#define TUN_FLOWS 8 /* that are glued at a time */
+
+struct tun_io {
+	int fd; /* the caller's */
+	bool offload;
+	uint64_t read, written, malformed, write_failed; /* packets */
+	struct segmenter segments; /* of what was read last */
+	struct coalescer flow[TUN_FLOWS];
+	unsigned next_victim;
+	uint8_t room[INNER_PACKET_MAX];
+	uint8_t buffer[VNET_HEADER_LEN + SUPER_PACKET_MAX];
+};
+
+/* NULL without memory. */
+struct tun_io *tun_io_new(int fd, bool offload);
+void tun_io_free(struct tun_io *);
+
+/* The next packet, valid until the next call, or NULL when there is none. */
+uint8_t *tun_io_read(struct tun_io *, size_t *len);
+
+/* The packet stays in place until the flush. */
+void tun_io_write(struct tun_io *, uint8_t *packet, size_t len);
+void tun_io_flush(struct tun_io *);
+
+#endif /* NET_WORKER_TUN_IO_H */

@@ -1,0 +1,59 @@
+/*
+ * The net-worker's parts, as main.c wires them: what the parent handed over,
+ * the two channels, the engine, the shard, and the way packets leave.
+ */
+#ifndef NET_WORKER_WORKER_H
+#define NET_WORKER_WORKER_H
+
+#include <uv.h>
+
+#include "common/ipc.h"
+#include "net-worker/core/aead.h"
+#include "net-worker/engine/engine.h"
+#include "net-worker/shard.h"
+#include "net-worker/tun_io.h"
+#include "net-worker/udp_io.h"
+
+struct worker {
+	struct ipc_channel *parent;
+	struct ipc_channel *control;
+
+	/* What the parent handed over. */
+	struct ipc_net_settings settings;
+	int tun_fd;
+	int udp_fd[2];       /* IPv4, IPv6; -1 where there is none */
+	int control_fd;      /* our end of the pair to control-worker */
+	bool start;          /* NET_START has come */
+	bool shutdown;       /* NET_SHUTDOWN has come */
+	bool control_closed; /* control-worker is gone */
+
+	struct aead *aead;
+	struct engine *engine;
+	struct shard *shard;
+	struct udp_io *udp;
+	struct tun_io *tun;
+	struct packet_sink sink;
+	struct mono now; /* of this turn */
+
+	uv_loop_t loop;
+	uv_poll_t poll_parent, poll_control, poll_tun, poll_udp[2];
+	uv_timer_t timer, title_timer;
+	uint64_t title_bytes; /* carried when the title was last set */
+};
+
+/* ipc_net.c: the tables of handlers, and the engine's way to control-worker. */
+extern const struct ipc_handlers parent_handlers, control_handlers;
+struct engine_host ipc_net_host(struct worker *);
+/*
+ * Handles what a channel has; ends the process when the parent is gone or the
+ * peer has broken the rules.
+ */
+void ipc_net_read(struct worker *, struct ipc_channel *);
+
+/* main.c: shard commands at once, when the ring is full. */
+void worker_run_shard(struct worker *);
+
+/* sandbox_net.c: gives everything away that the work does not need. */
+void sandbox_net_enter(void);
+
+#endif /* NET_WORKER_WORKER_H */
