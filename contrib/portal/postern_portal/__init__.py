@@ -1,0 +1,1 @@
+"""A small Firezone-compatible portal for one site."""

@@ -1,0 +1,249 @@
+"""Authorizations: asked for, acknowledged, expired, revoked (portal.md 5.5)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from . import render, signed, versions
+from .derive import Peer
+from .model import FOREVER, Resource
+from .state import Authorization
+
+if TYPE_CHECKING:
+    from .client import ClientChannel
+    from .gateway import GatewayChannel
+    from .site import Site
+
+log = logging.getLogger("portal")
+
+
+class Broker:
+    def __init__(self, site: Site):
+        self.site = site
+        self._all = site.state.authorizations
+        self._expiry: dict[tuple[str, str, str], asyncio.TimerHandle] = {}
+        self._saving: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Take up what an earlier run has left, as far as it still holds."""
+        for authorization in list(self._all.values()):
+            if authorization.expired or not self._still_permitted(authorization):
+                self._delete(authorization)
+            else:
+                self._watch_expiry(authorization)
+
+    def stop(self) -> None:
+        for timer in (*self._expiry.values(), self._saving):
+            if timer:
+                timer.cancel()
+        if self.site.state.dirty:
+            self._save()
+
+    def _still_permitted(self, authorization: Authorization) -> bool:
+        resource = self.site.resources.get(authorization.resource_id)
+        device = self.site.state.device_by_id(authorization.client_id)
+        owner = device and device.owner
+        user = next((u for u in self.site.config.users if u.name == owner), None)
+        return bool(resource and user) and self.site.permitted(user, device.id, resource)
+
+    # Looking up.
+
+    def of_gateway(self, gateway_id: str) -> list[Authorization]:
+        return [
+            a for a in self._all.values() if a.gateway_id == gateway_id and not a.expired
+        ]
+
+    def of_pair(self, client_id: str, resource_id: str) -> list[Authorization]:
+        return [
+            a for a in self._all.values()
+            if (a.client_id, a.resource_id) == (client_id, resource_id)
+        ]
+
+    def pair(self, client: ClientChannel, gateway: GatewayChannel) -> bool:
+        """Whether the two have to do with each other."""
+        return any(
+            a.client_id == client.device.id for a in self.of_gateway(gateway.device.id)
+        )
+
+    # Granting.
+
+    def request(
+        self, client: ClientChannel, resource_id: str, connected: list[str]
+    ) -> None:
+        """What a client asks for; the answer comes as a push, now or on the ack."""
+        resource = self.site.resources.get(resource_id)
+        if not resource or not self.site.permitted(client.user, client.device.id, resource):
+            self._refuse(client, resource_id, "not_found")
+            return
+        policies = self.site.policies_for(client.user, resource)
+        policy = next((p for p in policies if p.conforms(client.remote_ip)), None)
+        if policy is None:
+            self._refuse(client, resource_id, "forbidden", ["remote_ip"])
+            return
+        online = [g for g in self.site.gateways.values() if g.joined]
+        fitting = [g for g in online if versions.compatible(client.version, g.version)]
+        if not fitting:
+            reason = "version_mismatch" if online else "offline"
+            self._refuse(client, resource_id, reason)
+            return
+        known = [g for g in fitting if g.device.id in connected]
+        gateway = random.choice(known or fitting)
+        self.grant(client, resource, gateway, policy.id, client.expires_at)
+
+    def _refuse(
+        self, client: ClientChannel, resource_id: str, reason: str,
+        violated: list[str] | None = None,
+    ) -> None:
+        log.info("%s: refused %.40a: %s", client, resource_id, reason)
+        client.fail(resource_id, reason, violated)
+
+    def grant(
+        self, client: ClientChannel, resource: Resource, gateway: GatewayChannel,
+        policy_id: str, expires_at: int,
+    ) -> Authorization:
+        """Send the gateway an authorization and wait for its acknowledgement."""
+        client.await_acknowledgement(resource.id)
+        key = client.device.id, resource.id, gateway.device.id
+        return self._dispatch(client, gateway, key, policy_id, expires_at)
+
+    def _dispatch(
+        self, client: ClientChannel, gateway: GatewayChannel, key: tuple[str, str, str],
+        policy_id: str, expires_at: int,
+    ) -> Authorization:
+        authorization = self._all.get(key)
+        if authorization is None or authorization.expired:
+            now = int(time.time())
+            authorization = Authorization(
+                *key, policy_id, str(uuid.uuid4()), now, expires_at
+            )
+            self._all[key] = authorization
+            self._save_soon()
+        elif authorization.expires_at != expires_at:
+            authorization.expires_at = expires_at
+            self._save_soon()
+        self._watch_expiry(authorization)
+        # Decided once, for both directions (client-portal.md 4.4).
+        iceless = self.site.config.iceless and client.iceless and gateway.iceless
+        gateway.push("create_authorization", render.create_authorization(
+            self.site, client, gateway, authorization, iceless
+        ))
+        log.info("%s: create_authorization of %s at %s", client, key[1], gateway)
+        return authorization
+
+    def acknowledge(self, gateway: GatewayChannel, ref: object) -> bool:
+        """False for a ref that is not ours; late ones are good but useless."""
+        facts = signed.verify_ref(self.site.state.secret, ref)
+        if facts is None or facts["gateway"][0] != gateway.device.id:
+            return False
+        client_peer, gateway_peer = Peer(*facts["client"]), Peer(*facts["gateway"])
+        client = self.site.clients.get(client_peer.id)
+        key = client_peer.id, facts["resource_id"], gateway_peer.id
+        authorization = self._all.get(key)
+        if not client or client.peer != client_peer or authorization is None:
+            return True
+        if client.answered(facts["resource_id"]):
+            client.succeed(render.authorization_created(
+                self.site, client, gateway_peer, authorization, facts["use_iceless"]
+            ))
+            log.info("%s: authorization_created of %s", client, facts["resource_id"])
+        return True
+
+    # Ending.
+
+    def set_expiry(self, client: ClientChannel, authorization: Authorization, at: int) -> None:
+        gateway = self.site.gateways.get(authorization.gateway_id)
+        if gateway and gateway.joined:
+            self._dispatch(
+                client, gateway, authorization.key, authorization.policy_id, at
+            )
+        else:
+            authorization.expires_at = at
+            self._save_soon()
+            self._watch_expiry(authorization)
+
+    def revoke(self, client_id: str, resource_id: str) -> list[Authorization]:
+        """Take the authorizations of a pair away, at the gateways first."""
+        taken = self.of_pair(client_id, resource_id)
+        for authorization in taken:
+            self._delete(authorization)
+            gateway = self.site.gateways.get(authorization.gateway_id)
+            if gateway and gateway.joined and not authorization.expired:
+                payload = {"client_id": client_id, "resource_id": resource_id}
+                gateway.push("reject_access", payload)
+        client = self.site.clients.get(client_id)
+        if client:
+            client.answered(resource_id)
+            self._renew_resource(client, resource_id)
+        log.info("client %s: revoked %s", client_id, resource_id)
+        return taken
+
+    def resource_updated(self, resource: Resource) -> None:
+        # Copies, since a peer that does not read is dropped on the way.
+        for gateway in list(self.site.gateways.values()):
+            if gateway.joined:
+                gateway.push("resource_updated", render.gateway_resource(resource))
+        for client in list(self.site.clients.values()):
+            if client.joined and self.site.permitted(
+                client.user, client.device.id, resource
+            ):
+                client.push_resource(resource)
+
+    def _renew_resource(self, client: ClientChannel, resource_id: str) -> None:
+        """Make the client forget its authorization (client-portal.md 3.5)."""
+        if not client.joined:
+            return
+        client.push_resource_deleted(resource_id)
+        resource = self.site.resources.get(resource_id)
+        if resource and self.site.permitted(client.user, client.device.id, resource):
+            client.push_resource(resource)
+
+    def _watch_expiry(self, authorization: Authorization) -> None:
+        timer = self._expiry.pop(authorization.key, None)
+        if timer:
+            timer.cancel()
+        if authorization.expires_at < FOREVER:
+            delay = max(0, authorization.expires_at - time.time())
+            loop = asyncio.get_running_loop()
+            self._expiry[authorization.key] = loop.call_later(
+                delay, self._expired, authorization
+            )
+
+    def _expired(self, authorization: Authorization) -> None:
+        if not authorization.expired:  # the clock was set back
+            self._watch_expiry(authorization)
+            return
+        self._delete(authorization)
+        log.info(
+            "client %s: authorization of %s expired",
+            authorization.client_id, authorization.resource_id,
+        )
+        client = self.site.clients.get(authorization.client_id)
+        if client and not self.site.session_ended(client.user):
+            self._renew_resource(client, authorization.resource_id)
+
+    def _delete(self, authorization: Authorization) -> None:
+        self._all.pop(authorization.key, None)
+        timer = self._expiry.pop(authorization.key, None)
+        if timer:
+            timer.cancel()
+        self._save_soon()
+
+    # Saving: repeated requests are many (portal.md 5.5), so writes are gathered.
+
+    def _save_soon(self) -> None:
+        self.site.state.dirty = True
+        if self._saving is None:
+            loop = asyncio.get_running_loop()
+            self._saving = loop.call_later(0.2, self._save)
+
+    def _save(self) -> None:
+        self._saving = None
+        try:
+            self.site.state.save()
+        except OSError as fault:
+            log.error("%s: %s", self.site.state.file, fault.strerror)

@@ -1,0 +1,232 @@
+"""One peer's socket: reading, writing in order, joining, heartbeats, idleness."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+from websockets.exceptions import ConnectionClosed
+
+from . import derive, phoenix, render, versions
+from .model import FOREVER, Relay
+from .phoenix import Frame, FrameError
+
+if TYPE_CHECKING:
+    from .server import PortalSocket
+    from .site import Site
+    from .upgrade import Admission
+
+log = logging.getLogger("portal")
+
+# A peer that leaves more than this many bytes unread is let go.
+MAX_WAITING = 16 << 20
+
+
+class Closing(NamedTuple):
+    """The last thing written."""
+
+    code: int
+    reason: str
+
+
+class Channel:
+    """What gateways and clients have in common. Every method but `run` and the two
+    it starts is synchronous: a frame is handled to its end before the next one, and
+    whatever it makes the portal send is in order (client-portal.md 3.1)."""
+
+    kind: str  # also the topic
+    expires_at = FOREVER
+
+    def __init__(self, site: Site, socket: PortalSocket, admission: Admission):
+        self.site = site
+        self.device = admission.device
+        self.generation = admission.generation
+        self.public_key = admission.public_key
+        self.user_agent = admission.user_agent
+        self.version = versions.version(admission.user_agent)
+        self.remote_ip = admission.remote_ip
+        self.joined = False
+        self.iceless = False
+        self.announced: list[str] = []  # ids of the relays this peer was told
+        self._socket = socket
+        self._outbox: asyncio.Queue[str | bytes | Closing] = asyncio.Queue()
+        self._waiting = 0  # bytes in it
+        self._ended = False
+        self._grace: asyncio.TimerHandle | None = None
+
+    @property
+    def peer(self) -> derive.Peer:
+        return derive.Peer(self.device.id, self.public_key)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.device.name!a} ({self.device.id})"
+
+    # What a kind of channel adds.
+
+    def handlers(self) -> dict[str, Callable[[Frame], None]]:
+        raise NotImplementedError
+
+    def init(self, chosen: list[Relay]) -> dict:
+        raise NotImplementedError
+
+    def on_leave(self) -> None:
+        """The peer is no longer there, whatever its socket does."""
+
+    # Sending.
+
+    def push(self, event: str, payload: Any) -> None:
+        self.send(phoenix.push(self.kind, event, payload))
+
+    def send(self, data: str | bytes) -> None:
+        if self._ended:
+            return
+        self._waiting += len(data)
+        if self._waiting > MAX_WAITING:
+            log.warning("%s: does not read, dropped", self)
+            self.abort()
+            return
+        self._outbox.put_nowait(data)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close the websocket after everything that was pushed before."""
+        if not self._ended:
+            self.leave()
+            self._ended = True
+            self._outbox.put_nowait(Closing(code, reason))
+            loop = asyncio.get_running_loop()
+            self._grace = loop.call_later(
+                self.site.timers.close, self._socket.transport.abort
+            )
+
+    def abort(self) -> None:
+        """Drop the TCP connection without a word."""
+        self.leave()
+        self._ended = True
+        self._socket.transport.abort()
+
+    def stop(self) -> None:
+        """Stop the channel; the websocket stays (portal.md 2.5)."""
+        self.push("phx_close", {})
+        self.leave()
+
+    def leave(self) -> None:
+        self.joined = False
+        self.on_leave()
+
+    # Relays.
+
+    def push_relays(self, disconnected: list[str]) -> None:
+        chosen = self._choose_relays()
+        self.push("relays_presence", {
+            "disconnected_ids": disconnected,
+            "connected": render.relays(chosen, self.peer, self.expires_at),
+        })
+
+    def relays_changed(self) -> None:
+        online = {relay.id for relay in self.site.relays}
+        gone = [relay_id for relay_id in self.announced if relay_id not in online]
+        self.push_relays(gone)
+
+    def _choose_relays(self) -> list[Relay]:
+        """Two at most; those that the peer already has come first."""
+        ranked = sorted(self.site.relays, key=lambda r: r.id not in self.announced)
+        self.announced = [relay.id for relay in ranked[:2]]
+        return ranked[:2]
+
+    # Receiving.
+
+    async def run(self) -> None:
+        tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._watch())]
+        try:
+            async for data in self._socket:
+                if not self._ended:
+                    self._receive(data)
+        except ConnectionClosed:
+            pass
+        finally:
+            for task in (*tasks, self._grace):
+                if task:
+                    task.cancel()
+            self.leave()
+            self._ended = True
+            log.info("%s: disconnected, code %s", self, self._socket.close_code)
+
+    async def _write(self) -> None:
+        try:
+            while not isinstance(data := await self._outbox.get(), Closing):
+                await self._socket.send(data)
+                self._waiting -= len(data)
+            await self._socket.close(*data)
+        except ConnectionClosed:
+            pass
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        idle = self.site.timers.idle
+        while (left := self._socket.last_seen + idle - loop.time()) > 0:
+            await asyncio.sleep(left)
+        log.info("%s: nothing received for %g s", self, idle)
+        self.close(1002)
+
+    def _receive(self, data: str | bytes) -> None:
+        if isinstance(data, bytes):
+            log.warning("%s: binary frame ignored", self)
+            return
+        try:
+            frame = phoenix.decode(data)
+        except FrameError as fault:
+            # The real portal's socket process dies of these (portal.md 2.1).
+            log.warning("%s: bad frame: %s", self, fault)
+            self.close(1011, "bad frame")
+            return
+        muted = self.site.muted[self.kind]
+        if frame.topic == phoenix.SYSTEM_TOPIC and frame.event == "heartbeat":
+            if not muted.heartbeats:
+                self.send(phoenix.reply_ok(frame))
+        elif frame.topic == self.kind and frame.event == "phx_join":
+            if not muted.joins:
+                self._join(frame)
+        elif frame.topic != self.kind or not self.joined:
+            self.send(phoenix.reply_error(frame, "unmatched topic"))
+        else:
+            self._handle(frame)
+
+    def _join(self, frame: Frame) -> None:
+        if not self.site.register(self):
+            self.send(phoenix.reply_error(frame, "duplicate"))
+            return
+        self.joined = True
+        self.iceless = False
+        self.announced = []
+        self.send(phoenix.reply_ok(frame))
+        self.push("init", self.init(self._choose_relays()))
+        log.info("%s: joined", self)
+
+    def _handle(self, frame: Frame) -> None:
+        handler = self.handlers().get(frame.event)
+        if handler is None:
+            log.warning("%s: unknown message %.40a", self, frame.event)
+            self.send(phoenix.reply_error(frame, "unknown_message"))
+            return
+        if not isinstance(frame.payload, dict):
+            self.send(phoenix.reply_error(frame, "invalid_payload"))
+            return
+        handler(frame)
+
+    # Handlers of both kinds.
+
+    def on_no_relays(self, frame: Frame) -> None:
+        log.info("%s: has no relays", self)
+        self.push_relays([])
+
+    def on_capabilities(self, frame: Frame) -> None:
+        self.iceless = frame.payload.get("iceless") is True
+
+    def on_ignored(self, frame: Frame) -> None:
+        """Known, needs no answer."""
+
+
+def ids(value: Any) -> list[str]:
+    """The strings of a list; anything else is empty."""
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []

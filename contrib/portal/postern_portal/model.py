@@ -1,0 +1,120 @@
+"""What one site consists of, as read from its configuration file."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from dataclasses import dataclass, field
+
+# 2038-01-01: the end of what never ends (portal.md 5.5).
+FOREVER = 2145916800
+
+_NAMES = uuid.UUID("7c6a2f0e-5d0b-4c57-9f6d-2b6a8f1f4a10")
+
+
+def stable_id(kind: str, name: str) -> str:
+    """The id of something that was given a name but no id."""
+    return str(uuid.uuid5(_NAMES, f"{kind}:{name}"))
+
+
+@dataclass(frozen=True)
+class Resource:
+    id: str
+    name: str
+    type: str  # cidr, dns, internet
+    address: str | None = None
+    filters: tuple[dict, ...] = ()  # in the form of the wire
+    address_description: str | None = None
+    ip_stack: str | None = None
+
+
+@dataclass(frozen=True)
+class User:
+    name: str
+    email: str | None
+    token_hashes: tuple[str, ...]
+    expires_at: int  # end of the session, unix seconds
+
+    @property
+    def id(self) -> str:
+        return stable_id("user", self.name)
+
+
+@dataclass(frozen=True)
+class GatewayToken:
+    name: str
+    token_hashes: tuple[str, ...]
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class Policy:
+    resource: str  # its name
+    users: frozenset[str]
+    remote_ip: tuple[Network, ...] = ()  # empty: from everywhere
+
+    @property
+    def id(self) -> str:
+        return stable_id("policy", f"{self.resource}:{sorted(self.users)}")
+
+    def allows(self, user: User) -> bool:
+        return user.name in self.users or "*" in self.users
+
+    def conforms(self, remote_ip: str) -> bool:
+        address = ipaddress.ip_address(remote_ip)
+        return not self.remote_ip or any(address in net for net in self.remote_ip)
+
+
+@dataclass(frozen=True)
+class Relay:
+    """A TURN server; exactly one of the three kinds of secrets is set."""
+
+    id: str
+    name: str
+    ipv4: str | None
+    ipv6: str | None
+    port: int = 3478
+    secret: str | None = field(default=None, repr=False)
+    stamp_secret: str | None = field(default=None, repr=False)
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Dns:
+    upstream: tuple[str, ...] = ()
+    doh: tuple[str, ...] = ()
+    search_domain: str | None = None
+
+
+@dataclass(frozen=True)
+class FlowLogs:
+    api_url: str = "https://localhost/"
+    upload_interval_secs: int = 0
+    upload_batch_size: int = 0
+
+    @property
+    def enabled(self) -> bool:
+        return self.upload_interval_secs > 0
+
+
+@dataclass(frozen=True)
+class Config:
+    listen: tuple[tuple[str, int], ...]
+    tls_certificate: str | None
+    tls_key: str | None
+    state_file: str
+    control_socket: str | None
+    account_slug: str
+    site_id: str
+    site_name: str
+    iceless: bool
+    dns: Dns
+    flow_logs: FlowLogs
+    gateway_tokens: tuple[GatewayToken, ...]
+    users: tuple[User, ...]
+    resources: tuple[Resource, ...]
+    policies: tuple[Policy, ...]
+    relays: tuple[Relay, ...]

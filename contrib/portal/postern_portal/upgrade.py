@@ -1,0 +1,150 @@
+"""Who may open a socket: everything decided before the upgrade is answered."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import http
+import json
+import secrets
+import urllib.parse
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from . import derive, versions
+from .model import User
+from .state import Device, TooManyDevices
+
+if TYPE_CHECKING:
+    from websockets.datastructures import Headers
+
+    from .site import Site
+
+# The path alone decides what is spoken (portal.md 0.2, client-portal.md 4.1).
+ROUTES = {
+    "/gateway/v2/websocket": ("gateway", 2),
+    "/client/v2/websocket": ("client", 2),
+    "/client/websocket": ("client", 1),
+}
+
+
+@dataclass
+class Admission:
+    kind: str
+    generation: int
+    device: Device
+    public_key: str
+    user_agent: str
+    remote_ip: str
+    params: dict[str, str] = field(repr=False)
+    user: User | None = None  # clients only
+
+
+class Refusal(Exception):
+    """An answer other than 101; `response` is what the websocket server sends."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes):
+        super().__init__(f"{status}")
+        self.response = http.HTTPStatus(status), list(headers.items()), body
+
+
+def problem(status: int, code: str, detail: str) -> Refusal:
+    title = http.HTTPStatus(status).phrase
+    body = {
+        "type": "about:blank", "title": title, "status": status,
+        "detail": detail, "code": code,
+    }
+    refusal = Refusal(
+        status,
+        {"Content-Type": "application/problem+json; charset=utf-8"},
+        json.dumps(body).encode(),
+    )
+    refusal.args = (f"{status} {code}: {detail}",)
+    return refusal
+
+
+def admit(site: Site, path: str, headers: Headers, remote_ip: str) -> Admission:
+    """Check in the order of the real portal (portal.md 5.1, client-portal.md 1.2)."""
+    path = path.encode("ascii", "surrogateescape").decode("utf-8", "replace")
+    path, _, query = path.partition("?")
+    if path not in ROUTES:
+        raise Refusal(404, {"Content-Type": "text/plain"}, b"Not Found")
+    kind, generation = ROUTES[path]
+    params = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+    if not params.get("vsn", "1.0.0").startswith("1."):
+        raise Refusal(403, {}, b"")
+    user = _authenticate(site, kind, headers, params)
+    user_agent = (headers.get_all("User-Agent") or [""])[0]
+    user_agent = user_agent.encode("ascii", "ignore").decode()[:255]
+    if kind == "client":
+        component = versions.component(user_agent)
+        if not component or not component.startswith(versions.CLIENT_WORDS):
+            raise _invalid("user agent names no known client")
+    public_key = _public_key(params)
+    external_id = _text(params, "external_id", params.get("firezone_id"))
+    if not external_id:
+        raise _invalid("external_id can't be blank")
+    name = _text(params, "name", None) or secrets.token_hex(3)[:5]
+    for key in params:
+        _text(params, key, None)
+    owner = user.name if user else site.config.site_id
+    try:
+        device = site.state.device(kind, owner, external_id, name)
+    except TooManyDevices:
+        raise problem(402, "limits_exceeded", "Too many devices") from None
+    except OSError as fault:
+        detail = f"State cannot be written: {fault.strerror}"
+        raise problem(500, "unhandled_connect_error", detail) from None
+    if kind == "gateway" and device.id in site.gateways:
+        # First wins (portal.md 5.2); clients are the other way round.
+        detail = "A gateway with this id is already connected"
+        raise problem(409, "gateway_already_connected", detail)
+    return Admission(
+        kind, generation, device, public_key, user_agent, remote_ip, params, user
+    )
+
+
+def _authenticate(
+    site: Site, kind: str, headers: Headers, params: dict[str, str]
+) -> User | None:
+    token = params.pop("token", "")
+    for value in headers.get_all("X-Authorization")[:1]:
+        if value.startswith("Bearer "):
+            token = value.removeprefix("Bearer ").strip()
+    if not token:
+        raise problem(401, "missing_token", "Missing token")
+    digest = derive.token_hash(token)
+    if kind == "gateway" and digest in site.gateway_hashes:
+        return None
+    user = site.user_hashes.get(digest) if kind == "client" else None
+    if user is None or site.session_ended(user):
+        raise problem(401, "invalid_token", "Invalid token")
+    return user
+
+
+def _public_key(params: dict[str, str]) -> str:
+    key = params.get("public_key", "")
+    if not key:
+        raise _invalid("public_key can't be blank")
+    if len(key) != 44:
+        raise _invalid("public_key should be 44 character(s)")
+    try:
+        valid = len(base64.b64decode(key, validate=True)) == 32
+    except (binascii.Error, ValueError):
+        valid = False
+    if not valid:
+        raise _invalid("public_key is not valid base64 of 32 bytes")
+    return key
+
+
+def _text(params: dict[str, str], key: str, default: str | None) -> str | None:
+    value = params.get(key) or default
+    if value is None:
+        return None
+    if len(value) > 255:
+        raise _invalid(f"{key} should be at most 255 character(s)")
+    return value.strip()
+
+
+def _invalid(detail: str) -> Refusal:
+    return problem(400, "invalid_connect_params", detail)
