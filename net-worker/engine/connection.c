@@ -37,12 +37,7 @@ connection_find(struct engine *e, const struct uuid *client)
 struct connection *
 connection_of_index(struct engine *e, uint32_t index)
 {
-	struct connection *c;
-
-	TAILQ_FOREACH(c, &e->connections, entry)
-		if (c->index == index)
-			return c;
-	return NULL;
+	return index_map_get(&e->by_index, index);
 }
 
 static uint32_t
@@ -145,6 +140,10 @@ connection_upsert(struct engine *e, struct mono now,
 	if (old != NULL)
 		connection_close(e, old);
 	TAILQ_INSERT_TAIL(&e->connections, c, entry);
+	if (!index_map_put(&e->by_index, c->index, c)) {
+		connection_close(e, c);
+		return NULL;
+	}
 	command.connection = c->index;
 	e->host.command(e->host.ctx, &command);
 	paths_offer_all(e, now, c);
@@ -163,6 +162,7 @@ connection_close(struct engine *e, struct connection *c)
 	e->host.command(e->host.ctx, &command);
 	e->host.closed(e->host.ctx, &c->client);
 	TAILQ_REMOVE(&e->connections, c, entry);
+	index_map_remove(&e->by_index, c->index);
 	if (c->dirty)
 		TAILQ_REMOVE(&e->dirty, c, dirty_entry);
 	ice_agent_free(c->ice);

@@ -22,21 +22,23 @@ engine_new(const struct engine_host *host, const struct packet_sink *sink,
 {
 	struct engine *e = calloc(1, sizeof(*e));
 
-	if (e == NULL || (e->relays = relays_new()) == NULL) {
-		free(e);
+	if (e == NULL)
 		return NULL;
-	}
+	TAILQ_INIT(&e->members);
+	TAILQ_INIT(&e->connections);
+	TAILQ_INIT(&e->dirty);
 	e->host = *host;
 	e->sink = *sink;
 	e->expose_host = expose_host;
 	e->started = now;
 	e->started_unix = unix_now;
 	e->deadline = MONO_NEVER;
-	TAILQ_INIT(&e->members);
-	TAILQ_INIT(&e->connections);
-	TAILQ_INIT(&e->dirty);
 	cookie_guard_init(&e->guard, now);
-	if (!noise_identity_generate(&e->identity)) {
+	e->checks = calloc(CHECKS_MAX, sizeof(*e->checks));
+	if (e->checks == NULL || (e->relays = relays_new()) == NULL ||
+	    !index_map_init(&e->by_index, SHARD_CONNECTIONS_MAX) ||
+	    !index_map_init(&e->by_check, CHECKS_MAX) ||
+	    !noise_identity_generate(&e->identity)) {
 		engine_free(e);
 		return NULL;
 	}
@@ -59,6 +61,9 @@ engine_free(struct engine *e)
 		free(m);
 	}
 	relays_free(e->relays);
+	index_map_free(&e->by_index);
+	index_map_free(&e->by_check);
+	free(e->checks);
 	free(e->snapshot);
 	cookie_guard_wipe(&e->guard);
 	noise_identity_wipe(&e->identity);

@@ -369,8 +369,43 @@ engine_remote_candidates(
 
 /* ICE: in, events, out. */
 
+static uint32_t
+check_key(const uint8_t transaction[STUN_TRANSACTION_LEN])
+{
+	return load_be32(transaction);
+}
+
+static void
+remember_check(
+    struct engine *e, const struct connection *c, const struct ice_message *m)
+{
+	struct check *slot = &e->checks[e->next_check % CHECKS_MAX];
+
+	if (load_be16(m->data) != STUN_BINDING_REQUEST)
+		return;
+	e->next_check++;
+	if (index_map_get(&e->by_check, slot->key) == slot)
+		index_map_remove(&e->by_check, slot->key);
+	slot->key = check_key(m->data + STUN_HEADER_LEN - STUN_TRANSACTION_LEN);
+	slot->index = c->index;
+	index_map_put(&e->by_check, slot->key, slot);
+}
+
 static struct connection *
-connection_for(struct engine *e, const struct stun_message *m)
+connection_of_answer(struct engine *e, const struct stun_message *m)
+{
+	const struct check *check =
+	    index_map_get(&e->by_check, check_key(m->transaction));
+	struct connection *c =
+	    check == NULL ? NULL : connection_of_index(e, check->index);
+
+	return c != NULL && ice_agent_has_transaction(c->ice, m->transaction)
+	    ? c
+	    : NULL;
+}
+
+static struct connection *
+connection_of_request(struct engine *e, const struct stun_message *m)
 {
 	struct connection *c;
 
@@ -378,16 +413,24 @@ connection_for(struct engine *e, const struct stun_message *m)
 		const char *name = ice_agent_local(c->ice)->username;
 		size_t len = strlen(name);
 
-		if (m->type == STUN_BINDING_SUCCESS) {
-			if (ice_agent_has_transaction(c->ice, m->transaction))
-				return c;
-		} else if (m->type == STUN_BINDING_REQUEST &&
-		    m->username.length > len && m->username.bytes[len] == ':' &&
-		    memcmp(m->username.bytes, name, len) == 0) {
+		if (m->username.length > len && m->username.bytes[len] == ':' &&
+		    memcmp(m->username.bytes, name, len) == 0)
 			return c;
-		}
 	}
 	return NULL;
+}
+
+static struct connection *
+connection_for(struct engine *e, const struct stun_message *m)
+{
+	switch (m->type) {
+	case STUN_BINDING_SUCCESS:
+		return connection_of_answer(e, m);
+	case STUN_BINDING_REQUEST:
+		return connection_of_request(e, m);
+	default:
+		return NULL;
+	}
 }
 
 void
@@ -473,6 +516,7 @@ paths_drain(struct engine *e, struct mono now, struct connection *c)
 		struct shard_path path =
 		    route(e, now, c, &m.local, m.relayed, &m.remote);
 
+		remember_check(e, c, &m);
 		send_on(e, &path, m.data, m.length);
 	}
 	while (ice_agent_event(c->ice, &event)) {

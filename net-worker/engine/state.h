@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "net-worker/core/ice/agent.h"
+#include "net-worker/core/index_map.h"
 #include "net-worker/core/policy/client.h"
 #include "net-worker/core/turn/relays.h"
 #include "net-worker/core/wireguard/cookie.h"
@@ -20,8 +21,9 @@
 #include "net-worker/core/wireguard/timers.h"
 #include "net-worker/engine/engine.h"
 
-#define ANNOUNCEMENTS_MAX 32 /* candidates of one client in one turn */
-#define HELD_RESPONSES    8  /* until there is a path */
+#define ANNOUNCEMENTS_MAX 32    /* candidates of one client in one turn */
+#define HELD_RESPONSES    8     /* until there is a path */
+#define CHECKS_MAX        16384 /* remembered for their answers; power of two */
 
 /* How a datagram came, and hence how an answer goes back. */
 struct way {
@@ -80,6 +82,16 @@ struct connection {
 	size_t withdrawn_count;
 };
 
+/*
+ * Which connection a check of ours belongs to, so that its answer finds the
+ * way back without asking every connection (spec/tunnel.md 3.6). The ring gives
+ * up the oldest; the agent itself decides what is too old to count.
+ */
+struct check {
+	uint32_t key;   /* the start of the transaction id */
+	uint32_t index; /* the connection's */
+};
+
 /* An entry of the snapshot in progress. */
 struct snapshot_entry {
 	struct uuid client, resource;
@@ -102,6 +114,10 @@ struct engine {
 	TAILQ_HEAD(, member) members;
 	TAILQ_HEAD(, connection) connections;
 	TAILQ_HEAD(, connection) dirty;
+	struct index_map by_index; /* connections */
+	struct index_map by_check; /* struct check, in checks */
+	struct check *checks;      /* a ring */
+	uint32_t next_check;
 	uint32_t next_peer;
 	size_t member_count;
 
