@@ -1,0 +1,26 @@
+/*
+ * One question, one server, one answer: UDP from a socket of its own, which
+ * the kernel gives a fresh port and which hears only the server it is
+ * connected to; TCP when the answer is truncated. spec/policy.md 7.5.
+ */
+#ifndef CONTROL_WORKER_DNS_EXCHANGE_H
+#define CONTROL_WORKER_DNS_EXCHANGE_H
+
+#include <uv.h>
+
+#include "common/address.h"
+#include "control-worker/dns/message.h"
+
+struct exchange;
+
+/* answer is NULL when the server did not answer in time or could not say. */
+typedef void (*exchange_done)(void *ctx, const struct dns_answer *answer);
+
+/* NULL, without a callback, when the name is none or a socket is missing. */
+struct exchange *exchange_start(uv_loop_t *, const struct endpoint *server,
+    const char *name, enum ip_family, unsigned timeout_ms, exchange_done,
+    void *ctx);
+/* Ends it without a callback; not to be called after the callback. */
+void exchange_cancel(struct exchange *);
+
+#endif /* CONTROL_WORKER_DNS_EXCHANGE_H */

@@ -1,0 +1,277 @@
+/* Names to addresses: see resolver.h. */
+#include "control-worker/dns/resolver.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control-worker/dns/exchange.h"
+#include "control-worker/dns/hosts.h"
+#include "control-worker/dns/resolv_conf.h"
+
+/* How long the second family is waited for once the first has an address. */
+#define GRACE_MS 2000
+
+struct resolver {
+	uv_loop_t *loop;
+	struct resolv_conf conf;
+	struct hosts *hosts;
+};
+
+/* The question for one family, put to one server after the other. */
+struct question {
+	struct lookup *lookup;
+	enum ip_family family;
+	struct exchange *exchange; /* NULL: not under way */
+	unsigned tries;
+};
+
+struct lookup {
+	uv_timer_t deadline, next; /* next: a step from the loop */
+	unsigned open_handles;
+	struct resolver *resolver;
+	struct resolv_conf conf; /* of the time it was started */
+	char name[DNS_NAME_MAX + 1];
+	char tried[DNS_NAME_MAX + 1]; /* the name, maybe with a suffix */
+	size_t position;              /* in the order of names to try */
+	struct question questions[2];
+	lookup_done done;
+	void *ctx;
+	struct lookup_result result;
+};
+
+struct resolver *
+resolver_new(uv_loop_t *loop)
+{
+	struct resolver *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->loop = loop;
+	resolv_conf_parse(&r->conf, "", 0);
+	return r;
+}
+
+void
+resolver_free(struct resolver *r)
+{
+	if (r == NULL)
+		return;
+	hosts_free(r->hosts);
+	free(r);
+}
+
+void
+resolver_set_resolv_conf(struct resolver *r, const char *text, size_t len)
+{
+	resolv_conf_parse(&r->conf, text, len);
+}
+
+void
+resolver_set_hosts(struct resolver *r, const char *text, size_t len)
+{
+	struct hosts *h = hosts_new(text, len);
+
+	if (h == NULL)
+		return;
+	hosts_free(r->hosts);
+	r->hosts = h;
+}
+
+static void
+on_closed(uv_handle_t *h)
+{
+	struct lookup *l = h->data;
+
+	if (--l->open_handles == 0)
+		free(l);
+}
+
+static bool
+is_asking(const struct lookup *l)
+{
+	return l->questions[0].exchange != NULL ||
+	    l->questions[1].exchange != NULL;
+}
+
+void
+lookup_cancel(struct lookup *l)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (l->questions[i].exchange != NULL)
+			exchange_cancel(l->questions[i].exchange);
+	uv_close((uv_handle_t *)&l->deadline, on_closed);
+	uv_close((uv_handle_t *)&l->next, on_closed);
+}
+
+static void
+finish(struct lookup *l, bool complete)
+{
+	struct lookup_result result = l->result;
+	lookup_done done = l->done;
+	void *ctx = l->ctx;
+
+	result.complete = complete;
+	lookup_cancel(l);
+	done(ctx, &result);
+}
+
+static void
+add(struct lookup *l, const struct ip_address *ip)
+{
+	struct lookup_result *r = &l->result;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (ip_equal(&r->addresses[i], ip))
+			return;
+	if (r->count < LOOKUP_ADDRESSES_MAX)
+		r->addresses[r->count++] = *ip;
+}
+
+static bool
+has_enough_dots(const struct lookup *l)
+{
+	unsigned dots = 0;
+
+	for (const char *c = l->name; *c != '\0'; c++)
+		dots += *c == '.';
+	return dots >= l->conf.ndots;
+}
+
+/*
+ * The next name to try: as it is, before or after it with each suffix. False
+ * when there is none left.
+ */
+static bool
+next_name(struct lookup *l)
+{
+	size_t suffixes = l->conf.suffix_count;
+	size_t plain_at = has_enough_dots(l) ? 0 : suffixes;
+
+	for (; l->position <= suffixes; l->position++) {
+		size_t at = l->position;
+		int n;
+
+		if (at == plain_at) {
+			n = snprintf(l->tried, sizeof(l->tried), "%s", l->name);
+		} else {
+			at -= at > plain_at;
+			n = snprintf(l->tried, sizeof(l->tried), "%s.%s",
+			    l->name, l->conf.suffixes[at]);
+		}
+		if (n > 0 && (size_t)n < sizeof(l->tried)) {
+			l->position++;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void on_answer(void *ctx, const struct dns_answer *);
+
+/* Puts the question to the next server that can be reached at all. */
+static void
+ask(struct question *q)
+{
+	struct lookup *l = q->lookup;
+	unsigned limit = (unsigned)l->conf.server_count * l->conf.attempts;
+
+	q->exchange = NULL;
+	while (q->exchange == NULL && q->tries < limit) {
+		size_t server = q->tries++ % l->conf.server_count;
+
+		q->exchange = exchange_start(l->resolver->loop,
+		    &l->conf.servers[server], l->tried, q->family,
+		    l->conf.timeout_s * 1000, on_answer, q);
+	}
+}
+
+static void
+ask_both(struct lookup *l)
+{
+	for (size_t i = 0; i < 2; i++) {
+		l->questions[i].tries = 0;
+		ask(&l->questions[i]);
+	}
+}
+
+static void
+on_next(uv_timer_t *timer)
+{
+	struct lookup *l = timer->data;
+
+	if (l->result.count > 0) {
+		finish(l, true);
+		return;
+	}
+	while (next_name(l)) {
+		ask_both(l);
+		if (is_asking(l))
+			return;
+	}
+	finish(l, true);
+}
+
+static void
+on_deadline(uv_timer_t *timer)
+{
+	struct lookup *l = timer->data;
+
+	finish(l, l->result.count > 0);
+}
+
+static void
+on_answer(void *ctx, const struct dns_answer *answer)
+{
+	struct question *q = ctx;
+	struct lookup *l = q->lookup;
+
+	if (answer == NULL) {
+		ask(q);
+	} else {
+		q->exchange = NULL;
+		for (size_t i = 0; i < answer->count; i++)
+			add(l, &answer->addresses[i]);
+	}
+	if (!is_asking(l))
+		uv_timer_start(&l->next, on_next, 0, 0);
+	else if (l->result.count > 0)
+		uv_timer_start(&l->deadline, on_deadline, GRACE_MS, 0);
+}
+
+struct lookup *
+resolver_lookup(
+    struct resolver *r, const char *name, lookup_done done, void *ctx)
+{
+	struct lookup *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->resolver = r;
+	l->conf = r->conf;
+	l->done = done;
+	l->ctx = ctx;
+	l->open_handles = 2;
+	uv_timer_init(r->loop, &l->deadline);
+	uv_timer_init(r->loop, &l->next);
+	l->deadline.data = l->next.data = l;
+	l->questions[0] = (struct question){ l, IP_V4, NULL, 0 };
+	l->questions[1] = (struct question){ l, IP_V6, NULL, 0 };
+	/* A final dot says that the name is complete. */
+	if (name[0] != '\0' && name[strlen(name) - 1] == '.')
+		l->conf.suffix_count = 0;
+	if (strlen(name) < sizeof(l->name)) {
+		struct ip_address found[LOOKUP_ADDRESSES_MAX];
+		size_t n =
+		    hosts_lookup(r->hosts, name, found, LOOKUP_ADDRESSES_MAX);
+
+		strcpy(l->name, name);
+		for (size_t i = 0; i < n; i++)
+			add(l, &found[i]);
+	} else {
+		l->position = RESOLV_SUFFIXES + 1; /* nothing to try */
+	}
+	uv_timer_start(&l->deadline, on_deadline, LOOKUP_TIMEOUT_MS, 0);
+	uv_timer_start(&l->next, on_next, 0, 0);
+	return l;
+}

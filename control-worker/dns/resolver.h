@@ -1,0 +1,42 @@
+/*
+ * A name's addresses: the hosts file, then the servers of resolv.conf, A and
+ * AAAA at the same time. spec/policy.md 6.3, spec/portal.md 1.5.
+ */
+#ifndef CONTROL_WORKER_DNS_RESOLVER_H
+#define CONTROL_WORKER_DNS_RESOLVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <uv.h>
+
+#include "common/address.h"
+
+#define LOOKUP_TIMEOUT_MS    10000
+#define LOOKUP_ADDRESSES_MAX 64
+
+struct resolver;
+struct lookup;
+
+struct resolver *resolver_new(uv_loop_t *);
+void resolver_free(struct resolver *); /* no lookup may be under way */
+/* The files, at start and whenever they change. */
+void resolver_set_resolv_conf(struct resolver *, const char *text, size_t len);
+void resolver_set_hosts(struct resolver *, const char *text, size_t len);
+
+/* What was found, without duplicates; complete is false after the time limit.
+ */
+struct lookup_result {
+	struct ip_address addresses[LOOKUP_ADDRESSES_MAX];
+	size_t count;
+	bool complete;
+};
+
+typedef void (*lookup_done)(void *ctx, const struct lookup_result *);
+
+/* The callback comes from the loop, never before this returns. */
+struct lookup *resolver_lookup(
+    struct resolver *, const char *name, lookup_done, void *ctx);
+void lookup_cancel(struct lookup *); /* no callback any more */
+
+#endif /* CONTROL_WORKER_DNS_RESOLVER_H */

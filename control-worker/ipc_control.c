@@ -1,0 +1,359 @@
+/*
+ * Both channels of control-worker: what the parent and net-worker say, and
+ * what they are told. ipc.def is the table.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "control-worker/worker.h"
+
+#define MESSAGES_AT_ONCE 256
+
+/* Messages that may wait for net-worker before the portal has to wait. */
+#define NET_BACKLOG_MAX 512
+
+#define CA_BUNDLE_MAX   (4 * 1024 * 1024)
+#define RESOLV_CONF_MAX 65536
+#define HOSTS_MAX       (1024 * 1024)
+
+/*
+ * The whole file, whatever offset the descriptor has; NULL when it cannot be
+ * read or is too long.
+ */
+static char *
+read_file(int fd, size_t max, size_t *len)
+{
+	char *text = malloc(max + 1);
+	ssize_t n = 0;
+
+	*len = 0;
+	while (text != NULL && *len <= max &&
+	    (n = pread(fd, text + *len, max + 1 - *len, (off_t)*len)) > 0)
+		*len += (size_t)n;
+	if (n == -1 || *len > max) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* The parent. */
+
+static void
+on_identity(void *ctx, struct ipc_control_identity *m)
+{
+	struct worker *w = ctx;
+
+	w->identity = *m;
+}
+
+static void
+on_token(void *ctx, struct ipc_control_token *m)
+{
+	struct worker *w = ctx;
+
+	memcpy(w->token, m->token, sizeof(w->token));
+}
+
+static void
+on_ca_bundle(void *ctx, struct ipc_control_ca_bundle *m)
+{
+	struct worker *w = ctx;
+
+	w->ca = read_file(m->fd, CA_BUNDLE_MAX, &w->ca_len);
+	if (w->ca == NULL)
+		fatalx("the bundle of trusted certificates cannot be read");
+}
+
+static void
+on_resolv_conf(void *ctx, struct ipc_control_resolv_conf *m)
+{
+	struct worker *w = ctx;
+	size_t len;
+	char *text = read_file(m->fd, RESOLV_CONF_MAX, &len);
+
+	if (text == NULL)
+		log_warnx("resolv.conf cannot be read");
+	else
+		resolver_set_resolv_conf(w->resolver, text, len);
+	free(text);
+}
+
+static void
+on_hosts(void *ctx, struct ipc_control_hosts *m)
+{
+	struct worker *w = ctx;
+	size_t len;
+	char *text = read_file(m->fd, HOSTS_MAX, &len);
+
+	if (text == NULL)
+		log_warnx("the hosts file cannot be read");
+	else
+		resolver_set_hosts(w->resolver, text, len);
+	free(text);
+}
+
+static void
+on_peer(void *ctx, struct ipc_control_peer *m)
+{
+	struct worker *w = ctx;
+
+	w->net = ipc_open(m->fd, IPC_CONTROL, IPC_NET);
+	if (w->net == NULL)
+		fatalx("no memory");
+	m->fd = -1; /* the channel's now */
+}
+
+static void
+on_start(void *ctx, struct ipc_control_start *m)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	w->start = true;
+}
+
+static void
+on_tun_configured(void *ctx, struct ipc_tun_configured *m)
+{
+	(void)ctx;
+	log_info("tunnel configured:%s%s", m->v4 ? " IPv4" : "",
+	    m->v6 ? " IPv6" : "");
+}
+
+static void
+on_shutdown(void *ctx, struct ipc_control_shutdown *m)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	connection_shutdown(w->connection);
+}
+
+static const struct ipc_handlers parent_handlers = {
+	.control_identity = on_identity,
+	.control_token = on_token,
+	.control_ca_bundle = on_ca_bundle,
+	.control_resolv_conf = on_resolv_conf,
+	.control_hosts = on_hosts,
+	.control_peer = on_peer,
+	.control_start = on_start,
+	.tun_configured = on_tun_configured,
+	.control_shutdown = on_shutdown,
+};
+
+/* net-worker. */
+
+static void
+on_public_key(void *ctx, struct ipc_public_key *m)
+{
+	struct worker *w = ctx;
+
+	connection_set_key(w->connection, m->public_key);
+}
+
+static void
+on_acknowledged(void *ctx, struct ipc_acknowledged *m)
+{
+	struct worker *w = ctx;
+
+	connection_acknowledge(w->connection, m->serial);
+}
+
+static void
+on_refused(void *ctx, struct ipc_refused *m)
+{
+	struct worker *w = ctx;
+
+	connection_refuse(w->connection, m->serial);
+}
+
+static void
+on_local_candidates(void *ctx, struct ipc_local_candidates *m)
+{
+	struct worker *w = ctx;
+
+	connection_candidates(
+	    w->connection, &m->client, m->withdrawn, m->lines);
+}
+
+static void
+on_connection_closed(void *ctx, struct ipc_connection_closed *m)
+{
+	struct worker *w = ctx;
+
+	connection_client_gone(w->connection, &m->client);
+}
+
+static void
+on_no_relays(void *ctx, struct ipc_no_relays *m)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	connection_no_relays(w->connection);
+}
+
+static const struct ipc_handlers net_handlers = {
+	.public_key = on_public_key,
+	.acknowledged = on_acknowledged,
+	.refused = on_refused,
+	.local_candidates = on_local_candidates,
+	.connection_closed = on_connection_closed,
+	.no_relays = on_no_relays,
+};
+
+void
+ipc_control_read(struct worker *w, struct ipc_channel *ch)
+{
+	bool is_parent = ch == w->parent;
+
+	for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
+		switch (ipc_dispatch(
+		    ch, is_parent ? &parent_handlers : &net_handlers, w)) {
+		case IPC_HANDLED:
+			break;
+		case IPC_EMPTY:
+			return;
+		case IPC_CLOSED:
+			if (is_parent)
+				fatalx("the parent is gone");
+			/* What this means is for the parent to say. */
+			w->net_closed = true;
+			return;
+		case IPC_VIOLATION:
+			if (is_parent)
+				fatalx("%s", ipc_violation(ch));
+			w->net_closed = true;
+			ipc_control_fatal(w, 1, ipc_violation(ch));
+			return;
+		}
+	}
+}
+
+/* The results of the portal's messages. */
+
+static void
+check_sent(struct worker *w, int r)
+{
+	if (r == 0)
+		return;
+	if (errno == EPIPE)
+		w->net_closed = true;
+	else if (errno == ENOBUFS)
+		ipc_control_fatal(
+		    w, 1, "net-worker does not read its messages");
+	else
+		log_warnx("a message does not fit its bounds");
+}
+
+#define FORWARD(name)                                               \
+	static void forward_##name(void *ctx, struct ipc_##name *m) \
+	{                                                           \
+		struct worker *w = ctx;                             \
+                                                                    \
+		if (!w->net_closed)                                 \
+			check_sent(w, ipc_send_##name(w->net, m));  \
+	}
+
+FORWARD(interface)
+FORWARD(relays_begin)
+FORWARD(relay_removed)
+FORWARD(relay_present)
+FORWARD(relays_commit)
+FORWARD(authorization)
+FORWARD(revocation)
+FORWARD(grants_begin)
+FORWARD(grants_entry)
+FORWARD(grants_commit)
+FORWARD(resource_update)
+FORWARD(remote_candidates)
+
+static void
+configure_tun(void *ctx, struct ipc_tun_configure *m)
+{
+	struct worker *w = ctx;
+
+	if (ipc_send_tun_configure(w->parent, m) == -1)
+		fatal("the parent does not take our messages");
+}
+
+static bool
+has_room(void *ctx)
+{
+	struct worker *w = ctx;
+
+	if (ipc_backlog(w->net) < NET_BACKLOG_MAX)
+		return true;
+	w->net_was_full = true;
+	return false;
+}
+
+static void
+show_online(void *ctx, bool online)
+{
+	struct worker *w = ctx;
+
+	setproctitle("control-worker [%s %s]", online ? "online" : "connecting",
+	    w->host);
+}
+
+static void
+on_fatal(void *ctx, const char *reason)
+{
+	ipc_control_fatal(ctx, 1, reason);
+}
+
+static void
+on_closed(void *ctx)
+{
+	struct worker *w = ctx;
+
+	w->stop = true;
+}
+
+struct connection_events
+ipc_control_events(void)
+{
+	return (struct connection_events) {
+		.to = {
+			.interface = forward_interface,
+			.relays_begin = forward_relays_begin,
+			.relay_removed = forward_relay_removed,
+			.relay_present = forward_relay_present,
+			.relays_commit = forward_relays_commit,
+			.authorization = forward_authorization,
+			.revocation = forward_revocation,
+			.grants_begin = forward_grants_begin,
+			.grants_entry = forward_grants_entry,
+			.grants_commit = forward_grants_commit,
+			.resource_update = forward_resource_update,
+			.remote_candidates = forward_remote_candidates,
+			.tun_configure = configure_tun,
+		},
+		.has_room = has_room,
+		.online = show_online,
+		.fatal = on_fatal,
+		.closed = on_closed,
+	};
+}
+
+void
+ipc_control_fatal(struct worker *w, uint8_t status, const char *reason)
+{
+	struct ipc_control_fatal m = { .fd = -1, .status = status };
+
+	if (w->told_fatal)
+		return;
+	w->told_fatal = true;
+	strlcpy(m.reason, reason, sizeof(m.reason));
+	/* The portal's words may be in it. */
+	for (char *c = m.reason; *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	if (ipc_send_control_fatal(w->parent, &m) == -1)
+		fatalx("%s", m.reason);
+}

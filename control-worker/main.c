@@ -1,0 +1,242 @@
+/*
+ * control-worker: the process that talks to the portal.
+ *
+ * It holds the portal token, and in transit pre-shared keys and the passwords
+ * of ICE and relays; its ends of the channels to the parent and to net-worker;
+ * the sockets it opens itself. It parses what the portal and DNS servers send:
+ * TLS, HTTP, WebSocket, JSON, DNS.
+ *
+ * It may open IPv4 and IPv6 sockets and connect to the portal and to DNS
+ * servers. It must never see a TUN descriptor, a WireGuard private key or a
+ * packet, and cannot open a file, start a thread or a process, or become
+ * anybody else: no capabilities, an empty root, a filter (sandbox_control.c).
+ * The files it needs come as descriptors from the parent.
+ *
+ * Its life: take over what the parent sends, start the libraries, confine
+ * itself, say READY, wait for net-worker's public key, then keep the connection
+ * to the portal (portal/connection.c) and pass on what either side says
+ * (ipc_control.c). It ends when the parent says so or is gone.
+ */
+#include "control-worker/control_worker.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control-worker/worker.h"
+
+/* Whoever signals the whole group means the parent, which tells us. */
+static void
+ignore_signals(void)
+{
+	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
+}
+
+/*
+ * Whatever the libraries read, open or ask for once, they do here: later the
+ * filter would end us (house rules: "What glibc calls behind your back").
+ */
+static void
+warm_up(struct worker *w)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	uint8_t byte;
+
+	/* Proxies and key logs are nobody's business here. */
+	if (clearenv() != 0)
+		fatalx("the environment cannot be cleared");
+	tzset();
+	gmtime_r(&now, &tm);
+	if (sodium_init() == -1)
+		fatalx("libsodium cannot start");
+	randombytes_buf(&byte, sizeof(byte));
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		fatalx("libcurl cannot start");
+	if (uv_loop_init(&w->loop) != 0)
+		fatalx("libuv cannot start");
+}
+
+/* Reads until all has been handed over. */
+static void
+take_over(struct worker *w)
+{
+	struct pollfd pfd = { .fd = IPC_FD_PARENT, .events = POLLIN };
+
+	w->parent = ipc_open(IPC_FD_PARENT, IPC_CONTROL, IPC_PARENT);
+	w->resolver = resolver_new(&w->loop);
+	if (w->parent == NULL || w->resolver == NULL)
+		fatalx("no memory");
+	while (!w->start) {
+		if (poll(&pfd, 1, -1) == -1 && errno != EINTR)
+			fatal("poll");
+		ipc_control_read(w, w->parent);
+	}
+	if (w->net == NULL || w->ca == NULL || w->token[0] == '\0' ||
+	    w->identity.api_url[0] == '\0')
+		fatalx("the parent did not hand over all that is needed");
+}
+
+/* False when the API URL is none; the parent has been told. */
+static bool
+make_connection(struct worker *w, struct login_url *login)
+{
+	struct connection_events events = ipc_control_events();
+	char user_agent[USER_AGENT_MAX], reason[256];
+	struct connection_config c = {
+		.loop = &w->loop,
+		.resolver = w->resolver,
+		.external_id = w->identity.external_id,
+		.name = w->identity.name,
+		.user_agent = user_agent,
+		.token = w->token,
+		.max_partition_ms = w->identity.max_partition_ms,
+	};
+	const char *what;
+
+	if (login_url_parse(w->identity.api_url, login, &what) == -1) {
+		snprintf(reason, sizeof(reason),
+		    "FIREZONE_API_URL cannot be used: %s", what);
+		ipc_control_fatal(w, 2, reason);
+		return false;
+	}
+	login_url_host_header(login, w->host, sizeof(w->host));
+	user_agent_format(w->identity.os, w->identity.arch, w->identity.kernel,
+	    user_agent, sizeof(user_agent));
+	w->streams = stream_context_new(&w->loop, w->ca, w->ca_len);
+	c.streams = w->streams;
+	c.login = *login;
+	if (w->streams == NULL ||
+	    (w->connection = connection_new(&c, &events, w)) == NULL)
+		fatalx("no memory");
+	explicit_bzero(w->token, sizeof(w->token));
+	free(w->ca);
+	w->ca = NULL;
+	return true;
+}
+
+static void
+on_parent(uv_poll_t *handle, int status, int events)
+{
+	struct worker *w = handle->data;
+
+	(void)status;
+	if (events & UV_WRITABLE)
+		ipc_flush(w->parent);
+	if (events & (UV_READABLE | UV_DISCONNECT))
+		ipc_control_read(w, w->parent);
+}
+
+static void
+on_net(uv_poll_t *handle, int status, int events)
+{
+	struct worker *w = handle->data;
+
+	(void)status;
+	if ((events & UV_WRITABLE) && ipc_flush(w->net) == -1)
+		w->net_closed = true;
+	if (events & (UV_READABLE | UV_DISCONNECT))
+		ipc_control_read(w, w->net);
+	if (w->net_was_full && ipc_backlog(w->net) == 0) {
+		w->net_was_full = false;
+		connection_resume(w->connection);
+	}
+}
+
+/* Waits for room to write only while something waits to be written. */
+static void
+watch(uv_poll_t *handle, int *watched, const struct ipc_channel *ch,
+    uv_poll_cb cb)
+{
+	int events = UV_READABLE | UV_DISCONNECT;
+
+	if (ipc_backlog(ch) > 0)
+		events |= UV_WRITABLE;
+	if (events != *watched)
+		uv_poll_start(handle, events, cb);
+	*watched = events;
+}
+
+/* Before the loop sleeps: what the channels are waited for. */
+static void
+on_prepare(uv_prepare_t *prepare)
+{
+	struct worker *w = prepare->data;
+
+	watch(&w->poll_parent, &w->watched_parent, w->parent, on_parent);
+	if (w->net_closed)
+		uv_poll_stop(&w->poll_net);
+	else
+		watch(&w->poll_net, &w->watched_net, w->net, on_net);
+	if (w->stop)
+		uv_stop(&w->loop);
+}
+
+static void
+make_loop(struct worker *w)
+{
+	if (uv_poll_init(&w->loop, &w->poll_parent, ipc_fd(w->parent)) != 0 ||
+	    uv_poll_init(&w->loop, &w->poll_net, ipc_fd(w->net)) != 0)
+		fatalx("libuv does not take the channels");
+	uv_prepare_init(&w->loop, &w->prepare);
+	w->poll_parent.data = w->poll_net.data = w->prepare.data = w;
+	uv_prepare_start(&w->prepare, on_prepare);
+}
+
+static void
+say_ready(struct worker *w)
+{
+	struct ipc_control_ready ready = { .fd = -1 };
+
+	if (ipc_send_control_ready(w->parent, &ready) == -1)
+		fatal("the parent does not take our READY");
+	ipc_set_running(w->parent);
+	ipc_set_running(w->net);
+}
+
+/* The parent ends a worker that has told it of a fatal error. */
+static int
+wait_for_end(struct worker *w)
+{
+	struct pollfd pfd = { .fd = IPC_FD_PARENT, .events = POLLIN };
+
+	for (;;) {
+		if (poll(&pfd, 1, -1) == -1 && errno != EINTR)
+			return 1;
+		ipc_control_read(w, w->parent);
+	}
+}
+
+int
+control_worker_main(enum log_level level)
+{
+	static struct worker worker;
+	struct worker *w = &worker;
+	struct login_url login;
+
+	log_init_worker(IPC_FD_LOG, level);
+	ignore_signals();
+	warm_up(w);
+	take_over(w);
+	if (!make_connection(w, &login))
+		return wait_for_end(w);
+	make_loop(w);
+	setproctitle("control-worker [connecting %s]", w->host);
+	sandbox_control_enter(login.port);
+	say_ready(w);
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	connection_free(w->connection);
+	ipc_close(w->net);
+	ipc_close(w->parent);
+	return w->status;
+}

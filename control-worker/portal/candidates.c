@@ -1,0 +1,208 @@
+/* Candidates held for later: see candidates.h. */
+#include "control-worker/portal/candidates.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/tree.h>
+
+struct line {
+	TAILQ_ENTRY(line) entry;
+	bool withdrawn;
+	char text[];
+};
+
+struct held {
+	RB_ENTRY(held) entry;
+	struct uuid client;
+	TAILQ_HEAD(, line) lines;
+	size_t count;
+};
+
+RB_HEAD(held_tree, held);
+
+struct candidates {
+	struct held_tree clients;
+	size_t count;
+};
+
+static int
+held_compare(const struct held *a, const struct held *b)
+{
+	return uuid_compare(&a->client, &b->client);
+}
+
+/* libbsd's sys/tree.h asks for it, its sys/cdefs.h leaves it out. */
+#define __unused __attribute__((__unused__))
+RB_GENERATE_STATIC(held_tree, held, entry, held_compare)
+
+struct candidates *
+candidates_new(void)
+{
+	struct candidates *c = calloc(1, sizeof(*c));
+
+	if (c != NULL)
+		RB_INIT(&c->clients);
+	return c;
+}
+
+static void
+line_remove(struct held *h, struct line *l)
+{
+	TAILQ_REMOVE(&h->lines, l, entry);
+	h->count--;
+	free(l);
+}
+
+static void
+held_free(struct candidates *c, struct held *h)
+{
+	struct line *l;
+
+	while ((l = TAILQ_FIRST(&h->lines)) != NULL)
+		line_remove(h, l);
+	RB_REMOVE(held_tree, &c->clients, h);
+	c->count--;
+	free(h);
+}
+
+void
+candidates_free(struct candidates *c)
+{
+	struct held *h;
+
+	if (c == NULL)
+		return;
+	while ((h = RB_ROOT(&c->clients)) != NULL)
+		held_free(c, h);
+	free(c);
+}
+
+static struct held *
+find(const struct candidates *c, const struct uuid *client)
+{
+	struct held key = { .client = *client };
+
+	/* The macros do not know const, but a search changes nothing. */
+	return RB_FIND(
+	    held_tree, (struct held_tree *)(uintptr_t)&c->clients, &key);
+}
+
+static struct held *
+find_or_add(struct candidates *c, const struct uuid *client)
+{
+	struct held *h = find(c, client);
+
+	if (h != NULL || c->count >= HELD_CLIENTS_MAX ||
+	    (h = calloc(1, sizeof(*h))) == NULL)
+		return h;
+	h->client = *client;
+	TAILQ_INIT(&h->lines);
+	RB_INSERT(held_tree, &c->clients, h);
+	c->count++;
+	return h;
+}
+
+static bool
+hold_line(struct held *h, bool withdrawn, const char *text, size_t len)
+{
+	struct line *l;
+
+	TAILQ_FOREACH(l, &h->lines, entry) {
+		if (strlen(l->text) != len || memcmp(l->text, text, len) != 0)
+			continue;
+		if (l->withdrawn != withdrawn)
+			line_remove(h, l);
+		return true;
+	}
+	if (len > HELD_LINE_MAX || h->count >= HELD_LINES_MAX ||
+	    (l = malloc(sizeof(*l) + len + 1)) == NULL)
+		return false;
+	l->withdrawn = withdrawn;
+	memcpy(l->text, text, len);
+	l->text[len] = '\0';
+	TAILQ_INSERT_TAIL(&h->lines, l, entry);
+	h->count++;
+	return true;
+}
+
+bool
+candidates_hold(struct candidates *c, const struct uuid *client, bool withdrawn,
+    const char *lines)
+{
+	struct held *h = find_or_add(c, client);
+	bool complete = true;
+
+	if (h == NULL)
+		return false;
+	while (*lines != '\0') {
+		size_t len = strcspn(lines, "\n");
+
+		if (len > 0 && !hold_line(h, withdrawn, lines, len))
+			complete = false;
+		lines += len;
+		lines += *lines == '\n';
+	}
+	if (h->count == 0)
+		held_free(c, h);
+	return complete;
+}
+
+void
+candidates_forget(struct candidates *c, const struct uuid *client)
+{
+	struct held *h = find(c, client);
+
+	if (h != NULL)
+		held_free(c, h);
+}
+
+bool
+candidates_holds(const struct candidates *c, const struct uuid *client)
+{
+	return find(c, client) != NULL;
+}
+
+bool
+candidates_is_empty(const struct candidates *c)
+{
+	return c->count == 0;
+}
+
+/* Moves the lines of one kind out, as one text. */
+static char *
+take_lines(struct held *h, bool withdrawn)
+{
+	char *text = calloc(HELD_LINES_MAX, HELD_LINE_MAX + 2), *at = text;
+	struct line *l, *next;
+
+	if (text == NULL)
+		return NULL;
+	TAILQ_FOREACH_SAFE(l, &h->lines, entry, next) {
+		size_t len = strlen(l->text);
+
+		if (l->withdrawn != withdrawn)
+			continue;
+		memcpy(at, l->text, len);
+		at[len] = '\n';
+		at += len + 1;
+		line_remove(h, l);
+	}
+	return text;
+}
+
+char *
+candidates_take(struct candidates *c, struct uuid *client, bool *withdrawn)
+{
+	struct held *h = RB_MIN(held_tree, &c->clients);
+	char *text;
+
+	if (h == NULL)
+		return NULL;
+	*client = h->client;
+	*withdrawn = TAILQ_FIRST(&h->lines)->withdrawn;
+	text = take_lines(h, *withdrawn);
+	if (h->count == 0)
+		held_free(c, h);
+	return text;
+}

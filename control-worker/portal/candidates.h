@@ -1,0 +1,37 @@
+/*
+ * ICE candidates that wait until the portal can take them: while it is away,
+ * and while more is queued for it than it takes. An addition and a withdrawal
+ * of the same candidate cancel each other. spec/portal.md 3.5.
+ */
+#ifndef CONTROL_WORKER_PORTAL_CANDIDATES_H
+#define CONTROL_WORKER_PORTAL_CANDIDATES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/uuid.h"
+
+#define HELD_CLIENTS_MAX 8192
+#define HELD_LINES_MAX   64 /* of one client, either way */
+#define HELD_LINE_MAX    512
+
+struct candidates;
+
+struct candidates *candidates_new(void);
+void candidates_free(struct candidates *);
+
+/* Holds lines that end in '\n'; false when there is no room for all of them. */
+bool candidates_hold(struct candidates *, const struct uuid *client,
+    bool withdrawn, const char *lines);
+void candidates_forget(struct candidates *, const struct uuid *client);
+bool candidates_holds(const struct candidates *, const struct uuid *client);
+bool candidates_is_empty(const struct candidates *);
+
+/*
+ * Takes one client's lines, either the added or the withdrawn ones, in the
+ * form they were given; the caller frees them. NULL when nothing is held.
+ */
+char *candidates_take(
+    struct candidates *, struct uuid *client, bool *withdrawn);
+
+#endif /* CONTROL_WORKER_PORTAL_CANDIDATES_H */

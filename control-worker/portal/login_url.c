@@ -1,0 +1,273 @@
+/* The login URL and the user agent: see login_url.h. */
+#include "control-worker/portal/login_url.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+#include <sodium.h>
+
+#include "common/buffer.h"
+#include "common/uuid.h"
+
+/* Explicit or not, and for plaintext too: spec/portal.md 1.5. */
+#define DEFAULT_PORT 443
+
+#define WEBSOCKET_PATH "/gateway/v2/websocket"
+
+#define PUBLIC_KEY_LEN    32
+#define PUBLIC_KEY_BASE64 45 /* with terminator */
+
+static int
+parse_scheme(CURLU *u, struct login_url *login, const char **what)
+{
+	char *scheme = NULL;
+	int r = 0;
+
+	if (curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+	    scheme == NULL) {
+		*what = "it has no scheme";
+		return -1;
+	}
+	if (strcmp(scheme, "wss") == 0 || strcmp(scheme, "https") == 0)
+		login->tls = true;
+	else if (strcmp(scheme, "ws") == 0 || strcmp(scheme, "http") == 0)
+		login->tls = false;
+	else {
+		*what = "its scheme is none of wss, https, ws and http";
+		r = -1;
+	}
+	curl_free(scheme);
+	return r;
+}
+
+/* Takes the brackets of an IPv6 literal away. */
+static void
+copy_host(const char *from, struct login_url *login)
+{
+	size_t len = strlen(from);
+
+	if (from[0] == '[' && from[len - 1] == ']') {
+		from++;
+		len -= 2;
+	}
+	for (size_t i = 0; i < len; i++)
+		login->host[i] = (char)tolower((unsigned char)from[i]);
+	login->host[len] = '\0';
+	if (!ip_parse(login->host, &login->literal))
+		login->literal = (struct ip_address){ 0 };
+}
+
+static bool
+is_host_text(const char *host)
+{
+	for (; *host != '\0'; host++)
+		if (!isalnum((unsigned char)*host) &&
+		    strchr("-._:[]", *host) == NULL)
+			return false;
+	return true;
+}
+
+static int
+parse_host(CURLU *u, struct login_url *login, const char **what)
+{
+	char *host = NULL, *part = NULL;
+	int r = -1;
+
+	*what = "it has no usable host";
+	if (curl_url_get(u, CURLUPART_USER, &part, 0) == CURLUE_OK) {
+		*what = "it has a user name";
+		curl_free(part);
+		return -1;
+	}
+	if (curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+		return -1;
+	if (host[0] != '\0' && strlen(host) <= LOGIN_HOST_MAX &&
+	    is_host_text(host)) {
+		copy_host(host, login);
+		/* A colon is part of an address or of nothing. */
+		if (login->literal.family != IP_NONE ||
+		    strchr(login->host, ':') == NULL)
+			r = 0;
+	}
+	curl_free(host);
+	return r;
+}
+
+static int
+parse_port(CURLU *u, struct login_url *login, const char **what)
+{
+	char *text = NULL;
+	long port;
+
+	login->port = DEFAULT_PORT;
+	if (curl_url_get(u, CURLUPART_PORT, &text, 0) != CURLUE_OK)
+		return 0;
+	port = strtol(text, NULL, 10);
+	curl_free(text);
+	if (port < 1 || port > UINT16_MAX) {
+		*what = "its port is out of range";
+		return -1;
+	}
+	/* A port equal to the default of the scheme counts as none. */
+	if (!login->tls && port == 80)
+		port = DEFAULT_PORT;
+	login->port = (uint16_t)port;
+	return 0;
+}
+
+static int
+parse_path(CURLU *u, struct login_url *login, const char **what)
+{
+	char *path = NULL;
+	size_t len;
+	int r = -1;
+
+	*what = "its path is not usable";
+	if (curl_url_get(u, CURLUPART_PATH, &path, 0) != CURLUE_OK)
+		return -1;
+	len = strlen(path);
+	if (len > 0 && path[len - 1] == '/')
+		len--;
+	if (len > LOGIN_PATH_MAX)
+		goto out;
+	for (size_t i = 0; i < len; i++)
+		if (path[i] <= ' ' || path[i] > '~')
+			goto out;
+	snprintf(login->path, sizeof(login->path), "%.*s%s", (int)len, path,
+	    WEBSOCKET_PATH);
+	r = 0;
+out:
+	curl_free(path);
+	return r;
+}
+
+int
+login_url_parse(const char *api_url, struct login_url *login, const char **what)
+{
+	CURLU *u = curl_url();
+	int r = -1;
+
+	*login = (struct login_url){ 0 };
+	*what = "it is not a URL";
+	if (u == NULL)
+		return -1;
+	if (curl_url_set(u, CURLUPART_URL, api_url, CURLU_NON_SUPPORT_SCHEME) ==
+		CURLUE_OK &&
+	    parse_scheme(u, login, what) == 0 &&
+	    parse_host(u, login, what) == 0 &&
+	    parse_port(u, login, what) == 0 && parse_path(u, login, what) == 0)
+		r = 0;
+	curl_url_cleanup(u);
+	return r;
+}
+
+const char *
+login_url_host_header(const struct login_url *login, char *to, size_t size)
+{
+	bool brackets = login->literal.family == IP_V6;
+
+	snprintf(to, size, "%s%s%s", brackets ? "[" : "", login->host,
+	    brackets ? "]" : "");
+	return to;
+}
+
+const char *
+login_url_display(const struct login_url *login, char *to, size_t size)
+{
+	char host[LOGIN_HOST_MAX + 3];
+
+	login_url_host_header(login, host, sizeof(host));
+	if (login->port == DEFAULT_PORT)
+		snprintf(to, size, "%s://%s", login->tls ? "wss" : "ws", host);
+	else
+		snprintf(to, size, "%s://%s:%u", login->tls ? "wss" : "ws",
+		    host, login->port);
+	return to;
+}
+
+/* application/x-www-form-urlencoded, as the portal's own clients write it. */
+static void
+put_escaped(struct writer *w, const char *text)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (; *text != '\0'; text++) {
+		uint8_t c = (uint8_t)*text;
+
+		if (isalnum(c) || strchr("*-._", c) != NULL) {
+			writer_u8(w, c);
+		} else if (c == ' ') {
+			writer_u8(w, '+');
+		} else {
+			writer_u8(w, '%');
+			writer_u8(w, (uint8_t)digits[c >> 4]);
+			writer_u8(w, (uint8_t)digits[c & 15]);
+		}
+	}
+}
+
+static void
+put_text(struct writer *w, const char *text)
+{
+	writer_bytes(w, text, strlen(text));
+}
+
+/* An id that looks like a UUID is sent as its hash: spec/portal.md 1.2. */
+static void
+put_external_id(struct writer *w, const char *external_id)
+{
+	uint8_t hash[crypto_hash_sha256_BYTES];
+	char hex[sizeof(hash) * 2 + 1];
+	struct uuid u;
+
+	if (!uuid_parse(external_id, &u)) {
+		put_escaped(w, external_id);
+		return;
+	}
+	crypto_hash_sha256(
+	    hash, (const uint8_t *)external_id, strlen(external_id));
+	put_text(w, sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash)));
+}
+
+bool
+login_url_target(const struct login_url *login, const char *external_id,
+    const char *name, const uint8_t public_key[PUBLIC_KEY_LEN], char *to,
+    size_t size)
+{
+	char key[PUBLIC_KEY_BASE64];
+	struct writer w;
+
+	sodium_bin2base64(key, sizeof(key), public_key, PUBLIC_KEY_LEN,
+	    sodium_base64_VARIANT_ORIGINAL);
+	writer_init(&w, to, size);
+	put_text(&w, login->path);
+	put_text(&w, "?external_id=");
+	put_external_id(&w, external_id);
+	put_text(&w, "&name=");
+	put_escaped(&w, name);
+	put_text(&w, "&public_key=");
+	put_escaped(&w, key);
+	writer_u8(&w, '\0');
+	return !writer_failed(&w);
+}
+
+void
+user_agent_format(
+    const char *os, const char *arch, const char *kernel, char *to, size_t size)
+{
+	const char *both = arch[0] != '\0' && kernel[0] != '\0' ? "; " : "";
+	char *at = to;
+
+	if (arch[0] == '\0' && kernel[0] == '\0')
+		snprintf(to, size, "%s gateway/%s", os, GATEWAY_VERSION);
+	else
+		snprintf(to, size, "%s gateway/%s (%s%s%s)", os,
+		    GATEWAY_VERSION, arch, both, kernel);
+	for (const char *c = to; *c != '\0'; c++)
+		if (*c >= ' ' && *c <= '~')
+			*at++ = *c;
+	*at = '\0';
+}

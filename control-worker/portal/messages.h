@@ -1,0 +1,78 @@
+/*
+ * The portal's messages as messages between our processes, and back: the one
+ * place that knows their fields. No I/O. spec/portal.md 4.
+ *
+ * Lenient where that cannot widen access; where it could, an element that is
+ * not understood takes its message along or is replaced by one that permits
+ * nothing.
+ */
+#ifndef CONTROL_WORKER_PORTAL_MESSAGES_H
+#define CONTROL_WORKER_PORTAL_MESSAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/ipc.h"
+#include "control-worker/portal/json.h"
+#include "control-worker/portal/refs.h"
+
+/* What has to be remembered between the portal's messages. */
+struct incoming {
+	bool has_interface; /* an init has come: authorizations make sense */
+	struct refs refs;
+	/* Where the results go: one handler per message, all of them set. */
+	const struct ipc_handlers *to;
+	void *ctx;
+	/* An init whose list of grants has not been handed over completely. */
+	const struct json_value *grants, *next_grant;
+	struct ipc_interface interface;
+};
+
+enum incoming_result {
+	INCOMING_DONE,
+	INCOMING_MORE,    /* call incoming_more() before anything else */
+	INCOMING_UNKNOWN, /* not an event that we know */
+	INCOMING_DROPPED, /* see what */
+};
+
+/*
+ * Acts on one push. what says why it was dropped. After INCOMING_MORE the
+ * payload has to stay until INCOMING_DONE.
+ */
+enum incoming_result incoming_handle(struct incoming *, const char *event,
+    const struct json_value *payload, const char **what);
+/*
+ * Hands the next entries of a long list over, a bounded number at a time, so
+ * that the queue to net-worker can drain in between.
+ */
+enum incoming_result incoming_more(struct incoming *);
+
+/* Parts of messages, parsed alone: messages_fields.c. */
+bool parse_key(const struct json_value *, uint8_t key[32]);
+bool parse_uuid(const struct json_value *, struct uuid *);
+bool parse_ip(const struct json_value *, enum ip_family, struct ip_address *);
+/* Unix seconds as IPC has them, where 0 is never; absent only if optional. */
+bool parse_expiry(const struct json_value *, bool optional, uint64_t *);
+/*
+ * The rules of a list that are understood. A list of which none is left
+ * becomes one rule that permits nothing. -1: no list, or too long.
+ */
+int parse_filters(const struct json_value *, struct filter filters[FILTERS_MAX],
+    uint16_t *count);
+/* Whether it is a candidate line that may be passed on. */
+bool candidate_is_valid(const char *line);
+
+/* Payloads to the portal, to be freed; NULL without memory. */
+char *outgoing_authorization_created(const char *ref);
+char *outgoing_candidates(const struct uuid *client, const char *lines);
+char *outgoing_capabilities(void);
+char *outgoing_empty(void);
+
+#define EVENT_AUTHORIZATION_CREATED "authorization_created"
+#define EVENT_CANDIDATES            "broadcast_ice_candidates"
+#define EVENT_CANDIDATES_WITHDRAWN  "broadcast_invalidated_ice_candidates"
+#define EVENT_NO_RELAYS             "no_relays"
+#define EVENT_CAPABILITIES          "set_snownet_capabilities"
+
+#endif /* CONTROL_WORKER_PORTAL_MESSAGES_H */

@@ -1,0 +1,371 @@
+/* Messages from the portal: see messages.h. */
+#include <string.h>
+
+#include "control-worker/portal/messages.h"
+
+#define RELAYS_MAX     32  /* of one list; the portal names two */
+#define REMOVED_MAX    256 /* ids of one list */
+#define CANDIDATES_MAX 256 /* of one message */
+#define CANDIDATE_MAX  512
+#define GRANTS_AT_ONCE 256
+
+static enum incoming_result
+dropped(const char **what, const char *why)
+{
+	*what = why;
+	return INCOMING_DROPPED;
+}
+
+/* One entry of a list of relays; other types than TURN are none of ours. */
+static bool
+parse_relay(const struct json_value *v, struct ipc_relay_present *r)
+{
+	char addr[ENDPOINT_TEXT_MAX];
+	struct endpoint e;
+
+	*r = (struct ipc_relay_present){ 0 };
+	if (!json_is_text(json_get(v, "type"), "turn") ||
+	    !parse_uuid(json_get(v, "id"), &r->relay) ||
+	    !json_copy(json_get(v, "addr"), addr, sizeof(addr)) ||
+	    !endpoint_parse(addr, &e) || e.port == 0 ||
+	    !json_copy(
+		json_get(v, "username"), r->username, sizeof(r->username)) ||
+	    !json_copy(
+		json_get(v, "password"), r->password, sizeof(r->password)))
+		return false;
+	if (e.ip.family == IP_V4)
+		r->v4 = e;
+	else
+		r->v6 = e;
+	return true;
+}
+
+/* The other address of a relay that is in the list already, or a new one. */
+static void
+merge_relay(struct ipc_relay_present *list, size_t *n,
+    const struct ipc_relay_present *r)
+{
+	struct ipc_relay_present *same = NULL;
+
+	for (size_t i = 0; i < *n; i++)
+		if (uuid_equal(&list[i].relay, &r->relay))
+			same = &list[i];
+	if (same == NULL) {
+		if (*n < RELAYS_MAX)
+			list[(*n)++] = *r;
+		return;
+	}
+	if (strcmp(same->username, r->username) != 0 ||
+	    strcmp(same->password, r->password) != 0)
+		return;
+	if (same->v4.ip.family == IP_NONE)
+		same->v4 = r->v4;
+	if (same->v6.ip.family == IP_NONE)
+		same->v6 = r->v6;
+}
+
+static void
+send_relays(struct incoming *in, const struct json_value *removed,
+    const struct json_value *present)
+{
+	struct ipc_relay_present list[RELAYS_MAX], one;
+	const struct json_value *v;
+	size_t n = 0, gone = 0;
+
+	in->to->relays_begin(in->ctx, &(struct ipc_relays_begin){ 0 });
+	for (v = json_first(removed); v != NULL && gone < REMOVED_MAX;
+	     v = json_next(removed, v)) {
+		struct ipc_relay_removed m = { 0 };
+
+		if (!parse_uuid(v, &m.relay))
+			continue;
+		in->to->relay_removed(in->ctx, &m);
+		gone++;
+	}
+	for (v = json_first(present); v != NULL; v = json_next(present, v))
+		if (parse_relay(v, &one))
+			merge_relay(list, &n, &one);
+	for (size_t i = 0; i < n; i++)
+		in->to->relay_present(in->ctx, &list[i]);
+	in->to->relays_commit(in->ctx, &(struct ipc_relays_commit){ 0 });
+	explicit_bzero(list, sizeof(list));
+	explicit_bzero(&one, sizeof(one));
+}
+
+static enum incoming_result
+handle_relays_presence(
+    struct incoming *in, const struct json_value *p, const char **what)
+{
+	const struct json_value *removed = json_get(p, "disconnected_ids");
+	const struct json_value *present = json_get(p, "connected");
+
+	if (!json_is(removed, JSON_ARRAY) || !json_is(present, JSON_ARRAY))
+		return dropped(what, "lists of relays missing");
+	send_relays(in, removed, present);
+	return INCOMING_DONE;
+}
+
+enum incoming_result
+incoming_more(struct incoming *in)
+{
+	struct ipc_tun_configure tun = { 0 };
+
+	for (int i = 0; in->next_grant != NULL; i++) {
+		const struct json_value *v = in->next_grant;
+		struct ipc_grants_entry m = { 0 };
+
+		if (i == GRANTS_AT_ONCE)
+			return INCOMING_MORE;
+		/* An entry that is not understood counts as not listed. */
+		if (parse_uuid(json_get(v, "client_id"), &m.client) &&
+		    parse_uuid(json_get(v, "resource_id"), &m.resource) &&
+		    parse_expiry(
+			json_get(v, "expires_at"), false, &m.expires_at))
+			in->to->grants_entry(in->ctx, &m);
+		in->next_grant = json_next(in->grants, v);
+	}
+	in->to->grants_commit(in->ctx, &(struct ipc_grants_commit){ 0 });
+	tun.v4 = in->interface.v4;
+	tun.v6 = in->interface.v6;
+	in->to->tun_configure(in->ctx, &tun);
+	return INCOMING_DONE;
+}
+
+/* In the order of spec/portal.md 4.2. */
+static enum incoming_result
+handle_init(struct incoming *in, const struct json_value *p, const char **what)
+{
+	const struct json_value *interface = json_get(p, "interface");
+	const struct json_value *grants = json_get(p, "authorizations");
+	struct ipc_interface m = { 0 };
+
+	if (!parse_ip(json_get(interface, "ipv4"), IP_V4, &m.v4) ||
+	    !parse_ip(json_get(interface, "ipv6"), IP_V6, &m.v6))
+		return dropped(what, "tunnel addresses missing");
+	if (!ip_in_tunnel_range(&m.v4) || !ip_in_tunnel_range(&m.v6))
+		return dropped(what, "tunnel addresses out of range");
+	if (grants != NULL && !json_is(grants, JSON_ARRAY))
+		return dropped(what, "authorizations are no list");
+	send_relays(in, NULL, json_get(p, "relays"));
+	in->interface = m;
+	in->has_interface = true;
+	in->to->interface(in->ctx, &m);
+	in->to->grants_begin(in->ctx, &(struct ipc_grants_begin){ 0 });
+	in->grants = grants;
+	in->next_grant = json_first(grants);
+	return incoming_more(in);
+}
+
+static const char *
+parse_client(const struct json_value *v, struct ipc_authorization *a)
+{
+	if (!parse_uuid(json_get(v, "id"), &a->client) ||
+	    !parse_key(json_get(v, "public_key"), a->public_key) ||
+	    !parse_key(json_get(v, "preshared_key"), a->preshared_key))
+		return "client id or key missing";
+	if (!parse_ip(json_get(v, "ipv4"), IP_V4, &a->client_v4) ||
+	    !parse_ip(json_get(v, "ipv6"), IP_V6, &a->client_v6))
+		return "client addresses missing";
+	if (!ip_in_tunnel_range(&a->client_v4) ||
+	    !ip_in_tunnel_range(&a->client_v6))
+		return "client addresses out of range";
+	return NULL;
+}
+
+static bool
+parse_credentials(
+    const struct json_value *v, char *username, char *password, size_t size)
+{
+	return json_copy(json_get(v, "username"), username, size) &&
+	    json_copy(json_get(v, "password"), password, size) &&
+	    username[0] != '\0' && password[0] != '\0';
+}
+
+static enum resource_type
+parse_type(const struct json_value *v)
+{
+	if (json_is_text(v, "cidr"))
+		return RESOURCE_CIDR;
+	if (json_is_text(v, "dns"))
+		return RESOURCE_DNS;
+	if (json_is_text(v, "internet"))
+		return RESOURCE_INTERNET;
+	return 0;
+}
+
+static const char *
+parse_resource(const struct json_value *v, struct ipc_authorization *a)
+{
+	char network[ENDPOINT_TEXT_MAX];
+
+	if (!parse_uuid(json_get(v, "id"), &a->resource))
+		return "resource id missing";
+	a->type = (uint8_t)parse_type(json_get(v, "type"));
+	switch (a->type) {
+	case RESOURCE_CIDR:
+		if (!json_copy(
+			json_get(v, "address"), network, sizeof(network)) ||
+		    !prefix_parse(network, &a->network))
+			return "resource has no network";
+		break;
+	case RESOURCE_DNS:
+		if (!json_copy(json_get(v, "address"), a->pattern,
+			sizeof(a->pattern)) ||
+		    a->pattern[0] == '\0')
+			return "resource has no pattern";
+		break;
+	case RESOURCE_INTERNET:
+		return NULL; /* has no filters */
+	default:
+		return "resource of unknown type";
+	}
+	if (parse_filters(
+		json_get(v, "filters"), a->filters, &a->filters_count) == -1)
+		return "filters missing or too many";
+	return NULL;
+}
+
+static const char *
+parse_authorization(const struct json_value *p, struct ipc_authorization *a)
+{
+	const struct json_value *iceless = json_get(p, "use_iceless");
+	const char *what;
+
+	if ((what = parse_client(json_get(p, "client"), a)) != NULL ||
+	    (what = parse_resource(json_get(p, "resource"), a)) != NULL)
+		return what;
+	if (!parse_credentials(json_get(p, "gateway_ice_credentials"),
+		a->local_username, a->local_password,
+		sizeof(a->local_username)) ||
+	    !parse_credentials(json_get(p, "client_ice_credentials"),
+		a->remote_username, a->remote_password,
+		sizeof(a->remote_username)))
+		return "ICE credentials missing";
+	if (!parse_expiry(json_get(p, "expires_at"), true, &a->expires_at))
+		return "expiry is no time";
+	if (iceless != NULL && !json_is(iceless, JSON_BOOL))
+		return "use_iceless is no boolean";
+	a->use_iceless = iceless != NULL && iceless->truth;
+	return NULL;
+}
+
+static enum incoming_result
+handle_create_authorization(
+    struct incoming *in, const struct json_value *p, const char **what)
+{
+	struct ipc_authorization a = { 0 };
+	char ref[REF_TEXT_MAX];
+	const char *why = NULL;
+
+	if (!in->has_interface)
+		return dropped(what, "no init has come yet");
+	if (!json_copy(json_get(p, "ref"), ref, sizeof(ref)))
+		return dropped(what, "ref missing");
+	if ((why = parse_authorization(p, &a)) == NULL &&
+	    (a.serial = refs_keep(&in->refs, ref)) == 0)
+		why = "out of memory";
+	if (why == NULL)
+		in->to->authorization(in->ctx, &a);
+	explicit_bzero(&a, sizeof(a));
+	return why == NULL ? INCOMING_DONE : dropped(what, why);
+}
+
+static enum incoming_result
+handle_reject_access(
+    struct incoming *in, const struct json_value *p, const char **what)
+{
+	struct ipc_revocation m = { 0 };
+
+	if (!parse_uuid(json_get(p, "client_id"), &m.client) ||
+	    !parse_uuid(json_get(p, "resource_id"), &m.resource))
+		return dropped(what, "ids missing");
+	in->to->revocation(in->ctx, &m);
+	return INCOMING_DONE;
+}
+
+static enum incoming_result
+handle_resource_updated(
+    struct incoming *in, const struct json_value *p, const char **what)
+{
+	struct ipc_resource_update m = { 0 };
+	enum resource_type type = parse_type(json_get(p, "type"));
+
+	if (!parse_uuid(json_get(p, "id"), &m.resource))
+		return dropped(what, "resource id missing");
+	if (type == 0)
+		return dropped(what, "resource of unknown type");
+	m.type = (uint8_t)type;
+	/*
+	 * The old rules may permit what the new ones do not: when these cannot
+	 * be read, nothing is permitted.
+	 */
+	if (type != RESOURCE_INTERNET &&
+	    parse_filters(
+		json_get(p, "filters"), m.filters, &m.filters_count) == -1) {
+		m.filters[0] = (struct filter){ FILTER_TCP, 1, 0 };
+		m.filters_count = 1;
+	}
+	in->to->resource_update(in->ctx, &m);
+	return INCOMING_DONE;
+}
+
+static void
+flush_candidates(
+    struct incoming *in, struct ipc_remote_candidates *m, size_t *len)
+{
+	if (*len > 0)
+		in->to->remote_candidates(in->ctx, m);
+	*len = 0;
+	m->lines[0] = '\0';
+}
+
+static enum incoming_result
+handle_candidates(struct incoming *in, const struct json_value *p,
+    bool withdrawn, const char **what)
+{
+	const struct json_value *list = json_get(p, "candidates"), *v;
+	struct ipc_remote_candidates m = { .withdrawn = withdrawn };
+	char line[CANDIDATE_MAX];
+	size_t len = 0, count = 0;
+
+	if (!parse_uuid(json_get(p, "client_id"), &m.client) ||
+	    !json_is(list, JSON_ARRAY))
+		return dropped(what, "client or list missing");
+	for (v = json_first(list); v != NULL && count < CANDIDATES_MAX;
+	     v = json_next(list, v)) {
+		if (!json_copy(v, line, sizeof(line)) ||
+		    !candidate_is_valid(line))
+			continue;
+		if (len + v->len + 2 > sizeof(m.lines))
+			flush_candidates(in, &m, &len);
+		memcpy(m.lines + len, line, v->len);
+		len += v->len;
+		m.lines[len++] = '\n';
+		m.lines[len] = '\0';
+		count++;
+	}
+	flush_candidates(in, &m, &len);
+	return INCOMING_DONE;
+}
+
+enum incoming_result
+incoming_handle(struct incoming *in, const char *event,
+    const struct json_value *payload, const char **what)
+{
+	*what = NULL;
+	if (strcmp(event, "create_authorization") == 0)
+		return handle_create_authorization(in, payload, what);
+	if (strcmp(event, "ice_candidates") == 0)
+		return handle_candidates(in, payload, false, what);
+	if (strcmp(event, "invalidate_ice_candidates") == 0)
+		return handle_candidates(in, payload, true, what);
+	if (strcmp(event, "reject_access") == 0)
+		return handle_reject_access(in, payload, what);
+	if (strcmp(event, "relays_presence") == 0)
+		return handle_relays_presence(in, payload, what);
+	if (strcmp(event, "resource_updated") == 0)
+		return handle_resource_updated(in, payload, what);
+	if (strcmp(event, "init") == 0)
+		return handle_init(in, payload, what);
+	return INCOMING_UNKNOWN;
+}

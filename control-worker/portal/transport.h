@@ -1,0 +1,70 @@
+/*
+ * One attempt to have a WebSocket to the portal, and the WebSocket: TCP, TLS,
+ * upgrade, frames. spec/portal.md 1.4 to 1.6, 2.7 and 3.4.
+ */
+#ifndef CONTROL_WORKER_PORTAL_TRANSPORT_H
+#define CONTROL_WORKER_PORTAL_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "common/address.h"
+#include "control-worker/portal/login_url.h"
+#include "control-worker/portal/stream.h"
+#include "control-worker/portal/upgrade.h"
+
+#define TRANSPORT_TIMEOUT_MS  15000
+#define TRANSPORT_MESSAGE_MAX (8 * 1024 * 1024)
+
+struct transport;
+
+struct transport_failure {
+	char reason[512];       /* for the log; may quote the portal */
+	int status;             /* of HTTP, when the portal refused; else 0 */
+	int64_t retry_after_ms; /* -1: not given */
+	struct problem problem;
+};
+
+/*
+ * Called from the loop, and nothing is done with the transport afterwards, so
+ * that any of them may free it.
+ */
+struct transport_events {
+	void (*open)(void *ctx);
+	/* There may be messages to take, or room for one to send. */
+	void (*activity)(void *ctx);
+	void (*failed)(void *ctx, const struct transport_failure *);
+};
+
+struct transport_config {
+	uv_loop_t *loop;
+	struct stream_context *streams;
+	const struct login_url *login; /* outlives the transport */
+	const struct ip_address *addresses;
+	size_t address_count;
+	const char *target, *user_agent, *token; /* copied, then wiped */
+};
+
+/* NULL without memory. */
+struct transport *transport_start(const struct transport_config *,
+    const struct transport_events *, void *ctx);
+void transport_free(struct transport *); /* NULL is fine; drops everything */
+
+/*
+ * A whole text message, to be given back with transport_free_message(), or
+ * NULL. Without somebody who takes them, reading stops.
+ */
+char *transport_next(struct transport *, size_t *len);
+void transport_free_message(char *, size_t len); /* wipes */
+
+/* Open, and nothing waits to be written. */
+bool transport_can_send(const struct transport *);
+/* Sends a text message; a failure shows as an event. */
+void transport_send(struct transport *, const char *text);
+/* Starts the closing handshake; failed() is called when it is done. */
+void transport_close(struct transport *, uint16_t code);
+
+#endif /* CONTROL_WORKER_PORTAL_TRANSPORT_H */

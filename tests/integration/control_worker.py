@@ -1,0 +1,342 @@
+"""A real control-worker whose parent and net-worker are played by the test.
+
+The messages between the processes are read from common/ipc.def, so that there is
+one table only.
+"""
+
+import array
+import contextlib
+import ipaddress
+import json
+import os
+import pathlib
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import uuid
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PATIENCE = 10
+PARENT_FD, LOG_FD = 3, 4
+
+
+class Table:
+    """ipc.def: message names, numbers and fields."""
+
+    def __init__(self, path=ROOT / "common" / "ipc.def"):
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+        self.by_number, self.by_name = {}, {}
+        number = 0
+        for match in re.finditer(
+                r"IPC_MESSAGE\((\w+),.*?\)\n(.*?)IPC_END\(", text, flags=re.S):
+            number += 1
+            fields = re.findall(r"IPC_(\w+)\((\w+)(?:, *([^)]*))?\)", match[2])
+            self.by_number[number] = (match[1], fields)
+            self.by_name[match[1]] = (number, fields)
+
+    def encode(self, message_name, **values):
+        number, fields = self.by_name[message_name]
+        out = struct.pack(">H", number)
+        for kind, name, extra in fields:
+            out += _encode(kind, extra, values.pop(name))
+        assert not values, values
+        return out
+
+    def decode(self, data):
+        (number,) = struct.unpack_from(">H", data)
+        name, fields = self.by_number[number]
+        at, values = 2, {}
+        for kind, field, extra in fields:
+            values[field], at = _decode(kind, extra, data, at)
+        assert at == len(data), name
+        return name, values
+
+
+_NUMBERS = {"U8": ">B", "BOOL": ">B", "U16": ">H", "U32": ">I", "U64": ">Q"}
+
+
+def _encode(kind, extra, value):
+    if kind in _NUMBERS:
+        return struct.pack(_NUMBERS[kind], value)
+    if kind == "BYTES":
+        assert len(value) == int(extra)
+        return value
+    if kind == "UUID":
+        return uuid.UUID(value).bytes
+    if kind in ("TEXT", "LINES"):
+        raw = value.encode()
+        return struct.pack(">H", len(raw)) + raw
+    raise NotImplementedError(kind)
+
+
+def _address(data, at):
+    family, raw = data[at], data[at + 1:at + 17]
+    if family == 0:
+        return None, at + 17
+    return str(ipaddress.ip_address(raw[:4] if family == 4 else raw)), at + 17
+
+
+def _decode(kind, extra, data, at):
+    if kind in _NUMBERS:
+        (value,) = struct.unpack_from(_NUMBERS[kind], data, at)
+        return value, at + struct.calcsize(_NUMBERS[kind])
+    if kind == "BYTES":
+        return data[at:at + int(extra)], at + int(extra)
+    if kind == "UUID":
+        return str(uuid.UUID(bytes=data[at:at + 16])), at + 16
+    if kind in ("TEXT", "LINES"):
+        (size,) = struct.unpack_from(">H", data, at)
+        return data[at + 2:at + 2 + size].decode(), at + 2 + size
+    if kind == "IP":
+        return _address(data, at)
+    if kind == "ENDPOINT":
+        address, at = _address(data, at)
+        (port,) = struct.unpack_from(">H", data, at)
+        return (address, port) if address else None, at + 2
+    if kind == "PREFIX":
+        address, at = _address(data, at)
+        return f"{address}/{data[at]}" if address else None, at + 1
+    if kind == "FILTERS":
+        (count,) = struct.unpack_from(">H", data, at)
+        return list(struct.iter_unpack(">BHH", data[at + 2:at + 2 + 5 * count])), \
+            at + 2 + 5 * count
+    raise NotImplementedError(kind)
+
+
+TABLE = Table()
+
+
+def program():
+    default = ROOT / "build" / "parent" / "posternd"
+    return os.environ.get("POSTERND", str(default))
+
+
+class ControlWorker:
+    """The process, and the ends of its channels that the test holds."""
+
+    def __init__(self, folder, api_url, *, token=".gateway-token", ca="", hosts="",
+                 resolv_conf="", external_id="gw-1", name="gateway one",
+                 max_partition_ms=86400000):
+        self.folder = folder
+        self.parent, parent_end = self._pair()
+        self.log, log_end = self._pair()
+        self.net, self.net_end = self._pair()
+        self.lines = []
+        # High numbers first, lest one of the two takes the place of the other.
+        high = [os.dup(fd) for fd in (parent_end.fileno(), log_end.fileno())]
+        while min(high) <= LOG_FD:
+            high = [os.dup(fd) for fd in high]
+
+        def place():
+            os.dup2(high[0], PARENT_FD)
+            os.dup2(high[1], LOG_FD)
+
+        self.process = subprocess.Popen(
+            [program(), "--role=control-worker", "--log-level=debug"],
+            pass_fds=(PARENT_FD, LOG_FD), preexec_fn=place, stdin=subprocess.DEVNULL)
+        for fd in high:
+            os.close(fd)
+        parent_end.close()
+        log_end.close()
+        self.tell("CONTROL_IDENTITY", api_url=api_url, external_id=external_id, name=name,
+                  os="Debian/12", arch="x86_64", kernel="6.1.0",
+                  max_partition_ms=max_partition_ms)
+        self.tell("CONTROL_TOKEN", token=token)
+        self.tell_file("CONTROL_CA_BUNDLE", ca)
+        self.tell_file("CONTROL_RESOLV_CONF", resolv_conf)
+        self.tell_file("CONTROL_HOSTS", hosts)
+        self.tell("CONTROL_PEER", fd=self.net_end.fileno())
+        self.tell("CONTROL_START")
+
+    @staticmethod
+    def _pair():
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def tell(self, message, fd=None, **values):
+        self._send(self.parent, TABLE.encode(message, **values), fd)
+
+    def tell_file(self, message, text):
+        path = self.folder / message.lower()
+        path.write_text(text)
+        with path.open() as file:
+            self.tell(message, fd=file.fileno())
+
+    def say(self, message, **values):
+        """As net-worker."""
+        self._send(self.net, TABLE.encode(message, **values), None)
+
+    @staticmethod
+    def _send(channel, data, fd):
+        rights = [] if fd is None else [
+            (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+        channel.sendmsg([data], rights)
+
+    def _drain_log(self):
+        with contextlib.suppress(BlockingIOError):
+            while data := self.log.recv(4096, socket.MSG_DONTWAIT):
+                self.lines.append(data[1:].decode(errors="replace"))
+
+    def _receive(self, channel, patience):
+        end = time.monotonic() + patience
+        while True:
+            ready, _, _ = select.select(
+                [channel, self.log], [], [], max(0, end - time.monotonic()))
+            if channel in ready:
+                data = channel.recv(65536)
+                assert data, f"the worker is gone:\n{self.text()}"
+                return TABLE.decode(data)
+            if not ready:
+                raise TimeoutError(self.text())
+            self._drain_log()
+            if self.log in ready and self.process.poll() is not None:
+                raise AssertionError(f"exit {self.process.returncode}\n{self.text()}")
+
+    def hear(self, patience=PATIENCE):
+        """The next message to net-worker."""
+        return self._receive(self.net, patience)
+
+    def expect(self, name, patience=PATIENCE):
+        got, values = self.hear(patience)
+        assert got == name, f"{got} {values}\n{self.text()}"
+        return values
+
+    def hear_parent(self, name, patience=PATIENCE):
+        got, values = self._receive(self.parent, patience)
+        assert got == name, f"{got} {values}\n{self.text()}"
+        return values
+
+    def quiet(self, seconds=0.3):
+        with contextlib.suppress(TimeoutError):
+            got = self.hear(seconds)
+            raise AssertionError(got)
+
+    def wait_log(self, text, patience=PATIENCE):
+        end = time.monotonic() + patience
+        while not any(text in line for line in self.lines):
+            assert time.monotonic() < end, f"no {text!r} in\n{self.text()}"
+            select.select([self.log], [], [], 0.1)
+            self._drain_log()
+            assert self.process.poll() is None, self.text()
+
+    def text(self):
+        self._drain_log()
+        return "\n".join(self.lines)
+
+    def ready(self):
+        self.hear_parent("CONTROL_READY")
+        return self
+
+    def key(self, key=bytes(range(32))):
+        self.say("PUBLIC_KEY", public_key=key)
+        return self
+
+    def init(self):
+        """All messages of one init; returns them and what the parent is told."""
+        got = []
+        while not got or got[-1][0] != "GRANTS_COMMIT":
+            got.append(self.hear())
+        return got, self.hear_parent("TUN_CONFIGURE")
+
+    def shut_down(self):
+        self.tell("CONTROL_SHUTDOWN")
+        assert self.process.wait(PATIENCE) == 0, self.text()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        for end in (self.parent, self.log, self.net, self.net_end):
+            end.close()
+
+
+class Portal:
+    """contrib/portal as a process of its own."""
+
+    def __init__(self, folder, extra="", scheme_extra=""):
+        self.folder = folder
+        self.control = folder / "portal.sock"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        (folder / "site.toml").write_text(f"""
+[portal]
+listen = "127.0.0.1:{self.port}"
+state_file = "state.json"
+control_socket = "portal.sock"
+{scheme_extra}
+[site]
+name = "HQ"
+[[gateway_tokens]]
+name = "gateways"
+token_sha256 = "{_sha256('.gateway-token')}"
+[[users]]
+name = "jane"
+email = "jane@example.org"
+token_sha256 = ["{_sha256('jane-token')}"]
+[[resources]]
+name = "office"
+type = "cidr"
+address = "10.20.0.0/16"
+filters = ["tcp/443", "udp/53", "icmp"]
+[[resources]]
+name = "intranet"
+type = "dns"
+address = "**.corp.example"
+[[resources]]
+type = "internet"
+[[policies]]
+resource = "office"
+users = ["*"]
+[[policies]]
+resource = "intranet"
+users = ["*"]
+[[policies]]
+resource = "Internet"
+users = ["*"]
+[[relays]]
+name = "relay-1"
+ipv4 = "203.0.113.5"
+ipv6 = "2001:db8::5"
+stamp_secret = "change-me"
+{extra}""")
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [str(ROOT / "contrib/portal/postern-portal"), "-c",
+             str(self.folder / "site.toml")], stderr=subprocess.DEVNULL)
+        end = time.monotonic() + PATIENCE
+        while True:
+            with contextlib.suppress(OSError):
+                self.ctl("status")
+                return
+            assert time.monotonic() < end and self.process.poll() is None
+            time.sleep(0.05)
+
+    def ctl(self, cmd, **values):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(PATIENCE)
+            s.connect(str(self.control))
+            s.sendall(json.dumps({"cmd": cmd, **values}).encode() + b"\n")
+            answer = json.loads(s.makefile().readline())
+        assert "error" not in answer, answer
+        return answer
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(PATIENCE)
+
+
+def _sha256(text):
+    import hashlib
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit("run: python3 -m pytest tests/integration/test_control_worker.py")
