@@ -191,8 +191,13 @@ add_body(struct writer *w, const struct request *r,
 
 	if (transport)
 		stun_add_u32(w, STUN_REQUESTED_TRANSPORT, TRANSPORT_UDP);
-	if (transport && !traits->single_family)
+	if (transport && !traits->single_family) {
 		stun_add_u32(w, STUN_ADDITIONAL_ADDRESS_FAMILY, FAMILY_IPV6);
+		/* coturn before 4.8 knows only the draft's number. */
+		if (traits->standard)
+			stun_add_u32(w, STUN_DRAFT_ADDITIONAL_ADDRESS_FAMILY,
+			    FAMILY_IPV6);
+	}
 	if (r->kind == REQUEST_CHANNEL_BIND) {
 		stun_add_address(w, STUN_XOR_PEER_ADDRESS, &r->peer);
 		stun_add_u32(
