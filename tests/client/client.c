@@ -1,0 +1,435 @@
+/*
+ * One connection's life: what a packet for a resource sets off, what the
+ * portal answers, and how it ends (spec/client-portal.md 3, spec/tunnel.md 5).
+ */
+#include "tests/client/client.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ASK_AGAIN_S 2
+#define IDLE_S      20
+#define UPSERT_S    20
+
+/* Source ports of relays, spec/tunnel.md 1.3. */
+#define TURN_PORT 3478
+
+/* Inner packets that are not for the device, spec/tunnel.md 5.5. */
+#define CONTROL_HEADER 40
+#define NEXT_HEADER_AT 6
+#define CONTROL        255
+#define GOODBYE        2
+
+static const uint8_t goodbye[CONTROL_HEADER + 8] = {
+	[0] = 0x60,
+	[5] = 8,
+	[NEXT_HEADER_AT] = CONTROL,
+	[CONTROL_HEADER] = GOODBYE,
+};
+
+void
+event(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vprintf(format, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+}
+
+void
+debug(const struct client *c, const char *format, ...)
+{
+	va_list ap;
+
+	if (!c->verbose)
+		return;
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+size_t
+family_index(const struct ip_address *ip)
+{
+	return ip->family == IP_V6;
+}
+
+void
+client_send(
+    struct client *c, const struct endpoint *to, const void *data, size_t len)
+{
+	io_send(c, to, data, len);
+}
+
+void
+client_send_path(
+    struct client *c, const struct path *path, const void *data, size_t len)
+{
+	if (path->remote.ip.family == IP_NONE)
+		return;
+	if (turn_is_relayed(c, &path->local))
+		turn_send(c, &path->local, &path->remote, data, len);
+	else
+		client_send(c, &path->remote, data, len);
+}
+
+static void
+activity(struct client *c)
+{
+	c->last_activity = c->now;
+	ice_set_idle(c, false);
+}
+
+static struct resource *
+find_resource(struct client *c, const char *id)
+{
+	for (size_t i = 0; i < c->n_resources; i++)
+		if (strcmp(c->resources[i].id, id) == 0)
+			return &c->resources[i];
+	return NULL;
+}
+
+/* The longest prefix that holds the address. */
+static struct resource *
+resource_for(struct client *c, const struct ip_address *ip)
+{
+	struct resource *best = NULL;
+
+	for (size_t i = 0; i < c->n_resources; i++) {
+		struct resource *r = &c->resources[i];
+
+		if (prefix_contains(&r->network, ip) &&
+		    (best == NULL || r->network.length > best->network.length))
+			best = r;
+	}
+	return best;
+}
+
+/* The connection is gone, and with it what the gateway allowed. */
+static void
+forget_connection(struct client *c)
+{
+	ice_stop(c);
+	tunnel_stop(c);
+	c->path = (struct path){ 0 };
+	c->gateway[0] = '\0';
+	sodium_memzero(&c->agreed, sizeof(c->agreed));
+	for (size_t i = 0; i < c->n_resources; i++)
+		c->resources[i].authorized = false;
+}
+
+void
+client_lost(struct client *c, const char *reason)
+{
+	forget_connection(c);
+	event("lost %s", reason);
+}
+
+void
+client_interface(
+    struct client *c, const struct ip_address *v4, const struct ip_address *v6)
+{
+	if (ip_equal(v4, &c->tunnel4) && ip_equal(v6, &c->tunnel6))
+		return;
+	c->tunnel4 = *v4;
+	c->tunnel6 = *v6;
+	if (tun_configure(c->device, v4, v6) == -1)
+		debug(c, "%s: addresses: %s", c->device, strerror(errno));
+}
+
+static void
+remove_resource(struct client *c, struct resource *r)
+{
+	tun_route(c->device, &r->network, false);
+	*r = c->resources[--c->n_resources];
+}
+
+void
+client_resources_begin(struct client *c)
+{
+	for (size_t i = 0; i < c->n_resources; i++)
+		c->resources[i].listed = false;
+}
+
+void
+client_resources_commit(struct client *c)
+{
+	char text4[ENDPOINT_TEXT_MAX], text6[ENDPOINT_TEXT_MAX];
+
+	for (size_t i = c->n_resources; i-- > 0;)
+		if (!c->resources[i].listed)
+			remove_resource(c, &c->resources[i]);
+	event("ready %s %s", ip_format(&c->tunnel4, text4),
+	    ip_format(&c->tunnel6, text6));
+}
+
+void
+client_resource(
+    struct client *c, const char *id, const struct ip_prefix *network)
+{
+	struct resource *r = find_resource(c, id);
+
+	if (r != NULL && ip_equal(&r->network.ip, &network->ip) &&
+	    r->network.length == network->length) {
+		r->listed = true;
+		return;
+	}
+	if (r != NULL)
+		remove_resource(c, r);
+	if (c->n_resources == RESOURCES_MAX)
+		return;
+	r = &c->resources[c->n_resources++];
+	*r = (struct resource){ .network = *network, .listed = true };
+	snprintf(r->id, sizeof(r->id), "%s", id);
+	if (tun_route(c->device, network, true) == -1)
+		debug(c, "%s: route: %s", c->device, strerror(errno));
+}
+
+void
+client_resource_deleted(struct client *c, const char *id)
+{
+	struct resource *r = find_resource(c, id);
+
+	if (r != NULL)
+		remove_resource(c, r);
+	event("deleted %s", id);
+}
+
+static bool
+same_connection(const struct client *c, const struct authorization *a)
+{
+	const struct authorization *b = &c->agreed;
+
+	return strcmp(a->gateway, b->gateway) == 0 &&
+	    memcmp(a->public_key, b->public_key, sizeof(a->public_key)) == 0 &&
+	    memcmp(a->psk, b->psk, sizeof(a->psk)) == 0 &&
+	    strcmp(a->ours.username, b->ours.username) == 0 &&
+	    strcmp(a->ours.password, b->ours.password) == 0 &&
+	    strcmp(a->theirs.username, b->theirs.username) == 0 &&
+	    strcmp(a->theirs.password, b->theirs.password) == 0;
+}
+
+/* A repeated authorization: the gateway may have lost its sessions. */
+static void
+upsert(struct client *c)
+{
+	activity(c);
+	if (c->path.remote.ip.family == IP_NONE ||
+	    !mono_due(mono_add_s(c->upserted, UPSERT_S), c->now))
+		return;
+	c->upserted = c->now;
+	tunnel_handshake(c);
+}
+
+void
+client_authorized(struct client *c, const struct authorization *a)
+{
+	struct resource *r = find_resource(c, a->resource);
+
+	if (r == NULL)
+		return;
+	if (c->gateway[0] != '\0' && !same_connection(c, a))
+		forget_connection(c);
+	r->authorized = true;
+	event("authorized %s %s", a->resource, a->gateway);
+	if (c->gateway[0] != '\0') {
+		upsert(c);
+		return;
+	}
+	if (!tunnel_start(c, &c->identity, a->public_key, a->psk)) {
+		client_lost(c, "bad-key");
+		return;
+	}
+	c->agreed = *a;
+	snprintf(c->gateway, sizeof(c->gateway), "%s", a->gateway);
+	activity(c);
+	ice_start(c, &a->ours, &a->theirs);
+}
+
+void
+client_refused(struct client *c, const char *resource, const char *reason)
+{
+	struct resource *r = find_resource(c, resource);
+
+	if (r != NULL)
+		r->authorized = false;
+	event("refused %s %s", resource, reason);
+}
+
+void
+client_remote_candidate(
+    struct client *c, const char *gateway, const char *line, bool added)
+{
+	if (strcmp(gateway, c->gateway) != 0)
+		return;
+	activity(c);
+	if (added)
+		ice_add_remote(c, line);
+	else
+		ice_remove_remote(c, line);
+}
+
+void
+client_path(struct client *c, const struct path *path, bool relayed)
+{
+	char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
+	bool first = c->path.remote.ip.family == IP_NONE;
+
+	c->path = *path;
+	event("connected %s %s %s", relayed ? "relayed" : "direct",
+	    endpoint_format(&path->local, local),
+	    endpoint_format(&path->remote, remote));
+	if (first && !tunnel_ready(c))
+		tunnel_handshake(c);
+}
+
+static void
+send_packet(struct client *c, const uint8_t *packet, size_t len)
+{
+	activity(c);
+	tunnel_send(c, packet, len);
+}
+
+void
+client_session(struct client *c, bool first)
+{
+	event(first ? "handshake" : "rekey");
+	for (; c->n_waiting > 0; c->n_waiting--) {
+		struct waiting *w = &c->waiting[c->first_waiting];
+
+		send_packet(c, w->packet, w->length);
+		c->first_waiting = (c->first_waiting + 1) % WAITING_MAX;
+	}
+}
+
+static void
+wait_for_session(struct client *c, const uint8_t *packet, size_t len)
+{
+	struct waiting *w =
+	    &c->waiting[(c->first_waiting + c->n_waiting) % WAITING_MAX];
+
+	if (c->n_waiting == WAITING_MAX)
+		return;
+	memcpy(w->packet, packet, len);
+	w->length = len;
+	c->n_waiting++;
+}
+
+static void
+ask(struct client *c, struct resource *r)
+{
+	if (r->asked.ns != 0 &&
+	    !mono_due(mono_add_s(r->asked, ASK_AGAIN_S), c->now))
+		return;
+	r->asked = c->now;
+	portal_send(c, "request %s %s", r->id, c->gateway);
+}
+
+void
+client_tun_input(struct client *c, const uint8_t *packet, size_t len)
+{
+	struct resource *r;
+	struct ip_address to;
+
+	if (len > PACKET_MAX)
+		return;
+	if (len >= 20 && packet[0] >> 4 == 4)
+		to = ip_from_bytes(IP_V4, packet + 16);
+	else if (len >= 40 && packet[0] >> 4 == 6)
+		to = ip_from_bytes(IP_V6, packet + 24);
+	else
+		return;
+	if ((r = resource_for(c, &to)) == NULL)
+		return;
+	if (!r->authorized)
+		ask(c, r);
+	if (r->authorized && tunnel_ready(c))
+		send_packet(c, packet, len);
+	else
+		wait_for_session(c, packet, len);
+}
+
+static void
+control_packet(struct client *c, const uint8_t *packet, size_t len)
+{
+	if (len <= CONTROL_HEADER)
+		return;
+	if (packet[CONTROL_HEADER] != GOODBYE) {
+		debug(c, "control packet %u", packet[CONTROL_HEADER]);
+		return;
+	}
+	forget_connection(c);
+	event("goodbye");
+}
+
+void
+client_tunnel_packet(struct client *c, uint8_t *packet, size_t len)
+{
+	activity(c);
+	if (packet[0] >> 4 == 6 && len >= CONTROL_HEADER &&
+	    packet[NEXT_HEADER_AT] == CONTROL) {
+		control_packet(c, packet, len);
+		return;
+	}
+	io_write(c, packet, len);
+}
+
+/* The order of spec/tunnel.md 1.3. */
+void
+client_udp_input(struct client *c, const struct endpoint *from,
+    const uint8_t *data, size_t len)
+{
+	struct path path = { c->local[family_index(&from->ip)], *from };
+	struct stun_message m;
+
+	if (from->port == TURN_PORT) {
+		if (len > 0 && data[0] >> 6 == 1)
+			turn_unwrap(
+			    c, from, &data, &len, &path.remote, &path.local);
+		else if (stun_parse(data, len, &m) && turn_answer(c, from, &m))
+			return;
+	}
+	if (stun_parse(data, len, &m)) {
+		ice_input(c, &path, &m);
+		return;
+	}
+	if (!tunnel_input(c, data, len))
+		debug(c, "unknown datagram of %zu bytes", len);
+}
+
+void
+client_timers(struct client *c)
+{
+	turn_timer(c);
+	ice_timer(c);
+	tunnel_timer(c);
+	if (c->gateway[0] != '\0' && c->path.remote.ip.family != IP_NONE &&
+	    mono_due(mono_add_s(c->last_activity, IDLE_S), c->now))
+		ice_set_idle(c, true);
+}
+
+struct mono
+client_deadline(const struct client *c)
+{
+	return mono_min(
+	    turn_deadline(c), mono_min(ice_deadline(c), tunnel_deadline(c)));
+}
+
+void
+client_stop(struct client *c)
+{
+	if (tunnel_ready(c))
+		tunnel_send(c, goodbye, sizeof(goodbye));
+	turn_stop(c);
+	io_flush(c);
+	forget_connection(c);
+	sodium_memzero(&c->identity, sizeof(c->identity));
+	event("stopped");
+}

@@ -1,0 +1,135 @@
+/*
+ * A Firezone client for tests: the initiating, controlling side of everything
+ * that the gateway answers. It plays a client of the published kind
+ * (spec/tunnel.md 9.2, the last classic row) and shares nothing with the
+ * gateway but codecs: addresses, buffers, time and STUN. Its ICE agent, TURN
+ * client, Noise handshake and sessions are its own, so that a mistake made on
+ * one side is not answered by the same mistake on the other.
+ *
+ * One thread, one poll loop, one connection. What happens is told on standard
+ * output, one line an event, for tests to wait for:
+ *
+ *	ready 100.64.0.1 fd00:2021:1111::1	interface is up
+ *	candidate LINE				sent to the gateway
+ *	authorized RESOURCE GATEWAY
+ *	refused RESOURCE REASON
+ *	connected direct|relayed LOCAL REMOTE	the path in use, also on a
+ *change handshake				the first session rekey
+ *a later one goodbye					the gateway closed the
+ *connection lost REASON				we did, or it broke
+ *	portal up|down
+ *	stopped
+ */
+#ifndef TESTS_CLIENT_CLIENT_H
+#define TESTS_CLIENT_CLIENT_H
+
+#include "common/address.h"
+#include "common/time.h"
+#include "tests/client/ice.h"
+#include "tests/client/io.h"
+#include "tests/client/portal.h"
+#include "tests/client/tunnel.h"
+#include "tests/client/turn.h"
+
+#define PACKET_MAX    1280 /* inside the tunnel */
+#define RESOURCES_MAX 64
+#define WAITING_MAX   128 /* packets kept for a connection in the making */
+
+struct resource {
+	char id[ID_SIZE];
+	struct ip_prefix network;
+	bool authorized;
+	bool listed;       /* in the list that is being received */
+	struct mono asked; /* when the portal was last asked; 0: never */
+};
+
+struct waiting {
+	size_t length;
+	uint8_t packet[PACKET_MAX];
+};
+
+struct client {
+	struct mono now; /* of this turn of the loop */
+
+	/* What the options say. */
+	bool relay_only, direct_only, verbose;
+	const char *device; /* name of the TUN device */
+
+	/* One socket per address family: [0] IPv4, [1] IPv6, or -1. */
+	int udp[2];
+	struct endpoint local[2]; /* what they are bound to, or IP_NONE */
+	int tun;
+	struct io io;
+
+	struct ip_address tunnel4, tunnel6; /* our addresses in the tunnel */
+	struct resource resources[RESOURCES_MAX];
+	size_t n_resources;
+
+	struct noise_identity identity; /* one for the life of the process */
+	char gateway[ID_SIZE];          /* of the connection, or "" */
+	struct authorization agreed;    /* what the connection was made with */
+	struct path path;               /* the nominated one, or IP_NONE */
+	struct mono last_activity;
+	struct mono upserted; /* last handshake because of a repeat */
+
+	/* A ring of packets that wait for the first session. */
+	struct waiting waiting[WAITING_MAX];
+	size_t first_waiting, n_waiting;
+
+	struct portal portal;
+	struct turn turn;
+	struct ice ice;
+	struct tunnel tunnel;
+};
+
+/* Tells the tests, and whoever watches; a line is added. */
+void event(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Likewise on standard error, when -v was given. */
+void debug(const struct client *, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* 0 for IPv4, 1 for IPv6: the index of udp[], local[] and the like. */
+size_t family_index(const struct ip_address *);
+
+/* Output: a datagram from our own socket, and one along a path. */
+void client_send(
+    struct client *, const struct endpoint *to, const void *, size_t);
+void client_send_path(
+    struct client *, const struct path *, const void *, size_t);
+
+/* Input, from the loop. */
+void client_udp_input(
+    struct client *, const struct endpoint *from, const uint8_t *, size_t);
+void client_tun_input(struct client *, const uint8_t *, size_t);
+void client_timers(struct client *);
+struct mono client_deadline(const struct client *);
+/* Says goodbye to the gateway and frees the allocations. */
+void client_stop(struct client *);
+
+/* What the modules tell: portal.c, */
+void client_interface(
+    struct client *, const struct ip_address *v4, const struct ip_address *v6);
+void client_resource(
+    struct client *, const char *id, const struct ip_prefix *network);
+void client_resource_deleted(struct client *, const char *id);
+/* After a new list: the resources that are not in it are gone. */
+void client_resources_begin(struct client *);
+void client_resources_commit(struct client *);
+void client_authorized(struct client *, const struct authorization *);
+void client_refused(struct client *, const char *resource, const char *reason);
+void client_remote_candidate(
+    struct client *, const char *gateway, const char *line, bool added);
+/* ice.c, */
+void client_path(struct client *, const struct path *, bool relayed);
+void client_lost(struct client *, const char *reason);
+/* tunnel.c. */
+void client_session(struct client *, bool first);
+void client_tunnel_packet(struct client *, uint8_t *, size_t);
+
+/* tun.c: the device, and what is set on it. -1 and errno. */
+int tun_open(const char *name);
+int tun_configure(
+    const char *name, const struct ip_address *v4, const struct ip_address *v6);
+int tun_route(const char *name, const struct ip_prefix *, bool add);
+
+#endif /* TESTS_CLIENT_CLIENT_H */

@@ -1,0 +1,237 @@
+/*
+ * The test client's start, its loop and its end. See client.h for what it is
+ * and what it prints.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "tests/client/client.h"
+
+#define SOCKET_BUFFER (4 << 20)
+
+enum poll_index {
+	POLL_UDP4,
+	POLL_UDP6,
+	POLL_TUN,
+	POLL_PORTAL,
+	POLL_SIGNAL,
+	POLL_COUNT
+};
+
+static const char usage[] =
+    "usage: postern-test-client [options] -l ADDRESS [-l ADDRESS] URL\n"
+    "  -l ADDRESS         local address for UDP, one of each family at most\n"
+    "  -4, --ipv4         no UDP over IPv6\n"
+    "  -6, --ipv6         no UDP over IPv4\n"
+    "  -r, --relay-only   offer relayed candidates only\n"
+    "  -d, --direct-only  no relays\n"
+    "  -i EXTERNAL-ID     of the device (test-client)\n"
+    "  -t DEVICE          name of the TUN device (tun-client)\n"
+    "  -p FILE            the portal driver\n"
+    "  -v                 tell more on standard error\n"
+    "The user's token is read from the environment variable FIREZONE_TOKEN.\n";
+
+static const struct option long_options[] = {
+	{ "ipv4", no_argument, NULL, '4' },
+	{ "ipv6", no_argument, NULL, '6' },
+	{ "relay-only", no_argument, NULL, 'r' },
+	{ "direct-only", no_argument, NULL, 'd' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct options {
+	const char *url, *driver, *external_id;
+	struct ip_address local[2];
+	bool unwanted[2]; /* address families */
+};
+
+static void
+bad_usage(void)
+{
+	fputs(usage, stderr);
+	exit(2);
+}
+
+static void
+parse_local(struct options *o, const char *text)
+{
+	struct ip_address ip;
+
+	if (!ip_parse(text, &ip))
+		errx(2, "not an address: %s", text);
+	o->local[family_index(&ip)] = ip;
+}
+
+static void
+parse_options(struct client *c, struct options *o, int argc, char **argv)
+{
+	int ch;
+
+	while ((ch = getopt_long(
+		    argc, argv, "46vdrl:i:t:p:", long_options, NULL)) != -1) {
+		switch (ch) {
+		case '4':
+			o->unwanted[1] = true;
+			break;
+		case '6':
+			o->unwanted[0] = true;
+			break;
+		case 'v':
+			c->verbose = true;
+			break;
+		case 'd':
+			c->direct_only = true;
+			break;
+		case 'r':
+			c->relay_only = true;
+			break;
+		case 'l':
+			parse_local(o, optarg);
+			break;
+		case 'i':
+			o->external_id = optarg;
+			break;
+		case 't':
+			c->device = optarg;
+			break;
+		case 'p':
+			o->driver = optarg;
+			break;
+		default:
+			bad_usage();
+		}
+	}
+	if (optind + 1 != argc || (c->direct_only && c->relay_only))
+		bad_usage();
+	o->url = argv[optind];
+}
+
+static int
+open_udp(const struct ip_address *ip, struct endpoint *bound)
+{
+	struct endpoint wanted = { .ip = *ip };
+	struct sockaddr_storage address;
+	socklen_t size = endpoint_to_sockaddr(&wanted, &address);
+	int fd, buffer = SOCKET_BUFFER;
+
+	if (size == 0)
+		return -1;
+	fd = socket(
+	    address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1 || bind(fd, (struct sockaddr *)&address, size) == -1 ||
+	    getsockname(fd, (struct sockaddr *)&address, &size) == -1 ||
+	    !endpoint_from_sockaddr((struct sockaddr *)&address, bound))
+		err(1, "UDP socket");
+	/* Best effort: without privilege the system's limit holds. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
+	return fd;
+}
+
+static int
+open_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) == -1 ||
+	    (fd = signalfd(-1, &set, SFD_CLOEXEC)) == -1)
+		err(1, "signalfd");
+	return fd;
+}
+
+static int
+poll_timeout(const struct client *c)
+{
+	struct mono deadline = client_deadline(c);
+	int64_t ms;
+
+	if (mono_is_never(deadline))
+		return -1;
+	ms = mono_ms_between(mono_now(), deadline) + 1;
+	return ms < 0 ? 0 : (int)ms;
+}
+
+/* Until a signal ends it, or the driver does. */
+static int
+run(struct client *c, int signals)
+{
+	struct pollfd fds[POLL_COUNT] = {
+		[POLL_UDP4] = { c->udp[0], POLLIN, 0 },
+		[POLL_UDP6] = { c->udp[1], POLLIN, 0 },
+		[POLL_TUN] = { c->tun, POLLIN, 0 },
+		[POLL_PORTAL] = { c->portal.fd, POLLIN, 0 },
+		[POLL_SIGNAL] = { signals, POLLIN, 0 },
+	};
+
+	for (;;) {
+		if (poll(fds, POLL_COUNT, poll_timeout(c)) == -1 &&
+		    errno != EINTR)
+			err(1, "poll");
+		c->now = mono_now();
+		if (fds[POLL_SIGNAL].revents != 0)
+			return 0;
+		if (fds[POLL_PORTAL].revents != 0 && !portal_input(c)) {
+			warnx("the portal driver ended");
+			return 1;
+		}
+		for (size_t f = 0; f < 2; f++)
+			if (fds[POLL_UDP4 + f].revents != 0)
+				io_read_udp(c, c->udp[f]);
+		if (fds[POLL_TUN].revents != 0)
+			io_read_tun(c);
+		client_timers(c);
+		io_flush(c);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct client c = { .device = "tun-client" };
+	struct options o = {
+		.driver = PORTAL_DRIVER,
+		.external_id = "test-client",
+	};
+	uint8_t private_key[NOISE_KEY_LEN];
+	int signals, status;
+
+	parse_options(&c, &o, argc, argv);
+	if (sodium_init() == -1 || !stun_warm_up())
+		errx(1, "cryptographic libraries");
+	randombytes_buf(private_key, sizeof(private_key));
+	if (!noise_identity(&c.identity, private_key))
+		errx(1, "key");
+	sodium_memzero(private_key, sizeof(private_key));
+	for (size_t f = 0; f < 2; f++)
+		c.udp[f] =
+		    o.unwanted[f] ? -1 : open_udp(&o.local[f], &c.local[f]);
+	if (c.udp[0] == -1 && c.udp[1] == -1)
+		bad_usage();
+	if ((c.tun = tun_open(c.device)) == -1)
+		err(1, "%s", c.device);
+	io_init(&c);
+	c.now = mono_now();
+	tunnel_stop(&c);
+	if (portal_start(&c.portal, o.driver, o.url, o.external_id,
+		c.identity.public_key) == -1)
+		err(1, "%s", o.driver);
+	/* Only now: the driver must not inherit blocked signals. */
+	signals = open_signals();
+	status = run(&c, signals);
+	client_stop(&c);
+	portal_stop(&c.portal);
+	return status;
+}

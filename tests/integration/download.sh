@@ -1,0 +1,70 @@
+#!/bin/bash
+# The main job: a client downloads from the network behind the gateway, over
+# each family outside and inside, directly and through the relay; and goes on
+# when the direct path breaks.
+
+. "$(dirname "$0")/netns.sh"
+
+MEGABYTES=100
+
+# downloads NAME PATH CLIENT-OPTION ...
+downloads() {
+	local name=$1 path=$2
+	shift 2
+	start_client "$@"
+	check "$name: download over IPv4" download $LAN4
+	is "$name: the path" "$(client_path)" "$path"
+	check "$name: download over IPv6" download $LAN6
+	check "$name: UDP echo" udp_echo $LAN4
+	check "$name: UDP echo over IPv6" udp_echo $LAN6
+	stop client
+	is "$name: the client's exit status" "$exit_status" 0
+}
+
+# A datagram of random text comes back.
+udp_echo() {
+	at client "$PYTHON" - "$1" <<-'PROGRAM'
+	import os, socket, sys
+	family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+	sock = socket.socket(family, socket.SOCK_DGRAM)
+	sock.settimeout(10)
+	for size in 0, 1, 999, 1200:
+	    data = os.urandom(size)
+	    sock.sendto(data, (sys.argv[1], 7))
+	    assert sock.recv(2048) == data, size
+	PROGRAM
+}
+
+# UDP between the routers stops in the middle of a connection.
+test_direct_path_breaks() {
+	local mark
+	start_client
+	check "fail-over: ping" ping_lan
+	is "fail-over: direct at first" "$(client_path)" direct
+	mark=$(lines_of "$work/client.log")
+	block_direct
+	# A client in the field gives a dead pair up after 16.5 s.
+	check "fail-over: the client moves to the relay" \
+	    wait_line 25 "$work/client.log" '^connected relayed' "$mark"
+	check "fail-over: traffic goes on" wait_until 45 ping_lan
+	check "fail-over: download" download $LAN4
+	refuse "fail-over: without a new connection" grep -q ^lost \
+	    "$work/client.log"
+	stop client
+}
+
+topology
+start_relay
+start_portal
+start_lan $MEGABYTES
+start_gateway
+downloads "direct IPv6" direct
+downloads "direct IPv4" direct -4
+test_direct_path_breaks
+downloads "relayed" relayed
+downloads "relayed, client's relay only" relayed --relay-only
+allow_direct
+downloads "direct only" direct --direct-only
+stop gateway
+is "the gateway's exit status" "$exit_status" 0
+finish

@@ -1,0 +1,130 @@
+#!/bin/bash
+# Three processes under three users, each confined as design.md section 1 says,
+# as the kernel shows it in /proc.
+
+. "$(dirname "$0")/netns.sh"
+
+# CAP_KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_CHROOT and SYS_ADMIN.
+PARENT_CAPABILITIES=00000000002411e0
+NONE=0000000000000000
+
+# field PROCESS NAME: a value of /proc/PID/status.
+field() {
+	sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status" | tr '\t' ' ' |
+	    sed 's/ *$//'
+}
+
+# limit PROCESS NAME: the hard one.
+limit() {
+	sed -n "s/^$2 *[^ ]* *\([^ ]*\).*/\1/p" "/proc/$1/limits"
+}
+
+title() {
+	tr '\0' ' ' < "/proc/$1/cmdline" | sed 's/ *$//'
+}
+
+# What the descriptors are, each kind once.
+descriptors() {
+	local fd
+	for fd in "/proc/$1/fd"/*; do
+		readlink "$fd"
+	done | sed 's/:\[[0-9]*\]//' | sort -u | tr '\n' ' '
+}
+
+# capabilities PROCESS: inheritable, permitted, effective, bounding, ambient.
+capabilities() {
+	local set
+	for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+		field "$1" $set
+	done | tr '\n' ' '
+}
+
+# space PROCESS KIND: of another namespace than the parent's.
+separate() {
+	[ "$(readlink "/proc/$1/ns/$2")" != \
+	    "$(readlink "/proc/${pid[gateway]}/ns/$2")" ]
+}
+
+locked() {
+	local name=$1 p=$2
+	is "$name: no new privileges" "$(field "$p" NoNewPrivs)" 1
+	is "$name: seccomp filter" "$(field "$p" Seccomp)" 2
+	is "$name: no other groups" "$(field "$p" Groups)" ""
+	# A process that may not be dumped has files in /proc that are root's.
+	is "$name: not dumpable" "$(stat -c %U "/proc/$p/environ")" root
+}
+
+worker_locked() {
+	local name=$1 p=$2 user=$3 id
+	id=$(id -u "$user")
+	is "$name: user" "$(field "$p" Uid)" "$id $id $id $id"
+	id=$(id -g "$user")
+	is "$name: group" "$(field "$p" Gid)" "$id $id $id $id"
+	is "$name: capabilities" "$(capabilities "$p")" \
+	    "$NONE $NONE $NONE $NONE $NONE "
+	locked "$name" "$p"
+	is "$name: no core" "$(limit "$p" 'Max core file size')" 0
+	is "$name: no processes" "$(limit "$p" 'Max processes')" 0
+	is "$name: no files" "$(limit "$p" 'Max file size')" 0
+	is "$name: root directory is empty" "$(ls -A "/proc/$p/root/")" ""
+	check "$name: root is another mount" mount_differs "$p"
+	check "$name: own mount namespace" separate "$p" mnt
+	check "$name: own IPC namespace" separate "$p" ipc
+	is "$name: environment is empty" "$(tr -d '\0' < "/proc/$p/environ")" ""
+}
+
+mount_differs() {
+	[ "$(stat -L -c %d:%i "/proc/$1/root")" != "$(stat -L -c %d:%i /)" ]
+}
+
+test_titles() {
+	check "title: parent" wait_until 5 eval \
+	    '[ "$(title $parent)" = "posternd: parent [2 workers, tun-firezone up]" ]'
+	check "title: net-worker" wait_until 5 eval '[[ $(title $net) =~ \
+	    ^posternd:\ net-worker\ \[1\ clients?,\ 1\ relays?,\ .*bit/s\]$ ]]'
+	check "title: control-worker" wait_until 5 eval \
+	    '[[ $(title $control) = "posternd: control-worker [online 203.0.113.8"* ]]'
+}
+
+test_parent() {
+	is "parent: user" "$(field "$parent" Uid)" "0 0 0 0"
+	is "parent: capabilities" "$(capabilities "$parent")" \
+	    "$NONE $PARENT_CAPABILITIES $PARENT_CAPABILITIES $PARENT_CAPABILITIES $NONE "
+	locked parent "$parent"
+	refuse "parent: the token is not in argv" \
+	    grep -q "$GATEWAY_TOKEN" "/proc/$parent/cmdline"
+}
+
+test_net_worker() {
+	worker_locked net-worker "$net" _posternnet
+	is "net-worker: opens nothing" "$(limit "$net" 'Max open files')" 0
+	check "net-worker: own network namespace" separate "$net" net
+	is "net-worker: descriptors" "$(descriptors "$net")" \
+	    "/dev/net/tun /dev/null anon_inode:[eventfd] anon_inode:[eventpoll] pipe socket "
+}
+
+test_control_worker() {
+	worker_locked control-worker "$control" _posternctl
+	refuse "control-worker: the parent's network" \
+	    separate "$control" net
+	is "control-worker: descriptors" "$(descriptors "$control")" \
+	    "/dev/null anon_inode:[eventfd] anon_inode:[eventpoll] pipe socket "
+	refuse "control-worker: no TUN" \
+	    grep -q tun <(descriptors "$control")
+}
+
+topology
+start_relay
+start_portal
+start_lan 1
+start_gateway
+start_client
+check "ping" ping_lan 10
+parent=${pid[gateway]}
+net=$(worker net-worker)
+control=$(worker control-worker)
+test_titles
+test_parent
+test_net_worker
+test_control_worker
+finish
