@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -105,6 +108,66 @@ on_peer(void *ctx, struct ipc_control_peer *m)
 	if (w->net == NULL)
 		fatalx("no memory");
 	m->fd = -1; /* the channel's now */
+	w->epoch = m->epoch;
+	ipc_set_epoch(w->net, w->epoch);
+}
+
+/* Its public key, which follows, makes us join the portal again. */
+static void
+on_net_started(void *ctx, struct ipc_net_started *m)
+{
+	struct worker *w = ctx;
+
+	if (w->net == NULL || m->epoch <= w->epoch)
+		fatalx("the parent announced an epoch that is over");
+	w->epoch = m->epoch;
+	ipc_set_epoch(w->net, w->epoch);
+	w->net_closed = false;
+	log_debug("net-worker is a new process");
+}
+
+static void
+on_counters(void *ctx, struct ipc_control_counters *m)
+{
+	struct worker *w = ctx;
+	const size_t size = sizeof(struct counter_page);
+	struct stat st;
+	void *page;
+
+	if (fstat(m->fd, &st) == -1 || st.st_size != (off_t)size)
+		fatalx("the parent handed over no counter page");
+	page = mmap(NULL, size, PROT_READ, MAP_SHARED, m->fd, 0);
+	if (page == MAP_FAILED)
+		fatal("cannot map the counter page");
+	w->situation.counters = page;
+}
+
+static void
+on_health(void *ctx, struct ipc_control_health *m)
+{
+	struct worker *w = ctx;
+
+	w->health_fd = m->fd;
+	m->fd = -1;
+}
+
+static void
+on_ctl(void *ctx, struct ipc_control_ctl *m)
+{
+	struct worker *w = ctx;
+
+	w->ctl_fd = m->fd;
+	w->ctl_uid = m->uid;
+	w->ctl_gid = m->gid;
+	m->fd = -1;
+}
+
+static void
+on_process_status(void *ctx, struct ipc_process_status *m)
+{
+	struct worker *w = ctx;
+
+	w->situation.process[m->process] = *m;
 }
 
 static void
@@ -119,7 +182,10 @@ on_start(void *ctx, struct ipc_control_start *m)
 static void
 on_tun_configured(void *ctx, struct ipc_tun_configured *m)
 {
-	(void)ctx;
+	struct worker *w = ctx;
+
+	w->situation.has_v4 = m->v4;
+	w->situation.has_v6 = m->v6;
 	log_info("tunnel configured:%s%s", m->v4 ? " IPv4" : "",
 	    m->v6 ? " IPv6" : "");
 }
@@ -140,6 +206,11 @@ static const struct ipc_handlers parent_handlers = {
 	.control_resolv_conf = on_resolv_conf,
 	.control_hosts = on_hosts,
 	.control_peer = on_peer,
+	.net_started = on_net_started,
+	.control_counters = on_counters,
+	.control_health = on_health,
+	.control_ctl = on_ctl,
+	.process_status = on_process_status,
 	.control_start = on_start,
 	.tun_configured = on_tun_configured,
 	.control_shutdown = on_shutdown,
@@ -197,6 +268,30 @@ on_no_relays(void *ctx, struct ipc_no_relays *m)
 	connection_no_relays(w->connection);
 }
 
+static void
+on_query_client(void *ctx, struct ipc_query_client *m)
+{
+	struct worker *w = ctx;
+
+	ctl_client(w->ctl, m);
+}
+
+static void
+on_query_relay(void *ctx, struct ipc_query_relay *m)
+{
+	struct worker *w = ctx;
+
+	ctl_relay(w->ctl, m);
+}
+
+static void
+on_query_end(void *ctx, struct ipc_query_end *m)
+{
+	struct worker *w = ctx;
+
+	ctl_query_end(w->ctl, m);
+}
+
 static const struct ipc_handlers net_handlers = {
 	.public_key = on_public_key,
 	.acknowledged = on_acknowledged,
@@ -204,34 +299,56 @@ static const struct ipc_handlers net_handlers = {
 	.local_candidates = on_local_candidates,
 	.connection_closed = on_connection_closed,
 	.no_relays = on_no_relays,
+	.query_client = on_query_client,
+	.query_relay = on_query_relay,
+	.query_end = on_query_end,
 };
+
+/* net-worker is not listened to any more; the parent ends it. */
+static void
+accuse(struct worker *w)
+{
+	struct ipc_control_accuses m = { .fd = -1 };
+
+	strlcpy(m.what, ipc_violation(w->net), sizeof(m.what));
+	if (ipc_send_control_accuses(w->parent, &m) == -1)
+		fatalx("%s", m.what);
+}
+
+static enum ipc_result
+dispatch_net(struct worker *w)
+{
+	enum ipc_result r;
+
+	if (w->net_closed)
+		return IPC_EMPTY;
+	r = ipc_dispatch(w->net, &net_handlers, w);
+	if (r != IPC_EARLY)
+		return r;
+	/* Its start has been announced; we have not looked yet. */
+	ipc_control_read(w, w->parent);
+	r = ipc_dispatch(w->net, &net_handlers, w);
+	return r == IPC_EARLY ? IPC_VIOLATION : r;
+}
 
 void
 ipc_control_read(struct worker *w, struct ipc_channel *ch)
 {
 	bool is_parent = ch == w->parent;
+	enum ipc_result r = IPC_HANDLED;
 
-	for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
-		switch (ipc_dispatch(
-		    ch, is_parent ? &parent_handlers : &net_handlers, w)) {
-		case IPC_HANDLED:
-			break;
-		case IPC_EMPTY:
-			return;
-		case IPC_CLOSED:
-			if (is_parent)
-				fatalx("the parent is gone");
-			/* What this means is for the parent to say. */
-			w->net_closed = true;
-			return;
-		case IPC_VIOLATION:
-			if (is_parent)
-				fatalx("%s", ipc_violation(ch));
-			w->net_closed = true;
-			ipc_control_fatal(w, 1, ipc_violation(ch));
-			return;
-		}
-	}
+	for (int i = 0; i < MESSAGES_AT_ONCE && r == IPC_HANDLED; i++)
+		r = is_parent ? ipc_dispatch(ch, &parent_handlers, w)
+			      : dispatch_net(w);
+	if (r == IPC_HANDLED || r == IPC_EMPTY)
+		return;
+	if (is_parent)
+		fatalx("%s",
+		    r == IPC_CLOSED ? "the parent is gone" : ipc_violation(ch));
+	/* What follows from it is the parent's decision. */
+	w->net_closed = true;
+	if (r == IPC_VIOLATION)
+		accuse(w);
 }
 
 /* The results of the portal's messages. */
@@ -277,6 +394,8 @@ configure_tun(void *ctx, struct ipc_tun_configure *m)
 {
 	struct worker *w = ctx;
 
+	w->situation.v4 = m->v4;
+	w->situation.v6 = m->v6;
 	if (ipc_send_tun_configure(w->parent, m) == -1)
 		fatal("the parent does not take our messages");
 }
@@ -297,8 +416,19 @@ show_online(void *ctx, bool online)
 {
 	struct worker *w = ctx;
 
+	w->situation.online = online;
+	w->situation.since = (uint64_t)time(NULL);
 	setproctitle("control-worker [%s %s]", online ? "online" : "connecting",
 	    w->host);
+}
+
+bool
+ipc_control_ask(void *ctx, const struct ipc_query *q)
+{
+	struct worker *w = ctx;
+
+	return w->situation.process[IPC_NET].running && !w->net_closed &&
+	    ipc_send_query(w->net, q) == 0;
 }
 
 static void

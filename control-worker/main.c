@@ -30,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control-worker/http.h"
 #include "control-worker/worker.h"
 
 /* Whoever signals the whole group means the parent, which tells us. */
@@ -111,6 +112,7 @@ make_connection(struct worker *w, struct login_url *login)
 		return false;
 	}
 	login_url_host_header(login, w->host, sizeof(w->host));
+	login_url_display(login, w->url, sizeof(w->url));
 	user_agent_format(w->identity.os, w->identity.arch, w->identity.kernel,
 	    user_agent, sizeof(user_agent));
 	w->streams = stream_context_new(&w->loop, w->ca, w->ca_len);
@@ -174,9 +176,10 @@ on_prepare(uv_prepare_t *prepare)
 	struct worker *w = prepare->data;
 
 	watch(&w->poll_parent, &w->watched_parent, w->parent, on_parent);
-	if (w->net_closed)
+	if (w->net_closed) {
 		uv_poll_stop(&w->poll_net);
-	else
+		w->watched_net = 0;
+	} else
 		watch(&w->poll_net, &w->watched_net, w->net, on_net);
 	if (w->stop)
 		uv_stop(&w->loop);
@@ -193,10 +196,34 @@ make_loop(struct worker *w)
 	uv_prepare_start(&w->prepare, on_prepare);
 }
 
+/* What others may look at: the listeners that we were given. */
 static void
-say_ready(struct worker *w)
+open_window(struct worker *w)
 {
-	struct ipc_control_ready ready = { .fd = -1 };
+	const struct ctl_config ctl = {
+		.fd = w->ctl_fd,
+		.uid = w->ctl_uid,
+		.gid = w->ctl_gid,
+		.situation = &w->situation,
+		.ask = ipc_control_ask,
+		.ctx = w,
+	};
+
+	w->situation.url = w->url;
+	w->situation.since = (uint64_t)time(NULL);
+	if (w->health_fd != -1)
+		w->http = http_serve(&w->loop, w->health_fd, &w->situation);
+	if (w->ctl_fd != -1)
+		w->ctl = ctl_serve(&w->loop, &ctl);
+	if ((w->health_fd != -1 && w->http == NULL) ||
+	    (w->ctl_fd != -1 && w->ctl == NULL))
+		fatalx("no memory");
+}
+
+static void
+say_ready(struct worker *w, unsigned locks)
+{
+	struct ipc_control_ready ready = { .fd = -1, .locks = locks };
 
 	if (ipc_send_control_ready(w->parent, &ready) == -1)
 		fatal("the parent does not take our READY");
@@ -220,7 +247,7 @@ wait_for_end(struct worker *w)
 int
 control_worker_main(enum log_level level)
 {
-	static struct worker worker;
+	static struct worker worker = { .health_fd = -1, .ctl_fd = -1 };
 	struct worker *w = &worker;
 	struct login_url login;
 
@@ -232,8 +259,8 @@ control_worker_main(enum log_level level)
 		return wait_for_end(w);
 	make_loop(w);
 	setproctitle("control-worker [connecting %s]", w->host);
-	sandbox_control_enter(login.port);
-	say_ready(w);
+	open_window(w);
+	say_ready(w, sandbox_control_enter(login.port));
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	connection_free(w->connection);
 	ipc_close(w->net);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "common/sandbox.h"
+#include "control-worker/control_worker.h"
 #include "control-worker/worker.h"
 
 #define ALLOW(name, why)                                    \
@@ -83,6 +84,9 @@ static const struct sandbox_rule rules[] = {
 	ALLOW_IF(fcntl, "a message in waiting keeps its descriptor", 1,
 	    F_DUPFD_CLOEXEC),
 	ALLOW(poll, "libcurl asks whether its connection lives"),
+	/* Health checks and posternctl, on listeners made by the parent. */
+	ALLOW(accept4, "who wants to look in"),
+	ALLOW(shutdown, "the end of an answer, in order"),
 	/* The C library and the others. */
 	ALLOW(brk, "memory"),
 	ALLOW_DATA(mmap, "memory, never executable"),
@@ -106,19 +110,22 @@ static const struct sandbox_rule rules[] = {
 	REFUSE(openat, "look-ups of files by libraries", EACCES),
 };
 
-void
+const struct sandbox_profile control_worker_profile = {
+	.process = "control-worker",
+	.user = "_posternctl",
+	.root = NULL,
+	.descriptors = DESCRIPTORS,
+	.rules = rules,
+	.rule_count = sizeof(rules) / sizeof(rules[0]),
+};
+
+unsigned
 sandbox_control_enter(uint16_t port)
 {
-	const struct sandbox_profile profile = {
-		.process = "control-worker",
-		.user = "_posternctl",
-		.root = NULL,
-		.descriptors = DESCRIPTORS,
-		.connect_ports = { port, 53 },
-		.connect_port_count = 2,
-		.rules = rules,
-		.rule_count = sizeof(rules) / sizeof(rules[0]),
-	};
+	struct sandbox_profile profile = control_worker_profile;
 
-	sandbox_enter(&profile);
+	profile.connect_ports[0] = port;
+	profile.connect_ports[1] = 53;
+	profile.connect_port_count = 2;
+	return sandbox_enter(&profile);
 }

@@ -9,9 +9,12 @@
 #include <uv.h>
 
 #include "common/ipc.h"
+#include "control-worker/ctl.h"
 #include "control-worker/dns/resolver.h"
 #include "control-worker/portal/connection.h"
 #include "control-worker/portal/stream.h"
+#include "control-worker/server.h"
+#include "control-worker/situation.h"
 
 struct worker {
 	uv_loop_t loop;
@@ -20,16 +23,24 @@ struct worker {
 	uv_prepare_t prepare;
 	struct ipc_channel *parent;
 	struct ipc_channel *net; /* NULL before it has been handed over */
-	bool net_closed;
+	bool net_closed;         /* nobody to talk to until the next epoch */
+	uint32_t epoch;          /* of who is at the other end */
 	bool net_was_full;
 
 	/* Handed over before the start. */
 	struct ipc_control_identity identity;
 	char host[LOGIN_HOST_MAX + 3]; /* of the portal, for the title */
+	char url[LOGIN_HOST_MAX + 32];
 	char token[4097];
 	char *ca;
 	size_t ca_len;
+	int health_fd, ctl_fd; /* listeners; -1: none */
+	uint32_t ctl_uid, ctl_gid; /* may use it, beside root */
 	bool start; /* everything is there */
+
+	struct situation situation;
+	struct server *http; /* NULL: none */
+	struct ctl *ctl;
 
 	struct resolver *resolver;
 	struct stream_context *streams;
@@ -46,10 +57,15 @@ struct worker {
 void ipc_control_read(struct worker *, struct ipc_channel *);
 /* What connection.c calls. */
 struct connection_events ipc_control_events(void);
+/* Asks net-worker on behalf of an operator; see ctl.h. */
+bool ipc_control_ask(void *worker, const struct ipc_query *);
 /* Tells the parent once why the daemon has to end. */
 void ipc_control_fatal(struct worker *, uint8_t status, const char *reason);
 
-/* Gives up what only the start needed; port: that of the portal. */
-void sandbox_control_enter(uint16_t port);
+/*
+ * Gives up what only the start needed; port: that of the portal. The locks that
+ * hold (enum sandbox_lock).
+ */
+unsigned sandbox_control_enter(uint16_t port);
 
 #endif /* CONTROL_WORKER_WORKER_H */

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "common/log.h"
 #include "net-worker/worker.h"
@@ -48,7 +50,42 @@ on_peer(void *ctx, struct ipc_net_peer *m)
 	struct worker *w = ctx;
 
 	w->control_fd = m->fd;
+	w->epoch = m->epoch;
 	m->fd = -1;
+}
+
+static void
+on_control_started(void *ctx, struct ipc_control_started *m)
+{
+	struct worker *w = ctx;
+
+	if (m->epoch <= w->epoch)
+		fatalx("the parent announced an epoch that is over");
+	w->epoch = m->epoch;
+	if (w->control == NULL)
+		return;
+	ipc_set_epoch(w->control, w->epoch);
+	w->control_closed = w->control_full = false;
+	if (!ipc_is_running(w->control))
+		return;
+	log_debug("control-worker is a new process");
+	ipc_net_introduce(w);
+}
+
+static void
+on_counters(void *ctx, struct ipc_net_counters *m)
+{
+	struct worker *w = ctx;
+	const size_t size = sizeof(*w->counters);
+	struct stat st;
+	void *page;
+
+	if (fstat(m->fd, &st) == -1 || st.st_size != (off_t)size)
+		fatalx("the parent handed over no counter page");
+	page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
+	if (page == MAP_FAILED)
+		fatal("cannot map the counter page");
+	w->counters = page;
 }
 
 static void
@@ -74,6 +111,8 @@ const struct ipc_handlers parent_handlers = {
 	.net_tun = on_tun,
 	.net_udp = on_udp,
 	.net_peer = on_peer,
+	.net_counters = on_counters,
+	.control_started = on_control_started,
 	.net_start = on_start,
 	.net_shutdown = on_shutdown,
 };
@@ -180,6 +219,12 @@ on_remote_candidates(void *ctx, struct ipc_remote_candidates *m)
 	engine_remote_candidates(w->engine, w->now, m);
 }
 
+static void
+on_query(void *ctx, struct ipc_query *m)
+{
+	query_net_answer(ctx, m);
+}
+
 const struct ipc_handlers control_handlers = {
 	.interface = on_interface,
 	.relays_begin = on_relays_begin,
@@ -193,39 +238,81 @@ const struct ipc_handlers control_handlers = {
 	.grants_commit = on_grants_commit,
 	.resource_update = on_resource_update,
 	.remote_candidates = on_remote_candidates,
+	.query = on_query,
 };
+
+/* control-worker is not listened to any more; the parent ends it. */
+static void
+accuse(struct worker *w)
+{
+	struct ipc_net_accuses m = { .fd = -1 };
+
+	w->control_closed = true;
+	strlcpy(m.what, ipc_violation(w->control), sizeof(m.what));
+	if (ipc_send_net_accuses(w->parent, &m) == -1)
+		fatalx("ipc violation: %s", m.what);
+}
+
+static enum ipc_result
+dispatch_control(struct worker *w)
+{
+	enum ipc_result r;
+
+	if (w->control_closed)
+		return IPC_EMPTY;
+	r = ipc_dispatch(w->control, &control_handlers, w);
+	if (r != IPC_EARLY)
+		return r;
+	/* Its start has been announced; we have not looked yet. */
+	ipc_net_read(w, w->parent);
+	r = ipc_dispatch(w->control, &control_handlers, w);
+	return r == IPC_EARLY ? IPC_VIOLATION : r;
+}
 
 void
 ipc_net_read(struct worker *w, struct ipc_channel *ch)
 {
-	const struct ipc_handlers *handlers =
-	    ch == w->parent ? &parent_handlers : &control_handlers;
+	enum ipc_result r;
 
-	for (;;) {
-		switch (ipc_dispatch(ch, handlers, w)) {
-		case IPC_HANDLED:
-			break;
-		case IPC_EMPTY:
-			return;
-		case IPC_CLOSED:
-			if (ch == w->parent)
-				exit(0);
-			/* What follows from it is the parent's decision. */
-			w->control_closed = true;
-			return;
-		case IPC_VIOLATION:
-			fatalx("ipc violation: %s", ipc_violation(ch));
-		}
+	do
+		r = ch == w->parent ? ipc_dispatch(ch, &parent_handlers, w)
+				    : dispatch_control(w);
+	while (r == IPC_HANDLED);
+	if (r == IPC_EMPTY)
+		return;
+	if (ch != w->parent) {
+		/* What follows from it is the parent's decision. */
+		if (r == IPC_VIOLATION)
+			accuse(w);
+		w->control_closed = true;
+		return;
 	}
+	if (r == IPC_CLOSED)
+		exit(0);
+	fatalx("ipc violation: %s", ipc_violation(ch));
 }
 
 /* To control-worker. */
 
 static void
-check_sent(const struct worker *w, int result, const char *what)
+check_sent(struct worker *w, int result, const char *what)
 {
-	if (result == -1 && !w->control_closed)
-		log_warn("%s could not be told to control-worker", what);
+	if (result == 0 || w->control_closed || w->control_full)
+		return;
+	/* One that is being made again need not be told: it will be. */
+	w->control_full = true;
+	log_warn("%s could not be told to control-worker", what);
+}
+
+void
+ipc_net_introduce(struct worker *w)
+{
+	struct ipc_public_key m = { .fd = -1 };
+
+	memcpy(
+	    m.public_key, engine_public_key(w->engine), sizeof(m.public_key));
+	check_sent(w, ipc_send_public_key(w->control, &m), "our public key");
+	engine_control_started(w->engine, w->now);
 }
 
 static void

@@ -32,7 +32,7 @@
 
 #define TUN_PACKETS_PER_TURN 256
 #define UDP_BATCHES_PER_TURN 4
-#define TITLE_EVERY_MS       2000
+#define TITLE_EVERY_MS       1000
 #define MAX_SLEEP_MS         3600000
 
 /* The packet sink: engine and shard write into the sockets' batches. */
@@ -82,7 +82,7 @@ rearm(struct worker *w)
 	uv_timer_start(&w->timer, w->timer.timer_cb, (uint64_t)ms, 0);
 }
 
-static void watch_ipc(struct worker *, uv_poll_t *, struct ipc_channel *);
+static void watch_control(struct worker *);
 
 static void
 settle(struct worker *w)
@@ -95,7 +95,7 @@ settle(struct worker *w)
 		worker_run_shard(w);
 	}
 	udp_io_flush(w->udp);
-	watch_ipc(w, &w->poll_control, w->control);
+	watch_control(w);
 	rearm(w);
 }
 
@@ -179,17 +179,22 @@ on_ipc(uv_poll_t *handle, int status, int events)
 
 /* Waits for room to write only while something waits to be written. */
 static void
-watch_ipc(struct worker *w, uv_poll_t *handle, struct ipc_channel *ch)
+watch_control(struct worker *w)
 {
 	int events = UV_READABLE | UV_DISCONNECT;
 
-	if (ch == w->control && w->control_closed) {
-		uv_poll_stop(handle);
-		return;
-	}
-	if (ipc_backlog(ch) > 0)
+	if (w->control_closed)
+		events = 0;
+	else if (ipc_backlog(w->control) > 0)
 		events |= UV_WRITABLE;
-	uv_poll_start(handle, events, on_ipc);
+	/* libuv asks the kernel again every time, and this is every turn. */
+	if (events == w->control_events)
+		return;
+	w->control_events = events;
+	if (events == 0)
+		uv_poll_stop(&w->poll_control);
+	else
+		uv_poll_start(&w->poll_control, events, on_ipc);
 }
 
 static void
@@ -203,16 +208,29 @@ on_timer(uv_timer_t *handle)
 	settle(w);
 }
 
+static uint64_t
+bytes_carried(const struct worker *w)
+{
+	const struct shard_counters *c = shard_get_counters(w->shard);
+
+	return c->udp_bytes + c->tun_bytes;
+}
+
+/* What can be seen of us: the title and the state in the counter page. */
 static void
 on_title_timer(uv_timer_t *handle)
 {
 	struct worker *w = handle->data;
-	const struct shard_counters *c = shard_get_counters(w->shard);
+	struct engine_counters *page = &w->counters->engine;
 	struct engine_summary sum = engine_summary(w->engine);
-	uint64_t bytes = c->udp_bytes + c->tun_bytes;
+	uint64_t bytes = bytes_carried(w);
 	double mbits =
 	    (double)(bytes - w->title_bytes) * 8 / (TITLE_EVERY_MS * 1000.0);
 
+	page->clients = sum.clients;
+	page->direct = sum.connections - sum.relayed;
+	page->relayed = sum.relayed;
+	page->relays = sum.relays;
 	w->title_bytes = bytes;
 	if (mbits >= 1000)
 		setproctitle("net-worker [%zu clients, %zu relays, "
@@ -239,7 +257,7 @@ take_over(struct worker *w)
 			fatal("poll");
 		ipc_net_read(w, w->parent);
 	}
-	if (w->tun_fd == -1 || w->control_fd == -1 ||
+	if (w->tun_fd == -1 || w->control_fd == -1 || w->counters == NULL ||
 	    (w->udp_fd[0] == -1 && w->udp_fd[1] == -1))
 		fatalx("the parent did not hand over all that is needed");
 }
@@ -250,9 +268,12 @@ make_parts(struct worker *w)
 	struct engine_host host = ipc_net_host(w);
 
 	w->control = ipc_open(w->control_fd, IPC_NET, IPC_CONTROL);
+	if (w->control != NULL)
+		ipc_set_epoch(w->control, w->epoch);
 	w->udp = udp_io_new(w->udp_fd[0], w->settings.port_v4, w->udp_fd[1],
-	    w->settings.port_v6);
-	w->tun = tun_io_new(w->tun_fd, w->settings.tun_offload);
+	    w->settings.port_v6, &w->counters->io);
+	w->tun =
+	    tun_io_new(w->tun_fd, w->settings.tun_offload, &w->counters->io);
 	w->aead = aead_new();
 	if (w->control == NULL || w->udp == NULL || w->tun == NULL ||
 	    w->aead == NULL)
@@ -263,6 +284,9 @@ make_parts(struct worker *w)
 	    w->settings.expose_host);
 	if (w->shard == NULL || w->engine == NULL)
 		fatalx("no memory");
+	shard_count_in(w->shard, &w->counters->shard[0].counters);
+	engine_count_in(w->engine, &w->counters->engine);
+	w->title_bytes = bytes_carried(w);
 }
 
 static void
@@ -297,19 +321,15 @@ make_loop(struct worker *w)
 }
 
 static void
-say_ready(struct worker *w)
+say_ready(struct worker *w, unsigned locks)
 {
-	struct ipc_net_ready ready = { 0 };
-	struct ipc_public_key key = { 0 };
+	struct ipc_net_ready ready = { .locks = locks };
 
 	if (ipc_send_net_ready(w->parent, &ready) == -1)
 		fatal("the parent does not take our READY");
 	ipc_set_running(w->parent);
 	ipc_set_running(w->control);
-	memcpy(key.public_key, engine_public_key(w->engine),
-	    sizeof(key.public_key));
-	if (ipc_send_public_key(w->control, &key) == -1)
-		fatal("control-worker does not take our public key");
+	ipc_net_introduce(w);
 }
 
 int
@@ -332,8 +352,7 @@ net_worker_main(enum log_level level)
 	w->now = mono_now();
 	make_parts(w);
 	make_loop(w);
-	sandbox_net_enter();
-	say_ready(w);
+	say_ready(w, sandbox_net_enter());
 	log_debug("data path ready, cipher by %s", aead_name(w->aead));
 	setproctitle("net-worker [0 clients, 0 relays]");
 	settle(w);

@@ -3,11 +3,15 @@
 #define NET_WORKER_NET_WORKER_H
 
 #include "common/log.h"
+#include "common/sandbox.h"
 
 /*
  * The whole life of a net-worker, with the parent on fd 3 and the log on fd 4
  * (ipc.h). Returns the exit status.
  */
 int net_worker_main(enum log_level);
+
+/* What it keeps; the parent's filter has to let it. */
+extern const struct sandbox_profile net_worker_profile;
 
 #endif /* NET_WORKER_NET_WORKER_H */

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "common/sandbox.h"
+#include "net-worker/net_worker.h"
 #include "net-worker/worker.h"
 
 /* mmap and mprotect only without PROT_EXEC (argument 2). */
@@ -47,18 +48,18 @@ static const struct sandbox_rule rules[] = {
 	{ SCMP_SYS(exit), "the end", { { 0 } }, 0 },
 };
 
-void
+const struct sandbox_profile net_worker_profile = {
+	.process = "net-worker",
+	.user = "_posternnet",
+	.root = NULL,
+	.new_network = true,
+	.descriptors = 0,
+	.rules = rules,
+	.rule_count = sizeof(rules) / sizeof(rules[0]),
+};
+
+unsigned
 sandbox_net_enter(void)
 {
-	static const struct sandbox_profile profile = {
-		.process = "net-worker",
-		.user = "_posternnet",
-		.root = NULL,
-		.new_network = true,
-		.descriptors = 0,
-		.rules = rules,
-		.rule_count = sizeof(rules) / sizeof(rules[0]),
-	};
-
-	sandbox_enter(&profile);
+	return sandbox_enter(&net_worker_profile);
 }

@@ -39,6 +39,8 @@ struct peer {
 	struct ip_address v4, v6;
 	struct policy *policy;
 	struct tunnel *tunnel; /* what packets to it take, or NULL */
+	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
+	struct mono handshake; /* of the last session that was in use */
 };
 
 struct tunnel {
@@ -64,7 +66,8 @@ struct shard {
 	TAILQ_HEAD(, tunnel) all;
 	struct mono deadline; /* no later than the earliest timer */
 	struct ring commands, events;
-	struct shard_counters counters;
+	struct shard_counters *counters; /* own, or in the counter page */
+	struct shard_counters own;
 	uint8_t scratch[INNER_PACKET_MAX]; /* an ICMP answer in the making */
 };
 
@@ -77,6 +80,7 @@ shard_new(unsigned number, struct aead *aead)
 		return NULL;
 	s->number = number;
 	s->aead = aead;
+	s->counters = &s->own;
 	s->deadline = MONO_NEVER;
 	TAILQ_INIT(&s->all);
 	if (!index_map_init(&s->tunnels, SHARD_CONNECTIONS_MAX) ||
@@ -124,7 +128,7 @@ static void
 post_event(struct shard *s, const struct shard_event *e)
 {
 	if (!ring_push(&s->events, e))
-		s->counters.events_lost++;
+		s->counters->events_lost++;
 }
 
 /* Returns a policy to the engine, or frees it where the engine is too slow. */
@@ -205,7 +209,33 @@ shard_event(struct shard *s, struct shard_event *event)
 const struct shard_counters *
 shard_get_counters(const struct shard *s)
 {
-	return &s->counters;
+	return s->counters;
+}
+
+void
+shard_count_in(struct shard *s, struct shard_counters *counters)
+{
+	s->counters = counters;
+}
+
+bool
+shard_peer_stats(
+    const struct shard *s, uint32_t number, struct shard_peer_stats *to)
+{
+	const struct peer *p = index_map_get(&s->peers, number);
+
+	if (p == NULL)
+		return false;
+	*to = (struct shard_peer_stats){
+		.received_packets = p->received_packets,
+		.received_bytes = p->received_bytes,
+		.sent_packets = p->sent_packets,
+		.sent_bytes = p->sent_bytes,
+		.handshake = p->handshake,
+		.has_connection = p->tunnel != NULL,
+		.connection = p->tunnel == NULL ? 0 : p->tunnel->index,
+	};
+	return true;
 }
 
 struct mono
@@ -239,7 +269,7 @@ transmit(struct shard *s, struct mono now, struct tunnel *t,
 
 	if (!t->path.known || t->current == NULL ||
 	    !session_may_send(t->current, now)) {
-		s->counters.not_connected++;
+		s->counters->not_connected++;
 		return false;
 	}
 	to = out->udp(
@@ -274,6 +304,7 @@ peer_add(struct shard *s, const struct shard_command *command)
 	p->v4 = command->client.v4;
 	p->v6 = command->client.v6;
 	p->policy = command->client.policy;
+	p->handshake = MONO_NEVER;
 	if (!index_map_put(&s->peers, p->number, p) ||
 	    !index_map_put(&s->addresses, address_key(&p->v4), p) ||
 	    !index_map_put(&s->addresses, address_key(&p->v6), p))
@@ -304,6 +335,7 @@ static void
 make_current(struct tunnel *t, struct session *session)
 {
 	t->current = session;
+	t->peer->handshake = session->established;
 	tunnel_session_started(
 	    &t->timers, session->established, session->initiator);
 }
@@ -486,7 +518,7 @@ answer(struct shard *s, struct mono now, struct tunnel *t,
 	size_t len = icmp_build(reply, offending, s->scratch);
 
 	if (transmit(s, now, t, s->scratch, len, 0, out))
-		s->counters.icmp_sent++;
+		s->counters->icmp_sent++;
 }
 
 static void
@@ -497,7 +529,7 @@ outbound(struct shard *s, struct mono now, struct tunnel *t, uint8_t outer_ecn,
 	struct packet p;
 
 	if (packet_parse(data, len, &p) != PACKET_OK) {
-		s->counters.malformed_outbound++;
+		s->counters->malformed_outbound++;
 		return;
 	}
 	if (is_control(&p)) {
@@ -507,13 +539,15 @@ outbound(struct shard *s, struct mono now, struct tunnel *t, uint8_t outer_ecn,
 	report_activity(s, now, t);
 	d = policy_outbound(t->peer->policy, &p);
 	if (d.verdict != VERDICT_PASS)
-		s->counters.refused_outbound[d.reason]++;
+		s->counters->refused_outbound[d.reason]++;
 	switch (d.verdict) {
 	case VERDICT_PASS:
 		if (outer_ecn == 3)
 			packet_mark_ce(&p);
-		s->counters.udp_packets++;
-		s->counters.udp_bytes += len;
+		s->counters->udp_packets++;
+		s->counters->udp_bytes += len;
+		t->peer->received_packets++;
+		t->peer->received_bytes += len;
 		out->tun(out->ctx, data, len);
 		break;
 	case VERDICT_PROHIBITED:
@@ -541,15 +575,15 @@ data_message(struct shard *s, struct mono now, const struct arrival *a,
 	int n;
 
 	if (session == NULL || session->local_index != receiver) {
-		s->counters.unknown_index++;
+		s->counters->unknown_index++;
 		return;
 	}
 	if (session_expired(session, now)) {
-		s->counters.expired_session++;
+		s->counters->expired_session++;
 		return;
 	}
 	if ((n = session_open(session, s->aead, message, len, &plain)) == -1) {
-		s->counters.forged++;
+		s->counters->forged++;
 		return;
 	}
 	confirm(s, t, session);
@@ -557,7 +591,7 @@ data_message(struct shard *s, struct mono now, const struct arrival *a,
 		report_channel(s, now, t, &a->from, channel);
 	n = session_inner_length(plain, (size_t)n);
 	if (n <= 0) {
-		s->counters.malformed_outbound += n < 0;
+		s->counters->malformed_outbound += n < 0;
 		tunnel_any_received(&t->timers);
 	} else {
 		tunnel_data_received(&t->timers, now);
@@ -598,25 +632,27 @@ shard_packet(struct shard *s, struct mono now, uint8_t *data, size_t len,
 	struct peer *peer;
 
 	if (packet_parse(data, len, &p) != PACKET_OK) {
-		s->counters.malformed_inbound++;
+		s->counters->malformed_inbound++;
 		return;
 	}
 	if (!ip_in_tunnel_range(&p.destination) ||
 	    (peer = index_map_get(
 		 &s->addresses, address_key(&p.destination))) == NULL ||
 	    peer->tunnel == NULL) {
-		s->counters.not_a_peer++;
+		s->counters->not_a_peer++;
 		return;
 	}
 	d = policy_inbound(peer->policy, &p);
 	if (d.verdict != VERDICT_PASS) {
-		s->counters.refused_inbound[d.reason]++;
+		s->counters->refused_inbound[d.reason]++;
 		return;
 	}
 	if (!transmit(s, now, peer->tunnel, data, len, packet_ecn(&p), out))
 		return;
-	s->counters.tun_packets++;
-	s->counters.tun_bytes += len;
+	s->counters->tun_packets++;
+	s->counters->tun_bytes += len;
+	peer->sent_packets++;
+	peer->sent_bytes += len;
 	report_activity(s, now, peer->tunnel);
 }
 

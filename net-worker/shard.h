@@ -9,6 +9,7 @@
 #define NET_WORKER_SHARD_H
 
 #include "common/address.h"
+#include "common/counters.h"
 #include "common/time.h"
 #include "net-worker/core/policy/policy.h"
 #include "net-worker/core/wireguard/session.h"
@@ -82,21 +83,13 @@ struct shard_event {
 	struct policy *policy;
 };
 
-/* What a shard counts; plain words, read by others at any time. */
-struct shard_counters {
-	uint64_t udp_packets, udp_bytes; /* data accepted from clients */
-	uint64_t tun_packets, tun_bytes; /* data sent to clients */
-	uint64_t forged;                 /* data that did not authenticate */
-	uint64_t unknown_index;          /* data for no session of ours */
-	uint64_t expired_session;
-	uint64_t malformed_outbound; /* inner packets, per direction */
-	uint64_t malformed_inbound;
-	uint64_t not_a_peer;    /* inbound, nobody's address */
-	uint64_t not_connected; /* no path or no session to send on */
-	uint64_t icmp_sent;
-	uint64_t refused_outbound[REASON_COUNT];
-	uint64_t refused_inbound[REASON_COUNT];
-	uint64_t events_lost;
+/* What a client has moved, and what it moves it by. */
+struct shard_peer_stats {
+	uint64_t received_packets, received_bytes; /* inner, accepted */
+	uint64_t sent_packets, sent_bytes;
+	struct mono handshake; /* of the session in use; MONO_NEVER: none yet */
+	bool has_connection;
+	uint32_t connection;
 };
 
 /* A datagram's envelope. */
@@ -110,6 +103,8 @@ struct shard;
 
 /* The aead is the caller's. NULL without memory. */
 struct shard *shard_new(unsigned number, struct aead *);
+/* Counts there from now on: a block of the counter page, which outlives it. */
+void shard_count_in(struct shard *, struct shard_counters *);
 void shard_free(struct shard *);
 
 /* The engine's side: false when the ring is full (run the shard, try again). */
@@ -131,5 +126,8 @@ struct mono shard_deadline(const struct shard *);
 void shard_timeout(struct shard *, struct mono now, const struct packet_sink *);
 
 const struct shard_counters *shard_get_counters(const struct shard *);
+/* False when there is no such client. */
+bool shard_peer_stats(
+    const struct shard *, uint32_t peer, struct shard_peer_stats *);
 
 #endif /* NET_WORKER_SHARD_H */

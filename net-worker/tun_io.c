@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 struct tun_io *
-tun_io_new(int fd, bool offload)
+tun_io_new(int fd, bool offload, struct io_counters *counters)
 {
 	struct tun_io *io = calloc(1, sizeof(*io));
 
@@ -15,6 +15,7 @@ tun_io_new(int fd, bool offload)
 		return NULL;
 	io->fd = fd;
 	io->offload = offload;
+	io->counters = counters;
 	return io;
 }
 
@@ -40,7 +41,7 @@ fill(struct tun_io *io)
 			io->buffer + VNET_HEADER_LEN,
 			(size_t)n - VNET_HEADER_LEN))
 			return true;
-		io->malformed++;
+		io->counters->tun_malformed++;
 	}
 }
 
@@ -54,7 +55,7 @@ tun_io_read(struct tun_io *io, size_t *len)
 			return NULL;
 		packet = segmenter_next(&io->segments, io->room, len);
 	}
-	io->read++;
+	io->counters->tun_read++;
 	return packet;
 }
 
@@ -68,9 +69,9 @@ write_vector(
 		n = writev(io->fd, iov, count);
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
-		io->write_failed += packets;
+		io->counters->tun_write_failed += packets;
 	else
-		io->written += packets;
+		io->counters->tun_written += packets;
 }
 
 static void

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/counters.h"
 #include "net-worker/core/offload.h"
 
 #define TUN_FLOWS 8 /* that are glued at a time */
@@ -17,7 +18,7 @@
 struct tun_io {
 	int fd; /* the caller's */
 	bool offload;
-	uint64_t read, written, malformed, write_failed; /* packets */
+	struct io_counters *counters;
 	struct segmenter segments; /* of what was read last */
 	struct coalescer flow[TUN_FLOWS];
 	unsigned next_victim;
@@ -25,8 +26,8 @@ struct tun_io {
 	uint8_t buffer[VNET_HEADER_LEN + SUPER_PACKET_MAX];
 };
 
-/* NULL without memory. */
-struct tun_io *tun_io_new(int fd, bool offload);
+/* The counters are the caller's. NULL without memory. */
+struct tun_io *tun_io_new(int fd, bool offload, struct io_counters *);
 void tun_io_free(struct tun_io *);
 
 /* The next packet, valid until the next call, or NULL when there is none. */

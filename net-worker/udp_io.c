@@ -49,7 +49,7 @@ struct udp_io {
 	int fd[2]; /* IPv4, IPv6 */
 	uint16_t port[2];
 	bool segmentation; /* false once the kernel has refused it */
-	struct udp_counters counters;
+	struct io_counters *counters;
 	size_t batches;
 	struct batch batch[SEND_BATCHES];
 	union control receive_control[RECEIVE_BATCH];
@@ -58,7 +58,8 @@ struct udp_io {
 };
 
 struct udp_io *
-udp_io_new(int v4, uint16_t port_v4, int v6, uint16_t port_v6)
+udp_io_new(int v4, uint16_t port_v4, int v6, uint16_t port_v6,
+    struct io_counters *counters)
 {
 	struct udp_io *io = calloc(1, sizeof(*io));
 
@@ -69,6 +70,7 @@ udp_io_new(int v4, uint16_t port_v4, int v6, uint16_t port_v6)
 	io->port[0] = port_v4;
 	io->port[1] = port_v6;
 	io->segmentation = true;
+	io->counters = counters;
 	return io;
 }
 
@@ -76,12 +78,6 @@ void
 udp_io_free(struct udp_io *io)
 {
 	free(io);
-}
-
-const struct udp_counters *
-udp_io_counters(const struct udp_io *io)
-{
-	return &io->counters;
 }
 
 /* Receiving. */
@@ -138,13 +134,13 @@ hand_out(struct udp_io *io, size_t i, struct mmsghdr *m, uint16_t port,
 		(struct sockaddr *)&io->receive_name[i], &a.from) ||
 	    a.local.ip.family == IP_NONE || stride == 0 || stride > len ||
 	    stride > DATAGRAM_MAX || (m->msg_hdr.msg_flags & MSG_TRUNC)) {
-		io->counters.oversized++;
+		io->counters->udp_oversized++;
 		return;
 	}
 	for (size_t at = 0; at < len; at += stride) {
 		size_t n = len - at < stride ? len - at : stride;
 
-		io->counters.received++;
+		io->counters->udp_received++;
 		handler(ctx, &a, io->receive[i] + at, n);
 	}
 }
@@ -305,10 +301,9 @@ send_part(const struct udp_io *io, const struct batch *b, const uint8_t *bytes,
 }
 
 static void
-failed(struct udp_io *io, int error, size_t datagrams)
+failed(struct udp_io *io, size_t datagrams)
 {
-	io->counters.send_failed += datagrams;
-	io->counters.send_error = error;
+	io->counters->udp_send_failed += datagrams;
 }
 
 static void
@@ -316,13 +311,12 @@ send_one_by_one(struct udp_io *io, const struct batch *b)
 {
 	for (size_t at = 0; at < b->len; at += b->segment) {
 		size_t left = b->len - at;
-		int error = send_part(io, b, b->bytes + at,
-		    left < b->segment ? left : b->segment, false);
+		size_t len = left < b->segment ? left : b->segment;
 
-		if (error != 0)
-			failed(io, error, 1);
+		if (send_part(io, b, b->bytes + at, len, false) != 0)
+			failed(io, 1);
 		else
-			io->counters.sent++;
+			io->counters->udp_sent++;
 	}
 }
 
@@ -332,7 +326,7 @@ send_batch(struct udp_io *io, const struct batch *b)
 	int error;
 
 	if (io->fd[b->to.ip.family == IP_V6] == -1) {
-		failed(io, EAFNOSUPPORT, b->count);
+		failed(io, b->count);
 		return;
 	}
 	if (b->count == 1 || !io->segmentation) {
@@ -345,9 +339,9 @@ send_batch(struct udp_io *io, const struct batch *b)
 		io->segmentation = false;
 		send_one_by_one(io, b);
 	} else if (error != 0) {
-		failed(io, error, b->count);
+		failed(io, b->count);
 	} else {
-		io->counters.sent += b->count;
+		io->counters->udp_sent += b->count;
 	}
 }
 

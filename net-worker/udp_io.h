@@ -7,12 +7,16 @@
 #define NET_WORKER_UDP_IO_H
 
 #include "common/address.h"
+#include "common/counters.h"
 #include "net-worker/shard.h"
 
 struct udp_io;
 
-/* The descriptors are the caller's; -1 leaves the family out. */
-struct udp_io *udp_io_new(int v4, uint16_t port_v4, int v6, uint16_t port_v6);
+/*
+ * The descriptors and the counters are the caller's; -1 leaves the family out.
+ */
+struct udp_io *udp_io_new(int v4, uint16_t port_v4, int v6, uint16_t port_v6,
+    struct io_counters *);
 void udp_io_free(struct udp_io *);
 
 typedef void (*udp_handler)(
@@ -28,13 +32,5 @@ bool udp_io_receive(struct udp_io *, enum ip_family, udp_handler, void *ctx);
 uint8_t *udp_io_reserve(struct udp_io *, const struct endpoint *to,
     const struct ip_address *from, uint8_t ecn, size_t len);
 void udp_io_flush(struct udp_io *);
-
-struct udp_counters {
-	uint64_t received, sent; /* datagrams */
-	uint64_t oversized;      /* longer than DATAGRAM_MAX, or no address */
-	uint64_t send_failed;
-	int send_error; /* errno of the last failure */
-};
-const struct udp_counters *udp_io_counters(const struct udp_io *);
 
 #endif /* NET_WORKER_UDP_IO_H */

@@ -7,6 +7,7 @@
 
 #include <uv.h>
 
+#include "common/counters.h"
 #include "common/ipc.h"
 #include "net-worker/core/aead.h"
 #include "net-worker/engine/engine.h"
@@ -22,10 +23,13 @@ struct worker {
 	struct ipc_net_settings settings;
 	int tun_fd;
 	int udp_fd[2];       /* IPv4, IPv6; -1 where there is none */
+	struct counter_page *counters;
 	int control_fd;      /* our end of the pair to control-worker */
+	uint32_t epoch;      /* of who is at the other end */
 	bool start;          /* NET_START has come */
 	bool shutdown;       /* NET_SHUTDOWN has come */
-	bool control_closed; /* control-worker is gone */
+	bool control_closed; /* nobody to talk to until the next epoch */
+	bool control_full;   /* it does not read, and that has been said */
 
 	struct aead *aead;
 	struct engine *engine;
@@ -37,6 +41,7 @@ struct worker {
 
 	uv_loop_t loop;
 	uv_poll_t poll_parent, poll_control, poll_tun, poll_udp[2];
+	int control_events; /* what poll_control waits for */
 	uv_timer_t timer, title_timer;
 	uint64_t title_bytes; /* carried when the title was last set */
 };
@@ -49,11 +54,19 @@ struct engine_host ipc_net_host(struct worker *);
  * peer has broken the rules.
  */
 void ipc_net_read(struct worker *, struct ipc_channel *);
+/* What control-worker has to know first: our key, and our candidates. */
+void ipc_net_introduce(struct worker *);
 
 /* main.c: shard commands at once, when the ring is full. */
 void worker_run_shard(struct worker *);
 
-/* sandbox_net.c: gives everything away that the work does not need. */
-void sandbox_net_enter(void);
+/* query_net.c: answers one page of a query of control-worker. */
+void query_net_answer(struct worker *, const struct ipc_query *);
+
+/*
+ * sandbox_net.c: gives everything away that the work does not need; the locks
+ * that hold (enum sandbox_lock).
+ */
+unsigned sandbox_net_enter(void);
 
 #endif /* NET_WORKER_WORKER_H */

@@ -67,14 +67,20 @@ held_free(struct candidates *c, struct held *h)
 }
 
 void
-candidates_free(struct candidates *c)
+candidates_clear(struct candidates *c)
 {
 	struct held *h;
 
-	if (c == NULL)
-		return;
 	while ((h = RB_ROOT(&c->clients)) != NULL)
 		held_free(c, h);
+}
+
+void
+candidates_free(struct candidates *c)
+{
+	if (c == NULL)
+		return;
+	candidates_clear(c);
 	free(c);
 }
 

@@ -24,6 +24,7 @@ void candidates_free(struct candidates *);
 bool candidates_hold(struct candidates *, const struct uuid *client,
     bool withdrawn, const char *lines);
 void candidates_forget(struct candidates *, const struct uuid *client);
+void candidates_clear(struct candidates *);
 bool candidates_holds(const struct candidates *, const struct uuid *client);
 bool candidates_is_empty(const struct candidates *);
 

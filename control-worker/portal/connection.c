@@ -522,9 +522,16 @@ connection_set_key(struct connection *c, const uint8_t key[PUBLIC_KEY_LEN])
 {
 	drop(c);
 	memcpy(c->public_key, key, PUBLIC_KEY_LEN);
-	/* A new net-worker knows nothing of what the old one was told. */
+	/*
+	 * A new net-worker knows nothing of what the old one was told, and what
+	 * that one said is moot.
+	 */
 	c->incoming.has_interface = false;
+	c->incoming.next_grant = NULL;
+	json_free(c->feeding);
+	c->feeding = NULL;
 	refs_clear(&c->incoming.refs);
+	candidates_clear(c->held);
 	start_attempt(c);
 }
 

@@ -82,7 +82,7 @@ open(void *state, const uint8_t *key, const uint8_t *nonce, const uint8_t *from,
 	uint8_t tag[AEAD_TAG_LEN];
 
 	run(state, IMB_DIR_DECRYPT, key, nonce, from, len, to, tag);
-	return sodium_memcmp(tag, from + len, AEAD_TAG_LEN) == 0;
+	return crypto_verify_16(tag, from + len) == 0;
 }
 
 const struct aead_backend aead_ipsec_mb = {

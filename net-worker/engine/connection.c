@@ -219,6 +219,7 @@ fail(struct engine *e, struct connection *c, const char *why)
 
 	log_info("connection to client %s failed: %s",
 	    uuid_format(&c->client, who), why);
+	e->counters->failed++;
 	connection_close(e, c);
 }
 

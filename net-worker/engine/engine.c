@@ -33,6 +33,7 @@ engine_new(const struct engine_host *host, const struct packet_sink *sink,
 	e->started = now;
 	e->started_unix = unix_now;
 	e->deadline = MONO_NEVER;
+	e->counters = &e->own;
 	cookie_guard_init(&e->guard, now);
 	e->checks = calloc(CHECKS_MAX, sizeof(*e->checks));
 	if (e->checks == NULL || (e->relays = relays_new()) == NULL ||
@@ -74,25 +75,6 @@ const uint8_t *
 engine_public_key(const struct engine *e)
 {
 	return e->identity.public_key;
-}
-
-struct engine_summary
-engine_summary(const struct engine *e)
-{
-	struct engine_summary sum = { .clients = e->member_count };
-	const struct connection *c;
-
-	TAILQ_FOREACH(c, &e->connections, entry)
-		sum.connections += c->state == CONNECTION_CONNECTED ||
-		    c->state == CONNECTION_IDLE;
-	for (size_t i = 0; i < relays_count(e->relays); i++) {
-		const struct allocation *a = relays_get(e->relays, i);
-
-		sum.relays +=
-		    allocation_relayed(a, IP_V4).ip.family != IP_NONE ||
-		    allocation_relayed(a, IP_V6).ip.family != IP_NONE;
-	}
-	return sum;
 }
 
 void
@@ -323,6 +305,17 @@ void
 engine_relays_commit(struct engine *e, struct mono now)
 {
 	relays_commit(e->relays, now);
+	engine_settle(e, now);
+}
+
+void
+engine_control_started(struct engine *e, struct mono now)
+{
+	struct connection *c;
+
+	e->snapshot_open = false;
+	TAILQ_FOREACH(c, &e->connections, entry)
+		paths_announce_all(e, c);
 	engine_settle(e, now);
 }
 

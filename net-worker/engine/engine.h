@@ -10,6 +10,7 @@
 #ifndef NET_WORKER_ENGINE_ENGINE_H
 #define NET_WORKER_ENGINE_ENGINE_H
 
+#include "common/counters.h"
 #include "common/ipc.h"
 #include "common/time.h"
 #include "net-worker/shard.h"
@@ -60,6 +61,12 @@ void engine_resource_update(
 void engine_remote_candidates(
     struct engine *, struct mono, struct ipc_remote_candidates *);
 
+/*
+ * control-worker is a new process: it is told every live candidate of ours, and
+ * a list that the old one had begun is forgotten.
+ */
+void engine_control_started(struct engine *, struct mono);
+
 /* A datagram that shard_datagram() left to us. */
 void engine_datagram(struct engine *, struct mono, const struct arrival *,
     const uint8_t *data, size_t len);
@@ -71,12 +78,34 @@ void engine_timeout(struct engine *, struct mono);
 /* Goodbye to every client; our allocations are given back. */
 void engine_shutdown(struct engine *, struct mono);
 
-/* For the title and for queries. */
+/* Counts there from now on: a block of the counter page, which outlives it. */
+void engine_count_in(struct engine *, struct engine_counters *);
+
+/* How it is now, for the title and the counter page. */
 struct engine_summary {
 	size_t clients;     /* with at least one grant */
 	size_t connections; /* with a path */
+	size_t relayed;     /* of these, with one over our relay */
 	size_t relays;      /* with an allocation */
 };
 struct engine_summary engine_summary(const struct engine *);
+
+/*
+ * Queries, a page at a time (ipc.def: QUERY). A client has the number by which
+ * the shard knows it; the shard knows its connection, too.
+ */
+struct engine_client {
+	uint32_t number;
+	struct ipc_query_client row; /* but for the serial and what is below */
+};
+/* At most max clients from that number on, in ascending order. */
+size_t engine_query_clients(const struct engine *, uint32_t from,
+    struct engine_client *to, size_t max);
+/* Fills in the path of the connection, if there is such a one. */
+void engine_query_connection(
+    struct engine *, uint32_t connection, struct ipc_query_client *);
+/* The i-th relay but for the serial; false: there is none. */
+bool engine_query_relay(
+    const struct engine *, size_t i, struct ipc_query_relay *);
 
 #endif /* NET_WORKER_ENGINE_ENGINE_H */

@@ -27,6 +27,7 @@ install(struct engine *e, struct mono now, struct connection *c,
 
 	e->host.command(e->host.ctx, &command);
 	handshake_done(&c->handshake, now);
+	e->counters->handshakes++;
 	sodium_memzero(&command, sizeof(command));
 	sodium_memzero(keys, sizeof(*keys));
 }
@@ -125,8 +126,10 @@ demand_cookie(struct engine *e, struct mono now, const struct way *way,
 	uint8_t reply[MESSAGE_COOKIE_LEN];
 
 	if (cookie_create_reply(&e->guard, &e->identity, now, &way->from.ip,
-		message, len, reply))
+		message, len, reply)) {
 		paths_answer(e, way, reply, sizeof(reply));
+		e->counters->cookies++;
+	}
 }
 
 void

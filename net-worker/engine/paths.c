@@ -176,6 +176,17 @@ offer_kind(struct engine *e, struct mono now, struct connection *c,
 }
 
 void
+paths_announce_all(struct engine *e, struct connection *c)
+{
+	const struct candidate *live;
+
+	c->added_count = 0;
+	for (size_t i = 0; (live = ice_agent_get_local(c->ice, i)) != NULL; i++)
+		announce(c, live);
+	engine_touch(e, c);
+}
+
+void
 paths_offer_all(struct engine *e, struct mono now, struct connection *c)
 {
 	static const enum candidate_kind shared[] = {
@@ -183,7 +194,6 @@ paths_offer_all(struct engine *e, struct mono now, struct connection *c)
 		CANDIDATE_SERVER_REFLEXIVE,
 	};
 	struct allocation *relay = relay_of(e, c);
-	const struct candidate *live;
 
 	for (size_t k = 0; k < 2; k++)
 		for (size_t i = 0; i < relays_count(e->relays); i++)
@@ -192,11 +202,8 @@ paths_offer_all(struct engine *e, struct mono now, struct connection *c)
 	if (relay != NULL)
 		offer_kind(e, now, c, relay, CANDIDATE_RELAYED);
 
-	/* The client may have lost what it was told before: tell it all. */
-	c->added_count = 0;
-	for (size_t i = 0; (live = ice_agent_get_local(c->ice, i)) != NULL; i++)
-		announce(c, live);
-	engine_touch(e, c);
+	/* The client may have lost what it was told before. */
+	paths_announce_all(e, c);
 }
 
 void

@@ -6,6 +6,7 @@
  *	connection.c	making and ending connections
  *	paths.c		relays, candidates, ICE, nominated paths
  *	handshake.c	WireGuard handshakes
+ *	query.c		what an operator may see
  */
 #ifndef NET_WORKER_ENGINE_STATE_H
 #define NET_WORKER_ENGINE_STATE_H
@@ -124,6 +125,9 @@ struct engine {
 	struct snapshot_entry *snapshot;
 	size_t snapshot_count, snapshot_size;
 	bool snapshot_open;
+
+	struct engine_counters *counters; /* own, or in the counter page */
+	struct engine_counters own;
 };
 
 /* engine.c */
@@ -160,6 +164,8 @@ void connection_timeout(struct engine *, struct mono, struct connection *);
 
 /* paths.c */
 void paths_offer_all(struct engine *, struct mono, struct connection *);
+/* Every live candidate of ours, to be told again. */
+void paths_announce_all(struct engine *, struct connection *);
 void paths_relay_event(
     struct engine *, struct mono, const struct relays_event *);
 /* Another relay for a connection that has lost its own. */

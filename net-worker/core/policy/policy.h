@@ -7,6 +7,7 @@
 #define NET_WORKER_CORE_POLICY_POLICY_H
 
 #include "common/filter.h"
+#include "common/reason.h"
 #include "common/uuid.h"
 #include "net-worker/core/packet.h"
 
@@ -16,24 +17,6 @@ enum verdict {
 	VERDICT_PROHIBITED,  /* answer with ICMP prohibited */
 	VERDICT_UNREACHABLE, /* answer with ICMP network unreachable */
 	VERDICT_PASS,
-};
-
-/* Why a packet did not pass; each has a counter. */
-enum policy_reason {
-	REASON_NONE,
-	REASON_MULTICAST,      /* outbound, silent */
-	REASON_ICMP_ERROR,     /* outbound ICMP error */
-	REASON_SOURCE,         /* not one of the client's addresses */
-	REASON_SOURCE_ROUTE,   /* would go on to where nobody judged it */
-	REASON_GATEWAY,        /* our own address, not DNS or echo */
-	REASON_TUNNEL_RANGE,   /* client to client */
-	REASON_NO_ROUTE,       /* no resource covers the address */
-	REASON_FILTER,         /* covered, but every filter rejects it */
-	REASON_REJECTED_RANGE, /* Internet resource, private range */
-	REASON_NO_TRANSLATION, /* proxy address without a translation */
-	REASON_NOT_A_PEER,     /* inbound: destination is not this client */
-	REASON_INBOUND_KIND,   /* inbound: cannot be evaluated */
-	REASON_COUNT,
 };
 
 struct policy_decision {
@@ -52,6 +35,5 @@ struct policy_decision policy_inbound(
     const struct policy *, const struct packet *);
 
 void policy_free(struct policy *); /* NULL is fine */
-const char *policy_reason_name(enum policy_reason);
 
 #endif /* NET_WORKER_CORE_POLICY_POLICY_H */

@@ -1,0 +1,18 @@
+/* Whether clients can be served: see situation.h. */
+#include "control-worker/situation.h"
+
+#include <stddef.h>
+
+const char *
+situation_lacks(const struct situation *s)
+{
+	if (!s->process[IPC_NET].running || s->counters == NULL)
+		return "net-worker is not running";
+	if (!s->online)
+		return "not connected to the portal";
+	if (!s->has_v4 && !s->has_v6)
+		return "the tunnel is not configured";
+	if (counter_read(&s->counters->engine.relays) == 0)
+		return "no relay has given an allocation";
+	return NULL;
+}

@@ -1,0 +1,35 @@
+/*
+ * What control-worker knows of the whole daemon at this moment: the ground for
+ * readiness, metrics and status. Plain data; whoever learns something writes it
+ * here.
+ */
+#ifndef CONTROL_WORKER_SITUATION_H
+#define CONTROL_WORKER_SITUATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/address.h"
+#include "common/counters.h"
+#include "common/ipc.h"
+
+struct situation {
+	const char *url; /* of the portal */
+	bool online;
+	uint64_t since; /* unix seconds: it is online, or not, so long */
+
+	/* The addresses that the portal gave, and whether they are in place. */
+	struct ip_address v4, v6;
+	bool has_v4, has_v6;
+
+	struct ipc_process_status process[3]; /* by enum ipc_process */
+	const struct counter_page *counters;  /* NULL: none */
+};
+
+/*
+ * NULL when clients can be served: the portal is there, the tunnel is set up
+ * and a relay has given us an allocation. Else what is missing, in a few words.
+ */
+const char *situation_lacks(const struct situation *);
+
+#endif /* CONTROL_WORKER_SITUATION_H */

@@ -1,0 +1,35 @@
+/*
+ * What the parent opens so that operators can look in, and hands to the
+ * workers: the counter page and the listeners for health and for posternctl.
+ * Without a listener the daemon works all the same.
+ */
+#ifndef PARENT_WINDOW_H
+#define PARENT_WINDOW_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "parent/options.h"
+
+#define CTL_GROUP "postern" /* may use posternctl, where it exists */
+
+struct window {
+	int counters;         /* to be written by net-worker */
+	int counters_to_read; /* the same page, read-only */
+	int health;           /* TCP; -1: none */
+	int ctl;              /* -1: none */
+	int ctl_folder;       /* that the socket lies in */
+	const char *ctl_name; /* in the folder */
+	uid_t ctl_uid;        /* who may use it, beside root */
+	gid_t ctl_gid;
+};
+
+#define WINDOW_CLOSED ((struct window){ -1, -1, -1, -1, -1, NULL, 0, 0 })
+
+/* -1 with why when there is no counter page; the rest is warned about. */
+int window_open(
+    struct window *, const struct options *, char *why, size_t why_size);
+/* Takes the socket out of its folder. */
+void window_close(struct window *);
+
+#endif /* PARENT_WINDOW_H */
