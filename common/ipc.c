@@ -22,6 +22,16 @@
 #define PREFIX_LEN   (IP_LEN + 1)
 #define FILTER_LEN   5
 
+/* A message as it arrived. */
+struct arrival {
+	uint32_t epoch;
+	unsigned type;
+	size_t len;
+	int fd;
+	int fds; /* how many came; all but fd have been closed */
+	bool truncated;
+};
+
 /* A message that waits for a slow reader. */
 struct pending {
 	TAILQ_ENTRY(pending) entry;
@@ -35,6 +45,9 @@ struct ipc_channel {
 	enum ipc_process self, peer;
 	bool running;
 	bool seen[IPC_TYPE_COUNT]; /* for IPC_ONCE */
+	uint32_t epoch;            /* 0: this channel has none */
+	bool early;                /* buffer holds a message of a later one */
+	struct arrival held;       /* that message */
 	TAILQ_HEAD(, pending) queue;
 	size_t backlog;
 	char violation[160];
@@ -337,6 +350,8 @@ ipc_close(struct ipc_channel *ch)
 	while ((p = TAILQ_FIRST(&ch->queue)) != NULL)
 		pending_free(ch, p);
 	close(ch->fd);
+	if (ch->early && ch->held.fd != -1)
+		close(ch->held.fd);
 	explicit_bzero(ch->buffer, sizeof(ch->buffer));
 	free(ch);
 }
@@ -359,6 +374,20 @@ ipc_is_running(const struct ipc_channel *ch)
 	return ch->running;
 }
 
+void
+ipc_set_epoch(struct ipc_channel *ch, uint32_t epoch)
+{
+	struct pending *p;
+
+	if (epoch <= ch->epoch)
+		fatalx("internal error: epoch %u comes after %u", epoch,
+		    ch->epoch);
+	while ((p = TAILQ_FIRST(&ch->queue)) != NULL)
+		pending_free(ch, p);
+	memset(ch->seen, 0, sizeof(ch->seen));
+	ch->epoch = epoch;
+}
+
 size_t
 ipc_backlog(const struct ipc_channel *ch)
 {
@@ -373,15 +402,20 @@ ipc_violation(const struct ipc_channel *ch)
 
 /* 0 sent, 1 would block, -1 the peer is gone. */
 static int
-transmit(int to, const uint8_t *bytes, size_t len, int fd)
+transmit(const struct ipc_channel *ch, const uint8_t *bytes, size_t len, int fd)
 {
+	uint8_t epoch[IPC_EPOCH_LEN];
 	union {
 		struct cmsghdr align;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)bytes, len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct iovec iov[] = {
+		{ epoch, ch->epoch == 0 ? 0 : sizeof(epoch) },
+		{ (void *)(uintptr_t)bytes, len },
+	};
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 
+	store_be32(epoch, ch->epoch);
 	if (fd != -1) {
 		struct cmsghdr *c;
 
@@ -393,7 +427,7 @@ transmit(int to, const uint8_t *bytes, size_t len, int fd)
 		c->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	}
-	while (sendmsg(to, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == -1) {
+	while (sendmsg(ch->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == -1) {
 		if (errno == EINTR)
 			continue;
 		if (errno == EAGAIN || errno == ENOBUFS)
@@ -431,7 +465,7 @@ ipc_flush(struct ipc_channel *ch)
 	struct pending *p;
 
 	while ((p = TAILQ_FIRST(&ch->queue)) != NULL) {
-		int r = transmit(ch->fd, p->bytes, p->len, p->fd);
+		int r = transmit(ch, p->bytes, p->len, p->fd);
 
 		if (r == 1)
 			return 0;
@@ -470,7 +504,7 @@ send_encoded(struct ipc_channel *ch, enum ipc_type type, struct writer *w,
 	}
 	if (ipc_flush(ch) == -1)
 		return -1;
-	r = ch->backlog > 0 ? 1 : transmit(ch->fd, w->base, w->len, fd);
+	r = ch->backlog > 0 ? 1 : transmit(ch, w->base, w->len, fd);
 	if (r == 1)
 		return enqueue(ch, w->base, w->len, fd);
 	if (r == -1)
@@ -498,15 +532,6 @@ send_encoded(struct ipc_channel *ch, enum ipc_type type, struct writer *w,
 #include "common/ipc-fields.h"
 #include "common/ipc.def"
 #include "common/ipc-undef.h"
-
-/* A message as it arrived. */
-struct arrival {
-	unsigned type;
-	size_t len;
-	int fd;
-	int fds; /* how many came; all but fd have been closed */
-	bool truncated;
-};
 
 static void
 take_descriptors(struct msghdr *msg, struct arrival *a)
@@ -542,10 +567,15 @@ receive(struct ipc_channel *ch, struct arrival *a)
 		struct cmsghdr align;
 		char space[CMSG_SPACE(4 * sizeof(int))];
 	} control;
-	struct iovec iov = { ch->buffer, sizeof(ch->buffer) };
+	uint8_t epoch[IPC_EPOCH_LEN] = { 0 };
+	size_t header = ch->epoch == 0 ? 0 : sizeof(epoch);
+	struct iovec iov[] = {
+		{ epoch, header },
+		{ ch->buffer, sizeof(ch->buffer) },
+	};
 	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
+		.msg_iov = iov,
+		.msg_iovlen = 2,
 		.msg_control = control.space,
 		.msg_controllen = sizeof(control.space),
 	};
@@ -558,7 +588,11 @@ receive(struct ipc_channel *ch, struct arrival *a)
 		return errno == EAGAIN ? IPC_EMPTY : IPC_CLOSED;
 	if (n == 0)
 		return IPC_CLOSED;
-	*a = (struct arrival) { .len = (size_t)n };
+	*a = (struct arrival){ .epoch = ch->epoch };
+	if ((size_t)n >= header) {
+		a->epoch = load_be32(epoch);
+		a->len = (size_t)n - header;
+	}
 	take_descriptors(&msg, a);
 	if (a->len >= TYPE_LEN)
 		a->type = load_be16(ch->buffer);
@@ -590,18 +624,24 @@ objection(const struct ipc_channel *ch, const struct arrival *a)
 	return NULL;
 }
 
+static void
+forget(struct ipc_channel *ch, const struct arrival *a)
+{
+	if (a->fd != -1)
+		close(a->fd);
+	explicit_bzero(ch->buffer, a->len);
+}
+
 static enum ipc_result
 violation(struct ipc_channel *ch, const struct arrival *a, const char *what)
 {
 	bool known = a->type > IPC_TYPE_NONE && a->type < IPC_TYPE_COUNT;
 
-	if (a->fd != -1)
-		close(a->fd);
-	explicit_bzero(ch->buffer, a->len);
+	forget(ch, a);
 	snprintf(ch->violation, sizeof(ch->violation),
 	    "message %u (%s) of %zu bytes from %s: %s", a->type,
-	    known ? rows[a->type].name : "?", a->len, ipc_process_name(ch->peer),
-	    what);
+	    known ? rows[a->type].name : "?", a->len,
+	    ipc_process_name(ch->peer), what);
 	return IPC_VIOLATION;
 }
 
@@ -648,17 +688,44 @@ handle(unsigned type, const struct ipc_handlers *h, void *ctx,
 	}
 }
 
+static enum ipc_result
+next(struct ipc_channel *ch, struct arrival *a)
+{
+	if (!ch->early)
+		return receive(ch, a);
+	ch->early = false;
+	*a = ch->held;
+	return IPC_HANDLED;
+}
+
+static enum ipc_result
+hold(struct ipc_channel *ch, const struct arrival *a)
+{
+	ch->held = *a;
+	ch->early = true;
+	snprintf(ch->violation, sizeof(ch->violation),
+	    "message %u from %s: of epoch %u, which is not announced", a->type,
+	    ipc_process_name(ch->peer), a->epoch);
+	return IPC_EARLY;
+}
+
 enum ipc_result
-ipc_dispatch(struct ipc_channel *ch, const struct ipc_handlers *handlers,
-    void *ctx)
+ipc_dispatch(
+    struct ipc_channel *ch, const struct ipc_handlers *handlers, void *ctx)
 {
 	struct arrival a;
 	struct cursor c;
 	const char *what;
-	enum ipc_result r = receive(ch, &a);
+	enum ipc_result r = next(ch, &a);
 
 	if (r != IPC_HANDLED)
 		return r;
+	if (a.epoch < ch->epoch) {
+		forget(ch, &a);
+		return IPC_HANDLED;
+	}
+	if (a.epoch > ch->epoch)
+		return hold(ch, &a);
 	if ((what = objection(ch, &a)) != NULL)
 		return violation(ch, &a, what);
 	ch->seen[a.type] = true;

@@ -6,6 +6,11 @@
  * been consulted: sender, receiver, state, size bounds, number of descriptors,
  * and every field has been decoded and range-checked with nothing left over.
  *
+ * The ends of the workers' own pair outlive the workers, so what a dead one has
+ * sent may still be found there. On that channel an epoch stands before each
+ * message. The parent raises it with each start of either worker and tells it
+ * to both, so that it names the two processes that talk.
+ *
  * A channel has no loop of its own. The owner waits for its descriptor and
  * calls ipc_dispatch() when it is readable and ipc_flush() when it is writable
  * and ipc_backlog() is not zero.
@@ -23,6 +28,7 @@
 
 #define IPC_MESSAGE_MAX 65536 /* bytes of one message, type included */
 #define IPC_QUEUE_MAX   4096  /* messages that wait for a slow reader */
+#define IPC_EPOCH_LEN   4 /* in front of a message, where there are epochs */
 
 /* Well-known descriptors of a worker after exec. */
 #define IPC_FD_PARENT 3
@@ -39,6 +45,20 @@ enum ipc_rule {
 	IPC_RUNNING = 1 << 1,
 	IPC_ONCE = 1 << 2,
 	IPC_SECRET = 1 << 3,
+};
+
+/* Fields of QUERY and its answers. */
+enum query_kind {
+	QUERY_KIND_CLIENTS = 1,
+	QUERY_KIND_RELAYS = 2,
+};
+
+/* Of a client's connection. */
+enum query_state {
+	QUERY_STATE_NONE,
+	QUERY_STATE_CONNECTING,
+	QUERY_STATE_CONNECTED,
+	QUERY_STATE_IDLE,
 };
 
 enum ipc_type {
@@ -91,6 +111,12 @@ int ipc_fd(const struct ipc_channel *);
 /* The channel starts in IPC_STARTING; READY moves both ends on. */
 void ipc_set_running(struct ipc_channel *);
 bool ipc_is_running(const struct ipc_channel *);
+/*
+ * From now on the peer is another process, and messages carry this epoch, which
+ * is above the one before. What waited for the old one is wiped; what it sent
+ * will be discarded unseen; ONCE begins anew.
+ */
+void ipc_set_epoch(struct ipc_channel *, uint32_t epoch);
 
 /*
  * ipc_send_relay_present(channel, &message) and so on. A descriptor in
@@ -124,10 +150,15 @@ struct ipc_handlers {
 };
 
 enum ipc_result {
-	IPC_HANDLED,   /* one message was handled; there may be more */
+	IPC_HANDLED,   /* one message is done with; there may be more */
 	IPC_EMPTY,     /* nothing is there */
 	IPC_CLOSED,    /* the peer is gone */
 	IPC_VIOLATION, /* see ipc_violation() */
+	/*
+	 * The message belongs to a later epoch. The parent announces one before
+	 * anybody can use it, so read what it has said, then call again.
+	 */
+	IPC_EARLY,
 };
 
 /* Receives one message and calls its handler. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -32,6 +33,26 @@ peer_pair_close(struct peer_pair *p)
 	if (p->control != -1)
 		close(p->control);
 	*p = (struct peer_pair){ -1, -1 };
+}
+
+int
+service_announce(struct service *s, enum ipc_process role, uint32_t epoch)
+{
+	const struct ipc_control_started control = { -1, epoch };
+	const struct ipc_net_started net = { -1, epoch };
+	struct ipc_channel *ch =
+	    role == IPC_NET ? s->control.channel : s->net.channel;
+
+	if (ch == NULL)
+		return 0;
+	if ((role == IPC_NET ? ipc_send_net_started(ch, &net)
+			     : ipc_send_control_started(ch, &control)) == -1)
+		/* The kernel tells of its end. */
+		return errno == EPIPE ? 0 : -1;
+	if (ipc_backlog(ch) == 0)
+		return 0;
+	errno = EAGAIN;
+	return -1;
 }
 
 static int
@@ -62,7 +83,8 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 		.tun_offload = h->tun->offload,
 		.tun_uso = h->tun->uso,
 	};
-	const struct ipc_net_peer peer = { .fd = h->peer };
+	const struct ipc_net_peer peer = { h->peer, h->epoch };
+	const struct ipc_net_counters counters = { h->window->counters };
 	const struct ipc_net_start start = { .fd = -1 };
 
 	if (ipc_send_net_settings(ch, &settings) == -1)
@@ -78,7 +100,8 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 	}
 	if (send_udp(ch, IP_V4, h->udp->v4, h->udp->count) == -1 ||
 	    send_udp(ch, IP_V6, h->udp->v6, h->udp->count) == -1 ||
-	    ipc_send_net_peer(ch, &peer) == -1)
+	    ipc_send_net_peer(ch, &peer) == -1 ||
+	    ipc_send_net_counters(ch, &counters) == -1)
 		return -1;
 	return ipc_send_net_start(ch, &start);
 }
@@ -102,16 +125,28 @@ send_identity(
 }
 
 static int
-send_token(struct ipc_channel *ch, struct options *o)
+send_token(struct ipc_channel *ch, const struct options *o)
 {
 	struct ipc_control_token m = { .fd = -1 };
 	int r;
 
 	strlcpy(m.token, o->token, sizeof(m.token));
-	options_wipe_token(o);
 	r = ipc_send_control_token(ch, &m);
 	explicit_bzero(&m, sizeof(m));
 	return r;
+}
+
+static int
+send_window(struct ipc_channel *ch, const struct window *w)
+{
+	const struct ipc_control_counters counters = { w->counters_to_read };
+	const struct ipc_control_health health = { w->health };
+	const struct ipc_control_ctl ctl = { w->ctl, w->ctl_uid, w->ctl_gid };
+
+	if (ipc_send_control_counters(ch, &counters) == -1 ||
+	    (w->health != -1 && ipc_send_control_health(ch, &health) == -1))
+		return -1;
+	return w->ctl == -1 ? 0 : ipc_send_control_ctl(ch, &ctl);
 }
 
 int
@@ -121,7 +156,7 @@ service_hand_over_control(struct service *s, const struct control_hand_over *h)
 	const struct ipc_control_ca_bundle ca = { .fd = h->ca_bundle };
 	const struct ipc_control_resolv_conf resolv = { .fd = h->resolv_conf };
 	const struct ipc_control_hosts hosts = { .fd = h->hosts };
-	const struct ipc_control_peer peer = { .fd = h->peer };
+	const struct ipc_control_peer peer = { h->peer, h->epoch };
 	const struct ipc_control_start start = { .fd = -1 };
 
 	if (send_identity(ch, h->options, h->identity) == -1 ||
@@ -129,9 +164,44 @@ service_hand_over_control(struct service *s, const struct control_hand_over *h)
 	    ipc_send_control_ca_bundle(ch, &ca) == -1 ||
 	    ipc_send_control_resolv_conf(ch, &resolv) == -1 ||
 	    ipc_send_control_hosts(ch, &hosts) == -1 ||
-	    ipc_send_control_peer(ch, &peer) == -1)
+	    ipc_send_control_peer(ch, &peer) == -1 ||
+	    send_window(ch, h->window) == -1)
 		return -1;
 	return ipc_send_control_start(ch, &start);
+}
+
+/* What control-worker does not take it cannot tell anybody. */
+static void
+tell_process(struct service *s, enum ipc_process role)
+{
+	const struct process *p = &s->process[role];
+	const struct ipc_process_status m = {
+		.fd = -1,
+		.process = (uint8_t)role,
+		.running = p->running,
+		.pid = (uint32_t)p->pid,
+		.uid = p->uid,
+		.locks = p->locks,
+		.restarts = p->restarts,
+		.started_at = p->started_at,
+	};
+
+	if (s->control.channel != NULL && ipc_is_running(s->control.channel))
+		(void)ipc_send_process_status(s->control.channel, &m);
+}
+
+void
+service_is_running(
+    struct service *s, enum ipc_process role, pid_t pid, unsigned locks)
+{
+	struct process *p = &s->process[role];
+
+	p->restarts += p->started_at != 0;
+	p->started_at = (uint64_t)time(NULL);
+	p->running = true;
+	p->pid = pid;
+	p->locks = locks;
+	tell_process(s, role);
 }
 
 static void
@@ -139,8 +209,8 @@ on_net_ready(void *ctx, struct ipc_net_ready *m)
 {
 	struct service *s = ctx;
 
-	(void)m;
 	ipc_set_running(s->net.channel);
+	service_is_running(s, IPC_NET, s->net.pid, m->locks);
 }
 
 static void
@@ -148,8 +218,11 @@ on_control_ready(void *ctx, struct ipc_control_ready *m)
 {
 	struct service *s = ctx;
 
-	(void)m;
 	ipc_set_running(s->control.channel);
+	service_is_running(s, IPC_CONTROL, s->control.pid, m->locks);
+	/* A new one knows nothing of the others. */
+	tell_process(s, IPC_PARENT);
+	tell_process(s, IPC_NET);
 }
 
 /* The only thing the parent asks of the portal's answer. */
@@ -189,12 +262,30 @@ on_control_fatal(void *ctx, struct ipc_control_fatal *m)
 	s->fatal_status = m->status;
 }
 
+static void
+on_net_accuses(void *ctx, struct ipc_net_accuses *m)
+{
+	struct service *s = ctx;
+
+	strlcpy(s->accused_control, m->what, sizeof(s->accused_control));
+}
+
+static void
+on_control_accuses(void *ctx, struct ipc_control_accuses *m)
+{
+	struct service *s = ctx;
+
+	strlcpy(s->accused_net, m->what, sizeof(s->accused_net));
+}
+
 static const struct ipc_handlers net_handlers = {
 	.net_ready = on_net_ready,
+	.net_accuses = on_net_accuses,
 };
 
 static const struct ipc_handlers control_handlers = {
 	.control_ready = on_control_ready,
+	.control_accuses = on_control_accuses,
 	.tun_configure = on_tun_configure,
 	.control_fatal = on_control_fatal,
 };
@@ -204,6 +295,19 @@ service_dispatch(struct service *s, struct worker *w)
 {
 	return ipc_dispatch(w->channel,
 	    w->role == IPC_NET ? &net_handlers : &control_handlers, s);
+}
+
+void
+service_forget(struct service *s, const struct worker *w)
+{
+	s->process[w->role].running = false;
+	tell_process(s, w->role);
+	if (w->role == IPC_NET) {
+		s->accused_net[0] = '\0';
+		return;
+	}
+	s->accused_control[0] = '\0';
+	s->intent = false;
 }
 
 void
@@ -221,8 +325,7 @@ service_turn(struct service *s, struct mono now)
 		s->fatal_status = 1;
 		return;
 	}
-	/* A worker that is gone has its end told by the kernel. */
-	if (s->control.channel != NULL)
+	if (s->control.channel != NULL && ipc_is_running(s->control.channel))
 		(void)ipc_send_tun_configured(s->control.channel, &m);
 }
 

@@ -15,11 +15,23 @@
 #include "parent/roles.h"
 #include "parent/sockets.h"
 #include "parent/tun.h"
+#include "parent/window.h"
 
 /* At least this long between two changes of the tunnel's addresses. */
 #define TUN_CONFIGURE_INTERVAL_MS 1000
 
+/* What is told of a process when an operator asks. */
+struct process {
+	uid_t uid; /* that it has once it is running */
+	bool running;
+	pid_t pid;
+	unsigned locks; /* enum sandbox_lock */
+	unsigned restarts;
+	uint64_t started_at; /* unix seconds; 0: it has never run */
+};
+
 struct service {
+	struct process process[3]; /* by enum ipc_process */
 	struct worker net, control;
 	struct network *network;
 	/* The last intent of control-worker, until it has been carried out. */
@@ -28,6 +40,8 @@ struct service {
 	struct mono not_before;
 	/* Why the daemon has to end, as an exit status; 0: it need not. */
 	int fatal_status;
+	/* What a worker says that the other has done, for the supervisor. */
+	char accused_net[256], accused_control[256];
 };
 
 /* Both ends of the workers' own channel, which the parent keeps. */
@@ -40,17 +54,28 @@ struct net_hand_over {
 	const struct tun *tun;
 	const struct udp_sockets *udp;
 	int peer;
+	uint32_t epoch;
+	const struct window *window;
 };
 
 struct control_hand_over {
-	struct options *options; /* its token is wiped */
+	const struct options *options;
 	const struct identity *identity;
 	int ca_bundle, resolv_conf, hosts; /* read-only descriptors */
 	int peer;
+	uint32_t epoch;
+	const struct window *window;
 };
 
 int peer_pair_open(struct peer_pair *);
 void peer_pair_close(struct peer_pair *);
+
+/*
+ * Tells the other worker, if there is one, that this one is about to be made.
+ * It has to know before the new one says a word: -1 with errno when it does not
+ * take the message at once.
+ */
+int service_announce(struct service *, enum ipc_process role, uint32_t epoch);
 
 /* Everything up to START. -1 with errno. */
 int service_hand_over_net(struct service *, const struct net_hand_over *);
@@ -59,6 +84,11 @@ int service_hand_over_control(
 
 /* Receives one message of the worker, and does what it asks for. */
 enum ipc_result service_dispatch(struct service *, struct worker *);
+/* This process runs, with these locks, from now on. */
+void service_is_running(
+    struct service *, enum ipc_process, pid_t, unsigned locks);
+/* Its end: what it asked for and what it was accused of is forgotten. */
+void service_forget(struct service *, const struct worker *);
 /* Carries out an intent that had to wait. */
 void service_turn(struct service *, struct mono now);
 /* When service_turn() is wanted next. */

@@ -33,6 +33,8 @@
 #include "parent/supervise.h"
 #include "parent/sysctl.h"
 #include "parent/tun.h"
+#include "parent/violation.h"
+#include "parent/window.h"
 
 #define NET_USER     "_posternnet"
 #define CONTROL_USER "_posternctl"
@@ -61,10 +63,12 @@ struct daemon {
 	struct nat *nat;
 	struct peer_pair pair;
 	struct service service;
+	struct window window;
+	uint32_t epoch;    /* of the last start of a worker */
 	uid_t control_uid; /* (uid_t)-1: the workers share ours */
 	gid_t control_gid;
 	int ca_bundle, resolv_conf, hosts;
-	int signals;
+	int signals, kernel_log;
 };
 
 static bool
@@ -107,6 +111,8 @@ find_users(struct daemon *d)
 	gid_t net_gid;
 
 	d->control_uid = (uid_t)-1;
+	for (size_t i = 0; i < 3; i++)
+		d->service.process[i].uid = geteuid();
 	if (geteuid() != 0) {
 		log_info("not started as root: the workers keep the uid %u",
 		    (unsigned)geteuid());
@@ -117,6 +123,8 @@ find_users(struct daemon *d)
 	if (net_uid == d->control_uid)
 		fatalx("the users " NET_USER " and " CONTROL_USER
 		       " must not share an id");
+	d->service.process[IPC_NET].uid = net_uid;
+	d->service.process[IPC_CONTROL].uid = d->control_uid;
 }
 
 static int
@@ -200,6 +208,7 @@ prepare(struct daemon *d)
 	make_spool(d);
 	if ((d->signals = supervise_signals()) == -1)
 		fatal("cannot wait for signals");
+	d->kernel_log = violation_open();
 }
 
 static void
@@ -254,18 +263,29 @@ open_network(struct daemon *d, char *why, size_t why_size)
 	}
 	tun_set_offload(&d->tun, true);
 	d->nat = nat_install(&nat, why, why_size);
-	return d->nat == NULL ? -1 : 0;
+	if (d->nat == NULL)
+		return -1;
+	return window_open(&d->window, &d->options, why, why_size);
 }
 
 static int
-hand_over(struct daemon *d)
+hand_over_net(struct daemon *d)
 {
 	const struct net_hand_over net = {
 		.options = &d->options,
 		.tun = &d->tun,
 		.udp = &d->udp,
 		.peer = d->pair.net,
+		.epoch = d->epoch,
+		.window = &d->window,
 	};
+
+	return service_hand_over_net(&d->service, &net);
+}
+
+static int
+hand_over_control(struct daemon *d)
+{
 	const struct control_hand_over control = {
 		.options = &d->options,
 		.identity = &d->identity,
@@ -273,39 +293,11 @@ hand_over(struct daemon *d)
 		.resolv_conf = d->resolv_conf,
 		.hosts = d->hosts,
 		.peer = d->pair.control,
+		.epoch = d->epoch,
+		.window = &d->window,
 	};
 
-	if (service_hand_over_net(&d->service, &net) == -1)
-		return -1;
 	return service_hand_over_control(&d->service, &control);
-}
-
-static int
-start_workers(struct daemon *d, char *why, size_t why_size)
-{
-	if (peer_pair_open(&d->pair) == -1 ||
-	    worker_start(&d->service.net, IPC_NET) == -1 ||
-	    worker_start(&d->service.control, IPC_CONTROL) == -1) {
-		snprintf(why, why_size, "cannot start the workers: %s",
-		    strerror(errno));
-		return -1;
-	}
-	/* A worker that died already is found, with its reason, by the loop. */
-	if (hand_over(d) == -1 && errno != EPIPE) {
-		snprintf(why, why_size, "cannot hand over to the workers: %s",
-		    strerror(errno));
-		return -1;
-	}
-	options_wipe_token(&d->options);
-	close_files(d);
-	return 0;
-}
-
-static void
-on_ready(void)
-{
-	parent_confine();
-	setproctitle("parent [2 workers, " TUN_NAME " up]");
 }
 
 static void
@@ -318,12 +310,93 @@ end_worker(struct worker *w)
 	worker_close(w);
 }
 
+/* Each start is an epoch, of which the other worker knows before it begins. */
+static int
+start_worker(struct daemon *d, enum ipc_process role)
+{
+	struct service *s = &d->service;
+	struct worker *w = role == IPC_NET ? &s->net : &s->control;
+	int saved;
+
+	if (service_announce(s, role, ++d->epoch) == -1 ||
+	    worker_start(w, role) == -1)
+		return -1;
+	/* One that died already is found, with its reason, by the loop. */
+	if ((role == IPC_NET ? hand_over_net(d) : hand_over_control(d)) == 0 ||
+	    errno == EPIPE)
+		return 0;
+	saved = errno;
+	end_worker(w);
+	errno = saved;
+	return -1;
+}
+
+static int
+start_workers(struct daemon *d, char *why, size_t why_size)
+{
+	if (peer_pair_open(&d->pair) == 0 && start_worker(d, IPC_NET) == 0 &&
+	    start_worker(d, IPC_CONTROL) == 0)
+		return 0;
+	snprintf(
+	    why, why_size, "cannot start the workers: %s", strerror(errno));
+	return -1;
+}
+
+/* Files that are replaced by others of the same name have to be opened anew. */
+static void
+open_again(int *fd, const char *path, bool optional)
+{
+	int now = open_file(path, optional);
+
+	if (now == -1) {
+		log_warn("cannot open %s again; it is used as it was", path);
+		return;
+	}
+	close(*fd);
+	*fd = now;
+}
+
+static int
+restart_worker(void *ctx, enum ipc_process role)
+{
+	struct daemon *d = ctx;
+
+	if (role == IPC_CONTROL) {
+		open_again(&d->resolv_conf, RESOLV_CONF, false);
+		open_again(&d->hosts, HOSTS, true);
+		open_again(&d->ca_bundle, d->options.ca_file, false);
+	}
+	return start_worker(d, role);
+}
+
+static void
+on_ready(void *ctx)
+{
+	static const struct sandbox_profile *const workers[] = {
+		&net_worker_profile,
+		&control_worker_profile,
+	};
+	struct daemon *d = ctx;
+
+	service_is_running(
+	    &d->service, IPC_PARENT, getpid(), parent_confine(workers, 2));
+}
+
+static void
+on_changed(void *ctx, unsigned workers)
+{
+	(void)ctx;
+	setproctitle("parent [%u worker%s, " TUN_NAME " up]", workers,
+	    workers == 1 ? "" : "s");
+}
+
 /* The reverse of what was set up, as far as that got. */
 static void
 take_back(struct daemon *d)
 {
 	end_worker(&d->service.net);
 	end_worker(&d->service.control);
+	window_close(&d->window);
 	peer_pair_close(&d->pair);
 	nat_remove(d->nat);
 	if (d->service.network != NULL)
@@ -338,6 +411,15 @@ take_back(struct daemon *d)
 static int
 run(struct daemon *d)
 {
+	const struct supervision how = {
+		.service = &d->service,
+		.signals = d->signals,
+		.kernel_log = d->kernel_log,
+		.ctx = d,
+		.ready = on_ready,
+		.changed = on_changed,
+		.start = restart_worker,
+	};
 	char why[512] = "";
 	int status = 1;
 
@@ -345,7 +427,7 @@ run(struct daemon *d)
 	    start_workers(d, why, sizeof(why)) == -1)
 		log_error("%s", why);
 	else
-		status = supervise(&d->service, d->signals, on_ready);
+		status = supervise(&how);
 	take_back(d);
 	if (status == 0)
 		log_info("Goodbye!");
@@ -357,11 +439,13 @@ daemon_init(struct daemon *d)
 {
 	*d = (struct daemon){
 		.pair = { -1, -1 },
+		.window = WINDOW_CLOSED,
 		.control_uid = (uid_t)-1,
 		.ca_bundle = -1,
 		.resolv_conf = -1,
 		.hosts = -1,
 		.signals = -1,
+		.kernel_log = -1,
 		.service.net.log_fd = -1,
 		.service.control.log_fd = -1,
 	};

@@ -111,6 +111,19 @@ set_ca_file(struct options *o, const char *value)
 }
 
 static bool
+set_ctl_socket(struct options *o, const char *value)
+{
+	o->ctl_socket = value;
+	return *value != '\0';
+}
+
+static bool
+set_health(struct options *o, const char *value)
+{
+	return endpoint_parse(value, &o->health);
+}
+
+static bool
 set_threads(struct options *o, const char *value)
 {
 	long n;
@@ -165,15 +178,6 @@ check_bool(struct options *o, const char *value)
 }
 
 static bool
-check_endpoint(struct options *o, const char *value)
-{
-	struct endpoint e;
-
-	(void)o;
-	return endpoint_parse(value, &e);
-}
-
-static bool
 check_exporter(struct options *o, const char *value)
 {
 	(void)o;
@@ -223,8 +227,10 @@ static const struct setting settings[] = {
 	    false },
 	{ "flow-logs", "FIREZONE_FLOW_LOGS", check_bool, boolean, 0, true,
 	    true },
-	{ "health-check-addr", "HEALTH_CHECK_ADDR", check_endpoint,
-	    "an address such as 0.0.0.0:8080", 0, false, true },
+	{ "health-check-addr", "HEALTH_CHECK_ADDR", set_health,
+	    "an address such as 0.0.0.0:8080", 0, false, false },
+	{ "ctl-socket", "POSTERN_CTL_SOCKET", set_ctl_socket, "a file name", 0,
+	    false, false },
 	{ "metrics", "FIREZONE_METRICS", check_exporter,
 	    "stdout, otel-collector or sentry", 0, false, true },
 	{ "otlp-grpc-endpoint", "OTLP_GRPC_ENDPOINT", check_text, "host:port",
@@ -275,8 +281,12 @@ print_help(void)
 	    "  -m, --max-partition-time T   end after this long without "
 	    "portal (1d)\n"
 	    "      --ca-file FILE           trusted certificates\n"
+	    "      --ctl-socket FILE        for posternctl "
+	    "(/run/postern/postern.sock)\n"
 	    "      --expose-host            clients may reach this host "
 	    "itself\n"
+	    "      --health-check-addr A    health and metrics "
+	    "(0.0.0.0:8080)\n"
 	    "      --log-format FORMAT      human or json\n"
 	    "      --no-check               skip the test of privileges\n"
 	    "      --no-inc-buf             leave net.core.*mem_max alone\n"
@@ -410,6 +420,8 @@ options_parse(
 	*o = (struct options){
 		.api_url = "wss://api.firezone.dev",
 		.ca_file = "/etc/ssl/certs/ca-certificates.crt",
+		.ctl_socket = "/run/postern/postern.sock",
+		.health = { ip_v4(0, 0, 0, 0), 8080 },
 		.threads = 1,
 		.max_partition_ms = UINT64_C(24) * 60 * 60 * 1000,
 		.log_level = LOG_LEVEL_INFO,

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/address.h"
 #include "common/log.h"
 
 #define TOKEN_MAX          4096
@@ -25,6 +26,8 @@ struct options {
 	const char *name; /* NULL: derived */
 	const char *id;   /* NULL: derived */
 	const char *ca_file;
+	const char *ctl_socket;
+	struct endpoint health; /* where to answer health checks */
 	bool no_check;
 	bool no_inc_buf;
 	bool no_masquerade;
@@ -51,7 +54,9 @@ enum options_result options_parse(
 
 /*
  * Copies the token from argv, FIREZONE_TOKEN or the systemd credential of that
- * name, without its white space, and wipes the first two. -1 with why.
+ * name, without its white space, and wipes the first two. The copy is in memory
+ * that is neither swapped out nor dumped: a control-worker that is started
+ * again needs it. -1 with why.
  */
 int options_take_token(struct options *, char *why, size_t why_size);
 void options_wipe_token(struct options *);

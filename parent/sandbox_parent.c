@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <string.h>
 #include <sys/capability.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -20,13 +22,6 @@
 	{                                                   \
 		.syscall = SCMP_SYS(name), .reason = (why), \
 	}
-#define ALLOW_IF(name, why, argument_, op_, value)          \
-	{                                                   \
-		.syscall = SCMP_SYS(name), .reason = (why), \
-		.argument = { { .index = (argument_) + 1,   \
-		    .op = SCMP_CMP_##op_,                   \
-		    .a = (value) } },                       \
-	}
 #define ALLOW_WITHOUT(name, why, argument_, mask)           \
 	{                                                   \
 		.syscall = SCMP_SYS(name), .reason = (why), \
@@ -35,9 +30,18 @@
 		    .a = (mask),                            \
 		    .b = 0 } },                             \
 	}
-#define REFUSE(name, why, error_)                                              \
-	{                                                                      \
-		.syscall = SCMP_SYS(name), .reason = (why), .error = (error_), \
+/* What is executable comes from a file and is not writable. */
+#define ALLOW_CODE(name, why)                                  \
+	{                                                      \
+		.syscall = SCMP_SYS(name), .reason = (why),    \
+		.argument = { { .index = 2 + 1,                \
+				  .op = SCMP_CMP_MASKED_EQ,    \
+				  .a = PROT_EXEC | PROT_WRITE, \
+				  .b = PROT_EXEC },            \
+			{ .index = 3 + 1,                      \
+			    .op = SCMP_CMP_MASKED_EQ,          \
+			    .a = MAP_ANONYMOUS,                \
+			    .b = 0 } },                        \
 	}
 
 static const struct sandbox_rule rules[] = {
@@ -49,8 +53,6 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(recvmsg, "messages of workers, answers of netlink"),
 	ALLOW(sendmsg, "messages to workers, requests to netlink"),
 	ALLOW(sendto, "requests to netlink"),
-	ALLOW_IF(fcntl, "a queued message keeps its descriptor", 1, EQ,
-	    F_DUPFD_CLOEXEC),
 	ALLOW(write, "the log; kernel settings taken back"),
 	ALLOW(pread64, "kernel settings taken back"),
 	ALLOW(pwrite64, "kernel settings taken back"),
@@ -64,12 +66,12 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(setsockopt, "room for a large request of libnftables"),
 	ALLOW(getsockopt, "room for a large request of libnftables"),
 	ALLOW(pselect6, "libnftables waits for answers"),
-	REFUSE(openat, "look-ups of names by libraries", EACCES),
 	/* The C library. */
 	ALLOW(brk, "memory"),
-	ALLOW_WITHOUT(mmap, "memory, never executable", 2, PROT_EXEC),
+	ALLOW_WITHOUT(mmap, "memory", 2, PROT_EXEC),
 	ALLOW_WITHOUT(mprotect, "memory, never executable", 2, PROT_EXEC),
 	ALLOW(munmap, "memory"),
+	ALLOW(munlock, "the token's memory, at the end"),
 	ALLOW(mremap, "memory"),
 	ALLOW(madvise, "memory"),
 	ALLOW(getrandom, "key of the memory allocator"),
@@ -83,13 +85,129 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(rt_sigreturn, "signals"),
 	ALLOW(restart_syscall, "after a stop and continue"),
 	ALLOW(exit_group, "the end"),
+	/*
+	 * To make a worker again. Filters are inherited: all that a worker
+	 * calls until it loads its own has to be here as well. Paths cannot be
+	 * compared by a filter; what bounds them is that the parent takes none
+	 * from anybody.
+	 */
+	ALLOW(
+	    openat, "resolv.conf, hosts, CA bundle; loader, users, /dev/null"),
+	ALLOW(socketpair, "channel and log of a worker"),
+	ALLOW_WITHOUT(clone, "fork: neither thread nor namespace", 0,
+	    CLONE_VM | CLONE_FILES | CLONE_NEWUSER | CLONE_NEWPID),
+	ALLOW(prctl, "death signal, name, dumpable, no new privileges"),
+	ALLOW(getppid, "whether the parent is still there"),
+	ALLOW(fcntl, "descriptors in their places, queued descriptors"),
+	ALLOW(dup2, "descriptors in their places"),
+	ALLOW(dup3, "dup2(2) where the machine has no other"),
+	ALLOW(close_range, "no other descriptor for a worker"),
+	ALLOW(execve, "this very program"),
+	/* The loader and the libraries as they start. */
+	ALLOW_CODE(mmap, "libraries"),
+	ALLOW(access, "loader"),
+	ALLOW(faccessat, "loader"),
+	ALLOW(fstat, "loader, files of users"),
+	ALLOW(newfstatat, "loader, files of users"),
+	ALLOW(statx, "loader, files of users"),
+	ALLOW(statfs, "libraries look what there is"),
+	ALLOW(lseek, "files of users"),
+	ALLOW(readlink, "where the program lies"),
+	ALLOW(readlinkat, "where the program lies"),
+	ALLOW(getcwd, "where the program was started"),
+	ALLOW(uname, "libraries look for the kernel"),
+	ALLOW(sysinfo, "qsort(3) looks for memory"),
+	ALLOW(sched_getaffinity, "libraries count processors"),
+	ALLOW(arch_prctl, "C library"),
+	ALLOW(set_tid_address, "C library"),
+	ALLOW(set_robust_list, "C library"),
+	ALLOW(rseq, "C library"),
+	ALLOW(sigaltstack, "C library"),
+	ALLOW(prlimit64, "C library; limits of a worker"),
+	ALLOW(getrlimit, "C library"),
+	ALLOW(setrlimit, "limits of a worker"),
+	ALLOW(eventfd2, "libuv's loop"),
+	ALLOW(epoll_create1, "libuv's loop"),
+	ALLOW(pipe2, "libuv's loop"),
+	ALLOW(ioctl, "libuv; settings of the TUN device"),
+	ALLOW(socket, "users by nscd or systemd; Landlock's test"),
+	ALLOW(connect, "users by nscd or systemd"),
+	ALLOW(bind, "users by systemd"),
+	ALLOW(getdents64, "users by systemd"),
+	/* What a worker gives away, in the order of common/sandbox.c. */
+	ALLOW(getuid, "who it is"),
+	ALLOW(geteuid, "who it is"),
+	ALLOW(getgid, "who it is"),
+	ALLOW(getegid, "who it is"),
+	ALLOW(unshare, "namespaces"),
+	ALLOW(mount, "empty root"),
+	ALLOW(pivot_root, "empty root"),
+	ALLOW(umount2, "empty root"),
+	ALLOW(chdir, "empty root"),
+	ALLOW(chroot, "empty root where mounts are refused"),
+	ALLOW(mkdir, "empty root where mounts are refused"),
+	ALLOW(mkdirat, "empty root where mounts are refused"),
+	ALLOW(rmdir, "empty root where mounts are refused"),
+	ALLOW(unlinkat, "the same; posternctl's socket at the end"),
+	ALLOW(setgroups, "user"),
+	ALLOW(setresgid, "user"),
+	ALLOW(setresuid, "user"),
+	ALLOW(capget, "capabilities"),
+	ALLOW(capset, "capabilities"),
+	ALLOW(landlock_create_ruleset, "Landlock"),
+	ALLOW(landlock_add_rule, "Landlock"),
+	ALLOW(landlock_restrict_self, "Landlock"),
+	ALLOW(seccomp, "its own filter"),
+#ifdef POSTERN_SANITIZE
+	ALLOW(open, "run-time library of a sanitizer, as it starts"),
+	ALLOW(personality, "run-time library of a sanitizer, as it starts"),
+#endif
 };
 
-const struct sandbox_profile parent_profile = {
-	.process = "parent",
-	.rules = rules,
-	.rule_count = sizeof(rules) / sizeof(*rules),
-};
+static bool
+same_arguments(const struct sandbox_rule *a, const struct sandbox_rule *b)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (a->argument[i].index != b->argument[i].index ||
+		    a->argument[i].op != b->argument[i].op ||
+		    a->argument[i].a != b->argument[i].a ||
+		    a->argument[i].b != b->argument[i].b)
+			return false;
+	return true;
+}
+
+/* Whether the list says already what the rule does, or more. */
+static bool
+covers(const struct sandbox_rule *list, size_t count,
+    const struct sandbox_rule *rule)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].syscall == rule->syscall &&
+		    (list[i].argument[0].index == 0 || rule->error != 0 ||
+			same_arguments(&list[i], rule)))
+			return true;
+	return false;
+}
+
+size_t
+parent_rules(const struct sandbox_profile *const workers[], size_t count,
+    struct sandbox_rule to[PARENT_RULES_MAX])
+{
+	size_t n = sizeof(rules) / sizeof(*rules);
+
+	memcpy(to, rules, sizeof(rules));
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < workers[i]->rule_count; j++) {
+			const struct sandbox_rule *rule = &workers[i]->rules[j];
+
+			if (covers(to, n, rule))
+				continue;
+			if (n == PARENT_RULES_MAX)
+				fatalx("internal error: too many rules");
+			to[n++] = *rule;
+		}
+	return n;
+}
 
 static const cap_value_t kept[] = {
 	CAP_NET_ADMIN, /* addresses, routes, rules, nftables */
@@ -148,9 +266,17 @@ cut_capabilities(void)
 		fatal("cannot clear the ambient capabilities");
 }
 
-void
-parent_confine(void)
+unsigned
+parent_confine(const struct sandbox_profile *const workers[], size_t count)
 {
+	struct sandbox_rule all[PARENT_RULES_MAX];
+	const struct sandbox_profile profile = {
+		.process = "parent",
+		.rules = all,
+		.rule_count = parent_rules(workers, count, all),
+	};
+	const unsigned locks = SANDBOX_CAPABILITIES | SANDBOX_NOT_DUMPABLE |
+	    SANDBOX_NO_NEW_PRIVS | SANDBOX_SECCOMP;
 	char text[160];
 
 	cut_bounding_set();
@@ -158,9 +284,7 @@ parent_confine(void)
 	if (prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) == -1 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == -1)
 		fatal("cannot refuse new privileges");
-	sandbox_filter(&parent_profile);
-	log_info("confined: %s",
-	    sandbox_describe(SANDBOX_CAPABILITIES | SANDBOX_NOT_DUMPABLE |
-		    SANDBOX_NO_NEW_PRIVS | SANDBOX_SECCOMP,
-		text, sizeof(text)));
+	sandbox_filter(&profile);
+	log_info("confined: %s", sandbox_describe(locks, text, sizeof(text)));
+	return locks;
 }

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "parent/restart.h"
+#include "parent/violation.h"
 
 /* Measured in the time a slow machine needs, not a good one. */
 #define START_MS 30000
@@ -20,19 +22,31 @@
 #define LEFT_BEHIND_MAX 4096
 
 enum phase {
-	STARTING,
+	STARTING, /* for the first time */
 	RUNNING,
 	STOPPING,
 };
 
-struct supervisor {
-	struct service *service;
-	int signals;
-	enum phase phase;
-	struct mono deadline; /* of the phase */
-	struct mono lost;     /* a worker without channel must have ended */
-	int status;
+/* A worker, and what is to become of it. */
+struct post {
+	struct worker *worker;
+	struct restart restart;
+	struct mono ready_by; /* MONO_NEVER: it is, or there is none */
+	struct mono lost;     /* without channel, it must have ended */
 };
+
+struct supervisor {
+	const struct supervision *how;
+	struct service *service;
+	enum phase phase;
+	struct mono deadline; /* of the end */
+	unsigned ready;       /* workers */
+	int status;
+	struct post posts[2];
+};
+
+#define FOREACH_POST(p, s) \
+	for (struct post *p = (s)->posts; p < (s)->posts + 2; p++)
 
 int
 supervise_signals(void)
@@ -69,23 +83,23 @@ stop(struct supervisor *s, int status)
 	s->phase = STOPPING;
 	s->status = status;
 	s->deadline = mono_add_ms(mono_now(), STOP_MS);
-	stop_worker(&s->service->net);
-	stop_worker(&s->service->control);
+	FOREACH_POST(p, s)
+	stop_worker(p->worker);
 }
 
 static void
-kill_both(struct supervisor *s)
+kill_all(struct supervisor *s)
 {
-	worker_kill(&s->service->net);
-	worker_kill(&s->service->control);
+	FOREACH_POST(p, s)
+	worker_kill(p->worker);
 }
 
+/* The rest follows from its death. */
 static void
 punish(struct supervisor *s, struct worker *w, const char *what)
 {
 	log_error("%s breaks the rules and is ended: %s", worker_name(w), what);
 	worker_kill(w);
-	stop(s, 1);
 	s->status = 1;
 }
 
@@ -97,8 +111,10 @@ close_channel(struct worker *w)
 }
 
 static void
-receive(struct supervisor *s, struct worker *w, unsigned max)
+receive(struct supervisor *s, struct post *p, unsigned max)
 {
+	struct worker *w = p->worker;
+
 	while (max-- > 0 && w->channel != NULL) {
 		switch (service_dispatch(s->service, w)) {
 		case IPC_HANDLED:
@@ -108,8 +124,9 @@ receive(struct supervisor *s, struct worker *w, unsigned max)
 		case IPC_CLOSED:
 			/* Its end, if that is it, is told by the kernel. */
 			close_channel(w);
-			s->lost = mono_add_ms(mono_now(), LOST_MS);
+			p->lost = mono_add_ms(mono_now(), LOST_MS);
 			return;
+		case IPC_EARLY:
 		case IPC_VIOLATION:
 			punish(s, w, ipc_violation(w->channel));
 			close_channel(w);
@@ -126,17 +143,29 @@ relay_log(struct supervisor *s, struct worker *w, unsigned max)
 }
 
 static void
-report_end(struct supervisor *s, const struct worker *w, int status)
+report_violation(struct supervisor *s, const struct worker *w, pid_t pid)
+{
+	int number = violation_syscall(s->how->kernel_log, pid);
+
+	s->status = 1;
+	if (number == -1)
+		log_error("sandbox violation in %s (an audit log may have the "
+			  "number of the syscall)",
+		    worker_name(w));
+	else
+		log_error("sandbox violation in %s (syscall %d)",
+		    worker_name(w), number);
+}
+
+static void
+report_end(struct supervisor *s, const struct worker *w, pid_t pid, int status)
 {
 	char text[WORKER_END_MAX];
 	bool expected = w->killed || (s->phase == STOPPING && status == 0);
 
-	if (worker_violated_sandbox(status)) {
-		log_error("sandbox violation in %s: it made a system call that "
-			  "its filter forbids; an audit log has its number",
-		    worker_name(w));
-		s->status = 1;
-	} else if (expected)
+	if (worker_violated_sandbox(status))
+		report_violation(s, w, pid);
+	else if (expected)
 		log_debug(
 		    "%s %s", worker_name(w), worker_describe_end(status, text));
 	else if (s->phase == STOPPING)
@@ -147,29 +176,57 @@ report_end(struct supervisor *s, const struct worker *w, int status)
 		    "%s %s", worker_name(w), worker_describe_end(status, text));
 }
 
+/* It is dead: when there shall be another one. */
+static void
+plan(struct supervisor *s, struct post *p)
+{
+	struct mono now = mono_now();
+
+	p->ready_by = p->lost = MONO_NEVER;
+	if (!restart_died(&p->restart, now)) {
+		log_error("%s has died %d times in a row: giving up",
+		    worker_name(p->worker), RESTART_DEATHS_MAX);
+		stop(s, 1);
+		return;
+	}
+	if (mono_due(p->restart.at, now))
+		log_info("starting %s again", worker_name(p->worker));
+	else
+		log_info("starting %s again in %lld s", worker_name(p->worker),
+		    (long long)(mono_ms_between(now, p->restart.at) / 1000));
+}
+
 /* What it said last comes before what became of it. */
 static void
-bury(struct supervisor *s, struct worker *w, int status)
+bury(struct supervisor *s, struct post *p, pid_t pid, int status)
 {
+	struct worker *w = p->worker;
+
 	relay_log(s, w, LEFT_BEHIND_MAX);
-	receive(s, w, LEFT_BEHIND_MAX);
-	report_end(s, w, status);
+	receive(s, p, LEFT_BEHIND_MAX);
+	report_end(s, w, pid, status);
 	worker_close(w);
+	service_forget(s->service, w);
+	if (s->service->fatal_status != 0)
+		stop(s, s->service->fatal_status);
+	else if (s->phase == STARTING)
+		stop(s, 1);
 	if (s->phase != STOPPING)
-		stop(s,
-		    s->service->fatal_status != 0 ? s->service->fatal_status
-						  : 1);
+		plan(s, p);
 }
 
 static void
 reap(struct supervisor *s, bool wait)
 {
-	struct worker *workers[] = { &s->service->net, &s->service->control };
 	int status;
 
-	for (size_t i = 0; i < 2; i++)
-		if (worker_reap(workers[i], wait, &status))
-			bury(s, workers[i], status);
+	FOREACH_POST(p, s)
+	{
+		const pid_t pid = p->worker->pid;
+
+		if (worker_reap(p->worker, wait, &status))
+			bury(s, p, pid, status);
+	}
 }
 
 static void
@@ -177,14 +234,14 @@ on_signals(struct supervisor *s)
 {
 	struct signalfd_siginfo info;
 
-	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
+	while (read(s->how->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD) {
 			reap(s, false);
 			continue;
 		}
 		if (s->phase == STOPPING) {
 			log_info("another signal: ending at once");
-			kill_both(s);
+			kill_all(s);
 			continue;
 		}
 		log_info("ending on signal %u", info.ssi_signo);
@@ -199,33 +256,70 @@ is_ready(const struct worker *w)
 }
 
 static void
-on_deadline(struct supervisor *s)
+on_stop_deadline(struct supervisor *s)
 {
-	if (s->phase == STARTING) {
-		log_error("%s has not become ready",
-		    is_ready(&s->service->net)
-			? worker_name(&s->service->control)
-			: worker_name(&s->service->net));
-		stop(s, 1);
-		kill_both(s);
-	} else if (s->phase == STOPPING) {
-		log_warnx("the workers take too long to end and are killed");
-		kill_both(s);
-		reap(s, true);
-	}
 	s->deadline = MONO_NEVER;
+	log_warnx("the workers take too long to end and are killed");
+	kill_all(s);
+	reap(s, true);
 }
 
-/* A worker that nobody can talk to any more is no use. */
 static void
-on_lost(struct supervisor *s)
+make_again(struct supervisor *s, struct post *p)
 {
-	struct worker *workers[] = { &s->service->net, &s->service->control };
+	const struct worker *w = p->worker;
 
-	s->lost = MONO_NEVER;
-	for (size_t i = 0; i < 2 && s->phase != STOPPING; i++)
-		if (workers[i]->pid != 0 && workers[i]->channel == NULL)
-			punish(s, workers[i], "it closed its channel");
+	restart_started(&p->restart);
+	if (s->how->start(s->how->ctx, w->role) == -1) {
+		log_warn("cannot start %s again", worker_name(w));
+		plan(s, p);
+	} else
+		p->ready_by = mono_add_ms(mono_now(), START_MS);
+}
+
+static void
+check_post(struct supervisor *s, struct post *p, struct mono now)
+{
+	struct worker *w = p->worker;
+	char *accused = w->role == IPC_NET ? s->service->accused_net
+					   : s->service->accused_control;
+
+	if (mono_due(p->restart.at, now))
+		make_again(s, p);
+	if (accused[0] != '\0' && w->pid != 0)
+		punish(s, w, accused);
+	accused[0] = '\0';
+	if (!mono_is_never(p->ready_by) && is_ready(w)) {
+		p->ready_by = MONO_NEVER;
+		restart_ready(&p->restart, now);
+	}
+	if (mono_due(p->ready_by, now)) {
+		p->ready_by = MONO_NEVER;
+		log_error("%s has not become ready", worker_name(w));
+		worker_kill(w);
+	}
+	/* A worker that nobody can talk to any more is no use. */
+	if (mono_due(p->lost, now)) {
+		p->lost = MONO_NEVER;
+		if (w->pid != 0 && w->channel == NULL)
+			punish(s, w, "it closed its channel");
+	}
+}
+
+static void
+count_ready(struct supervisor *s)
+{
+	unsigned ready = 0;
+
+	FOREACH_POST(p, s)
+	ready += is_ready(p->worker);
+	if (s->phase == STARTING && ready == 2) {
+		s->phase = RUNNING;
+		s->how->ready(s->how->ctx);
+	}
+	if (s->phase == RUNNING && ready != s->ready)
+		s->how->changed(s->how->ctx, ready);
+	s->ready = ready;
 }
 
 static struct pollfd
@@ -241,24 +335,27 @@ channel_poll(const struct worker *w)
 }
 
 static void
-serve(struct supervisor *s, struct worker *w, const struct pollfd *channel,
-    const struct pollfd *log)
+serve(struct supervisor *s, struct post *p, const struct pollfd fds[2])
 {
-	if (log->revents != 0)
+	struct worker *w = p->worker;
+
+	if (fds[1].revents != 0)
 		relay_log(s, w, RECORDS_PER_TURN);
-	if (channel->revents & POLLOUT && w->channel != NULL)
+	if (fds[0].revents & POLLOUT && w->channel != NULL)
 		(void)ipc_flush(w->channel);
-	if (channel->revents & (POLLIN | POLLHUP | POLLERR))
-		receive(s, w, MESSAGES_PER_TURN);
+	if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
+		receive(s, p, MESSAGES_PER_TURN);
 }
 
 static int
-timeout_ms(const struct supervisor *s)
+timeout_ms(struct supervisor *s)
 {
-	struct mono until = mono_min(
-	    mono_min(s->deadline, s->lost), service_deadline(s->service));
+	struct mono until = mono_min(s->deadline, service_deadline(s->service));
 	int64_t ms;
 
+	FOREACH_POST(p, s)
+	until = mono_min(
+	    mono_min(until, p->restart.at), mono_min(p->ready_by, p->lost));
 	if (mono_is_never(until))
 		return -1;
 	/* Rounded up, so as not to wake before it is due. */
@@ -275,7 +372,7 @@ turn(struct supervisor *s)
 		{ .fd = v->net.log_fd, .events = POLLIN },
 		channel_poll(&v->control),
 		{ .fd = v->control.log_fd, .events = POLLIN },
-		{ .fd = s->signals, .events = POLLIN },
+		{ .fd = s->how->signals, .events = POLLIN },
 	};
 	struct mono now;
 
@@ -284,8 +381,8 @@ turn(struct supervisor *s)
 			fatal("poll");
 		return;
 	}
-	serve(s, &v->net, &fds[0], &fds[1]);
-	serve(s, &v->control, &fds[2], &fds[3]);
+	serve(s, &s->posts[0], &fds[0]);
+	serve(s, &s->posts[1], &fds[2]);
 	if (fds[4].revents != 0)
 		on_signals(s);
 	now = mono_now();
@@ -293,31 +390,33 @@ turn(struct supervisor *s)
 		service_turn(v, now);
 	if (v->fatal_status != 0)
 		stop(s, v->fatal_status);
+	if (s->phase != STOPPING)
+		FOREACH_POST(p, s)
+	check_post(s, p, now);
+	count_ready(s);
 	if (mono_due(s->deadline, now))
-		on_deadline(s);
-	if (mono_due(s->lost, now))
-		on_lost(s);
+		on_stop_deadline(s);
 }
 
 int
-supervise(struct service *service, int signals, void (*ready)(void))
+supervise(const struct supervision *how)
 {
+	struct service *v = how->service;
 	struct supervisor s = {
-		.service = service,
-		.signals = signals,
+		.how = how,
+		.service = v,
 		.phase = STARTING,
-		.deadline = mono_add_ms(mono_now(), START_MS),
-		.lost = MONO_NEVER,
+		.deadline = MONO_NEVER,
+		.posts = { { .worker = &v->net }, { .worker = &v->control } },
 	};
 
-	while (service->net.pid != 0 || service->control.pid != 0) {
-		turn(&s);
-		if (s.phase == STARTING && is_ready(&service->net) &&
-		    is_ready(&service->control)) {
-			s.phase = RUNNING;
-			s.deadline = MONO_NEVER;
-			ready();
-		}
+	FOREACH_POST(p, &s)
+	{
+		restart_init(&p->restart);
+		p->ready_by = mono_add_ms(mono_now(), START_MS);
+		p->lost = MONO_NEVER;
 	}
+	while (s.phase != STOPPING || v->net.pid != 0 || v->control.pid != 0)
+		turn(&s);
 	return s.status;
 }

@@ -1,11 +1,26 @@
 /*
  * The parent's loop: waits for the workers and for signals, from the start of
- * the workers until both are gone.
+ * the workers until both are gone, and has a worker that died made again
+ * (restart.h). Until both have been ready once, a death is the end.
  */
 #ifndef PARENT_SUPERVISE_H
 #define PARENT_SUPERVISE_H
 
 #include "parent/ipc_parent.h"
+
+/* What the loop asks of main.c. */
+struct supervision {
+	struct service *service;
+	int signals;    /* of supervise_signals() */
+	int kernel_log; /* of violation_open() */
+	void *ctx;
+	/* Called once, when both have said READY. */
+	void (*ready)(void *ctx);
+	/* So many workers are ready now. */
+	void (*changed)(void *ctx, unsigned workers);
+	/* Makes a worker, and hands over. -1 with errno. */
+	int (*start)(void *ctx, enum ipc_process role);
+};
 
 /*
  * Blocks the signals that the loop reads and returns the descriptor; before
@@ -14,9 +29,9 @@
 int supervise_signals(void);
 
 /*
- * Runs until both workers have ended. ready() is called once, when both have
- * said READY. Returns the daemon's exit status.
+ * Runs until both workers, which have been started, have ended for good.
+ * Returns the daemon's exit status.
  */
-int supervise(struct service *, int signals, void (*ready)(void));
+int supervise(const struct supervision *);
 
 #endif /* PARENT_SUPERVISE_H */

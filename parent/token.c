@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +20,15 @@
 static char *
 copy_token(const char *from, const char *source, char *why, size_t why_size)
 {
-	char *token = calloc(1, TOKEN_MAX + 1);
+	/* Kept for as long as we live: locked, and left out of core dumps. */
+	char *token = sodium_init() == -1 ? NULL : sodium_malloc(TOKEN_MAX + 1);
 	size_t len = 0;
 
 	if (token == NULL) {
-		snprintf(why, why_size, "no memory");
+		snprintf(why, why_size, "no memory for the token");
 		return NULL;
 	}
+	sodium_memzero(token, TOKEN_MAX + 1);
 	for (; *from != '\0'; from++) {
 		if (isspace((unsigned char)*from))
 			continue;
@@ -43,8 +46,7 @@ copy_token(const char *from, const char *source, char *why, size_t why_size)
 	    "credential " TOKEN_NAME " used",
 	    source);
 fail:
-	explicit_bzero(token, TOKEN_MAX + 1);
-	free(token);
+	sodium_free(token);
 	return NULL;
 }
 
@@ -117,9 +119,6 @@ options_take_token(struct options *o, char *why, size_t why_size)
 void
 options_wipe_token(struct options *o)
 {
-	if (o->token == NULL)
-		return;
-	explicit_bzero(o->token, TOKEN_MAX + 1);
-	free(o->token);
+	sodium_free(o->token);
 	o->token = NULL;
 }

@@ -126,6 +126,7 @@ class ControlWorker:
         self.parent, parent_end = self._pair()
         self.log, log_end = self._pair()
         self.net, self.net_end = self._pair()
+        self.epoch = 1
         self.lines = []
         # High numbers first, lest one of the two takes the place of the other.
         high = [os.dup(fd) for fd in (parent_end.fileno(), log_end.fileno())]
@@ -150,7 +151,7 @@ class ControlWorker:
         self.tell_file("CONTROL_CA_BUNDLE", ca)
         self.tell_file("CONTROL_RESOLV_CONF", resolv_conf)
         self.tell_file("CONTROL_HOSTS", hosts)
-        self.tell("CONTROL_PEER", fd=self.net_end.fileno())
+        self.tell("CONTROL_PEER", fd=self.net_end.fileno(), epoch=self.epoch)
         self.tell("CONTROL_START")
 
     @staticmethod
@@ -168,7 +169,15 @@ class ControlWorker:
 
     def say(self, message, **values):
         """As net-worker."""
-        self._send(self.net, TABLE.encode(message, **values), None)
+        self.say_raw(TABLE.encode(message, **values))
+
+    def say_raw(self, data, epoch=None):
+        self._send(self.net, struct.pack(">I", epoch or self.epoch) + data, None)
+
+    def new_net_worker(self):
+        """As the parent does before it makes one."""
+        self.epoch += 1
+        self.tell("NET_STARTED", epoch=self.epoch)
 
     @staticmethod
     def _send(channel, data, fd):
@@ -189,6 +198,11 @@ class ControlWorker:
             if channel in ready:
                 data = channel.recv(65536)
                 assert data, f"the worker is gone:\n{self.text()}"
+                if channel is self.net:
+                    (epoch,) = struct.unpack_from(">I", data)
+                    data = data[4:]
+                    if epoch != self.epoch:
+                        continue
                 return TABLE.decode(data)
             if not ready:
                 raise TimeoutError(self.text())

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from control_worker import ControlWorker, Portal
+from control_worker import TABLE, ControlWorker, Portal
 from fake_portal import BINARY, CLOSE, PING, PONG, Listener
 
 CLIENT = "3abd725a-733b-4801-ac16-72f26cd98a24"
@@ -573,5 +573,25 @@ def test_interface_out_of_range_is_refused(online):
 
 def test_a_violation_by_net_worker_is_told(online):
     w, _ = online
-    w.net.send(hashlib.sha256(b"").digest())
-    assert "net-worker" in w.hear_parent("CONTROL_FATAL")["reason"]
+    w.say_raw(hashlib.sha256(b"").digest())
+    assert "net-worker" in w.hear_parent("CONTROL_ACCUSES")["what"]
+
+
+def test_an_epoch_that_nobody_announced_is_a_violation(online):
+    w, _ = online
+    w.say_raw(TABLE.encode("NO_RELAYS"), epoch=2)
+    assert "epoch 2" in w.hear_parent("CONTROL_ACCUSES")["what"]
+
+
+def test_a_new_net_worker_makes_it_join_again(listener, online):
+    w, _ = online
+    w.new_net_worker()
+    w.wait_log("net-worker is a new process")
+    # What the old one has left behind, malformed or not, goes unseen.
+    w.say_raw(TABLE.encode("PUBLIC_KEY", public_key=bytes(32)), epoch=1)
+    w.say_raw(b"garbage", epoch=1)
+    w.key(bytes(range(32, 64)))
+    again = listener.online()
+    again.push("init", INIT)
+    messages, _ = w.init()
+    assert "INTERFACE" in [name for name, _ in messages]

@@ -126,11 +126,20 @@ on_configured(void *ctx, struct ipc_tun_configured *m)
 	answer_v6 = m->v6;
 }
 
+static void
+ignore_process(void *ctx, struct ipc_process_status *m)
+{
+	(void)ctx;
+	(void)m;
+}
+
 static unsigned
 count_answers(void)
 {
-	static const struct ipc_handlers h = { .tun_configured =
-						   on_configured };
+	static const struct ipc_handlers h = {
+		.tun_configured = on_configured,
+		.process_status = ignore_process,
+	};
 
 	answers = 0;
 	while (ipc_dispatch(control, &h, NULL) == IPC_HANDLED)
@@ -261,11 +270,14 @@ static char story[256];
 	}
 TELL(net_peer, "peer")
 TELL(net_start, "start")
+TELL(net_counters, "counters")
 TELL(control_ca_bundle, "ca")
 TELL(control_resolv_conf, "resolv")
 TELL(control_hosts, "hosts")
 TELL(control_peer, "peer")
 TELL(control_start, "start")
+TELL(control_counters, "counters")
+TELL(control_health, "health")
 TELL(net_shutdown, "shutdown")
 TELL(control_shutdown, "shutdown")
 
@@ -316,11 +328,33 @@ tell_token(void *ctx, struct ipc_control_token *m)
 	strcat(story, "token ");
 }
 
+static void
+tell_ctl(void *ctx, struct ipc_control_ctl *m)
+{
+	(void)ctx;
+	assert_int_equal(m->uid, 1);
+	assert_int_equal(m->gid, 2);
+	strcat(story, "ctl ");
+}
+
+static void
+tell_process(void *ctx, struct ipc_process_status *m)
+{
+	char text[64];
+
+	(void)ctx;
+	snprintf(text, sizeof(text), "%s:%s:%u:%u ",
+	    ipc_process_name((enum ipc_process)m->process),
+	    m->running ? "runs" : "starts", m->locks, m->restarts);
+	strcat(story, text);
+}
+
 static const struct ipc_handlers telling = {
 	.net_settings = tell_settings,
 	.net_tun = tell_tun,
 	.net_udp = tell_udp,
 	.net_peer = tell_net_peer,
+	.net_counters = tell_net_counters,
 	.net_start = tell_net_start,
 	.net_shutdown = tell_net_shutdown,
 	.control_identity = tell_identity,
@@ -329,6 +363,10 @@ static const struct ipc_handlers telling = {
 	.control_resolv_conf = tell_control_resolv_conf,
 	.control_hosts = tell_control_hosts,
 	.control_peer = tell_control_peer,
+	.control_counters = tell_control_counters,
+	.control_health = tell_control_health,
+	.control_ctl = tell_ctl,
+	.process_status = tell_process,
 	.control_start = tell_control_start,
 	.control_shutdown = tell_control_shutdown,
 };
@@ -356,25 +394,47 @@ what_is_handed_over(void **state)
 	const struct udp_sockets udp = {
 		.v4 = { 0, 0 }, .v6 = { -1, -1 }, .count = 2, .port_v4 = 52625
 	};
-	const struct net_hand_over n = { &o, &tun, &udp, 0 };
-	const struct control_hand_over c = { &o, &i, 0, 0, 0, 0 };
+	char token[] = "secret";
+	const struct window window = {
+		.health = 0,
+		.ctl = 0,
+		.ctl_uid = 1,
+		.ctl_gid = 2,
+	};
+	const struct net_hand_over n = { &o, &tun, &udp, 0, 7, &window };
+	const struct control_hand_over c = { &o, &i, 0, 0, 0, 0, 7, &window };
 
 	(void)state;
-	o.token = calloc(1, TOKEN_MAX + 1);
-	assert_non_null(o.token);
-	strcpy(o.token, "secret");
+	o.token = token;
 	assert_int_equal(service_hand_over_net(&service, &n), 0);
 	assert_int_equal(service_hand_over_control(&service, &c), 0);
-	assert_null(o.token); /* wiped */
 	assert_string_equal(
-	    story_of(net), "settings tun0 tun1 udp0 udp1 peer start ");
-	assert_string_equal(
-	    story_of(control), "identity token ca resolv hosts peer start ");
+	    story_of(net), "settings tun0 tun1 udp0 udp1 peer counters start ");
+	assert_string_equal(story_of(control),
+	    "identity token ca resolv hosts peer counters health ctl "
+	    "start ");
 	become_ready();
+	(void)story_of(control);
 	assert_true(service_shut_down(&service.net));
 	assert_true(service_shut_down(&service.control));
 	assert_string_equal(story_of(net), "shutdown ");
 	assert_string_equal(story_of(control), "shutdown ");
+}
+
+/* control-worker knows at any time which processes there are. */
+static void
+processes_are_told(void **state)
+{
+	(void)state;
+	become_ready();
+	assert_string_equal(story_of(control),
+	    "control-worker:runs:0:0 parent:starts:0:0 net-worker:runs:0:0 ");
+	service_is_running(&service, IPC_PARENT, 1, 8);
+	assert_string_equal(story_of(control), "parent:runs:8:0 ");
+	service_forget(&service, &service.net);
+	assert_string_equal(story_of(control), "net-worker:starts:0:0 ");
+	service_is_running(&service, IPC_NET, 2, 3);
+	assert_string_equal(story_of(control), "net-worker:runs:3:1 ");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -390,6 +450,7 @@ main(void)
 		TEST(control_worker_gives_up),
 		TEST(net_worker_may_say_ready_only),
 		TEST(what_is_handed_over),
+		TEST(processes_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

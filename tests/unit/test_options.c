@@ -108,6 +108,7 @@ every_variable(void **state)
 		"FIREZONE_VALIDATE_CHECKSUMS=false",
 		"FIREZONE_UDP_SEND_BUFFER_SIZE=4096",
 		"FIREZONE_UDP_RECV_BUFFER_SIZE=8192",
+		"POSTERN_CTL_SOCKET=/tmp/ctl",
 		"POSTERN_EXPOSE_HOST=true",
 		"POSTERN_NO_MASQUERADE=false",
 		"FZFF_STREAM_METRICS=true",
@@ -128,9 +129,11 @@ every_variable(void **state)
 	assert_int_equal(o.udp_send_bytes, 4096);
 	assert_int_equal(o.udp_receive_bytes, 8192);
 	assert_int_equal(o.log_level, LOG_LEVEL_DEBUG);
-	/* Flow logs, health, metrics, its endpoint, and the feature flags. */
-	assert_int_equal(o.ineffective_count, 5);
-	assert_string_equal(o.ineffective[4], "FZFF_*");
+	assert_int_equal(o.health.port, 1);
+	assert_string_equal(o.ctl_socket, "/tmp/ctl");
+	/* Flow logs, metrics, its endpoint, and the feature flags. */
+	assert_int_equal(o.ineffective_count, 4);
+	assert_string_equal(o.ineffective[3], "FZFF_*");
 }
 
 static void
