@@ -1,0 +1,199 @@
+/*
+ * The whole data plane, as it stands with one connected client and one relay:
+ * datagrams of that client, of the relay and of strangers, sealed and not, and
+ * packets from the TUN. Whatever they are, what reaches the TUN is what the
+ * client was granted.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "tests/fuzz/fuzz.h"
+#include "tests/unit/dataplane.h"
+
+#define STEPS_MAX 64
+
+static const char ours[] = "10.0.0.4:52625";
+static const char *const senders[] = { "192.0.2.7:50000", "203.0.113.5:3478",
+	"198.51.100.77:1", "203.0.113.5:49152" };
+
+static struct ip_address client_v4, client_v6;
+
+void
+fuzz_init(void)
+{
+	client_v4 = endpoint_of("100.64.0.2:0").ip;
+	client_v6 = endpoint_of("[fd00:2021:1111::2]:0").ip;
+	must(noise_crypto_warm_up() && stun_warm_up());
+}
+
+/* All that has come out for the TUN since the last look. */
+static void
+check_tun(struct rig *r)
+{
+	struct packet p;
+
+	for (size_t i = 0; i < r->tun_count && i < NOTES; i++) {
+		struct note *n = &r->tun[i];
+
+		must(packet_parse(n->data, n->len, &p) == PACKET_OK);
+		must(ip_equal(&p.source, &client_v4) ||
+		    ip_equal(&p.source, &client_v6));
+		if (ip_in_tunnel_range(&p.destination))
+			continue; /* our own address: DNS and echo */
+		must(p.kind == PACKET_TCP && p.destination_port == 80);
+		must(memcmp(p.destination.bytes, "\x0a\x14\x00", 3) == 0);
+	}
+	r->tun_count = r->udp_count = 0;
+}
+
+static void
+hear(struct rig *r, struct cursor *in, const uint8_t *data, size_t len)
+{
+	if (len <= DATAGRAM_MAX)
+		receive(r, senders[pick(in, 4)], ours, data, len);
+}
+
+static void
+hear_bytes(struct rig *r, struct cursor *in)
+{
+	size_t len;
+	uint8_t *data = pick_block(in, DATAGRAM_MAX, &len);
+
+	if (len > 0)
+		hear(r, in, data, len);
+	free(data);
+}
+
+/* An inner packet as the client seals it, maybe in ChannelData. */
+static void
+hear_sealed(struct rig *r, struct cursor *in)
+{
+	uint8_t datagram[CHANNEL_DATA_OVERHEAD + 64 + WIREGUARD_OVERHEAD +
+	    INNER_PACKET_MAX];
+	size_t len, total, offset = pick_bool(in) ? CHANNEL_DATA_OVERHEAD : 0;
+	uint8_t *inner = pick_block(in, INNER_PACKET_MAX + 16, &len);
+
+	total = len + WIREGUARD_OVERHEAD;
+	session_seal(&r->session, r->aead, inner, len, datagram + offset);
+	store_be16(datagram, offset > 0 ? cursor_be16(in) : 0x0400);
+	if (offset > 0)
+		store_be16(datagram + 2, (uint16_t)total);
+	hear(r, in, datagram, offset + total);
+	free(inner);
+}
+
+static void
+hear_packet(struct rig *r, struct cursor *in)
+{
+	static const char *const places[] = { "100.64.0.2:1234", "10.20.0.9:80",
+		"100.64.0.1:53535", "100.64.0.3:80" };
+	const char *from = places[pick(in, 4)], *to = places[pick(in, 4)];
+	uint8_t packet[40], data[40 + WIREGUARD_OVERHEAD];
+	size_t len = tcp_packet(packet, from, to), at_byte = cursor_u8(in);
+
+	if (at_byte < len)
+		packet[at_byte] ^= cursor_u8(in);
+	session_seal(&r->session, r->aead, packet, len, data);
+	hear(r, in, data, sizeof(data));
+}
+
+static void
+from_tun(struct rig *r, struct cursor *in)
+{
+	size_t len;
+	uint8_t *packet = pick_block(in, 4096, &len);
+
+	if (len > 0)
+		shard_packet(r->shard, r->now, packet, len, &r->sink);
+	free(packet);
+	settle(r);
+}
+
+static void
+pass_time(struct rig *r, int64_t ms)
+{
+	r->now = mono_add_ms(r->now, ms);
+	engine_timeout(r->engine, r->now);
+	shard_timeout(r->shard, r->now, &r->sink);
+	settle(r);
+	must(!mono_due(engine_deadline(r->engine), r->now));
+	must(!mono_due(shard_deadline(r->shard), r->now));
+}
+
+static void
+hear_initiation(struct rig *r, struct cursor *in)
+{
+	uint8_t message[MESSAGE_INITIATION_LEN], stamp[NOISE_TIMESTAMP_LEN];
+
+	noise_timestamp(UNIX_NOW + 1 + (uint32_t)pick(in, 16), 0, stamp);
+	must(noise_create_initiation(&r->identity, &r->gateway, cursor_be32(in),
+	    stamp, r->now, message));
+	hear(r, in, message, sizeof(message));
+}
+
+static void
+hear_candidates(struct rig *r, struct cursor *in)
+{
+	struct ipc_remote_candidates m = {
+		.client = { { 0xc1 } },
+		.withdrawn = pick_bool(in),
+	};
+	size_t len;
+	uint8_t *lines = pick_block(in, sizeof(m.lines) - 1, &len);
+
+	if (len > 0)
+		memcpy(m.lines, lines, len);
+	free(lines);
+	engine_remote_candidates(r->engine, r->now, &m);
+	settle(r);
+}
+
+static void
+step(struct rig *r, struct cursor *in)
+{
+	switch (pick(in, 9)) {
+	case 0:
+		hear_bytes(r, in);
+		break;
+	case 1:
+	case 2:
+		hear_sealed(r, in);
+		break;
+	case 3:
+		hear_packet(r, in);
+		break;
+	case 4:
+		from_tun(r, in);
+		break;
+	case 5:
+		pass_time(r, cursor_be16(in));
+		break;
+	case 6:
+		hear_initiation(r, in);
+		break;
+	case 7:
+		hear_candidates(r, in);
+		break;
+	default:
+		check_with_use_candidate(r);
+	}
+	check_tun(r);
+}
+
+void
+fuzz_one(struct cursor *in)
+{
+	void *state;
+	struct rig *r;
+
+	must(set_up(&state) == 0);
+	r = state;
+	connected(r);
+	check_tun(r);
+	for (int i = 0; more(in) && i < STEPS_MAX; i++)
+		step(r, in);
+	pass_time(r, 100);
+	(void)tear_down(&state);
+}

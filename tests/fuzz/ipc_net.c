@@ -1,0 +1,273 @@
+/*
+ * The net-worker's dispatchers, with the parent or control-worker hostile, and
+ * the engine and the shard behind them. What it says to control-worker has to
+ * be what control-worker takes.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "net-worker/core/stun.h"
+#include "net-worker/worker.h"
+#include "tests/fuzz/messages.h"
+
+#define UNIX_NOW  1790000000u
+#define STEPS_MAX 96
+
+struct rig {
+	struct worker w;
+	struct hostile parent, control;
+	struct cursor *in;
+	bool over;
+	/* The last Binding request to a relay. */
+	struct endpoint asked;
+	uint8_t transaction[STUN_TRANSACTION_LEN];
+	struct endpoint to;
+	size_t len;
+	uint8_t datagram[65536]; /* the one being written */
+};
+
+static struct aead *aead;
+static struct counter_page counters;
+
+void
+fuzz_init(void)
+{
+	must(noise_crypto_warm_up() && stun_warm_up());
+	must((aead = aead_new()) != NULL);
+}
+
+/* The packet that was reserved has been written by now. */
+static void
+look_at_datagram(struct rig *r)
+{
+	struct stun_message m;
+
+	if (r->len > 0 && stun_parse(r->datagram, r->len, &m) &&
+	    m.type == STUN_BINDING_REQUEST) {
+		r->asked = r->to;
+		memcpy(r->transaction, m.transaction, sizeof(r->transaction));
+	}
+	r->len = 0;
+}
+
+static uint8_t *
+sink_udp(void *ctx, const struct endpoint *to, const struct ip_address *from,
+    uint8_t ecn, size_t len)
+{
+	struct rig *r = ctx;
+
+	(void)from;
+	(void)ecn;
+	must(len <= sizeof(r->datagram));
+	must(to->ip.family == IP_V4 || to->ip.family == IP_V6);
+	look_at_datagram(r);
+	r->to = *to;
+	r->len = len;
+	return r->datagram;
+}
+
+static void
+sink_tun(void *ctx, uint8_t *packet, size_t len)
+{
+	(void)ctx;
+	(void)packet;
+	/* Nobody has a session. */
+	must(len == 0);
+}
+
+void
+worker_run_shard(struct worker *w)
+{
+	shard_run_commands(w->shard, w->now, &w->sink);
+}
+
+/* The end of a turn. */
+static void
+settle(struct worker *w)
+{
+	struct shard_event event;
+
+	worker_run_shard(w);
+	while (shard_event(w->shard, &event)) {
+		engine_shard_event(w->engine, w->now, &event);
+		worker_run_shard(w);
+	}
+}
+
+static void
+message(struct rig *r, struct hostile *h)
+{
+	hostile_send(h, r->in);
+	ipc_net_read(&r->w, h->victim);
+	r->over = !hostile_check(h);
+	if (r->w.control != NULL)
+		hostile_follow(&r->control, r->w.epoch);
+}
+
+static void
+datagram(struct rig *r, const struct endpoint *from, uint8_t *data, size_t len)
+{
+	struct arrival a = { .from = *from };
+
+	must(endpoint_parse(
+	    from->ip.family == IP_V6 ? "[2001:db8::4]:52625" : "10.0.0.4:52625",
+	    &a.local));
+	if (!shard_datagram(r->w.shard, r->w.now, &a, data, len, &r->w.sink))
+		engine_datagram(r->w.engine, r->w.now, &a, data, len);
+}
+
+static void
+relay_answers(struct rig *r)
+{
+	struct endpoint mapped = pick_endpoint(r->in, NULL, 0);
+	uint8_t answer[128];
+	struct writer w;
+
+	look_at_datagram(r);
+	if (r->asked.ip.family == IP_NONE)
+		return;
+	writer_init(&w, answer, sizeof(answer));
+	stun_begin(&w, STUN_BINDING_SUCCESS, r->transaction);
+	stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS, &mapped);
+	datagram(r, &r->asked, answer, w.len);
+}
+
+static void
+client_checks(struct rig *r)
+{
+	struct endpoint from = pick_endpoint(r->in, &r->asked, 1);
+	static const uint8_t transaction[STUN_TRANSACTION_LEN] = { 1 };
+	uint8_t check[128];
+	struct writer w;
+
+	writer_init(&w, check, sizeof(check));
+	stun_begin(&w, STUN_BINDING_REQUEST, transaction);
+	stun_add_text(&w, STUN_USERNAME, "gate:clie");
+	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
+	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
+	if (pick_bool(r->in))
+		stun_add_flag(&w, STUN_USE_CANDIDATE);
+	stun_add_integrity(&w, "gatepassword", 12);
+	if (from.ip.family != IP_NONE)
+		datagram(r, &from, check, w.len);
+}
+
+static void
+pass(struct rig *r, int64_t ms)
+{
+	struct worker *w = &r->w;
+
+	w->now = mono_add_ms(w->now, ms);
+	engine_timeout(w->engine, w->now);
+	shard_timeout(w->shard, w->now, &w->sink);
+	settle(w);
+	must(!mono_due(engine_deadline(w->engine), w->now));
+}
+
+static void
+step(struct rig *r)
+{
+	switch (pick(r->in, 8)) {
+	case 0:
+		message(r, &r->parent);
+		break;
+	case 1:
+		relay_answers(r);
+		break;
+	case 2:
+		client_checks(r);
+		break;
+	case 3:
+		pass(r, cursor_be16(r->in));
+		break;
+	default:
+		message(r, &r->control);
+	}
+	settle(&r->w);
+	hostile_listen(&r->parent);
+	hostile_listen(&r->control);
+}
+
+/* As main.c does after the parent has said START. */
+static void
+meet_control(struct rig *r)
+{
+	struct worker *w = &r->w;
+
+	if (w->epoch == 0)
+		w->epoch = 1;
+	w->control = r->control.victim;
+	ipc_set_epoch(w->control, w->epoch);
+	hostile_follow(&r->control, w->epoch);
+	hostile_set_running(&r->parent);
+	hostile_set_running(&r->control);
+	ipc_net_introduce(w);
+}
+
+static void
+run(void *ctx)
+{
+	struct rig *r = ctx;
+
+	for (size_t n = pick(r->in, 9); n > 0 && !r->over; n--)
+		message(r, &r->parent);
+	if (r->over)
+		return;
+	meet_control(r);
+	for (int i = 0; more(r->in) && !r->over && i < STEPS_MAX; i++)
+		step(r);
+	if (!r->over)
+		pass(r, 100);
+}
+
+static void
+set_up(struct rig *r)
+{
+	struct worker *w = &r->w;
+	struct engine_host host = ipc_net_host(w);
+
+	hostile_open(&r->parent, IPC_NET, IPC_PARENT);
+	hostile_open(&r->control, IPC_NET, IPC_CONTROL);
+	w->parent = r->parent.victim;
+	w->counters = &counters;
+	w->tun_fd = w->control_fd = w->udp_fd[0] = w->udp_fd[1] = -1;
+	w->now = (struct mono){ 1000000000 };
+	w->sink = (struct packet_sink){ r, sink_udp, sink_tun };
+	w->shard = shard_new(0, aead);
+	w->engine = engine_new(&host, &w->sink, w->now, UNIX_NOW, false);
+	must(w->shard != NULL && w->engine != NULL);
+}
+
+static void
+tear_down(struct rig *r)
+{
+	const int fds[] = { r->w.tun_fd, r->w.control_fd, r->w.udp_fd[0],
+		r->w.udp_fd[1] };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] != -1)
+			close(fds[i]);
+	if (r->w.counters != &counters)
+		munmap(r->w.counters, sizeof(counters));
+	engine_free(r->w.engine);
+	shard_free(r->w.shard);
+	hostile_close(&r->parent);
+	hostile_close(&r->control);
+}
+
+void
+fuzz_one(struct cursor *in)
+{
+	static struct rig r;
+	bool survived;
+
+	memset(&r, 0, offsetof(struct rig, datagram));
+	r.in = in;
+	descriptors_remember();
+	set_up(&r);
+	survived = survives(run, &r);
+	tear_down(&r);
+	descriptors_check(survived);
+}

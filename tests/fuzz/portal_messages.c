@@ -1,0 +1,85 @@
+/*
+ * The portal's messages: whatever they say, what becomes of them is something
+ * that net-worker and the parent accept.
+ */
+#include "control-worker/portal/messages.h"
+
+#include <string.h>
+
+#include "tests/fuzz/messages.h"
+
+struct rig {
+	struct hostile net, parent; /* who listen */
+};
+
+/* Each result travels the way it does between the processes. */
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds)            \
+	static void on_##name(void *ctx, struct ipc_##name *m)           \
+	{                                                                \
+		struct rig *r = ctx;                                     \
+		struct hostile *to =                                     \
+		    IPC_##receiver == IPC_PARENT ? &r->parent : &r->net; \
+                                                                         \
+		must(ipc_send_##name(to->victim, m) == 0);               \
+		hostile_listen(to);                                      \
+	}
+#define IPC_NO_FIELDS
+#include "common/ipc-fields.h"
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+
+static const struct ipc_handlers results = {
+#define IPC_MESSAGE(NAME, name_, sender, receiver, rules, fds) \
+	.name_ = on_##name_,
+#define IPC_NO_FIELDS
+#include "common/ipc-fields.h"
+#include "common/ipc.def"
+#include "common/ipc-undef.h"
+};
+
+static const char *const events[] = { "create_authorization", "init",
+	"ice_candidates", "invalidate_ice_candidates", "reject_access",
+	"relays_presence", "resource_updated", "unknown" };
+
+static void
+handle(struct rig *r, struct cursor *in)
+{
+	static struct incoming incoming;
+	const char *what = NULL, *event = events[pick(in, 8)];
+	struct json_document *d;
+
+	memset(&incoming, 0, sizeof(incoming));
+	incoming.has_interface = true;
+	incoming.to = &results;
+	incoming.ctx = r;
+	if (json_parse(&d, in->at, in->left) != JSON_OK)
+		return;
+	switch (incoming_handle(&incoming, event, json_root(d), &what)) {
+	case INCOMING_MORE:
+		while (incoming_more(&incoming) == INCOMING_MORE)
+			;
+		break;
+	case INCOMING_DROPPED:
+		must(what != NULL);
+		break;
+	case INCOMING_DONE:
+	case INCOMING_UNKNOWN:
+		break;
+	}
+	refs_clear(&incoming.refs);
+	json_free(d);
+}
+
+void
+fuzz_one(struct cursor *in)
+{
+	struct rig r;
+
+	hostile_open(&r.net, IPC_CONTROL, IPC_NET);
+	hostile_open(&r.parent, IPC_CONTROL, IPC_PARENT);
+	hostile_set_running(&r.net);
+	hostile_set_running(&r.parent);
+	handle(&r, in);
+	hostile_close(&r.net);
+	hostile_close(&r.parent);
+}
