@@ -478,10 +478,14 @@ gateway_online() {
 	ctl '{"cmd":"status"}' | grep -q "$GATEWAY_ID"
 }
 
-# launch_gateway [OPTION ...]: without waiting for anything.
+# launch_gateway [OPTION ...]: without waiting for anything. By its name alone,
+# as from a PATH: setproctitle(3) leaves a dot behind a title that is shorter
+# than the name.
 launch_gateway() {
 	FIREZONE_TOKEN=${TOKEN-$GATEWAY_TOKEN} FIREZONE_ID=$GATEWAY_ID \
-	    spawn gateway gateway "$POSTERND" --api-url "$PORTAL_URL" "$@"
+	    spawn gateway gateway bash -c 'exec -a posternd "$0" "$@"' \
+	    "$POSTERND" --api-url "$PORTAL_URL" \
+	    --ctl-socket "$work/ctl.sock" "$@"
 }
 
 start_gateway() {
