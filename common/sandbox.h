@@ -20,10 +20,13 @@ struct sandbox_argument {
 	uint64_t a, b; /* b: the value under mask a for SCMP_CMP_MASKED_EQ */
 };
 
+#define SANDBOX_ARGUMENTS_MAX 3
+
 struct sandbox_rule {
 	int syscall; /* SCMP_SYS(name) */
 	const char *reason;
-	struct sandbox_argument argument[2];
+	/* Those with index 0 compare nothing. */
+	struct sandbox_argument argument[SANDBOX_ARGUMENTS_MAX];
 	int error; /* 0: allowed; else refused softly with this errno */
 };
 

@@ -40,10 +40,10 @@ static const struct sandbox_rule sanitizer_rules[] = {
 static int
 add_rule(scmp_filter_ctx ctx, const struct sandbox_rule *rule)
 {
-	struct scmp_arg_cmp compare[2];
+	struct scmp_arg_cmp compare[SANDBOX_ARGUMENTS_MAX];
 	unsigned n = 0;
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < SANDBOX_ARGUMENTS_MAX; i++) {
 		const struct sandbox_argument *a = &rule->argument[i];
 
 		if (a->index == 0)

@@ -39,7 +39,10 @@
 	{                                                                      \
 		.syscall = SCMP_SYS(name), .reason = (why), .error = (error_), \
 	}
-/* Argument 0 is the family, argument 1 the type with its flags. */
+/*
+ * Argument 0 is the family, argument 1 the type with its flags, argument 2 the
+ * protocol: 0, which is TCP or UDP. The kernel has others, and loads more.
+ */
 #define ALLOW_SOCKET(family, type, why)                                       \
 	{                                                                     \
 		.syscall = SCMP_SYS(socket), .reason = (why),                 \
@@ -48,7 +51,8 @@
 			{ .index = 1 + 1,                                     \
 			    .op = SCMP_CMP_MASKED_EQ,                         \
 			    .a = ~(uint64_t)(SOCK_NONBLOCK | SOCK_CLOEXEC),   \
-			    .b = (type) }                                     \
+			    .b = (type) },                                    \
+			{ .index = 2 + 1, .op = SCMP_CMP_EQ, .a = 0 },        \
 		},                                                            \
 	}
 

@@ -168,7 +168,7 @@ static const struct sandbox_rule rules[] = {
 static bool
 same_arguments(const struct sandbox_rule *a, const struct sandbox_rule *b)
 {
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < SANDBOX_ARGUMENTS_MAX; i++)
 		if (a->argument[i].index != b->argument[i].index ||
 		    a->argument[i].op != b->argument[i].op ||
 		    a->argument[i].a != b->argument[i].a ||

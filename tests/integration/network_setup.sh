@@ -374,6 +374,7 @@ as_control() {
 	gw setpriv --reuid $UID_CONTROL --clear-groups "$PYTHON" -c "
 import socket, sys
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u6 = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 t = socket.socket(); t.settimeout(3)
 $1" 2>&1 | tail -n1
 }
@@ -383,6 +384,16 @@ test_control_worker() {
 	like "no UDP but DNS" "$(as_control 'u.sendto(b"x", ("10.99.0.2", 7))')" \
 	    'PermissionError'
 	is "dropped and counted" "$(drops control-worker)" 1
+	like "nor in IPv6" \
+	    "$(as_control 'u6.sendto(b"x", ("fd99::2", 7))')" PermissionError
+	is "counted as well" "$(drops control-worker)" 2
+	# The kernel lets the group; EACCES would be its no, EPERM is the table's.
+	gw sysctl -qw net.ipv4.ping_group_range="0 0"
+	like "no ICMP" "$(as_control 'p = socket.socket(socket.AF_INET,
+    socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
+p.sendto(bytes([8]) + bytes(7), ("10.99.0.2", 0))')" 'Errno 1\]'
+	is "ICMP is counted" "$(drops control-worker)" 3
+	gw sysctl -qw net.ipv4.ping_group_range="1 0"
 	is "DNS" "$(as_control 'u.sendto(b"x", ("10.99.0.2", 53)); print("sent")')" \
 	    sent
 	like "TCP" "$(as_control 't.connect(("10.99.0.2", 9))')" \
@@ -392,7 +403,7 @@ u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 u.sendto(b"x", ("10.99.0.2", 7)); print("sent")')" sent
 	say echo flush
 	is "one of them has arrived" "$answer" "10.99.0.1"
-	is "the kernel's own packets are not its" "$(drops control-worker)" 1
+	is "the kernel's own packets are not its" "$(drops control-worker)" 3
 }
 
 test_second_instance() {

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -698,6 +699,7 @@ queue_is_bounded_and_in_order(void **state)
 	struct pair p = pair_open(IPC_NET, IPC_CONTROL, true);
 	struct ipc_channel *to = ipc_open(p.other, IPC_CONTROL, IPC_NET);
 	uint64_t sent = 0;
+	size_t memory;
 
 	(void)state;
 	assert_non_null(to);
@@ -710,6 +712,13 @@ queue_is_bounded_and_in_order(void **state)
 	}
 	assert_int_equal(errno, ENOBUFS);
 	assert_int_equal(ipc_backlog(p.channel), IPC_QUEUE_MAX);
+	/* What is refused from now on costs nothing. */
+	memory = mallinfo2().uordblks;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(ipc_send_acknowledged(p.channel, &m), -1);
+	assert_int_equal(errno, ENOBUFS);
+	assert_int_equal(ipc_backlog(p.channel), IPC_QUEUE_MAX);
+	assert_int_equal(mallinfo2().uordblks, memory);
 	expected_serial = 0;
 	while (expected_serial < sent) {
 		while (ipc_dispatch(to, &h, NULL) == IPC_HANDLED)

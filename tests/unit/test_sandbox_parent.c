@@ -28,10 +28,17 @@ set_up(void **state)
 }
 
 static bool
-same(const struct sandbox_argument *a, const struct sandbox_argument *b)
+same(const struct sandbox_rule *a, const struct sandbox_rule *b)
 {
-	return a->index == b->index && a->op == b->op && a->a == b->a &&
-	    a->b == b->b;
+	for (size_t i = 0; i < SANDBOX_ARGUMENTS_MAX; i++) {
+		const struct sandbox_argument *x = &a->argument[i];
+		const struct sandbox_argument *y = &b->argument[i];
+
+		if (x->index != y->index || x->op != y->op || x->a != y->a ||
+		    x->b != y->b)
+			return false;
+	}
+	return true;
 }
 
 /* Without a comparison, or with the same ones. */
@@ -42,9 +49,7 @@ allows(const struct sandbox_rule *rule)
 		const struct sandbox_rule *l = &list[i];
 
 		if (l->syscall == rule->syscall && l->error == 0 &&
-		    (l->argument[0].index == 0 ||
-			(same(&l->argument[0], &rule->argument[0]) &&
-			    same(&l->argument[1], &rule->argument[1]))))
+		    (l->argument[0].index == 0 || same(l, rule)))
 			return true;
 	}
 	return false;
