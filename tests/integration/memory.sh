@@ -61,6 +61,12 @@ bounded() {
 	is "$name: the same process" "$(worker "$2")" "$process"
 }
 
+# Datagrams that the processes in the gateway's namespace have read.
+received() {
+	at gateway awk '$1 == "Udp:" && $2 ~ /^[0-9]/ { print $2 }' \
+	    /proc/net/snmp
+}
+
 topology
 start_relay
 start_portal
@@ -68,7 +74,12 @@ start_lan 1
 start_gateway
 start_client
 check "ping" ping_lan 10
+arrived=$(received)
 bounded "malformed packets" net-worker packets $FEW_PACKETS $MANY_PACKETS
+arrived=$(($(received) - arrived))
+[ $arrived -ge $(((FEW_PACKETS + MANY_PACKETS) / 10 * 9)) ] &&
+	ok "malformed packets: $arrived were read" ||
+	not_ok "malformed packets: only $arrived were read"
 bounded "malformed frames" control-worker frames $FEW_FRAMES $MANY_FRAMES
 check "the client is still served" ping_lan 10
 finish
