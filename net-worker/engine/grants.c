@@ -20,17 +20,6 @@ member_find(struct engine *e, const struct uuid *client)
 	return NULL;
 }
 
-struct member *
-member_of_peer(struct engine *e, uint32_t peer)
-{
-	struct member *m;
-
-	TAILQ_FOREACH(m, &e->members, entry)
-		if (m->peer == peer)
-			return m;
-	return NULL;
-}
-
 static struct policy *
 compile(struct engine *e, const struct member *m)
 {

@@ -139,7 +139,6 @@ void engine_send(struct engine *, const struct endpoint *to,
 
 /* grants.c */
 struct member *member_find(struct engine *, const struct uuid *);
-struct member *member_of_peer(struct engine *, uint32_t peer);
 /* Forgets the client, its policy and its connection. */
 void member_remove(struct engine *, struct mono, struct member *, bool goodbye);
 struct mono members_deadline(const struct engine *);
