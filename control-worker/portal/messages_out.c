@@ -4,6 +4,8 @@
 
 #include <yajl/yajl_gen.h>
 
+#include "common/sort.h"
+
 #include "control-worker/portal/messages.h"
 
 #define CANDIDATES_MAX 256 /* of one message; the rest is worse */
@@ -103,7 +105,7 @@ split(const char *lines, struct line *list, size_t max)
 		lines += len;
 		lines += *lines == '\n';
 	}
-	qsort(list, n, sizeof(*list), line_compare);
+	sort(list, n, sizeof(*list), line_compare);
 	return n;
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/buffer.h"
 #include "common/log.h"
+#include "common/sort.h"
 #include "net-worker/engine/state.h"
 
 #define DISCONNECT_GRACE_S 2
@@ -503,7 +504,7 @@ hand_out(struct engine *e, struct connection *c, bool withdrawn,
 
 	if (*count == 0)
 		return;
-	qsort(list, *count, sizeof(*list), by_priority);
+	sort(list, *count, sizeof(*list), by_priority);
 	for (size_t i = 0; i < *count; i++)
 		at += (size_t)snprintf(lines + at, sizeof(lines) - at, "%s\n",
 		    candidate_format(&list[i], ufrag, line));

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "common/sort.h"
+
 /* Deviations below this are noise. */
 #define DEVIATION_MIN_US 2000
 #define DEVIATIONS       3
@@ -20,7 +22,7 @@ median(int64_t *values, size_t count)
 {
 	size_t half = count / 2;
 
-	qsort(values, count, sizeof(*values), compare);
+	sort(values, count, sizeof(*values), compare);
 	if (count % 2 == 1)
 		return values[half];
 	return (values[half - 1] + values[half]) / 2;

@@ -1,0 +1,46 @@
+/* Heapsort: see sort.h. */
+#include "common/sort.h"
+
+#include <stdint.h>
+
+static void
+swap(uint8_t *a, uint8_t *b, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		uint8_t kept = a[i];
+
+		a[i] = b[i];
+		b[i] = kept;
+	}
+}
+
+/* Lets the element at i sink to where no child of it is greater. */
+static void
+sink(uint8_t *base, size_t i, size_t count, size_t size,
+    int (*compare)(const void *, const void *))
+{
+	/* The last one with a child is the one before count / 2. */
+	while (i < count / 2) {
+		size_t child = 2 * i + 1;
+
+		if (child + 1 < count &&
+		    compare(base + child * size, base + (child + 1) * size) < 0)
+			child++;
+		if (compare(base + i * size, base + child * size) >= 0)
+			return;
+		swap(base + i * size, base + child * size, size);
+		i = child;
+	}
+}
+
+void
+sort(void *base, size_t count, size_t size,
+    int (*compare)(const void *, const void *))
+{
+	for (size_t i = count / 2; i-- > 0;)
+		sink(base, i, count, size, compare);
+	for (size_t end = count; end > 1; end--) {
+		swap(base, (uint8_t *)base + (end - 1) * size, size);
+		sink(base, 0, end - 1, size, compare);
+	}
+}
