@@ -30,6 +30,10 @@ struct shard_counters {
 	uint64_t not_a_peer;    /* inbound, nobody's address */
 	uint64_t not_connected; /* no path or no session to send on */
 	uint64_t icmp_sent;
+	uint64_t icmp_limited; /* answers that a client did not get */
+	uint64_t control_lost; /* control packets: too many at once */
+	uint64_t control_unknown;
+	uint64_t flows_untracked; /* no room in the table */
 	uint64_t refused_outbound[REASON_COUNT];
 	uint64_t refused_inbound[REASON_COUNT];
 	uint64_t events_lost;
@@ -54,6 +58,10 @@ struct engine_counters {
 	uint64_t handshakes; /* that made a session */
 	uint64_t cookies;    /* demanded of senders of handshakes */
 	uint64_t failed;     /* connections that came to a bad end */
+	uint64_t expired;    /* grants whose time was over */
+	uint64_t names_set;  /* assignments of names that were installed */
+	uint64_t names_refused;
+	uint64_t flows; /* reports about flows */
 };
 
 struct counter_page {

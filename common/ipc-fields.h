@@ -18,5 +18,8 @@
 #define IPC_TEXT(field, max)
 #define IPC_LINES(field, max)
 #define IPC_FILTERS(field, max)
+#define IPC_OPAQUE(field, max)
+#define IPC_IPS(field, max)
+#define IPC_PATHS(field, max)
 #define IPC_END(NAME, name)
 #endif

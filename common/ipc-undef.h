@@ -13,4 +13,7 @@
 #undef IPC_TEXT
 #undef IPC_LINES
 #undef IPC_FILTERS
+#undef IPC_OPAQUE
+#undef IPC_IPS
+#undef IPC_PATHS
 #undef IPC_END

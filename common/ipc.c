@@ -21,6 +21,7 @@
 #define ENDPOINT_LEN (IP_LEN + 2)
 #define PREFIX_LEN   (IP_LEN + 1)
 #define FILTER_LEN   5
+#define PATH_LEN     (2 * ENDPOINT_LEN + 8)
 
 /* A message as it arrived. */
 struct arrival {
@@ -49,7 +50,7 @@ struct ipc_channel {
 	bool early;                /* buffer holds a message of a later one */
 	struct arrival held;       /* that message */
 	TAILQ_HEAD(, pending) queue;
-	size_t backlog;
+	size_t backlog, backlog_len; /* messages and their bytes */
 	char violation[160];
 	uint8_t buffer[IPC_MESSAGE_MAX + 1]; /* one more: too long is seen */
 };
@@ -72,6 +73,9 @@ static const size_t min_size[IPC_TYPE_COUNT] = {
 #define IPC_TEXT(field, max)     +2
 #define IPC_LINES(field, max)    +2
 #define IPC_FILTERS(field, max)  +2
+#define IPC_OPAQUE(field, max)   +2
+#define IPC_IPS(field, max)      +2
+#define IPC_PATHS(field, max)    +2
 #define IPC_END(NAME, name)      ,
 #include "common/ipc.def"
 #include "common/ipc-undef.h"
@@ -93,6 +97,9 @@ static const size_t max_size[IPC_TYPE_COUNT] = {
 #define IPC_TEXT(field, max)     +2 + (max)
 #define IPC_LINES(field, max)    +2 + (max)
 #define IPC_FILTERS(field, max)  +2 + FILTER_LEN * (max)
+#define IPC_OPAQUE(field, max)   +2 + (max)
+#define IPC_IPS(field, max)      +2 + IP_LEN * (max)
+#define IPC_PATHS(field, max)    +2 + PATH_LEN * (max)
 #define IPC_END(NAME, name)      ,
 #include "common/ipc.def"
 #include "common/ipc-undef.h"
@@ -257,6 +264,84 @@ get_filters(struct cursor *c, struct filter *filters, size_t max)
 	return count;
 }
 
+static void
+put_opaque(struct writer *w, const uint8_t *bytes, size_t len, size_t max)
+{
+	if (len > max)
+		w->failed = true;
+	writer_be16(w, (uint16_t)len);
+	if (!w->failed)
+		writer_bytes(w, bytes, len);
+}
+
+static uint16_t
+get_opaque(struct cursor *c, uint8_t *to, size_t max)
+{
+	uint16_t len = cursor_be16(c);
+
+	if (len > max)
+		c->failed = true;
+	else
+		cursor_copy(c, to, len);
+	return len;
+}
+
+static void
+put_ips(struct writer *w, const struct ip_address *ips, size_t count,
+    size_t max)
+{
+	if (count > max)
+		w->failed = true;
+	writer_be16(w, (uint16_t)count);
+	for (size_t i = 0; i < count && !w->failed; i++)
+		put_ip(w, &ips[i]);
+}
+
+/* Lists hold addresses only: IP_NONE is none. */
+static uint16_t
+get_ips(struct cursor *c, struct ip_address *ips, size_t max)
+{
+	uint16_t count = cursor_be16(c);
+
+	if (count > max)
+		c->failed = true;
+	for (size_t i = 0; i < count && !c->failed; i++) {
+		get_ip(c, &ips[i]);
+		if (ips[i].family == IP_NONE)
+			c->failed = true;
+	}
+	return count;
+}
+
+static void
+put_paths(struct writer *w, const struct flow_path *paths, size_t count,
+    size_t max)
+{
+	if (count > max)
+		w->failed = true;
+	writer_be16(w, (uint16_t)count);
+	for (size_t i = 0; i < count && !w->failed; i++) {
+		put_endpoint(w, &paths[i].from);
+		put_endpoint(w, &paths[i].local);
+		writer_be64(w, paths[i].at);
+	}
+}
+
+static uint16_t
+get_paths(struct cursor *c, struct flow_path *paths, size_t max)
+{
+	uint16_t count = cursor_be16(c);
+
+	if (count > max)
+		c->failed = true;
+	for (size_t i = 0; i < count && !c->failed; i++) {
+		get_endpoint(c, &paths[i].from);
+		get_endpoint(c, &paths[i].local);
+		paths[i].at = cursor_be64(c);
+	}
+	return count;
+}
+
 static uint8_t
 get_u8(struct cursor *c, int low, int high)
 {
@@ -286,6 +371,9 @@ get_u8(struct cursor *c, int low, int high)
 #define IPC_TEXT(field, max)     put_text(w, m->field, max);
 #define IPC_LINES(field, max)    put_text(w, m->field, max);
 #define IPC_FILTERS(field, max)  put_filters(w, m->field, m->field##_count, max);
+#define IPC_OPAQUE(field, max)   put_opaque(w, m->field, m->field##_len, max);
+#define IPC_IPS(field, max)      put_ips(w, m->field, m->field##_count, max);
+#define IPC_PATHS(field, max)    put_paths(w, m->field, m->field##_count, max);
 #define IPC_END(NAME, name)      }
 #include "common/ipc.def"
 #include "common/ipc-undef.h"
@@ -309,6 +397,9 @@ get_u8(struct cursor *c, int low, int high)
 #define IPC_TEXT(field, max)     get_text(c, m->field, max, false);
 #define IPC_LINES(field, max)    get_text(c, m->field, max, true);
 #define IPC_FILTERS(field, max)  m->field##_count = get_filters(c, m->field, max);
+#define IPC_OPAQUE(field, max)   m->field##_len = get_opaque(c, m->field, max);
+#define IPC_IPS(field, max)      m->field##_count = get_ips(c, m->field, max);
+#define IPC_PATHS(field, max)    m->field##_count = get_paths(c, m->field, max);
 #define IPC_END(NAME, name)      }
 #include "common/ipc.def"
 #include "common/ipc-undef.h"
@@ -334,6 +425,7 @@ pending_free(struct ipc_channel *ch, struct pending *p)
 {
 	TAILQ_REMOVE(&ch->queue, p, entry);
 	ch->backlog--;
+	ch->backlog_len -= p->len;
 	if (p->fd != -1)
 		close(p->fd);
 	explicit_bzero(p->bytes, p->len);
@@ -443,6 +535,7 @@ enqueue(struct ipc_channel *ch, const uint8_t *bytes, size_t len, int fd)
 	struct pending *p;
 
 	if (ch->backlog >= IPC_QUEUE_MAX ||
+	    len > IPC_QUEUE_LEN_MAX - ch->backlog_len ||
 	    (p = malloc(sizeof(*p) + len)) == NULL) {
 		errno = ENOBUFS;
 		return -1;
@@ -456,6 +549,7 @@ enqueue(struct ipc_channel *ch, const uint8_t *bytes, size_t len, int fd)
 	memcpy(p->bytes, bytes, len);
 	TAILQ_INSERT_TAIL(&ch->queue, p, entry);
 	ch->backlog++;
+	ch->backlog_len += len;
 	return 0;
 }
 

@@ -24,10 +24,12 @@
 
 #include "common/address.h"
 #include "common/filter.h"
+#include "common/flow.h"
 #include "common/uuid.h"
 
 #define IPC_MESSAGE_MAX 65536 /* bytes of one message, type included */
 #define IPC_QUEUE_MAX   4096  /* messages that wait for a slow reader */
+#define IPC_QUEUE_LEN_MAX (8 * 1024 * 1024) /* and their bytes */
 #define IPC_EPOCH_LEN   4 /* in front of a message, where there are epochs */
 
 /* Well-known descriptors of a worker after exec. */
@@ -51,6 +53,13 @@ enum ipc_rule {
 enum query_kind {
 	QUERY_KIND_CLIENTS = 1,
 	QUERY_KIND_RELAYS = 2,
+};
+
+/* Of ASSIGNMENT and NAME_RESOLVED. */
+enum assignment_answer {
+	ASSIGNMENT_REFUSED,   /* the client is told that it is inactive */
+	ASSIGNMENT_RESOLVE,   /* find out the addresses of the name */
+	ASSIGNMENT_INSTALLED, /* translated from now on */
 };
 
 /* Of a client's connection. */
@@ -91,6 +100,12 @@ enum ipc_type {
 #define IPC_TEXT(field, max)      char field[(max) + 1];
 #define IPC_LINES(field, max)     char field[(max) + 1];
 #define IPC_FILTERS(field, max)   struct filter field[max]; \
+	uint16_t field##_count;
+#define IPC_OPAQUE(field, max)    uint8_t field[max]; \
+	uint16_t field##_len;
+#define IPC_IPS(field, max)       struct ip_address field[max]; \
+	uint16_t field##_count;
+#define IPC_PATHS(field, max)     struct flow_path field[max]; \
 	uint16_t field##_count;
 #define IPC_END(NAME, name) \
 	}                   \

@@ -20,6 +20,9 @@ policy_reason_name(enum policy_reason reason)
 		[REASON_NO_TRANSLATION] = "no translation",
 		[REASON_NOT_A_PEER] = "not a peer",
 		[REASON_INBOUND_KIND] = "unexpected kind of packet",
+		[REASON_NAT_KIND] = "kind of packet that has no NAT",
+		[REASON_NAT_EXHAUSTED] = "NAT exhausted",
+		[REASON_NAT_EXPIRED] = "NAT session expired",
 	};
 
 	return (size_t)reason < REASON_COUNT ? names[reason] : "unknown";

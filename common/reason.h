@@ -19,6 +19,9 @@ enum policy_reason {
 	REASON_NO_TRANSLATION, /* proxy address without a translation */
 	REASON_NOT_A_PEER,     /* inbound: destination is not this client */
 	REASON_INBOUND_KIND,   /* inbound: cannot be evaluated */
+	REASON_NAT_KIND,       /* outbound: cannot be translated */
+	REASON_NAT_EXHAUSTED,  /* no free port, too many sessions */
+	REASON_NAT_EXPIRED,    /* inbound: its session is over */
 	REASON_COUNT,
 };
 

@@ -79,6 +79,12 @@ mono_min(struct mono a, struct mono b)
 	return a.ns < b.ns ? a : b;
 }
 
+static inline struct mono
+mono_max(struct mono a, struct mono b)
+{
+	return a.ns > b.ns ? a : b;
+}
+
 static inline bool
 mono_is_never(struct mono t)
 {

@@ -125,12 +125,56 @@ make_filters(struct cursor *in, struct writer *w, size_t max)
 	}
 }
 
-/* Few enough that messages speak of the same client. */
+static void
+make_opaque(struct cursor *in, struct writer *w, size_t max)
+{
+	size_t len = cursor_u8(in);
+
+	if (len == 255)
+		len = max;
+	writer_be16(w, (uint16_t)len);
+	for (size_t i = 0; i < len; i++)
+		writer_u8(w, cursor_u8(in));
+}
+
+static void
+make_ips(struct cursor *in, struct writer *w, size_t max)
+{
+	size_t count = cursor_u8(in);
+
+	count = count == 255 ? max : count % 9;
+	writer_be16(w, (uint16_t)count);
+	for (size_t i = 0; i < count; i++) {
+		uint8_t bytes[16] = { 0 },
+			family = pick_bool(in) ? IP_V6 : IP_V4;
+
+		cursor_copy(in, bytes, family == IP_V6 ? 16 : 4);
+		writer_u8(w, family);
+		writer_bytes(w, bytes, sizeof(bytes));
+	}
+}
+
+static void
+make_paths(struct cursor *in, struct writer *w, size_t max)
+{
+	size_t count = pick(in, (unsigned)max + 1);
+
+	writer_be16(w, (uint16_t)count);
+	for (size_t i = 0; i < count; i++) {
+		make_endpoint(in, w);
+		make_endpoint(in, w);
+		writer_be64(w, cursor_be64(in));
+	}
+}
+
+/* Mostly so few that messages speak of the same client. */
 static void
 make_uuid(struct cursor *in, struct writer *w)
 {
-	uint8_t bytes[16] = { (uint8_t)pick(in, 4) };
+	uint8_t first = cursor_u8(in), bytes[16] = { first % 4 };
 
+	if (first >= 192)
+		cursor_copy(in, bytes, sizeof(bytes));
 	writer_bytes(w, bytes, sizeof(bytes));
 }
 
@@ -178,6 +222,9 @@ make_u64(struct cursor *in)
 #define IPC_TEXT(field, max)    make_text(in, w, max, false);
 #define IPC_LINES(field, max)   make_text(in, w, max, true);
 #define IPC_FILTERS(field, max) make_filters(in, w, max);
+#define IPC_OPAQUE(field, max)  make_opaque(in, w, max);
+#define IPC_IPS(field, max)     make_ips(in, w, max);
+#define IPC_PATHS(field, max)   make_paths(in, w, max);
 #define IPC_END(NAME, name)     }
 #include "common/ipc.def"
 #include "common/ipc-undef.h"

@@ -136,6 +136,57 @@ gen_filters(struct generator *g, size_t max)
 }
 
 static void
+gen_opaque(struct generator *g, size_t max)
+{
+	size_t len = g->large ? max : 3;
+
+	if (wrong_here(g))
+		len = max + 1;
+	writer_be16(&g->w, (uint16_t)len);
+	writer_zero(&g->w, len);
+}
+
+static void
+gen_ips(struct generator *g, size_t max)
+{
+	static const uint8_t v4[17] = { IP_V4, 192, 0, 2, 1 };
+	size_t count = g->large ? max : 2;
+	uint8_t other[17] = { IP_V6, 0x20, 1 };
+
+	if (wrong_here(g)) /* none is no address */
+		memset(other, 0, sizeof(other));
+	if (wrong_here(g))
+		other[0] = 5;
+	if (wrong_here(g))
+		count = max + 1;
+	writer_be16(&g->w, (uint16_t)count);
+	for (size_t i = 0; i < count; i++)
+		writer_bytes(&g->w, i == 1 ? other : v4, sizeof(v4));
+}
+
+static void
+gen_endpoint(struct generator *g)
+{
+	gen_ip(g);
+	writer_be16(&g->w, 3478);
+}
+
+static void
+gen_paths(struct generator *g, size_t max)
+{
+	size_t count = g->large ? max : 1;
+
+	if (wrong_here(g))
+		count = max + 1;
+	writer_be16(&g->w, (uint16_t)count);
+	for (size_t i = 0; i < count; i++) {
+		gen_endpoint(g);
+		gen_endpoint(g);
+		writer_be64(&g->w, i);
+	}
+}
+
+static void
 generate(struct generator *g, unsigned type)
 {
 	g->places = 0;
@@ -151,14 +202,15 @@ generate(struct generator *g, unsigned type)
 #define IPC_BYTES(field, n)      writer_zero(&g->w, n);
 #define IPC_UUID(field)          writer_zero(&g->w, 16);
 #define IPC_IP(field)            gen_ip(g);
-#define IPC_ENDPOINT(field) \
-	gen_ip(g);          \
-	writer_be16(&g->w, 3478);
-#define IPC_PREFIX(field)       gen_prefix(g);
-#define IPC_TEXT(field, max)    gen_text(g, max, false);
-#define IPC_LINES(field, max)   gen_text(g, max, true);
-#define IPC_FILTERS(field, max) gen_filters(g, max);
-#define IPC_END(NAME, name)     break;
+#define IPC_ENDPOINT(field)      gen_endpoint(g);
+#define IPC_PREFIX(field)        gen_prefix(g);
+#define IPC_TEXT(field, max)     gen_text(g, max, false);
+#define IPC_LINES(field, max)    gen_text(g, max, true);
+#define IPC_FILTERS(field, max)  gen_filters(g, max);
+#define IPC_OPAQUE(field, max)   gen_opaque(g, max);
+#define IPC_IPS(field, max)      gen_ips(g, max);
+#define IPC_PATHS(field, max)    gen_paths(g, max);
+#define IPC_END(NAME, name)      break;
 #include "common/ipc.def"
 #include "common/ipc-undef.h"
 	default:
@@ -414,6 +466,45 @@ every_malformed_field(void **state)
 	assert_true(tried > 100);
 }
 
+/* Whoever is refused, again and again, leaves nothing behind. */
+static unsigned
+violate_in_every_way(void)
+{
+	unsigned tried = 0, places;
+
+	for (unsigned t = 1; t < IPC_TYPE_COUNT; t++) {
+		const size_t len = make(t, false, 0, &places);
+		/* Too short and with a descriptor too many, then each fault. */
+		for (unsigned fault = 0; fault <= places + 1; fault++) {
+			struct pair p = pair_for(t);
+			int fds = ipc_row(t)->fds;
+			size_t n = fault > places ? len - 1
+						  : make(t, false, fault, NULL);
+
+			assert_int_equal(
+			    deliver(&p, n, fault == 0 ? fds + 1 : fds),
+			    IPC_VIOLATION);
+			pair_close(&p);
+			tried++;
+		}
+	}
+	return tried;
+}
+
+static void
+violations_leave_nothing(void **state)
+{
+	unsigned tried = violate_in_every_way();
+	const unsigned open_before = open_descriptors();
+	const size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+
+	(void)state;
+	while (tried < 10000)
+		tried += violate_in_every_way();
+	assert_int_equal(mallinfo2().uordblks + mallinfo2().hblkhd, before);
+	assert_int_equal(open_descriptors(), open_before);
+}
+
 static void
 wrong_number_of_descriptors(void **state)
 {
@@ -546,6 +637,18 @@ static const struct ip_prefix some_net = { { IP_V4, { 192, 0, 2 } }, 24 };
 	m->field##_count = max;            \
 	for (size_t i = 0; i < (max); i++) \
 		m->field[i] = (struct filter){ FILTER_UDP, (uint16_t)i, 9 };
+#define IPC_OPAQUE(field, max) \
+	m->field##_len = max;  \
+	fill(m->field, max);
+#define IPC_IPS(field, max)                \
+	m->field##_count = max;            \
+	for (size_t i = 0; i < (max); i++) \
+		m->field[i] = some_ip;
+#define IPC_PATHS(field, max)              \
+	m->field##_count = max;            \
+	for (size_t i = 0; i < (max); i++) \
+		m->field[i] =              \
+		    (struct flow_path){ { some_ip, 1 }, { some_ip, 2 }, i };
 #define IPC_END(NAME, name) }
 #include "common/ipc.def"
 #include "common/ipc-undef.h"
@@ -578,6 +681,21 @@ static const struct ip_prefix some_net = { { IP_V4, { 192, 0, 2 } }, 24 };
 		assert_int_equal(m->field[i].protocol, w->field[i].protocol); \
 		assert_int_equal(m->field[i].first, w->field[i].first);       \
 		assert_int_equal(m->field[i].last, w->field[i].last);         \
+	}
+#define IPC_OPAQUE(field, max) \
+	SAME(field##_len)      \
+	SAME(field)
+#define IPC_IPS(field, max) \
+	SAME(field##_count) \
+	SAME(field)
+#define IPC_PATHS(field, max)                                                \
+	SAME(field##_count)                                                  \
+	for (size_t i = 0; i < (max); i++) {                                 \
+		assert_true(                                                 \
+		    endpoint_equal(&m->field[i].from, &w->field[i].from));   \
+		assert_true(                                                 \
+		    endpoint_equal(&m->field[i].local, &w->field[i].local)); \
+		assert_int_equal(m->field[i].at, w->field[i].at);            \
 	}
 #define IPC_END(NAME, name) }
 #include "common/ipc.def"
@@ -733,6 +851,45 @@ queue_is_bounded_and_in_order(void **state)
 	ipc_close(p.channel);
 }
 
+/* As many as fit, whatever their number; taken out, they make room again. */
+static void
+queue_is_bounded_in_bytes(void **state)
+{
+	static struct ipc_local_candidates m = { .fd = -1 };
+	struct pair p = pair_open(IPC_NET, IPC_CONTROL, true);
+	struct ipc_channel *to = ipc_open(p.other, IPC_CONTROL, IPC_NET);
+	const size_t len = ipc_row(IPC_TYPE_LOCAL_CANDIDATES)->max;
+	static const struct ipc_acknowledged small = { .fd = -1 };
+	unsigned before = handled[IPC_TYPE_LOCAL_CANDIDATES];
+	size_t waiting, memory;
+
+	(void)state;
+	assert_non_null(to);
+	ipc_set_running(to);
+	memset(m.lines, 'x', sizeof(m.lines) - 1);
+	memory = mallinfo2().uordblks + mallinfo2().hblkhd;
+	while (ipc_send_local_candidates(p.channel, &m) == 0)
+		assert_true(ipc_backlog(p.channel) < IPC_QUEUE_MAX);
+	assert_int_equal(errno, ENOBUFS);
+	waiting = ipc_backlog(p.channel);
+	assert_int_equal(waiting, IPC_QUEUE_LEN_MAX / len);
+	assert_true(mallinfo2().uordblks + mallinfo2().hblkhd <
+	    memory + IPC_QUEUE_LEN_MAX + 64 * waiting);
+	/* What is small enough still fits. */
+	assert_int_equal(ipc_send_acknowledged(p.channel, &small), 0);
+	assert_int_equal(ipc_send_local_candidates(p.channel, &m), -1);
+	while (ipc_backlog(p.channel) > waiting / 2) {
+		assert_int_equal(
+		    ipc_dispatch(to, &handlers, NULL), IPC_HANDLED);
+		assert_int_equal(ipc_flush(p.channel), 0);
+	}
+	while (ipc_backlog(p.channel) < waiting)
+		assert_int_equal(ipc_send_local_candidates(p.channel, &m), 0);
+	assert_true(handled[IPC_TYPE_LOCAL_CANDIDATES] > before);
+	ipc_close(to);
+	ipc_close(p.channel);
+}
+
 static void
 queued_message_keeps_its_descriptor(void **state)
 {
@@ -775,6 +932,7 @@ main(void)
 		cmocka_unit_test(truncated_at_every_byte),
 		cmocka_unit_test(one_byte_too_many),
 		cmocka_unit_test(every_malformed_field),
+		cmocka_unit_test(violations_leave_nothing),
 		cmocka_unit_test(wrong_number_of_descriptors),
 		cmocka_unit_test(once_means_once),
 		cmocka_unit_test(unknown_types),
@@ -783,6 +941,7 @@ main(void)
 		cmocka_unit_test(what_is_sent_arrives),
 		cmocka_unit_test(forbidden_to_send_aborts),
 		cmocka_unit_test(queue_is_bounded_and_in_order),
+		cmocka_unit_test(queue_is_bounded_in_bytes),
 		cmocka_unit_test(queued_message_keeps_its_descriptor),
 		cmocka_unit_test(too_long_to_send),
 	};
