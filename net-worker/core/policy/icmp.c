@@ -1,4 +1,4 @@
-/* The two answers: see icmp.h. */
+/* ICMP errors: see icmp.h. */
 #include "net-worker/core/policy/icmp.h"
 
 #include <netinet/in.h>
@@ -44,9 +44,9 @@ set_checksum(struct writer *w, size_t header, size_t field, uint32_t sum)
 }
 
 static void
-write_ipv4(struct writer *w, const struct packet *offending, size_t payload)
+write_ipv4(struct writer *w, const struct icmp_error *e)
 {
-	size_t total = IPV4_HEADER_LEN + payload;
+	size_t total = IPV4_HEADER_LEN + ICMP_HEADER_LEN + e->quote_len;
 
 	writer_be16(w, 0x4500);
 	writer_be16(w, (uint16_t)total);
@@ -54,66 +54,69 @@ write_ipv4(struct writer *w, const struct packet *offending, size_t payload)
 	writer_u8(w, ICMP_TTL);
 	writer_u8(w, IPPROTO_ICMP);
 	writer_zero(w, 2);
-	writer_bytes(w, offending->destination.bytes, 4);
-	writer_bytes(w, offending->source.bytes, 4);
+	writer_bytes(w, e->source.bytes, 4);
+	writer_bytes(w, e->destination.bytes, 4);
 	set_checksum(w, 0, 10, 0);
 }
 
 static void
-write_ipv6(struct writer *w, const struct packet *offending, size_t payload)
+write_ipv6(struct writer *w, const struct icmp_error *e)
 {
 	writer_be32(w, 0x60000000);
-	writer_be16(w, (uint16_t)payload);
+	writer_be16(w, (uint16_t)(ICMP_HEADER_LEN + e->quote_len));
 	writer_u8(w, IPPROTO_ICMPV6);
 	writer_u8(w, ICMP_TTL);
-	writer_bytes(w, offending->destination.bytes, 16);
-	writer_bytes(w, offending->source.bytes, 16);
+	writer_bytes(w, e->source.bytes, 16);
+	writer_bytes(w, e->destination.bytes, 16);
 }
 
 static void
-write_icmp(struct writer *w, struct icmp_verdict verdict, uint32_t pseudo,
-    const uint8_t *quote, size_t quote_len)
+write_icmp(struct writer *w, const struct icmp_error *e, uint32_t pseudo)
 {
 	size_t header = w->len;
 
-	writer_u8(w, verdict.type);
-	writer_u8(w, verdict.code);
-	writer_zero(w, 6);
-	writer_bytes(w, quote, quote_len);
+	writer_u8(w, e->type);
+	writer_u8(w, e->code);
+	writer_zero(w, 2);
+	writer_be32(w, e->rest);
+	writer_bytes(w, e->quote, e->quote_len);
 	set_checksum(w, header, 2, pseudo);
 }
 
-static void
-build_v4(struct writer *w, enum icmp_reply reply, const struct packet *p)
+size_t
+icmp_write(const struct icmp_error *e, uint8_t *to)
 {
-	size_t quote = at_most(p->length, p->transport + QUOTE_V4_LEN);
+	struct writer w;
 
-	write_ipv4(w, p, ICMP_HEADER_LEN + quote);
-	write_icmp(w, verdicts_v4[reply], 0, p->data, quote);
-}
-
-static void
-build_v6(struct writer *w, enum icmp_reply reply, const struct packet *p)
-{
-	size_t quote = at_most(p->length, QUOTE_V6_MAX);
-	size_t payload = ICMP_HEADER_LEN + quote;
-
-	write_ipv6(w, p, payload);
-	write_icmp(w, verdicts_v6[reply],
-	    checksum_pseudo(
-		&p->destination, &p->source, IPPROTO_ICMPV6, payload),
-	    p->data, quote);
+	writer_init(&w, to, INNER_PACKET_MAX);
+	if (e->source.family == IP_V4) {
+		write_ipv4(&w, e);
+		write_icmp(&w, e, 0);
+	} else {
+		write_ipv6(&w, e);
+		write_icmp(&w, e,
+		    checksum_pseudo(&e->source, &e->destination, IPPROTO_ICMPV6,
+			ICMP_HEADER_LEN + e->quote_len));
+	}
+	return writer_failed(&w) ? 0 : w.len;
 }
 
 size_t
 icmp_build(enum icmp_reply reply, const struct packet *offending, uint8_t *to)
 {
-	struct writer w;
+	bool v4 = offending->source.family == IP_V4;
+	struct icmp_verdict verdict =
+	    v4 ? verdicts_v4[reply] : verdicts_v6[reply];
+	size_t quote_max =
+	    v4 ? offending->transport + QUOTE_V4_LEN : QUOTE_V6_MAX;
+	struct icmp_error e = {
+		.source = offending->destination,
+		.destination = offending->source,
+		.type = verdict.type,
+		.code = verdict.code,
+		.quote = offending->data,
+		.quote_len = at_most(offending->length, quote_max),
+	};
 
-	writer_init(&w, to, INNER_PACKET_MAX);
-	if (offending->source.family == IP_V4)
-		build_v4(&w, reply, offending);
-	else
-		build_v6(&w, reply, offending);
-	return writer_failed(&w) ? 0 : w.len;
+	return icmp_write(&e, to);
 }

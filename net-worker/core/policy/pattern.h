@@ -1,0 +1,32 @@
+/*
+ * The names that a DNS resource stands for: spec/policy.md 6.5.
+ *
+ *	**	as a label: any number of labels, at least one at the end
+ *	*	any run of characters of a label, also none
+ *	?	one character of a label
+ *	[a-z0]	one of these characters, and [!a-z0] one of the others
+ *
+ * All other characters stand for themselves, without regard to ASCII case, and
+ * every label of the name must be matched. But "*.example.com" also matches
+ * "example.com".
+ *
+ * The name is text without a final dot; a dot that is part of a label is not
+ * told apart. The time is proportional to the length of the name, whatever the
+ * pattern, and with classes at most to that times the length of the pattern.
+ */
+#ifndef NET_WORKER_CORE_POLICY_PATTERN_H
+#define NET_WORKER_CORE_POLICY_PATTERN_H
+
+#include <stdbool.h>
+
+#define PATTERN_MAX 255 /* characters */
+
+/* False for a pattern that is not valid. */
+bool pattern_matches(const char *pattern, const char *name);
+/*
+ * Not longer than PATTERN_MAX, two stars only as a label of their own, and no
+ * bracket left open.
+ */
+bool pattern_valid(const char *pattern);
+
+#endif /* NET_WORKER_CORE_POLICY_PATTERN_H */
