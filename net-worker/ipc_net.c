@@ -11,6 +11,9 @@
 #include "common/log.h"
 #include "net-worker/worker.h"
 
+/* Messages that wait for control-worker, before the lesser ones are held. */
+#define CONTROL_BACKLOG_MAX (IPC_QUEUE_MAX / 4)
+
 /* From the parent, before READY. */
 
 static void
@@ -220,6 +223,46 @@ on_remote_candidates(void *ctx, struct ipc_remote_candidates *m)
 }
 
 static void
+on_assignment(void *ctx, struct ipc_assignment *m)
+{
+	struct worker *w = ctx;
+
+	engine_assignment(w->engine, w->now, m);
+}
+
+static void
+on_name_resolved(void *ctx, struct ipc_name_resolved *m)
+{
+	struct worker *w = ctx;
+
+	engine_name_resolved(w->engine, w->now, m);
+}
+
+static void
+on_peer_message(void *ctx, struct ipc_peer_message *m)
+{
+	struct worker *w = ctx;
+
+	engine_peer_message(w->engine, w->now, m);
+}
+
+static void
+on_flow_settings(void *ctx, struct ipc_flow_settings *m)
+{
+	struct worker *w = ctx;
+
+	engine_flow_settings(w->engine, m);
+}
+
+static void
+on_flow_stored(void *ctx, struct ipc_flow_stored *m)
+{
+	struct worker *w = ctx;
+
+	engine_flow_stored(w->engine, m);
+}
+
+static void
 on_query(void *ctx, struct ipc_query *m)
 {
 	query_net_answer(ctx, m);
@@ -238,6 +281,11 @@ const struct ipc_handlers control_handlers = {
 	.grants_commit = on_grants_commit,
 	.resource_update = on_resource_update,
 	.remote_candidates = on_remote_candidates,
+	.assignment = on_assignment,
+	.name_resolved = on_name_resolved,
+	.peer_message = on_peer_message,
+	.flow_settings = on_flow_settings,
+	.flow_stored = on_flow_stored,
 	.query = on_query,
 };
 
@@ -366,6 +414,52 @@ tell_no_relays(void *ctx)
 	check_sent(w, ipc_send_no_relays(w->control, &m), "the lack of relays");
 }
 
+/* What may be lost waits only while there is room for what may not. */
+static bool
+has_room(const struct worker *w)
+{
+	return !w->control_closed &&
+	    ipc_backlog(w->control) < CONTROL_BACKLOG_MAX;
+}
+
+static void
+tell_peer_event(void *ctx, const struct uuid *client, uint8_t event,
+    const uint8_t *payload, size_t len)
+{
+	struct worker *w = ctx;
+	struct ipc_peer_event m = {
+		.client = *client,
+		.event = event,
+		.payload_len = (uint16_t)len,
+	};
+
+	if (len > sizeof(m.payload) || !has_room(w))
+		return; /* the client repeats it */
+	memcpy(m.payload, payload, len);
+	check_sent(w, ipc_send_peer_event(w->control, &m), "a client's wish");
+}
+
+static void
+tell_assignment(void *ctx, uint64_t serial, enum assignment_answer answer)
+{
+	struct worker *w = ctx;
+	struct ipc_assignment_answer m = {
+		.serial = serial,
+		.answer = (uint8_t)answer,
+	};
+
+	check_sent(
+	    w, ipc_send_assignment_answer(w->control, &m), "an assignment");
+}
+
+static bool
+tell_flow(void *ctx, const struct ipc_flow *m)
+{
+	struct worker *w = ctx;
+
+	return has_room(w) && ipc_send_flow(w->control, m) == 0;
+}
+
 static void
 give_command(void *ctx, const struct shard_command *command)
 {
@@ -389,5 +483,8 @@ ipc_net_host(struct worker *w)
 		.candidates = tell_candidates,
 		.closed = tell_closed,
 		.no_relays = tell_no_relays,
+		.peer_event = tell_peer_event,
+		.assignment = tell_assignment,
+		.flow = tell_flow,
 	};
 }

@@ -34,6 +34,7 @@
 #define UDP_BATCHES_PER_TURN 4
 #define TITLE_EVERY_MS       1000
 #define MAX_SLEEP_MS         3600000
+#define FLUSH_MS             1000 /* for reports about flows, at the end */
 
 /* The packet sink: engine and shard write into the sockets' batches. */
 
@@ -69,6 +70,8 @@ rearm(struct worker *w)
 	    mono_min(engine_deadline(w->engine), shard_deadline(w->shard));
 	int64_t ms = MAX_SLEEP_MS;
 
+	if (w->ending)
+		next = mono_min(next, w->end_by);
 	if (!mono_is_never(next)) {
 		/* Round up: waking early would only find nothing to do. */
 		ms = (next.ns - w->now.ns + 999999) / 1000000;
@@ -84,17 +87,53 @@ rearm(struct worker *w)
 
 static void watch_control(struct worker *);
 
+/* What the shard has for the engine, and what comes of it. */
 static void
-settle(struct worker *w)
+listen_to_shard(struct worker *w)
 {
 	struct shard_event event;
+	struct shard_control control;
+	struct shard_refusal refusal;
 
 	worker_run_shard(w);
 	while (shard_event(w->shard, &event)) {
 		engine_shard_event(w->engine, w->now, &event);
 		worker_run_shard(w);
 	}
+	while (shard_control(w->shard, &control))
+		engine_shard_control(w->engine, &control);
+	while (shard_refusal(w->shard, &refusal))
+		engine_shard_refusal(&refusal);
+	while (
+	    engine_takes_flows(w->engine) && shard_flow(w->shard, &w->report)) {
+		engine_shard_flow(w->engine, &w->report);
+		worker_run_shard(w);
+	}
+}
+
+/* The end: the last flows have been stored, or time is up. */
+static void
+finish(struct worker *w)
+{
+	engine_free(w->engine);
+	shard_free(w->shard);
+	exit(0);
+}
+
+static bool
+has_ended(const struct worker *w)
+{
+	return w->control_closed || !engine_has_flows(w->engine) ||
+	    mono_due(w->end_by, w->now);
+}
+
+static void
+settle(struct worker *w)
+{
+	listen_to_shard(w);
 	udp_io_flush(w->udp);
+	if (w->ending && has_ended(w))
+		finish(w);
 	watch_control(w);
 	rearm(w);
 }
@@ -102,12 +141,11 @@ settle(struct worker *w)
 static void
 shut_down(struct worker *w)
 {
+	if (w->ending)
+		return;
+	w->ending = true;
+	w->end_by = mono_add_ms(w->now, FLUSH_MS);
 	engine_shutdown(w->engine, w->now);
-	worker_run_shard(w);
-	udp_io_flush(w->udp);
-	engine_free(w->engine);
-	shard_free(w->shard);
-	exit(0);
 }
 
 /* Sources. */
@@ -284,6 +322,8 @@ make_parts(struct worker *w)
 	    w->settings.expose_host);
 	if (w->shard == NULL || w->engine == NULL)
 		fatalx("no memory");
+	if (w->settings.log_denied)
+		shard_tell_refusals(w->shard);
 	shard_count_in(w->shard, &w->counters->shard[0].counters);
 	engine_count_in(w->engine, &w->counters->engine);
 	w->title_bytes = bytes_carried(w);

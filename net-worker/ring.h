@@ -38,6 +38,15 @@ ring_free(struct ring *r)
 	r->entries = NULL;
 }
 
+static inline bool
+ring_has_room(struct ring *r)
+{
+	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+	uint32_t head = atomic_load_explicit(&r->head, memory_order_acquire);
+
+	return tail - head <= r->mask;
+}
+
 /* False when it is full. */
 static inline bool
 ring_push(struct ring *r, const void *entry)

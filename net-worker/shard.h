@@ -11,13 +11,15 @@
 #include "common/address.h"
 #include "common/counters.h"
 #include "common/time.h"
+#include "net-worker/core/flow.h"
+#include "net-worker/core/nat.h"
 #include "net-worker/core/policy/policy.h"
 #include "net-worker/core/wireguard/session.h"
 #include "net-worker/sink.h"
 
 #define SHARD_PEERS_MAX       16384
 #define SHARD_CONNECTIONS_MAX 16384
-#define SHARD_INNER_MAX       64 /* bytes of an inner packet in a command */
+#define SHARD_CONTROL_MAX     1232 /* bytes of a control packet's payload */
 
 /*
  * A receiver index on the wire is the connection's 24-bit index and, in its
@@ -39,6 +41,8 @@ enum shard_command_type {
 	SHARD_PEER_ADD,          /* peer, v4, v6, policy */
 	SHARD_PEER_REMOVE,       /* peer; its policy comes back */
 	SHARD_POLICY,            /* peer, policy; the old one comes back */
+	SHARD_FLOWS,             /* flows_wanted */
+	SHARD_FLOWS_CLOSE,       /* every flow is over */
 	SHARD_CONNECTION_ADD,    /* connection, peer */
 	SHARD_CONNECTION_REMOVE, /* connection */
 	SHARD_SESSION,           /* connection, keys */
@@ -52,16 +56,22 @@ struct shard_command {
 	uint32_t connection; /* 24-bit index */
 	union {
 		struct {
+			struct uuid id;
 			struct ip_address v4, v6;
 			struct policy *policy; /* the shard's from here on */
 		} client;
-		struct policy *policy; /* likewise */
+		struct {
+			struct policy *policy; /* likewise */
+			struct nat *nat;       /* likewise; NULL: as before */
+			bool forget_sessions;  /* of NAT */
+		} policy;
 		struct noise_keys keys;
 		struct shard_path path;
 		struct {
 			size_t length;
-			uint8_t bytes[SHARD_INNER_MAX];
+			uint8_t *bytes; /* malloc'd, likewise */
 		} inner;
+		bool flows_wanted;
 	};
 };
 
@@ -81,6 +91,24 @@ struct shard_event {
 	struct endpoint relay;
 	uint16_t channel;
 	struct policy *policy;
+};
+
+/* A control packet of a client for control-worker: spec/policy.md 8. */
+struct shard_control {
+	uint32_t connection;
+	uint8_t event;
+	uint16_t length;
+	uint8_t payload[SHARD_CONTROL_MAX];
+};
+
+/* A packet that did not pass. */
+struct shard_refusal {
+	struct uuid client;
+	bool outbound; /* from the client */
+	uint8_t protocol;
+	struct endpoint source, destination;
+	enum policy_reason reason;
+	struct uuid resource; /* whose filter it was; all zero: none */
 };
 
 /* What a client has moved, and what it moves it by. */
@@ -105,11 +133,16 @@ struct shard;
 struct shard *shard_new(unsigned number, struct aead *);
 /* Counts there from now on: a block of the counter page, which outlives it. */
 void shard_count_in(struct shard *, struct shard_counters *);
+/* Before the first packet: refusals are wanted, some of them. */
+void shard_tell_refusals(struct shard *);
 void shard_free(struct shard *);
 
 /* The engine's side: false when the ring is full (run the shard, try again). */
 bool shard_post(struct shard *, const struct shard_command *);
 bool shard_event(struct shard *, struct shard_event *);
+bool shard_control(struct shard *, struct shard_control *);
+bool shard_flow(struct shard *, struct flow_report *);
+bool shard_refusal(struct shard *, struct shard_refusal *);
 
 /* The shell's side. */
 void shard_run_commands(

@@ -15,8 +15,8 @@ struct udp_io;
 /*
  * The descriptors and the counters are the caller's; -1 leaves the family out.
  */
-struct udp_io *udp_io_new(int v4, uint16_t port_v4, int v6, uint16_t port_v6,
-    struct io_counters *);
+struct udp_io *udp_io_new(
+    int v4, uint16_t port_v4, int v6, uint16_t port_v6, struct io_counters *);
 void udp_io_free(struct udp_io *);
 
 typedef void (*udp_handler)(

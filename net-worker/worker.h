@@ -22,7 +22,7 @@ struct worker {
 	/* What the parent handed over. */
 	struct ipc_net_settings settings;
 	int tun_fd;
-	int udp_fd[2];       /* IPv4, IPv6; -1 where there is none */
+	int udp_fd[2]; /* IPv4, IPv6; -1 where there is none */
 	struct counter_page *counters;
 	int control_fd;      /* our end of the pair to control-worker */
 	uint32_t epoch;      /* of who is at the other end */
@@ -37,7 +37,11 @@ struct worker {
 	struct udp_io *udp;
 	struct tun_io *tun;
 	struct packet_sink sink;
-	struct mono now; /* of this turn */
+	struct mono now;           /* of this turn */
+	struct flow_report report; /* on its way from shard to engine */
+
+	bool ending; /* goodbyes are said, flows not yet stored */
+	struct mono end_by;
 
 	uv_loop_t loop;
 	uv_poll_t poll_parent, poll_control, poll_tun, poll_udp[2];

@@ -15,13 +15,7 @@
 #define IDLE_AFTER_S         20
 #define INDEX_BITS           0xffffffu
 
-/* The goodbye of spec/tunnel.md 5.5. */
-static const uint8_t goodbye[48] = {
-	[0] = 0x60,
-	[5] = 8,    /* payload length */
-	[6] = 0xff, /* next header: control */
-	[40] = 2,   /* event: goodbye */
-};
+#define EVENT_GOODBYE 2 /* spec/policy.md 8.2 */
 
 struct connection *
 connection_find(struct engine *e, const struct uuid *client)
@@ -174,17 +168,7 @@ connection_close(struct engine *e, struct connection *c)
 void
 connection_goodbye(struct engine *e, struct connection *c)
 {
-	struct shard_command command = {
-		.type = SHARD_SEND,
-		.connection = c->index,
-	};
-
-	if (c->state != CONNECTION_CONNECTED && c->state != CONNECTION_IDLE)
-		return;
-	_Static_assert(sizeof(goodbye) <= SHARD_INNER_MAX, "goodbye fits");
-	command.inner.length = sizeof(goodbye);
-	memcpy(command.inner.bytes, goodbye, sizeof(goodbye));
-	e->host.command(e->host.ctx, &command);
+	control_send(e, c, EVENT_GOODBYE, NULL, 0);
 }
 
 void

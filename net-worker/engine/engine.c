@@ -27,6 +27,7 @@ engine_new(const struct engine_host *host, const struct packet_sink *sink,
 	TAILQ_INIT(&e->members);
 	TAILQ_INIT(&e->connections);
 	TAILQ_INIT(&e->dirty);
+	STAILQ_INIT(&e->flows);
 	e->host = *host;
 	e->sink = *sink;
 	e->expose_host = expose_host;
@@ -61,6 +62,7 @@ engine_free(struct engine *e)
 		client_free(m->client);
 		free(m);
 	}
+	flows_free(e);
 	relays_free(e->relays);
 	index_map_free(&e->by_index);
 	index_map_free(&e->by_check);
@@ -316,17 +318,20 @@ engine_control_started(struct engine *e, struct mono now)
 	e->snapshot_open = false;
 	TAILQ_FOREACH(c, &e->connections, entry)
 		paths_announce_all(e, c);
+	flows_tell_again(e);
 	engine_settle(e, now);
 }
 
 void
 engine_shutdown(struct engine *e, struct mono now)
 {
+	const struct shard_command close_flows = { .type = SHARD_FLOWS_CLOSE };
 	struct connection *c;
 	struct datagram d;
 
 	TAILQ_FOREACH(c, &e->connections, entry)
 		connection_goodbye(e, c);
+	e->host.command(e->host.ctx, &close_flows);
 	for (size_t i = 0; i < relays_count(e->relays); i++)
 		if (allocation_release(relays_get(e->relays, i), &d))
 			engine_send(e, &d.to, &d.from, d.data, d.length);

@@ -27,6 +27,12 @@ struct engine_host {
 	    const char *lines);
 	void (*closed)(void *ctx, const struct uuid *client);
 	void (*no_relays)(void *ctx);
+	/* A control packet of a client, raw. */
+	void (*peer_event)(void *ctx, const struct uuid *client, uint8_t event,
+	    const uint8_t *payload, size_t len);
+	void (*assignment)(void *ctx, uint64_t serial, enum assignment_answer);
+	/* False: not now; it will be offered again. */
+	bool (*flow)(void *ctx, const struct ipc_flow *);
 };
 
 struct engine;
@@ -61,9 +67,19 @@ void engine_resource_update(
 void engine_remote_candidates(
     struct engine *, struct mono, struct ipc_remote_candidates *);
 
+void engine_assignment(
+    struct engine *, struct mono, const struct ipc_assignment *);
+void engine_name_resolved(
+    struct engine *, struct mono, const struct ipc_name_resolved *);
+void engine_peer_message(
+    struct engine *, struct mono, const struct ipc_peer_message *);
+void engine_flow_settings(struct engine *, const struct ipc_flow_settings *);
+void engine_flow_stored(struct engine *, const struct ipc_flow_stored *);
+
 /*
- * control-worker is a new process: it is told every live candidate of ours, and
- * a list that the old one had begun is forgotten.
+ * control-worker is a new process: it is told every live candidate of ours and
+ * every flow that its predecessor may not have stored, and a list that that one
+ * had begun is forgotten.
  */
 void engine_control_started(struct engine *, struct mono);
 
@@ -72,10 +88,19 @@ void engine_datagram(struct engine *, struct mono, const struct arrival *,
     const uint8_t *data, size_t len);
 void engine_shard_event(
     struct engine *, struct mono, const struct shard_event *);
+void engine_shard_control(struct engine *, const struct shard_control *);
+/* Says in the log what did not pass, and why. */
+void engine_shard_refusal(const struct shard_refusal *);
+/* Whether control-worker has reports to store still. */
+bool engine_has_flows(const struct engine *);
+/* Whether there is room for another report. */
+bool engine_takes_flows(const struct engine *);
+void engine_shard_flow(struct engine *, const struct flow_report *);
 struct mono engine_deadline(const struct engine *);
 void engine_timeout(struct engine *, struct mono);
 
-/* Goodbye to every client; our allocations are given back. */
+/* Goodbye to every client, the end of every flow; allocations are given back.
+ */
 void engine_shutdown(struct engine *, struct mono);
 
 /* Counts there from now on: a block of the counter page, which outlives it. */
@@ -99,8 +124,8 @@ struct engine_client {
 	struct ipc_query_client row; /* but for the serial and what is below */
 };
 /* At most max clients from that number on, in ascending order. */
-size_t engine_query_clients(const struct engine *, uint32_t from,
-    struct engine_client *to, size_t max);
+size_t engine_query_clients(
+    const struct engine *, uint32_t from, struct engine_client *to, size_t max);
 /* Fills in the path of the connection, if there is such a one. */
 void engine_query_connection(
     struct engine *, uint32_t connection, struct ipc_query_client *);

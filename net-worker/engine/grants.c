@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/sort.h"
 #include "net-worker/engine/state.h"
 
 struct member *
@@ -27,22 +28,42 @@ compile(struct engine *e, const struct member *m)
 	    m->client, &e->own_v4, &e->own_v6, e->expose_host);
 }
 
-/* Hands the shard the policy as it is now; without memory, none at all. */
-static void
-enforce(struct engine *e, struct mono now, struct member *m)
+/* NAT's tables, with the client's first name. */
+static bool
+give_nat(struct member *m, struct shard_command *command)
+{
+	if (m->has_nat || !client_has_names(m->client))
+		return true;
+	command->policy.nat = nat_new();
+	m->has_nat = command->policy.nat != NULL;
+	return m->has_nat;
+}
+
+/* Without memory there is no policy at all. */
+void
+member_enforce(
+    struct engine *e, struct mono now, struct member *m, bool forget_sessions)
 {
 	struct shard_command command = {
 		.type = SHARD_POLICY,
 		.peer = m->peer,
-		.policy = compile(e, m),
+		.policy = { .forget_sessions = forget_sessions },
 	};
 
-	if (command.policy != NULL) {
+	command.policy.policy = compile(e, m);
+	if (command.policy.policy != NULL && give_nat(m, &command)) {
 		e->host.command(e->host.ctx, &command);
 		return;
 	}
+	policy_free(command.policy.policy);
 	log_error("no memory for a client's policy: the client is cut off");
 	member_remove(e, now, m, true);
+}
+
+static void
+enforce(struct engine *e, struct mono now, struct member *m)
+{
+	member_enforce(e, now, m, false);
 }
 
 static struct member *
@@ -62,6 +83,7 @@ member_add(struct engine *e, const struct ipc_authorization *a)
 	}
 	m->peer = e->next_peer++;
 	command.peer = m->peer;
+	command.client.id = a->client;
 	command.client.v4 = a->client_v4;
 	command.client.v6 = a->client_v6;
 	TAILQ_INSERT_TAIL(&e->members, m, entry);
@@ -133,6 +155,7 @@ grant(struct engine *e, struct mono now, struct member *m,
 		.network = a->network,
 		.filters = (struct filter *)(uintptr_t)a->filters,
 		.filter_count = a->filters_count,
+		.flow_authorization = a->flow_authorization,
 		.expires = expiry(e, now, a->expires_at),
 	};
 
@@ -340,7 +363,7 @@ engine_grants_commit(struct engine *e, struct mono now)
 		return;
 	e->snapshot_open = false;
 	if (e->snapshot_count > 0)
-		qsort(e->snapshot, e->snapshot_count, sizeof(*e->snapshot),
+		sort(e->snapshot, e->snapshot_count, sizeof(*e->snapshot),
 		    compare_entries);
 	TAILQ_FOREACH_SAFE(m, &e->members, entry, next)
 		if (reconcile(e, now, m))
@@ -373,6 +396,7 @@ members_timeout(struct engine *e, struct mono now)
 		while (client_expire(m->client, now, &gone)) {
 			log_grant(
 			    "access expired", client_id(m->client), &gone);
+			e->counters->expired++;
 			any = true;
 		}
 		if (any)

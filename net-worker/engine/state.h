@@ -6,6 +6,8 @@
  *	connection.c	making and ending connections
  *	paths.c		relays, candidates, ICE, nominated paths
  *	handshake.c	WireGuard handshakes
+ *	names.c		names of DNS resources, control packets
+ *	flows.c		reports about flows, until they are stored
  *	query.c		what an operator may see
  */
 #ifndef NET_WORKER_ENGINE_STATE_H
@@ -13,6 +15,7 @@
 
 #include <sys/queue.h>
 
+#include "common/log.h"
 #include "net-worker/core/ice/agent.h"
 #include "net-worker/core/index_map.h"
 #include "net-worker/core/policy/client.h"
@@ -39,7 +42,7 @@ struct member {
 	TAILQ_ENTRY(member) entry;
 	struct client *client;
 	uint32_t peer; /* the shard's number for it */
-	bool listed;   /* by the snapshot in progress */
+	bool has_nat;  /* the shard has been given one for it */
 };
 
 enum connection_state {
@@ -93,6 +96,12 @@ struct check {
 	uint32_t index; /* the connection's */
 };
 
+/* A report that control-worker has not stored yet. */
+struct flow_entry {
+	STAILQ_ENTRY(flow_entry) entry;
+	struct ipc_flow report;
+};
+
 /* An entry of the snapshot in progress. */
 struct snapshot_entry {
 	struct uuid client, resource;
@@ -126,6 +135,13 @@ struct engine {
 	size_t snapshot_count, snapshot_size;
 	bool snapshot_open;
 
+	struct log_limit names_log;
+
+	STAILQ_HEAD(, flow_entry) flows; /* oldest first */
+	struct flow_entry *next_flow;    /* first one that was not told yet */
+	size_t flow_count;
+	uint64_t flow_serial; /* of the last one */
+
 	struct engine_counters *counters; /* own, or in the counter page */
 	struct engine_counters own;
 };
@@ -141,6 +157,9 @@ void engine_send(struct engine *, const struct endpoint *to,
 struct member *member_find(struct engine *, const struct uuid *);
 /* Forgets the client, its policy and its connection. */
 void member_remove(struct engine *, struct mono, struct member *, bool goodbye);
+/* Hands the shard the client's policy as it is now. */
+void member_enforce(
+    struct engine *, struct mono, struct member *, bool forget_sessions);
 struct mono members_deadline(const struct engine *);
 void members_timeout(struct engine *, struct mono);
 
@@ -182,6 +201,18 @@ bool paths_send(struct engine *, struct mono, struct connection *, const void *,
 /* A STUN message from a peer, by whatever way it came. */
 void paths_stun(struct engine *, struct mono, const struct way *,
     const struct stun_message *);
+
+/* names.c */
+/* Sends a control packet through the client's tunnel, if there is one. */
+void control_send(struct engine *, struct connection *, uint8_t event,
+    const void *payload, size_t len);
+
+/* flows.c */
+/* Tells control-worker what it has not heard yet, as far as it takes it. */
+void flows_tell(struct engine *);
+/* Tells all again: who was told is no more. */
+void flows_tell_again(struct engine *);
+void flows_free(struct engine *);
 
 /* handshake.c */
 void handshake_message(struct engine *, struct mono, const struct way *,

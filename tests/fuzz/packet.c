@@ -86,7 +86,9 @@ check_verdicts(const struct packet *p)
 		must(!ip_is_multicast(&p->destination));
 		must(!p->source_route);
 	}
-	d = policy_inbound(policy, p);
+	d = policy_arrival(policy, p);
+	if (d.verdict == VERDICT_PASS)
+		d = policy_inbound(policy, p, false);
 	must(d.verdict <= VERDICT_PASS && d.reason < REASON_COUNT);
 	if (d.verdict == VERDICT_PASS)
 		must(ip_equal(&p->destination, &client_v4) ||

@@ -38,6 +38,13 @@ struct rig {
 	unsigned closed, no_relays;
 	char added[4096], withdrawn[4096];
 	bool candidates_before_answer;
+	struct ipc_peer_event peer_event; /* the last one, and how many */
+	unsigned peer_events;
+	uint64_t assignment;
+	enum assignment_answer answer;
+	struct ipc_flow flow; /* the last one, and how many */
+	unsigned flows;
+	bool deaf; /* takes no flows */
 
 	struct noise_identity identity; /* the client's */
 	struct noise_peer gateway;
@@ -140,15 +147,57 @@ on_no_relays(void *ctx)
 	r->no_relays++;
 }
 
+static inline void
+on_peer_event(void *ctx, const struct uuid *client, uint8_t event,
+    const uint8_t *payload, size_t len)
+{
+	struct rig *r = ctx;
+
+	r->peer_events++;
+	r->peer_event.client = *client;
+	r->peer_event.event = event;
+	r->peer_event.payload_len = (uint16_t)len;
+	memcpy(r->peer_event.payload, payload, len);
+}
+
+static inline void
+on_assignment(void *ctx, uint64_t serial, enum assignment_answer answer)
+{
+	struct rig *r = ctx;
+
+	r->assignment = serial;
+	r->answer = answer;
+}
+
+static inline bool
+on_flow(void *ctx, const struct ipc_flow *flow)
+{
+	struct rig *r = ctx;
+
+	if (r->deaf)
+		return false;
+	r->flow = *flow;
+	r->flows++;
+	return true;
+}
+
 /* What the process does at the end of a turn. */
 static inline void
 settle(struct rig *r)
 {
+	struct shard_control control;
+	struct flow_report report;
 	struct shard_event event;
 
 	shard_run_commands(r->shard, r->now, &r->sink);
 	while (shard_event(r->shard, &event)) {
 		engine_shard_event(r->engine, r->now, &event);
+		shard_run_commands(r->shard, r->now, &r->sink);
+	}
+	while (shard_control(r->shard, &control))
+		engine_shard_control(r->engine, &control);
+	while (engine_takes_flows(r->engine) && shard_flow(r->shard, &report)) {
+		engine_shard_flow(r->engine, &report);
 		shard_run_commands(r->shard, r->now, &r->sink);
 	}
 }
@@ -197,6 +246,9 @@ set_up(void **state)
 		.candidates = on_candidates,
 		.closed = on_closed,
 		.no_relays = on_no_relays,
+		.peer_event = on_peer_event,
+		.assignment = on_assignment,
+		.flow = on_flow,
 	};
 	struct ipc_interface own = {
 		.v4 = at("100.64.0.1:0").ip,
@@ -370,13 +422,22 @@ tcp_packet(uint8_t *to, const char *from, const char *dest)
 }
 
 static inline void
-client_sends(struct rig *r, const char *from, const char *to)
+client_sends_packet(struct rig *r, const uint8_t *packet, size_t len)
 {
-	uint8_t packet[40], data[40 + WIREGUARD_OVERHEAD];
-	size_t len = tcp_packet(packet, from, to);
+	uint8_t data[INNER_PACKET_MAX + WIREGUARD_OVERHEAD];
 
 	session_seal(&r->session, r->aead, packet, len, data);
-	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", data, sizeof(data));
+	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", data,
+	    len + WIREGUARD_OVERHEAD);
+}
+
+static inline void
+client_sends(struct rig *r, const char *from, const char *to)
+{
+	uint8_t packet[40];
+	size_t len = tcp_packet(packet, from, to);
+
+	client_sends_packet(r, packet, len);
 }
 
 /* The inner packet of the last datagram, as the client would see it. */

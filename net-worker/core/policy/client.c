@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "net-worker/core/policy/compiled.h"
+#include "net-worker/core/policy/names.h"
+#include "net-worker/core/policy/pattern.h"
 
 /* What an expiry too far away to be represented becomes: spec/policy.md 2.5. */
 #define EXPIRY_FALLBACK_S 86400
@@ -20,6 +22,7 @@ struct client {
 	struct grant **grants;
 	size_t count;
 	size_t room;
+	struct names *names;
 };
 
 static struct ip_address
@@ -34,8 +37,10 @@ client_new(const struct uuid *id, const struct ip_address *v4,
 {
 	struct client *c = calloc(1, sizeof(*c));
 
-	if (c == NULL)
+	if (c == NULL || (c->names = names_new()) == NULL) {
+		free(c);
 		return NULL;
+	}
 	c->id = *id;
 	c->v4 = address_of(v4, IP_V4);
 	c->v6 = address_of(v6, IP_V6);
@@ -59,6 +64,7 @@ client_free(struct client *c)
 	for (size_t i = 0; i < c->count; i++)
 		grant_free(c->grants[i]);
 	free(c->grants);
+	names_free(c->names);
 	free(c);
 }
 
@@ -199,6 +205,7 @@ grant_again(struct client *c, size_t i, const struct grant *from)
 	g->expires = from->expires;
 	if (g->type != from->type)
 		return GRANT_TYPE_CONFLICT;
+	g->flow_authorization = from->flow_authorization;
 	if (!set_filters(g, from->filters, from->filter_count)) {
 		remove_at(c, i);
 		return GRANT_NO_MEMORY;
@@ -239,6 +246,8 @@ client_grant(struct client *c, const struct grant *from)
 	    (c->count - i) * sizeof(c->grants[0]));
 	c->grants[i] = g;
 	c->count++;
+	names_restrict(c->names, &g->resource,
+	    g->type == RESOURCE_DNS ? g->pattern : NULL);
 	return GRANT_NEW;
 }
 
@@ -331,38 +340,234 @@ client_expiry_from_unix(uint64_t expires_at, struct mono now, uint64_t now_unix)
 	return expires;
 }
 
+/* Names. */
+
+enum assign_result
+client_may_assign(
+    const struct client *c, const struct uuid *resource, const char *domain)
+{
+	const struct grant *g = lookup(c, resource);
+
+	if (g == NULL)
+		return ASSIGN_NOT_GRANTED;
+	if (g->type != RESOURCE_DNS)
+		return ASSIGN_NOT_DNS;
+	if (!pattern_matches(g->pattern, domain))
+		return ASSIGN_NO_MATCH;
+	return ASSIGN_DONE;
+}
+
+/* A list of our own, sorted, of those that are acceptable; NULL: no memory. */
+static struct ip_address *
+sorted(const struct ip_address *from, size_t *count,
+    bool (*acceptable)(const struct ip_address *))
+{
+	struct ip_address *list = reallocarray(NULL, *count + 1, sizeof(*list));
+
+	if (list == NULL)
+		return NULL;
+	if (*count > 0)
+		memcpy(list, from, *count * sizeof(*list));
+	*count = names_sort(list, *count, acceptable);
+	return list;
+}
+
+static size_t
+count_others(const struct ip_address *list, size_t count,
+    bool (*acceptable)(const struct ip_address *))
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		n += !acceptable(&list[i]);
+	return n;
+}
+
+static enum assign_result
+assign(struct client *c, const struct assignment *a,
+    const struct names_entry *entry, struct assign_effect *effect)
+{
+	enum assign_result result;
+	bool changed, done;
+
+	if (names_conflict(
+		c->names, a->domain, entry->proxies, entry->proxy_count)) {
+		names_clear(c->names);
+		effect->changed = effect->renumbered = true;
+	}
+	result = client_may_assign(c, &a->resource, a->domain);
+	if (result != ASSIGN_DONE)
+		return result;
+	if (entry->proxy_count == 0 && a->proxy_count > 0)
+		return ASSIGN_NO_PROXY;
+	done = names_assign(c->names, entry, &changed);
+	effect->changed = effect->changed || changed;
+	return done ? ASSIGN_DONE : ASSIGN_NO_ROOM;
+}
+
+enum assign_result
+client_assign(
+    struct client *c, const struct assignment *a, struct assign_effect *effect)
+{
+	struct names_entry entry = {
+		.domain = a->domain,
+		.resource = a->resource,
+		.proxy_count = a->proxy_count,
+		.address_count = a->address_count,
+	};
+	struct ip_address *proxies, *addresses;
+	enum assign_result result = ASSIGN_NO_ROOM;
+
+	*effect = (struct assign_effect){
+		.foreign_proxies =
+		    count_others(a->proxies, a->proxy_count, ip_in_proxy_range),
+		.unusable_addresses = count_others(
+		    a->addresses, a->address_count, names_address_usable),
+	};
+	proxies = sorted(a->proxies, &entry.proxy_count, ip_in_proxy_range);
+	addresses =
+	    sorted(a->addresses, &entry.address_count, names_address_usable);
+	if (proxies != NULL && addresses != NULL) {
+		entry.proxies = proxies;
+		entry.addresses = addresses;
+		result = assign(c, a, &entry, effect);
+	}
+	free(proxies);
+	free(addresses);
+	return result;
+}
+
+bool
+client_has_names(const struct client *c)
+{
+	return names_count(c->names) > 0;
+}
+
+/* Compiling. */
+
+/* Arrays with room for all that the client has. */
+struct sources {
+	struct resource_source *resources;
+	uint32_t resource_count;
+	struct route_source *routes;
+	uint32_t route_count;
+	struct translation_source *translations;
+	struct resource_source internet;
+	bool has_internet;
+	uint32_t *of_grant; /* the index of its resource; by grant */
+};
+
+#define NO_RESOURCE UINT32_MAX
+
+static bool
+sources_init(struct sources *s, const struct client *c)
+{
+	size_t proxies = names_count(c->names), routes = c->count;
+
+	for (size_t i = 0; i < proxies; i++)
+		routes += names_get(c->names, i)->resource_count;
+	s->resources = calloc(c->count + 1, sizeof(*s->resources));
+	s->of_grant = calloc(c->count + 1, sizeof(*s->of_grant));
+	s->routes = calloc(routes + 1, sizeof(*s->routes));
+	s->translations = calloc(proxies + 1, sizeof(*s->translations));
+	return s->resources != NULL && s->of_grant != NULL &&
+	    s->routes != NULL && s->translations != NULL;
+}
+
+static void
+sources_free(struct sources *s)
+{
+	free(s->resources);
+	free(s->of_grant);
+	free(s->routes);
+	free(s->translations);
+}
+
+static void
+add_route(struct sources *s, const struct ip_prefix *network, uint32_t resource)
+{
+	s->routes[s->route_count++] =
+	    (struct route_source){ *network, resource };
+}
+
+/* Grants in ascending order: so are resources, and the first Internet wins. */
+static void
+add_grants(struct sources *s, const struct client *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct grant *g = c->grants[i];
+		struct resource_source source = { g->resource,
+			g->flow_authorization, g->filters, g->filter_count };
+
+		s->of_grant[i] = NO_RESOURCE;
+		if (g->type == RESOURCE_INTERNET) {
+			if (!s->has_internet)
+				s->internet = source;
+			s->has_internet = true;
+			continue;
+		}
+		if (g->type == RESOURCE_CIDR)
+			add_route(s, &g->network, s->resource_count);
+		s->of_grant[i] = s->resource_count;
+		s->resources[s->resource_count++] = source;
+	}
+}
+
+static struct ip_prefix
+host_route(const struct ip_address *ip)
+{
+	return (struct ip_prefix){ *ip, (uint8_t)(ip_size(ip) * 8) };
+}
+
+/* One route for each resource of the proxy that the client still has. */
+static void
+add_proxies(struct sources *s, const struct client *c)
+{
+	const struct proxy *p;
+
+	for (size_t i = 0; (p = names_get(c->names, i)) != NULL; i++) {
+		struct ip_prefix network = host_route(&p->ip);
+
+		s->translations[i] = (struct translation_source){ p->ip,
+			p->real, p->name->domain };
+		for (size_t r = 0; r < p->resource_count; r++) {
+			bool there;
+			size_t at = find(c, &p->resources[r], &there);
+
+			if (there && s->of_grant[at] != NO_RESOURCE)
+				add_route(s, &network, s->of_grant[at]);
+		}
+	}
+}
+
 struct policy *
 client_compile(const struct client *c, const struct ip_address *gateway_v4,
     const struct ip_address *gateway_v6, bool expose_host)
 {
-	struct parties parties = {
-		.client_v4 = c->v4,
-		.client_v6 = c->v6,
-		.gateway_v4 = address_of(gateway_v4, IP_V4),
-		.gateway_v6 = address_of(gateway_v6, IP_V6),
-		.expose_host = expose_host,
+	struct sources s = { 0 };
+	struct policy_source from = {
+		.parties = {
+			.client_v4 = c->v4,
+			.client_v6 = c->v6,
+			.gateway_v4 = address_of(gateway_v4, IP_V4),
+			.gateway_v6 = address_of(gateway_v6, IP_V6),
+			.expose_host = expose_host,
+		},
 	};
-	struct resource_source *resources =
-	    calloc(c->count + 1, sizeof(*resources));
-	struct route_source *routes = calloc(c->count + 1, sizeof(*routes));
 	struct policy *policy = NULL;
-	uint32_t n = 0;
 
-	if (resources == NULL || routes == NULL)
-		goto out;
-	for (size_t i = 0; i < c->count; i++) {
-		const struct grant *g = c->grants[i];
-
-		if (g->type != RESOURCE_CIDR)
-			continue;
-		resources[n] = (struct resource_source){ g->resource,
-			g->filters, g->filter_count };
-		routes[n] = (struct route_source){ g->network, n };
-		n++;
+	if (sources_init(&s, c)) {
+		add_grants(&s, c);
+		add_proxies(&s, c);
+		from.resources = s.resources;
+		from.resource_count = s.resource_count;
+		from.routes = s.routes;
+		from.route_count = s.route_count;
+		from.translations = s.translations;
+		from.translation_count = names_count(c->names);
+		from.internet = s.has_internet ? &s.internet : NULL;
+		policy = policy_compile(&from);
 	}
-	policy = policy_compile(&parties, resources, n, routes, n);
-out:
-	free(resources);
-	free(routes);
+	sources_free(&s);
 	return policy;
 }

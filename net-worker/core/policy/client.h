@@ -17,7 +17,18 @@ struct grant {
 	char pattern[256];        /* DNS only */
 	struct filter *filters;
 	size_t filter_count;
-	struct mono expires; /* MONO_NEVER: not at all */
+	struct uuid flow_authorization; /* all zero: flows are not logged */
+	struct mono expires;            /* MONO_NEVER: not at all */
+};
+
+/* A client's proxy addresses for a name, and the name's addresses. */
+struct assignment {
+	struct uuid resource;
+	const char *domain; /* text without a final dot */
+	const struct ip_address *proxies;
+	size_t proxy_count;
+	const struct ip_address *addresses;
+	size_t address_count;
 };
 
 struct client;
@@ -63,6 +74,40 @@ bool client_set_expiry(
 size_t client_grant_count(const struct client *);
 /* In ascending order of resource ids; NULL at the end. */
 const struct grant *client_get_grant(const struct client *, size_t i);
+
+enum assign_result {
+	ASSIGN_DONE,
+	ASSIGN_NOT_GRANTED,
+	ASSIGN_NOT_DNS,
+	ASSIGN_NO_MATCH, /* the name is none of the resource's */
+	ASSIGN_NO_PROXY, /* proxies are given, but none is in a proxy range */
+	ASSIGN_NO_ROOM,  /* memory, or too many proxies or resources */
+};
+
+struct assign_effect {
+	bool changed;    /* compile again */
+	bool renumbered; /* and forget every NAT session of this client */
+	size_t foreign_proxies;    /* outside the proxy ranges: left out */
+	size_t unusable_addresses; /* that no name may mean: left out */
+};
+
+/* Whether the name is worth being resolved: DONE, or why not. */
+enum assign_result client_may_assign(
+    const struct client *, const struct uuid *resource, const char *domain);
+/*
+ * spec/policy.md 6.4, steps 1 to 4 with both HARDENs. A proxy that stands for
+ * another name is a client that has begun anew: all its translations go first,
+ * even if the assignment itself is then refused. What was assigned before stays
+ * otherwise. effect is always written.
+ *
+ * A client has at most NAMES_MAX names (names.h); the one that was assigned the
+ * longest time ago gives way.
+ */
+enum assign_result client_assign(
+    struct client *, const struct assignment *, struct assign_effect *effect);
+
+/* Whether any name has been assigned, and so there is something for NAT. */
+bool client_has_names(const struct client *);
 
 struct mono client_deadline(const struct client *);
 /*

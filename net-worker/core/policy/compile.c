@@ -7,6 +7,8 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
+#include "common/sort.h"
+
 #include "net-worker/core/policy/compiled.h"
 
 /* No sum or product of sizes below can overflow, nor an index be NO_NETWORK. */
@@ -28,7 +30,7 @@ unite(struct port_range *ranges, uint32_t count)
 
 	if (count == 0)
 		return 0;
-	qsort(ranges, count, sizeof(*ranges), compare_ranges);
+	sort(ranges, count, sizeof(*ranges), compare_ranges);
 	for (uint32_t i = 1; i < count; i++) {
 		if (ranges[i].first > ranges[n].last)
 			ranges[++n] = ranges[i];
@@ -65,7 +67,10 @@ static struct rules
 compile_rules(const struct resource_source *from, struct port_range *ranges,
     uint32_t *used)
 {
-	struct rules rules = { .resource = from->id };
+	struct rules rules = {
+		.resource = from->id,
+		.flow_authorization = from->flow_authorization,
+	};
 
 	rules.everything = from->filter_count == 0;
 	for (size_t i = 0; i < from->filter_count; i++)
@@ -169,60 +174,135 @@ reserve(size_t *size, size_t count, size_t element)
 	return at;
 }
 
+/* Where the parts of the one allocation begin. */
+struct layout {
+	size_t networks, routes, rules, ranges, translations, text, size;
+};
+
 static struct policy *
-allocate(size_t resources, size_t routes, size_t ranges)
+allocate(const struct layout *at)
 {
-	size_t size = sizeof(struct policy);
-	size_t at_networks = reserve(&size, routes, sizeof(struct network));
-	size_t at_routes = reserve(&size, routes, sizeof(uint32_t));
-	size_t at_rules = reserve(&size, resources, sizeof(struct rules));
-	size_t at_ranges = reserve(&size, ranges, sizeof(struct port_range));
-	uint8_t *block = calloc(1, size);
+	uint8_t *block = calloc(1, at->size);
 	struct policy *p = (struct policy *)block;
 
 	if (block == NULL)
 		return NULL;
-	p->routes.networks = (struct network *)(block + at_networks);
-	p->routes.routes = (uint32_t *)(block + at_routes);
-	p->routes.rules = (struct rules *)(block + at_rules);
-	p->routes.ranges = (struct port_range *)(block + at_ranges);
+	p->routes.networks = (struct network *)(block + at->networks);
+	p->routes.routes = (uint32_t *)(block + at->routes);
+	p->routes.rules = (struct rules *)(block + at->rules);
+	p->routes.ranges = (struct port_range *)(block + at->ranges);
+	p->translations.entries =
+	    (struct translation *)(block + at->translations);
 	return p;
 }
 
 /* How many ranges the filters can become at most; more than allowed: false. */
 static bool
-count_ranges(
-    const struct resource_source *resources, size_t count, size_t *ranges)
+count_ranges(const struct policy_source *from, size_t *ranges)
 {
 	*ranges = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (resources[i].filter_count > SOURCES_MAX - *ranges)
+	for (size_t i = 0; i < from->resource_count; i++) {
+		size_t count = from->resources[i].filter_count;
+
+		if (count > SOURCES_MAX - *ranges)
 			return false;
-		*ranges += resources[i].filter_count;
+		*ranges += count;
 	}
 	return true;
 }
 
+/* Proxies of one name stand for the very same text. */
+static bool
+same_domain(const struct policy_source *from, size_t i)
+{
+	return i > 0 &&
+	    from->translations[i].domain == from->translations[i - 1].domain;
+}
+
+static size_t
+text_size(const struct policy_source *from)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < from->translation_count; i++)
+		if (!same_domain(from, i))
+			size += strlen(from->translations[i].domain) + 1;
+	return size;
+}
+
+static bool
+lay_out(const struct policy_source *from, struct layout *at)
+{
+	size_t ranges;
+
+	if (from->resource_count > SOURCES_MAX ||
+	    from->route_count > SOURCES_MAX ||
+	    from->translation_count > SOURCES_MAX ||
+	    !count_ranges(from, &ranges))
+		return false;
+	at->size = sizeof(struct policy);
+	at->networks =
+	    reserve(&at->size, from->route_count, sizeof(struct network));
+	at->routes = reserve(&at->size, from->route_count, sizeof(uint32_t));
+	at->rules =
+	    reserve(&at->size, from->resource_count, sizeof(struct rules));
+	at->ranges = reserve(&at->size, ranges, sizeof(struct port_range));
+	at->translations = reserve(
+	    &at->size, from->translation_count, sizeof(struct translation));
+	at->text = reserve(&at->size, text_size(from), 1);
+	return true;
+}
+
+static void
+add_translations(struct policy *p, const struct policy_source *from, char *text)
+{
+	struct translations *t = &p->translations;
+	const char *domain = NULL;
+
+	for (size_t i = 0; i < from->translation_count; i++) {
+		const struct translation_source *source =
+		    &from->translations[i];
+
+		if (!same_domain(from, i)) {
+			size_t len = strlen(source->domain) + 1;
+
+			domain = memcpy(text, source->domain, len);
+			text += len;
+		}
+		t->entries[i] = (struct translation){ number_of(&source->proxy),
+			source->real, domain };
+		if (source->proxy.family == IP_V4)
+			t->v4.count++;
+		else
+			t->v6.count++;
+	}
+	t->v6.first = t->v4.count;
+}
+
 struct policy *
-policy_compile(const struct parties *parties,
-    const struct resource_source *resources, size_t resource_count,
-    struct route_source *routes, size_t route_count)
+policy_compile(const struct policy_source *from)
 {
 	struct policy *p;
-	size_t ranges;
+	struct layout at;
 	uint32_t used = 0;
 
-	if (resource_count > SOURCES_MAX || route_count > SOURCES_MAX ||
-	    !count_ranges(resources, resource_count, &ranges))
+	if (!lay_out(from, &at) || (p = allocate(&at)) == NULL)
 		return NULL;
-	if ((p = allocate(resource_count, route_count, ranges)) == NULL)
-		return NULL;
-	p->parties = *parties;
-	for (size_t i = 0; i < resource_count; i++)
+	p->parties = from->parties;
+	for (size_t i = 0; i < from->resource_count; i++)
 		p->routes.rules[i] =
-		    compile_rules(&resources[i], p->routes.ranges, &used);
-	if (route_count > 0)
-		qsort(routes, route_count, sizeof(*routes), compare_routes);
-	add_routes(&p->routes, routes, (uint32_t)route_count);
+		    compile_rules(&from->resources[i], p->routes.ranges, &used);
+	if (from->route_count > 0)
+		sort(from->routes, from->route_count, sizeof(*from->routes),
+		    compare_routes);
+	add_routes(&p->routes, from->routes, (uint32_t)from->route_count);
+	add_translations(p, from, (char *)p + at.text);
+	if (from->internet != NULL) {
+		p->has_internet = true;
+		p->internet.resource = from->internet->id;
+		p->internet.flow_authorization =
+		    from->internet->flow_authorization;
+		p->internet.everything = true;
+	}
 	return p;
 }

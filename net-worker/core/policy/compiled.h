@@ -23,7 +23,8 @@ struct port_range {
 /* What one resource permits: spec/policy.md 5.2. */
 struct rules {
 	struct uuid resource;
-	bool everything; /* its list of filters is empty */
+	struct uuid flow_authorization; /* all zero: no flow logs */
+	bool everything;                /* its list of filters is empty */
 	bool icmp;
 	struct slice tcp, udp; /* of ranges: ascending, disjoint */
 };
@@ -54,6 +55,18 @@ struct routes {
 	struct port_range *ranges;
 };
 
+/* What a proxy address stands for: spec/policy.md 6. */
+struct translation {
+	struct number proxy;
+	struct ip_address real; /* IP_NONE: no address of its family */
+	const char *domain;     /* in the policy */
+};
+
+struct translations {
+	struct translation *entries; /* IPv4 ones, then IPv6 ones; ascending */
+	struct slice v4, v6;
+};
+
 struct parties {
 	struct ip_address client_v4, client_v6;   /* IP_NONE: has none */
 	struct ip_address gateway_v4, gateway_v6; /* likewise */
@@ -63,6 +76,9 @@ struct parties {
 struct policy {
 	struct parties parties;
 	struct routes routes;
+	struct translations translations;
+	bool has_internet;
+	struct rules internet; /* everything */
 };
 
 static inline struct number
@@ -72,6 +88,14 @@ number_of(const struct ip_address *ip)
 
 	memcpy(&n, ip->bytes, sizeof(n));
 	return (struct number){ be64toh(n.high), be64toh(n.low) };
+}
+
+static inline int
+number_compare(const struct number *a, const struct number *b)
+{
+	if (a->high != b->high)
+		return a->high < b->high ? -1 : 1;
+	return (a->low > b->low) - (a->low < b->low);
 }
 
 static inline bool
@@ -87,13 +111,19 @@ enum coverage {
 	COVERED_PERMITTED,
 };
 
-/* The choice of spec/policy.md 5.4; *resource is set when permitted. */
+/* The choice of spec/policy.md 5.4: *rules, unless it is not covered. */
 enum coverage routes_classify(const struct routes *, const struct ip_address *,
-    enum packet_kind, uint16_t port, struct uuid *resource);
+    enum packet_kind, uint16_t port, const struct rules **rules);
 
-/* A resource and a route to it, before they are compiled. */
+/* NULL when the address stands for nothing. */
+const struct translation *translations_find(
+    const struct translations *, const struct ip_address *proxy);
+
+/* What a policy is compiled from. */
+
 struct resource_source {
 	struct uuid id;
+	struct uuid flow_authorization;
 	const struct filter *filters;
 	size_t filter_count;
 };
@@ -103,12 +133,24 @@ struct route_source {
 	uint32_t resource; /* index */
 };
 
-/*
- * Resources must be in ascending order of their ids; routes are sorted in
- * place. NULL without memory, or with more sources than anybody has.
- */
-struct policy *policy_compile(const struct parties *,
-    const struct resource_source *, size_t resource_count,
-    struct route_source *, size_t route_count);
+struct translation_source {
+	struct ip_address proxy, real;
+	const char *domain;
+};
+
+struct policy_source {
+	struct parties parties;
+	const struct resource_source *resources; /* in ascending order of ids */
+	size_t resource_count;
+	struct route_source *routes; /* will be sorted */
+	size_t route_count;
+	/* In ascending order of proxies; those of a name share its domain. */
+	const struct translation_source *translations;
+	size_t translation_count;
+	const struct resource_source *internet; /* or NULL */
+};
+
+/* NULL without memory, or with more sources than anybody has. */
+struct policy *policy_compile(const struct policy_source *);
 
 #endif /* NET_WORKER_CORE_POLICY_COMPILED_H */

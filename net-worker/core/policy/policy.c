@@ -1,10 +1,10 @@
 /*
  * The verdict on one packet: see policy.h.
  *
- * There are three ways to pass, and each is one call of pass() or
+ * There are four ways to pass, and each is one call of pass() or
  * pass_resource(): to and from our own tunnel address, an ICMP error on its
- * way to the client, and a route whose resource permits the packet. Whatever
- * is not recognised falls through to a refusal.
+ * way to the client, a route whose resource permits the packet, and the
+ * Internet resource. Whatever is not recognised falls through to a refusal.
  */
 #include "net-worker/core/policy/policy.h"
 
@@ -18,19 +18,35 @@
 static struct policy_decision
 pass(void)
 {
-	return (struct policy_decision){ VERDICT_PASS, REASON_NONE, { { 0 } } };
+	return (struct policy_decision){ .verdict = VERDICT_PASS };
 }
 
 static struct policy_decision
-pass_resource(const struct uuid *resource)
+pass_resource(const struct rules *rules)
 {
-	return (struct policy_decision){ VERDICT_PASS, REASON_NONE, *resource };
+	static const struct uuid none;
+	const struct uuid *flow = &rules->flow_authorization;
+
+	return (struct policy_decision){
+		.verdict = VERDICT_PASS,
+		.resource = rules->resource,
+		.flow_authorization = uuid_equal(flow, &none) ? NULL : flow,
+	};
 }
 
 static struct policy_decision
 refuse(enum verdict verdict, enum policy_reason reason)
 {
-	return (struct policy_decision){ verdict, reason, { { 0 } } };
+	return (struct policy_decision){ .verdict = verdict, .reason = reason };
+}
+
+static struct policy_decision
+refuse_by(const struct rules *rules, enum verdict verdict)
+{
+	struct policy_decision d = refuse(verdict, REASON_FILTER);
+
+	d.refused_by = &rules->resource;
+	return d;
 }
 
 /* An address of a packet has a family, so that IP_NONE equals none. */
@@ -66,26 +82,95 @@ is_host_service(const struct packet *packet)
 }
 
 /*
- * The route to the far end's address and port: spec/policy.md 5.4. Only CIDR
- * resources have routes. The catch-all of an Internet resource (5.5) is not
- * granted, so that such a resource opens nothing.
+ * What no Internet resource opens: spec/policy.md 5.5. The tunnel ranges have
+ * been dealt with; the proxy ranges are those of names.
  */
+static const struct ip_prefix not_internet[] = {
+	{ { IP_V4, { 10 } }, 8 },
+	{ { IP_V4, { 172, 16 } }, 12 },
+	{ { IP_V4, { 192, 168 } }, 16 },
+	{ { IP_V4, { 127 } }, 8 },
+	{ { IP_V4, { 169, 254 } }, 16 },
+	{ { IP_V4, { 100, 64 } }, 10 },
+	{ { IP_V4, { 224 } }, 4 },
+	{ { IP_V4, { 240 } }, 4 },
+	{ { IP_V6, { [15] = 1 } }, 128 },
+	{ { IP_V6, { [10] = 0xff, [11] = 0xff } }, 96 },
+	{ { IP_V6, { 0xfc } }, 7 },
+	{ { IP_V6, { 0xfe, 0x80 } }, 10 },
+	{ { IP_V6, { 0xff } }, 8 },
+};
+
+static bool
+is_internet(const struct ip_address *ip)
+{
+	size_t count = sizeof(not_internet) / sizeof(not_internet[0]);
+
+	for (size_t i = 0; i < count; i++)
+		if (prefix_contains(&not_internet[i], ip))
+			return false;
+	return true;
+}
+
+/* The route to the far end's address and port: spec/policy.md 5.4. */
 static struct policy_decision
-classify(const struct policy *p, const struct packet *packet,
+follow_routes(const struct policy *p, const struct packet *packet,
     const struct ip_address *far, uint16_t port, enum verdict refusal)
 {
-	struct uuid resource;
+	const struct rules *rules;
 
-	switch (
-	    routes_classify(&p->routes, far, packet->kind, port, &resource)) {
+	switch (routes_classify(&p->routes, far, packet->kind, port, &rules)) {
 	case COVERED_PERMITTED:
-		return pass_resource(&resource);
+		return pass_resource(rules);
 	case COVERED_REJECTED:
-		return refuse(refusal, REASON_FILTER);
+		return refuse_by(rules, refusal);
 	case NOT_COVERED:
 		break;
 	}
 	return refuse(refusal, REASON_NO_ROUTE);
+}
+
+/* spec/policy.md 5.5: an Internet resource leaves routes to the names only. */
+static struct policy_decision
+classify_outbound(const struct policy *p, const struct packet *packet)
+{
+	const struct ip_address *to = &packet->destination;
+
+	if (!p->has_internet || ip_in_proxy_range(to))
+		return follow_routes(p, packet, to, packet->destination_port,
+		    VERDICT_PROHIBITED);
+	if (!is_internet(to))
+		return refuse(VERDICT_UNREACHABLE, REASON_REJECTED_RANGE);
+	return pass_resource(&p->internet);
+}
+
+static struct policy_decision
+classify_inbound(const struct policy *p, const struct packet *packet)
+{
+	const struct ip_address *from = &packet->source;
+
+	if (!p->has_internet || ip_in_proxy_range(from))
+		return follow_routes(
+		    p, packet, from, packet->source_port, VERDICT_DROP);
+	if (!is_internet(from))
+		return refuse(VERDICT_DROP, REASON_REJECTED_RANGE);
+	return pass_resource(&p->internet);
+}
+
+/* What the proxy address stands for: spec/policy.md 3, step 12. */
+static struct policy_decision
+translate(const struct policy *p, const struct ip_address *proxy,
+    struct policy_decision decision)
+{
+	const struct translation *t =
+	    translations_find(&p->translations, proxy);
+
+	if (t == NULL || t->real.family != proxy->family)
+		return refuse(VERDICT_UNREACHABLE, REASON_NO_TRANSLATION);
+	decision.translate = true;
+	decision.real = t->real;
+	decision.domain = t->domain;
+	return decision;
 }
 
 static struct policy_decision
@@ -115,50 +200,67 @@ policy_outbound(const struct policy *p, const struct packet *packet)
 	if (ip_in_tunnel_range(to))
 		return refuse(VERDICT_PROHIBITED, REASON_TUNNEL_RANGE);
 
-	decision = classify(
-	    p, packet, to, packet->destination_port, VERDICT_PROHIBITED);
+	decision = classify_outbound(p, packet);
 	if (decision.verdict == VERDICT_PASS && ip_in_proxy_range(to))
-		return refuse(VERDICT_UNREACHABLE, REASON_NO_TRANSLATION);
+		return translate(p, to, decision);
 	return decision;
 }
 
 /* Kinds that can belong to a flow: spec/policy.md 4, step 5. */
 static bool
-has_flow(enum packet_kind kind)
+has_flow(const struct packet *packet)
 {
-	switch (kind) {
+	struct packet quote;
+
+	switch (packet->kind) {
 	case PACKET_TCP:
 	case PACKET_UDP:
 	case PACKET_ICMP_ECHO:
-	case PACKET_ICMP_ERROR:
 		return true;
+	case PACKET_ICMP_ERROR:
+		return packet_quote(packet, &quote) &&
+		    quote.source.family == packet->source.family;
 	default:
 		return false;
 	}
 }
 
 struct policy_decision
-policy_inbound(const struct policy *p, const struct packet *packet)
+policy_arrival(const struct policy *p, const struct packet *packet)
 {
-	const struct ip_address *from = &packet->source;
-
 	/* Step 6 first: it is what steps 2 and 3 ask, for this client. */
 	if (!ip_in_tunnel_range(&packet->destination) ||
 	    !is_client(p, &packet->destination))
 		return refuse(VERDICT_DROP, REASON_NOT_A_PEER);
 	if (packet->source_route)
 		return refuse(VERDICT_DROP, REASON_SOURCE_ROUTE);
+	if (!is_gateway(p, &packet->source) && !has_flow(packet))
+		return refuse(VERDICT_DROP, REASON_INBOUND_KIND);
+	return pass();
+}
+
+struct policy_decision
+policy_inbound(
+    const struct policy *p, const struct packet *packet, bool translated)
+{
+	const struct ip_address *from = &packet->source;
+
 	if (is_gateway(p, from))
 		return pass();
-	if (!has_flow(packet->kind))
-		return refuse(VERDICT_DROP, REASON_INBOUND_KIND);
 	if (ip_in_tunnel_range(from))
 		return refuse(VERDICT_DROP, REASON_TUNNEL_RANGE);
 	if (packet->kind == PACKET_ICMP_ERROR)
 		return pass();
-	if (ip_in_proxy_range(from))
+	/* On nobody's network: such a source is forged. */
+	if (ip_in_proxy_range(from) && !translated)
 		return refuse(VERDICT_DROP, REASON_NO_TRANSLATION);
-	return classify(p, packet, from, packet->source_port, VERDICT_DROP);
+	return classify_inbound(p, packet);
+}
+
+bool
+policy_is_own(const struct policy *p, const struct ip_address *ip)
+{
+	return is_gateway(p, ip);
 }
 
 void

@@ -23,6 +23,14 @@ struct policy_decision {
 	enum verdict verdict;
 	enum policy_reason reason;
 	struct uuid resource; /* of PASS through a resource; else all zero */
+	/* Of the grant that let it pass, in the policy; NULL: no flow logs. */
+	const struct uuid *flow_authorization;
+	/* Of a refusal by filter: the resource whose filter it was. */
+	const struct uuid *refused_by;
+	/* Of a proxy address, outbound: what it stands for. */
+	bool translate;
+	struct ip_address real;
+	const char *domain; /* in the policy; else NULL */
 };
 
 struct policy;
@@ -30,9 +38,17 @@ struct policy;
 /* Client to resource. The packet has been parsed; 3, steps 2 and 6 to 12. */
 struct policy_decision policy_outbound(
     const struct policy *, const struct packet *);
-/* Resource to client; 4, steps 2 and 4 to 8. */
-struct policy_decision policy_inbound(
+/*
+ * Resource to client, in two steps with NAT between them. First 4, steps 2, 6
+ * and the kinds of step 5: PASS lets NAT look at it. Then, of what NAT left, 4
+ * and 7 and 8; translated: the source has become a proxy address.
+ */
+struct policy_decision policy_arrival(
     const struct policy *, const struct packet *);
+struct policy_decision policy_inbound(
+    const struct policy *, const struct packet *, bool translated);
+/* Whether the packet comes from our own address; 4, step 4. */
+bool policy_is_own(const struct policy *, const struct ip_address *);
 
 void policy_free(struct policy *); /* NULL is fine */
 

@@ -48,14 +48,6 @@ rules_permit(const struct rules *rules, const struct port_range *ranges,
 	return false;
 }
 
-static bool
-starts_after(const struct network *n, struct number ip)
-{
-	if (n->first.high != ip.high)
-		return n->first.high > ip.high;
-	return n->first.low > ip.low;
-}
-
 /* The last network that starts at or before the address, or NO_NETWORK. */
 static uint32_t
 network_before(const struct routes *r, struct slice family, struct number ip)
@@ -65,7 +57,7 @@ network_before(const struct routes *r, struct slice family, struct number ip)
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (starts_after(&r->networks[middle], ip))
+		if (number_compare(&r->networks[middle].first, &ip) > 0)
 			high = middle;
 		else
 			low = middle + 1;
@@ -91,25 +83,49 @@ network_permits(const struct routes *r, const struct network *n,
 
 enum coverage
 routes_classify(const struct routes *r, const struct ip_address *ip,
-    enum packet_kind kind, uint16_t port, struct uuid *resource)
+    enum packet_kind kind, uint16_t port, const struct rules **rules)
 {
 	struct slice family = ip->family == IP_V4 ? r->v4 : r->v6;
 	struct number number = number_of(ip);
 	enum coverage coverage = NOT_COVERED;
 	const struct network *network;
-	const struct rules *rules;
+	const struct rules *permits;
 
 	for (uint32_t i = network_before(r, family, number); i != NO_NETWORK;
 	     i = network->parent) {
 		network = &r->networks[i];
 		if (!network_contains(network, number))
 			continue;
-		coverage = COVERED_REJECTED;
-		rules = network_permits(r, network, kind, port);
-		if (rules != NULL) {
-			*resource = rules->resource;
+		permits = network_permits(r, network, kind, port);
+		if (permits != NULL) {
+			*rules = permits;
 			return COVERED_PERMITTED;
 		}
+		/* Of those that reject it, the first is the choice. */
+		if (coverage == NOT_COVERED)
+			*rules = &r->rules[r->routes[network->routes.first]];
+		coverage = COVERED_REJECTED;
 	}
 	return coverage;
+}
+
+const struct translation *
+translations_find(const struct translations *t, const struct ip_address *proxy)
+{
+	struct slice family = proxy->family == IP_V4 ? t->v4 : t->v6;
+	struct number number = number_of(proxy);
+	uint32_t low = family.first, high = family.first + family.count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = number_compare(&t->entries[middle].proxy, &number);
+
+		if (order == 0)
+			return &t->entries[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
 }

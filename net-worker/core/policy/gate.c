@@ -1,0 +1,140 @@
+/* One packet, its verdict and what goes on: see gate.h. */
+#include "net-worker/core/policy/gate.h"
+
+#include "net-worker/core/policy/icmp.h"
+
+static struct gate_result
+drop(enum policy_reason reason)
+{
+	return (struct gate_result){ .verdict = GATE_DROP, .reason = reason };
+}
+
+static struct gate_result
+refused(const struct policy_decision *d)
+{
+	struct gate_result r = drop(d->reason);
+
+	r.decision = *d;
+	return r;
+}
+
+static struct gate_result
+pass(const struct policy_decision *d, uint8_t *data, size_t length)
+{
+	return (struct gate_result){
+		.verdict = GATE_PASS,
+		.decision = *d,
+		.data = data,
+		.length = length,
+	};
+}
+
+static struct gate_result
+answer(struct gate *g, struct mono now, enum icmp_reply reply,
+    const struct policy_decision *d, const struct packet *offending,
+    uint8_t *scratch)
+{
+	struct gate_result r = refused(d);
+
+	if (!bucket_take(
+		&g->icmp, now, GATE_ICMP_BURST, GATE_ICMP_INTERVAL_MS)) {
+		r.answer_limited = true;
+		return r;
+	}
+	r.verdict = GATE_ANSWER;
+	r.data = scratch;
+	r.length = icmp_build(reply, offending, scratch);
+	return r;
+}
+
+static struct gate_result
+translate(struct gate *g, struct mono now, struct packet *p,
+    const struct policy_decision *d)
+{
+	if (g->nat == NULL)
+		return drop(REASON_NAT_EXHAUSTED);
+	switch (nat_outbound(g->nat, now, p, &d->real)) {
+	case NAT_TRANSLATED:
+		return pass(d, p->data, p->length);
+	case NAT_UNUSABLE:
+		return drop(REASON_NAT_KIND);
+	default:
+		return drop(REASON_NAT_EXHAUSTED);
+	}
+}
+
+struct gate_result
+gate_outbound(
+    struct gate *g, struct mono now, struct packet *p, uint8_t *scratch)
+{
+	struct policy_decision d = policy_outbound(g->policy, p);
+
+	switch (d.verdict) {
+	case VERDICT_PASS:
+		if (d.translate)
+			return translate(g, now, p, &d);
+		return pass(&d, p->data, p->length);
+	case VERDICT_PROHIBITED:
+		return answer(g, now, ICMP_PROHIBITED, &d, p, scratch);
+	case VERDICT_UNREACHABLE:
+		return answer(g, now, ICMP_UNREACHABLE, &d, p, scratch);
+	case VERDICT_DROP:
+		break;
+	}
+	return refused(&d);
+}
+
+/* What NAT has made of it, or why there is nothing to go on with. */
+static struct gate_result
+settle(struct gate *g, struct packet *p, bool translated)
+{
+	struct policy_decision d = policy_inbound(g->policy, p, translated);
+
+	if (d.verdict != VERDICT_PASS)
+		return refused(&d);
+	return pass(&d, p->data, p->length);
+}
+
+/*
+ * Errors from our own kernel speak of what our NAT made (4, step 4); all else
+ * from our own address is not its business.
+ */
+static bool
+has_nat(const struct gate *g, const struct packet *p)
+{
+	if (g->nat == NULL)
+		return false;
+	return p->kind == PACKET_ICMP_ERROR ||
+	    !policy_is_own(g->policy, &p->source);
+}
+
+struct gate_result
+gate_inbound(
+    struct gate *g, struct mono now, struct packet *p, uint8_t *scratch)
+{
+	struct policy_decision d = policy_arrival(g->policy, p);
+	size_t length;
+
+	if (d.verdict != VERDICT_PASS)
+		return refused(&d);
+	if (!has_nat(g, p))
+		return settle(g, p, false);
+	switch (
+	    nat_inbound(g->nat, now, p, &p->destination, scratch, &length)) {
+	case NAT_TRANSLATED:
+		if (p->kind == PACKET_ICMP_ERROR)
+			return pass(&d, scratch, length);
+		return settle(g, p, true);
+	case NAT_EXPIRED:
+		if (!policy_is_own(g->policy, &p->source))
+			return drop(REASON_NAT_EXPIRED);
+		break;
+	case NAT_UNUSABLE:
+		if (!policy_is_own(g->policy, &p->source))
+			return drop(REASON_INBOUND_KIND);
+		break;
+	default:
+		break;
+	}
+	return settle(g, p, false);
+}

@@ -1,0 +1,56 @@
+/*
+ * What becomes of one packet of one client: the policy that is in force
+ * (policy.h, immutable), the NAT of its names (nat.h, with a memory) and a
+ * limit on the answers it gets, put together. spec/policy.md 3 and 4.
+ */
+#ifndef NET_WORKER_CORE_POLICY_GATE_H
+#define NET_WORKER_CORE_POLICY_GATE_H
+
+#include "common/bucket.h"
+#include "common/time.h"
+#include "net-worker/core/nat.h"
+#include "net-worker/core/policy/policy.h"
+
+/*
+ * ICMP answers that a client gets: a bucket of this many, of which one comes
+ * back in each interval. An answer is given when the bucket holds a whole one.
+ */
+#define GATE_ICMP_BURST       100
+#define GATE_ICMP_INTERVAL_MS 10
+
+struct gate {
+	struct policy *policy;
+	struct nat *nat; /* NULL before there is a name */
+	struct bucket icmp;
+};
+
+enum gate_verdict {
+	GATE_DROP,
+	GATE_ANSWER, /* send data back to the client */
+	GATE_PASS,   /* data goes on: to the TUN, or to the client */
+};
+
+struct gate_result {
+	enum gate_verdict verdict;
+	enum policy_reason reason; /* NONE: it passes */
+	bool answer_limited; /* dropped, where there should be an answer */
+	struct policy_decision decision; /* what the policy said */
+	uint8_t *data;
+	size_t length;
+};
+
+/*
+ * Client to resource. Source checks, routes, filters, then NAT: the packet may
+ * be rewritten in place. An answer is made in scratch, of INNER_PACKET_MAX
+ * bytes.
+ */
+struct gate_result gate_outbound(
+    struct gate *, struct mono now, struct packet *, uint8_t *scratch);
+/*
+ * Resource to client, an ICMP error rebuilt in scratch. There is never an
+ * answer.
+ */
+struct gate_result gate_inbound(
+    struct gate *, struct mono now, struct packet *, uint8_t *scratch);
+
+#endif /* NET_WORKER_CORE_POLICY_GATE_H */

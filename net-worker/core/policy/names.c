@@ -1,0 +1,340 @@
+/*
+ * Proxy addresses and names: see names.h. Proxies are kept in ascending order
+ * of their addresses, names in no order: there are few, and they are looked
+ * for only when a client assigns one.
+ */
+#include "net-worker/core/policy/names.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/sort.h"
+#include "net-worker/core/policy/pattern.h"
+
+struct names {
+	struct proxy **proxies;
+	size_t proxy_count, proxy_room;
+	struct name *all[NAMES_MAX];
+	size_t name_count;
+	uint64_t clock; /* counts assignments */
+};
+
+struct names *
+names_new(void)
+{
+	return calloc(1, sizeof(struct names));
+}
+
+static void
+proxy_free(struct proxy *p)
+{
+	free(p->resources);
+	free(p);
+}
+
+static void
+name_free(struct name *n)
+{
+	free(n->domain);
+	free(n);
+}
+
+void
+names_clear(struct names *n)
+{
+	for (size_t i = 0; i < n->proxy_count; i++)
+		proxy_free(n->proxies[i]);
+	for (size_t i = 0; i < n->name_count; i++)
+		name_free(n->all[i]);
+	n->proxy_count = n->name_count = 0;
+}
+
+void
+names_free(struct names *n)
+{
+	if (n == NULL)
+		return;
+	names_clear(n);
+	free(n->proxies);
+	free(n);
+}
+
+size_t
+names_count(const struct names *n)
+{
+	return n->proxy_count;
+}
+
+const struct proxy *
+names_get(const struct names *n, size_t i)
+{
+	return i < n->proxy_count ? n->proxies[i] : NULL;
+}
+
+/* Where the proxy is, or would have to be. */
+static size_t
+find(const struct names *n, const struct ip_address *ip, bool *there)
+{
+	size_t low = 0, high = n->proxy_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (ip_compare(&n->proxies[middle]->ip, ip) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*there = low < n->proxy_count && ip_equal(&n->proxies[low]->ip, ip);
+	return low;
+}
+
+bool
+names_conflict(const struct names *n, const char *domain,
+    const struct ip_address *proxies, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		bool there;
+		size_t at = find(n, &proxies[i], &there);
+
+		if (there &&
+		    strcasecmp(n->proxies[at]->name->domain, domain) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Room: whoever was assigned longest ago gives way. */
+
+static void
+forget(struct names *n, size_t at)
+{
+	struct name *name = n->all[at];
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n->proxy_count; i++) {
+		if (n->proxies[i]->name == name)
+			proxy_free(n->proxies[i]);
+		else
+			n->proxies[kept++] = n->proxies[i];
+	}
+	n->proxy_count = kept;
+	n->all[at] = n->all[--n->name_count];
+	name_free(name);
+}
+
+static void
+forget_oldest(struct names *n)
+{
+	size_t oldest = 0;
+
+	for (size_t i = 1; i < n->name_count; i++)
+		if (n->all[i]->assigned < n->all[oldest]->assigned)
+			oldest = i;
+	forget(n, oldest);
+}
+
+static struct name *
+add_name(struct names *n, const char *domain)
+{
+	struct name *name = calloc(1, sizeof(*name));
+
+	if (name == NULL || (name->domain = strdup(domain)) == NULL) {
+		free(name);
+		return NULL;
+	}
+	n->all[n->name_count++] = name;
+	return name;
+}
+
+static struct name *
+name_of(struct names *n, const char *domain, bool *changed)
+{
+	for (size_t i = 0; i < n->name_count; i++)
+		if (strcasecmp(n->all[i]->domain, domain) == 0)
+			return n->all[i];
+	if (n->name_count == NAMES_MAX) {
+		forget_oldest(n);
+		*changed = true;
+	}
+	return add_name(n, domain);
+}
+
+static bool
+make_room(struct names *n)
+{
+	size_t room = n->proxy_room == 0 ? 16 : n->proxy_room * 2;
+	struct proxy **proxies;
+
+	if (n->proxy_count < n->proxy_room)
+		return true;
+	proxies = reallocarray(n->proxies, room, sizeof(proxies[0]));
+	if (proxies == NULL)
+		return false;
+	n->proxies = proxies;
+	n->proxy_room = room;
+	return true;
+}
+
+/* The proxy of that address, a new one without a resource if need be. */
+static struct proxy *
+proxy_of(struct names *n, struct name *name, const struct ip_address *ip)
+{
+	struct proxy *p;
+	bool there;
+	size_t at = find(n, ip, &there);
+
+	if (there)
+		return n->proxies[at];
+	if (n->proxy_count == NAMES_PROXIES_MAX || !make_room(n) ||
+	    (p = calloc(1, sizeof(*p))) == NULL)
+		return NULL;
+	p->ip = *ip;
+	p->name = name;
+	memmove(&n->proxies[at + 1], &n->proxies[at],
+	    (n->proxy_count - at) * sizeof(n->proxies[0]));
+	n->proxies[at] = p;
+	n->proxy_count++;
+	return p;
+}
+
+static bool
+add_resource(struct proxy *p, const struct uuid *resource, bool *changed)
+{
+	struct uuid *more;
+
+	for (size_t i = 0; i < p->resource_count; i++)
+		if (uuid_equal(&p->resources[i], resource))
+			return true;
+	if (p->resource_count == PROXY_RESOURCES_MAX)
+		return false;
+	more = reallocarray(p->resources, p->resource_count + 1, sizeof(*more));
+	if (more == NULL)
+		return false;
+	more[p->resource_count++] = *resource;
+	p->resources = more;
+	*changed = true;
+	return true;
+}
+
+/* The addresses of one family among those of a name, which are sorted by it. */
+struct family {
+	const struct ip_address *addresses;
+	size_t count;
+	size_t next; /* how many proxies of the family have got theirs */
+};
+
+static struct family
+family_of(const struct names_entry *e, enum ip_family family)
+{
+	struct family f = { .addresses = e->addresses };
+
+	for (size_t i = 0; i < e->address_count; i++) {
+		if (e->addresses[i].family != family)
+			continue;
+		if (f.count++ == 0)
+			f.addresses = &e->addresses[i];
+	}
+	return f;
+}
+
+static struct ip_address
+next_address(struct family *f)
+{
+	if (f->count == 0)
+		return (struct ip_address){ 0 };
+	return f->addresses[f->next++ % f->count];
+}
+
+bool
+names_assign(struct names *n, const struct names_entry *e, bool *changed)
+{
+	struct family v4 = family_of(e, IP_V4), v6 = family_of(e, IP_V6);
+	struct name *name;
+
+	*changed = false;
+	if (e->proxy_count == 0)
+		return true;
+	if ((name = name_of(n, e->domain, changed)) == NULL)
+		return false;
+	name->assigned = ++n->clock;
+	while (n->proxy_count + e->proxy_count > NAMES_PROXIES_MAX &&
+	    n->name_count > 1) {
+		forget_oldest(n);
+		*changed = true;
+	}
+	for (size_t i = 0; i < e->proxy_count; i++) {
+		struct proxy *p = proxy_of(n, name, &e->proxies[i]);
+		struct ip_address real;
+
+		if (p == NULL || !add_resource(p, &e->resource, changed))
+			return false;
+		real = next_address(p->ip.family == IP_V4 ? &v4 : &v6);
+		*changed = *changed || !ip_equal(&p->real, &real);
+		p->real = real;
+	}
+	return true;
+}
+
+static void
+remove_resource(struct proxy *p, const struct uuid *resource)
+{
+	for (size_t i = 0; i < p->resource_count; i++) {
+		if (!uuid_equal(&p->resources[i], resource))
+			continue;
+		p->resources[i] = p->resources[--p->resource_count];
+		return;
+	}
+}
+
+void
+names_restrict(
+    struct names *n, const struct uuid *resource, const char *pattern)
+{
+	for (size_t i = 0; i < n->proxy_count; i++)
+		if (pattern == NULL ||
+		    !pattern_matches(pattern, n->proxies[i]->name->domain))
+			remove_resource(n->proxies[i], resource);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	return ip_compare(a, b);
+}
+
+size_t
+names_sort(struct ip_address *list, size_t count,
+    bool (*acceptable)(const struct ip_address *))
+{
+	size_t kept = 0;
+
+	if (count > 0)
+		sort(list, count, sizeof(list[0]), compare);
+	for (size_t i = 0; i < count; i++) {
+		if (!acceptable(&list[i]) ||
+		    (kept > 0 && ip_equal(&list[i], &list[kept - 1])))
+			continue;
+		list[kept++] = list[i];
+	}
+	return kept;
+}
+
+static bool
+is_mapped(const struct ip_address *ip)
+{
+	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+	return ip->family == IP_V6 &&
+	    memcmp(ip->bytes, prefix, sizeof(prefix)) == 0;
+}
+
+bool
+names_address_usable(const struct ip_address *ip)
+{
+	return ip->family != IP_NONE && !ip_is_unspecified(ip) &&
+	    !ip_is_loopback(ip) && !ip_is_link_local(ip) &&
+	    !ip_is_multicast(ip) && !ip_is_broadcast(ip) && !is_mapped(ip) &&
+	    !ip_in_tunnel_range(ip) && !ip_in_proxy_range(ip);
+}

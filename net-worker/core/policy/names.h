@@ -1,0 +1,79 @@
+/*
+ * The proxy addresses of one client and what they stand for: spec/policy.md 6.
+ * A client invents addresses for names and says which; we find out what the
+ * names mean, and keep here: proxy address -> name, resources, real address.
+ *
+ * Kept by client.h, compiled into policy.h. A name outlives the resource that
+ * brought it (6, "What removal leaves behind"): without a resource it has no
+ * route.
+ */
+#ifndef NET_WORKER_CORE_POLICY_NAMES_H
+#define NET_WORKER_CORE_POLICY_NAMES_H
+
+#include "common/address.h"
+#include "common/uuid.h"
+
+#define NAMES_MAX           1024  /* the one assigned longest ago gives way */
+#define NAMES_PROXIES_MAX   16384 /* likewise */
+#define PROXY_RESOURCES_MAX 32
+
+struct name {
+	char *domain;
+	uint64_t assigned; /* when, as a number that rises */
+};
+
+struct proxy {
+	struct ip_address ip;
+	struct ip_address real; /* IP_NONE: the name has none of the family */
+	struct name *name;
+	struct uuid *resources;
+	size_t resource_count;
+};
+
+struct names;
+
+struct names *names_new(void);   /* NULL without memory */
+void names_free(struct names *); /* NULL is fine */
+/* In ascending order of addresses; NULL at the end. */
+const struct proxy *names_get(const struct names *, size_t i);
+size_t names_count(const struct names *); /* of proxies */
+
+/* Whether one of the proxies stands for another name already. */
+bool names_conflict(const struct names *, const char *domain,
+    const struct ip_address *proxies, size_t count);
+void names_clear(struct names *);
+
+/* Both lists ascending and without duplicates, as names_sort() leaves them. */
+struct names_entry {
+	const char *domain;
+	struct uuid resource;
+	const struct ip_address *proxies;
+	size_t proxy_count;
+	const struct ip_address *addresses;
+	size_t address_count;
+};
+
+/*
+ * The i-th proxy of a family stands for the (i mod n)-th of its n addresses.
+ * No proxy may conflict. False without memory or room, with a part of it done;
+ * *changed: something is not as it was.
+ */
+bool names_assign(struct names *, const struct names_entry *, bool *changed);
+
+/*
+ * The resource is granted anew: it keeps the names that its pattern matches,
+ * none with NULL. What was matched by a former grant of this id is no longer.
+ */
+void names_restrict(
+    struct names *, const struct uuid *resource, const char *pattern);
+
+/* Sorts, drops duplicates and whatever is not acceptable; how many remain. */
+size_t names_sort(struct ip_address *, size_t count,
+    bool (*acceptable)(const struct ip_address *));
+/*
+ * An address that a name may mean. Who controls a name must not choose what is
+ * ours, our host's or our link's: spec/policy.md 6.4, HARDEN.
+ */
+bool names_address_usable(const struct ip_address *);
+
+#endif /* NET_WORKER_CORE_POLICY_NAMES_H */

@@ -1,0 +1,216 @@
+/* The NAT of the model: see model_nat.h. */
+#include "tests/model/model_nat.h"
+
+#include <string.h>
+
+#define SECOND 1000000000ll
+#define FIN    0x01
+#define RST    0x04
+
+static bool
+same_address(const struct ip_address *a, const struct ip_address *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, 16) == 0;
+}
+
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* 6.10 */
+struct mono
+model_session_end(const struct model_session *s)
+{
+	int64_t idle = s->protocol == 6 ? 7440 : 120;
+	int64_t last = s->last_out.ns;
+	int64_t end;
+
+	if (s->confirmed)
+		last = later(last, s->last_in.ns);
+	end = last + idle * SECOND;
+	if (!s->confirmed)
+		end = earlier(end, s->last_out.ns + 60 * SECOND);
+	if (s->fin_out && s->fin_in)
+		end = earlier(end, last + 5 * SECOND);
+	if (s->rst)
+		end = earlier(end, last);
+	return (struct mono){ end };
+}
+
+static void
+drop_ended(struct model_nat *nat, size_t i)
+{
+	nat->ended[i] = nat->ended[--nat->ended_count];
+}
+
+/* Bounded: the one that ended first gives way. */
+static void
+add_ended(struct model_nat *nat, const struct model_session *s)
+{
+	size_t first = 0;
+
+	nat->ended[nat->ended_count++] = (struct model_ended){ s->protocol,
+		s->outside, s->real, model_session_end(s) };
+	if (nat->ended_count <= MODEL_ENDED_MAX)
+		return;
+	for (size_t i = 1; i < nat->ended_count; i++)
+		if (nat->ended[i].end.ns < nat->ended[first].end.ns)
+			first = i;
+	drop_ended(nat, first);
+}
+
+void
+model_nat_settle(struct model_nat *nat, struct mono now)
+{
+	for (size_t i = 0; i < nat->count;) {
+		if (model_session_end(&nat->sessions[i]).ns <= now.ns) {
+			add_ended(nat, &nat->sessions[i]);
+			nat->sessions[i] = nat->sessions[--nat->count];
+		} else
+			i++;
+	}
+	for (size_t i = 0; i < nat->ended_count;) {
+		if (nat->ended[i].end.ns + 600 * SECOND <= now.ns)
+			drop_ended(nat, i);
+		else
+			i++;
+	}
+}
+
+void
+model_nat_forget(struct model_nat *nat)
+{
+	nat->count = 0;
+	nat->ended_count = 0;
+}
+
+static struct model_session *
+by_outside(struct model_nat *nat, uint8_t protocol, uint16_t value,
+    const struct ip_address *real)
+{
+	for (size_t i = 0; i < nat->count; i++) {
+		struct model_session *s = &nat->sessions[i];
+
+		if (s->outside == value && s->protocol == protocol &&
+		    same_address(&s->real, real))
+			return s;
+	}
+	return NULL;
+}
+
+static struct model_session *
+by_inside(struct model_nat *nat, const struct model_packet *p)
+{
+	for (size_t i = 0; i < nat->count; i++) {
+		struct model_session *s = &nat->sessions[i];
+
+		if (s->inside == p->source_port && s->protocol == p->protocol &&
+		    same_address(&s->proxy, &p->destination))
+			return s;
+	}
+	return NULL;
+}
+
+/* 6.6: the original value, upwards, then from 1; 1024 tries at most. */
+static bool
+free_value(struct model_nat *nat, const struct model_packet *p,
+    const struct ip_address *real, uint16_t *value)
+{
+	uint32_t v = p->source_port;
+
+	for (int tries = 0; tries < 1024; tries++) {
+		if (by_outside(nat, p->protocol, (uint16_t)v, real) == NULL) {
+			*value = (uint16_t)v;
+			return true;
+		}
+		v = v == 65535 ? 1 : v + 1;
+		if (v == p->source_port)
+			return false;
+	}
+	return false;
+}
+
+enum model_nat_result
+model_nat_outbound(struct model_nat *nat, struct mono now,
+    const struct model_packet *p, uint8_t tcp, const struct ip_address *real,
+    struct model_session **session, bool *made)
+{
+	struct model_session *s;
+	uint16_t value;
+
+	model_nat_settle(nat, now);
+	s = by_inside(nat, p);
+	*made = s == NULL;
+	if (s != NULL) {
+		s->last_out = now;
+		if (tcp & FIN)
+			s->fin_out = true;
+		if (tcp & RST)
+			s->rst = true;
+		*session = s;
+		return MODEL_NAT_FOUND;
+	}
+	if (nat->count == MODEL_SESSIONS_MAX ||
+	    !free_value(nat, p, real, &value))
+		return MODEL_NAT_EXHAUSTED;
+	s = &nat->sessions[nat->count++];
+	*s = (struct model_session){
+		.protocol = p->protocol,
+		.inside = p->source_port,
+		.proxy = p->destination,
+		.outside = value,
+		.real = *real,
+		.last_out = now,
+	};
+	for (size_t i = 0; i < nat->ended_count;) {
+		const struct model_ended *e = &nat->ended[i];
+
+		if (e->protocol == p->protocol && e->outside == value &&
+		    same_address(&e->real, real))
+			drop_ended(nat, i);
+		else
+			i++;
+	}
+	*session = s;
+	return MODEL_NAT_FOUND;
+}
+
+/* 6.7 */
+enum model_nat_result
+model_nat_inbound(struct model_nat *nat, struct mono now,
+    const struct model_packet *p, uint8_t tcp, bool quoted,
+    struct model_session **session)
+{
+	uint16_t value = quoted ? p->source_port : p->destination_port;
+	const struct ip_address *real = quoted ? &p->destination : &p->source;
+	struct model_session *s;
+
+	model_nat_settle(nat, now);
+	s = by_outside(nat, p->protocol, value, real);
+	if (s != NULL) {
+		s->last_in = now;
+		s->confirmed = true;
+		if (!quoted && (tcp & FIN))
+			s->fin_in = true;
+		if (!quoted && (tcp & RST))
+			s->rst = true;
+		*session = s;
+		return MODEL_NAT_FOUND;
+	}
+	for (size_t i = 0; i < nat->ended_count; i++) {
+		const struct model_ended *e = &nat->ended[i];
+
+		if (e->protocol == p->protocol && e->outside == value &&
+		    same_address(&e->real, real))
+			return MODEL_NAT_ENDED;
+	}
+	return MODEL_NAT_NONE;
+}
