@@ -6,6 +6,9 @@
 const char *
 situation_lacks(const struct situation *s)
 {
+	/* Who tells of all three, has not yet done so. */
+	if (!s->process[IPC_PARENT].running)
+		return "control-worker has just started";
 	if (!s->process[IPC_NET].running || s->counters == NULL)
 		return "net-worker is not running";
 	if (!s->online)

@@ -16,8 +16,8 @@
 #include "control-worker/portal/dial.h"
 
 #define REQUEST_MAX     (LOGIN_TARGET_MAX + 8192)
-#define MESSAGE_START   4096
-#define INBOX_BYTES_MAX 262144 /* beyond it no more is read */
+#define MESSAGE_START   256
+#define INBOX_BYTES_MAX 262144 /* of memory; beyond it no more is read */
 #define PONGS_MAX       64     /* likewise */
 
 #define CLOSE_PAYLOAD_MAX 125 /* of a control frame: RFC 6455 5.5 */
@@ -36,7 +36,7 @@ enum phase {
 struct message {
 	TAILQ_ENTRY(message) entry;
 	char *text;
-	size_t len;
+	size_t len, size; /* of the text and of its buffer */
 };
 
 struct transport {
@@ -277,6 +277,13 @@ ws_frame_chunk(wslay_event_context_ptr ws,
 	t->text_len += chunk->data_length;
 }
 
+/* What it takes, were it empty. */
+static size_t
+memory_of(const struct message *m)
+{
+	return sizeof(*m) + m->size;
+}
+
 static void
 ws_message(wslay_event_context_ptr ws,
     const struct wslay_event_on_msg_recv_arg *arg, void *ctx)
@@ -295,8 +302,9 @@ ws_message(wslay_event_context_ptr ws,
 			make_room(t, 1);
 		m->text = t->text;
 		m->len = t->text_len;
+		m->size = t->text_size;
 		TAILQ_INSERT_TAIL(&t->inbox, m, entry);
-		t->inbox_bytes += m->len;
+		t->inbox_bytes += memory_of(m);
 		t->text = NULL;
 		t->text_size = 0;
 	}
@@ -412,7 +420,7 @@ transport_next(struct transport *t, size_t *len)
 		return NULL;
 	}
 	TAILQ_REMOVE(&t->inbox, m, entry);
-	t->inbox_bytes -= m->len;
+	t->inbox_bytes -= memory_of(m);
 	text = m->text;
 	*len = m->len;
 	free(m);

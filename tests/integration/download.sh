@@ -7,14 +7,33 @@
 
 MEGABYTES=100
 
-# downloads NAME PATH CLIENT-OPTION ...
+# Bytes of IPv6 that have come to the client's router.
+home_bytes6() {
+	at home awk '$1 == "Ip6InOctets" { print $2 }' /proc/net/dev_snmp6/wan
+}
+
+# whole OUTER ADDRESS: the file arrives, in datagrams of that family.
+whole() {
+	local ipv6
+	ipv6=$(home_bytes6)
+	download "$2" || return
+	ipv6=$(($(home_bytes6) - ipv6))
+	echo "$bytes bytes, $ipv6 over IPv6"
+	case $1 in
+	4) [ $ipv6 -lt $((bytes / 100)) ] ;;
+	6) [ $ipv6 -ge "$bytes" ] ;;
+	any) ;;
+	esac
+}
+
+# downloads NAME PATH OUTER CLIENT-OPTION ...
 downloads() {
-	local name=$1 path=$2
-	shift 2
+	local name=$1 path=$2 outer=$3
+	shift 3
 	start_client "$@"
-	check "$name: download over IPv4" download $LAN4
+	check "$name: download over IPv4" whole "$outer" $LAN4
 	is "$name: the path" "$(client_path)" "$path"
-	check "$name: download over IPv6" download $LAN6
+	check "$name: download over IPv6" whole "$outer" $LAN6
 	check "$name: UDP echo" udp_echo $LAN4
 	check "$name: UDP echo over IPv6" udp_echo $LAN6
 	stop client
@@ -58,13 +77,15 @@ start_relay
 start_portal
 start_lan $MEGABYTES
 start_gateway
-downloads "direct IPv6" direct
-downloads "direct IPv4" direct -4
+downloads "direct IPv6" direct 6
+downloads "direct IPv4" direct 4 -4
 test_direct_path_breaks
-downloads "relayed" relayed
-downloads "relayed, client's relay only" relayed --relay-only
+downloads "relayed" relayed any
+downloads "relayed IPv4" relayed 4 -4
+downloads "relayed IPv6" relayed 6 -6
+downloads "relayed, client's relay only" relayed any --relay-only
 allow_direct
-downloads "direct only" direct --direct-only
+downloads "direct only" direct any --direct-only
 stop gateway
 is "the gateway's exit status" "$exit_status" 0
 finish

@@ -6,11 +6,13 @@
 
 LIMIT_KB=1024
 FEW_PACKETS=100000 MANY_PACKETS=900000
-FEW_FRAMES=10000 MANY_FRAMES=90000
+FEW_FRAMES=100000 MANY_FRAMES=900000
+FEW_MESSAGES=100000 MANY_MESSAGES=900000 FILL=500000
 
-# resident PROCESS: kilobytes.
-resident() {
-	sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status"
+# memory PROCESS: kilobytes, now and at the worst.
+memory() {
+	awk '$1 == "VmRSS:" { now = $2 } $1 == "VmHWM:" { worst = $2 }
+	    END { print now, worst }' "/proc/$1/status"
 }
 
 packets() {
@@ -20,45 +22,58 @@ packets() {
 
 # frames COUNT: JSON that is well-formed or not, but never what it should be.
 frames() {
-	timeout 300 "$PYTHON" - "$work/portal.sock" "$1" <<-'END'
-	import json, random, socket, sys
-	TEXTS = [
-	    '[]', '{"topic":"gateway"}', '{"topic":"gateway","event":"init"',
-	    '{"topic":"gateway","event":"init","payload":{},"ref":null}',
-	    '{"topic":"gateway","event":"create_authorization",'
-	    '"payload":{"ref":1},"ref":null}',
-	    '{"topic":"gateway","event":"unheard_of","payload":{},"ref":7}',
-	    '{"topic":"gateway","event":"ice_candidates","payload":'
-	    '{"client_id":"x","candidates":[1,"' + "y" * 900 + '"]},"ref":null}',
-	]
-	TEXTS[2] += "}}"  # too much, rather than too little
-	random_ = random.Random(1)
-	portal = socket.socket(socket.AF_UNIX)
-	portal.connect(sys.argv[1])
-	lines = portal.makefile("rw")
-	for _ in range(int(sys.argv[2])):
-	    json.dump({"cmd": "send_raw", "kind": "gateway",
-	        "text": random_.choice(TEXTS)}, lines)
-	    lines.write("\n")
-	    lines.flush()
-	    answer = json.loads(lines.readline())
-	    if "error" in answer:
-	        sys.exit(answer["error"])
+	timeout 120 "$PYTHON" - "$work/noise.sock" "$1" <<-'END'
+	import socket, sys
+	noise = socket.socket(socket.AF_UNIX)
+	noise.connect(sys.argv[1])
+	noise.sendall(sys.argv[2].encode() + b"\n")
+	if noise.recv(64) != b"done\n":
+	    sys.exit("the gateway is not there")
 	END
+}
+
+# messages VOICE VICTIM EPOCH COUNT
+messages() {
+	timeout 300 "$BUILD/tests/integration/ipc_flood" "$1" "$2" \
+	    "$(worker "$1")" "$3" "$4" "$4"
+}
+
+# Each start of a worker is an epoch of the channel between the two.
+to_net() {
+	messages control-worker net-worker 2 "$1"
+}
+
+to_control() {
+	messages net-worker control-worker 2 "$1"
+}
+
+to_parent() {
+	messages control-worker parent 0 "$1"
+}
+
+# process_id NAME
+process_id() {
+	case $1 in
+	parent) echo "${pid[gateway]}" ;;
+	*) worker "$1" ;;
+	esac
 }
 
 # bounded NAME PROCESS COMMAND FEW MANY
 bounded() {
-	local name=$1 process before after
-	process=$(worker "$2")
+	local name=$1 process before after worst worst_after
+	process=$(process_id "$2")
 	check "$name: the first $4" "$3" "$4"
-	before=$(resident "$process")
+	read -r before worst <<< "$(memory "$process")"
 	check "$name: $5 more" "$3" "$5"
-	after=$(resident "$process")
+	read -r after worst_after <<< "$(memory "$process")"
 	echo "# $2: $before KB after $4, $after KB after $5 more"
 	[ "$after" -le $((before + LIMIT_KB)) ] && ok "$name: memory is bounded" ||
 		not_ok "$name: from $before KB to $after KB"
-	is "$name: the same process" "$(worker "$2")" "$process"
+	[ "$worst_after" -le $((worst + LIMIT_KB)) ] &&
+		ok "$name: and was at no time more" ||
+		not_ok "$name: from $worst KB to $worst_after KB at times"
+	is "$name: the same process" "$(process_id "$2")" "$process"
 }
 
 # Datagrams that the processes in the gateway's namespace have read.
@@ -67,11 +82,49 @@ received() {
 	    /proc/net/snmp
 }
 
+tunnel_address() {
+	at gateway ip -4 -o address show dev tun-firezone | awk '{ print $4 }'
+}
+
+# What a hostile worker may say without being killed for it.
+test_hostile_workers() {
+	local address mark
+	address=$(tunnel_address)
+	bounded "a hostile control-worker" net-worker to_net \
+	    $FEW_MESSAGES $MANY_MESSAGES
+	mark=$(lines_of "$work/portal.log")
+	# The candidates of 8192 clients are kept until they are known.
+	check "a hostile net-worker: what is kept is full" to_control $FILL
+	bounded "a hostile net-worker" control-worker to_control \
+	    $FEW_MESSAGES $MANY_MESSAGES
+	bounded "a hostile control-worker, to the parent" parent to_parent \
+	    $FEW_MESSAGES $MANY_MESSAGES
+	check "a hostile control-worker was heard" grep -q \
+	    "net-worker: the portal .* outside the tunnel range" \
+	    "$work/gateway.log"
+	check "a hostile net-worker was heard" \
+	    line_after "$work/portal.log" 'has no relays' "$mark"
+	check "a hostile control-worker was heard by the parent" \
+	    test "$(tunnel_address)" != "$address"
+	stop client
+	kill -KILL "$(worker control-worker)"
+	wait_until 15 ready
+	start_client
+	check "hostile workers: a new control-worker puts all right" ping_lan 20
+}
+
+ready() {
+	at gateway curl -sf -m 2 http://127.0.0.1:8080/readyz
+}
+
 topology
 start_relay
 start_portal
 start_lan 1
-start_gateway
+spawn noise portal "$PYTHON" "$NETNS_ROOT/tests/integration/noisy_portal.py" \
+    203.0.113.8:8081 203.0.113.8:8080 "$work/noise.sock"
+wait_until 10 test -S "$work/noise.sock"
+PORTAL_URL=ws://203.0.113.8:8081 start_gateway
 start_client
 check "ping" ping_lan 10
 arrived=$(received)
@@ -82,4 +135,5 @@ arrived=$(($(received) - arrived))
 	not_ok "malformed packets: only $arrived were read"
 bounded "malformed frames" control-worker frames $FEW_FRAMES $MANY_FRAMES
 check "the client is still served" ping_lan 10
+test_hostile_workers
 finish

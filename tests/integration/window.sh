@@ -1,6 +1,7 @@
 #!/bin/bash
 # A window to look in: /readyz, /metrics and posternctl tell the truth, whatever
-# is missing, and go on doing so while a worker is replaced or under load.
+# is missing, and under load; and in each of these states while control-worker,
+# who answers them, is replaced.
 
 . "$(dirname "$0")/netns.sh"
 
@@ -13,6 +14,7 @@ launch() {
 
 # page PATH: sets code and body.
 page() {
+	rm -f "$work/body"
 	code=$(at gateway curl -s -m 5 -o "$work/body" -w '%{http_code}' \
 	    "http://127.0.0.1:8080$1")
 	body=$(cat "$work/body" 2>/dev/null)
@@ -75,6 +77,45 @@ tells() {
 	is "$1: /healthz" "$code" 200
 }
 
+# The portal has heard of the gateway beyond line $1 of its log.
+joined_after() {
+	[ -e "$work/portal.log" ] &&
+		line_after "$work/portal.log" 'gateway.*: joined' "$1"
+}
+
+# honest ANSWER MARK: ready is only who has joined the portal beyond that line
+# of its log; who is not says why, and does not say it of net-worker.
+honest() {
+	case $1 in
+	*"net-worker"*) false ;;
+	"200 ready" | *": ready") joined_after "$2" ;;
+	"503 "?* | *": not ready: "?*) ;;
+	*) false ;;
+	esac
+}
+
+# replaced CASE READYZ STATUS: control-worker dies in this state. Who asks
+# before the next one listens waits for it; none of the answers is wrong; in the
+# end they are the same as before.
+replaced() {
+	local name="$1, control-worker killed" mark=0 before answer wrong=() end
+	[ ! -e "$work/portal.log" ] || mark=$(lines_of "$work/portal.log")
+	before=$(value "processes[2]['restarts']")
+	end=$(($(now_ms) + 30000))
+	kill -KILL "$(worker control-worker)"
+	answer=$(status 2>&1 | head -n 1)
+	honest "$answer" "$mark" || wrong+=("$answer")
+	until [[ $answer =~ $2 ]] || [ "$(now_ms)" -gt $end ]; do
+		answer=$(readyz)
+		honest "$answer" "$mark" || wrong+=("$answer")
+	done
+	is "$name: answers that are wrong" \
+	    "$(printf '%s\n' "${wrong[@]}" | sort -u)" ""
+	tells "$name" 10 "$2" "$3"
+	is "$name: counted" "$(value "processes[2]['restarts']")" \
+	    $((before + 1))
+}
+
 # refuses CASE EXPRESSION COMMAND ...: exit status 1, and why.
 refuses() {
 	local name=$1 expression=$2
@@ -107,6 +148,8 @@ test_no_portal() {
 	launch
 	tells "no portal" 10 '^503 not connected to the portal' \
 	    '^portal: not connected for .*, ws://203.0.113.8:8080$'
+	replaced "no portal" '^503 not connected to the portal' \
+	    '^portal: not connected for .*, ws://203.0.113.8:8080$'
 	stop gateway
 }
 
@@ -116,6 +159,18 @@ test_wrong_token() {
 	is "wrong token: exit status" "$exit_status" 1
 	refuses "wrong token" 'is posternd running' status
 	check "wrong token: the socket is gone" test ! -e "$socket"
+	# Before the portal could say so, it is not known to be wrong.
+	stop portal
+	rm "$work/portal.log"
+	TOKEN=wrong launch
+	tells "token not yet known" 10 '^503 not connected to the portal' \
+	    ': not ready: not connected to the portal$'
+	replaced "token not yet known" '^503 not connected to the portal' \
+	    ': not ready: not connected to the portal$'
+	start_portal
+	await_exit gateway 30
+	is "wrong token after a restart: exit status" "$exit_status" 1
+	refuses "wrong token after a restart" 'is posternd running' status
 }
 
 test_no_relay() {
@@ -125,6 +180,8 @@ test_no_relay() {
 	    ': not ready: no relay|^no relays|silent'
 	is "no relay: metrics" "$(metric postern_relays)" 0
 	is "no relay: online in metrics" "$(metric postern_portal_connected)" 1
+	replaced "no relay" '^503 no relay has given an allocation' \
+	    ': not ready: no relay'
 	start_relay
 	tells "a relay at last" 60 '^200 ready$' '^posternd .*: ready$'
 	is "a relay at last: metrics" "$(metric postern_ready)" 1
@@ -140,6 +197,8 @@ test_no_ipv6() {
 	is "no IPv6: JSON" "$(value 'tunnel["ipv6"]')" None
 	is "no IPv6: metrics" \
 	    "$(metric 'postern_tunnel_configured{family="ipv6"}')" 0
+	replaced "no IPv6" '^200 ready$' \
+	    '^tunnel: tun-firezone, IPv4 100\.[0-9.]+, IPv6 none$'
 	stop gateway
 	sysctl_at gateway net.ipv6.conf.all.disable_ipv6=0
 }
@@ -236,6 +295,9 @@ test_load() {
 		end=$(now_ms)
 		[ $((end - start)) -lt 1000 ] || slow=$((slow + 1))
 	done
+	replaced "load" '^200 ready$' '^posternd .*: ready$'
+	refuse "load: the client notices nothing" \
+	    grep -Eq '^(lost|goodbye)' "$work/client.log"
 	stop load
 	after=$(metric 'postern_client_bytes_total{direction="to client"}')
 	is "load: answers that are wrong" "$wrong" 0
@@ -245,24 +307,26 @@ test_load() {
 	stop client
 }
 
-# again WORKER INDEX: killed, it comes back, and is counted.
+# again WORKER INDEX RESTARTS OF-THE-OTHER: killed, it comes back, and is
+# counted.
 again() {
 	local bytes before
 	before=$(metric 'postern_client_bytes_total{direction="to client"}')
 	kill -KILL "$(worker "$1")"
 	check "$1 killed: counted" wait_until 15 value_is \
-	    "processes[$2]['restarts']" 1
-	tells "$1 killed" 30 '^200 ready$' "^$1 .* 1  user, root"
+	    "processes[$2]['restarts']" "$3"
+	tells "$1 killed" 30 '^200 ready$' "^$1 .* $3  user, root"
 	is "$1 killed: the other was not" \
-	    "$(value "processes[$((3 - $2))]['restarts']")" "$3"
+	    "$(value "processes[$((3 - $2))]['restarts']")" "$4"
 	bytes=$(metric 'postern_client_bytes_total{direction="to client"}')
 	check "$1 killed: nothing counted is lost" \
 	    test "$bytes" -ge "$before" -a "$before" -gt 0
 }
 
 test_restarts() {
-	again control-worker 2 0
-	again net-worker 1 1
+	# The second death in a row: nobody is there for a second.
+	again control-worker 2 2 0
+	again net-worker 1 1 2
 }
 
 test_portal_gone() {

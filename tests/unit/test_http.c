@@ -224,6 +224,9 @@ readiness(void **state)
 	page.engine.relays = 0;
 	assert_lacks("relay");
 	(void)set_up(state);
+	situation.process[IPC_PARENT].running = false;
+	assert_lacks("just started");
+	(void)set_up(state);
 	situation.process[IPC_NET].running = false;
 	assert_lacks("net-worker");
 	(void)set_up(state);
