@@ -293,10 +293,12 @@ engine_relay_present(
 		.id = m->relay,
 		.address = { m->v4, m->v6 },
 	};
+	uint32_t held;
 
 	strlcpy(config.username, m->username, sizeof(config.username));
 	strlcpy(config.password, m->password, sizeof(config.password));
-	if (!relays_present(e->relays, now, &config))
+	if (!relays_present(e->relays, now, &config) &&
+	    log_allow(&e->portal_log, now.ns, &held))
 		log_warnx("the portal names more than %d relays: one is left "
 			  "out",
 		    RELAYS_MAX);

@@ -180,24 +180,43 @@ member_for(struct engine *e, struct mono now, const struct ipc_authorization *a)
 	return m != NULL ? m : member_add(e, a);
 }
 
+/* NULL, or what is wrong with it before anything is touched. */
+static const char *
+why_not(struct engine *e, const struct ipc_authorization *a)
+{
+	if (e->own_v4.family == IP_NONE && e->own_v6.family == IP_NONE)
+		return "the portal has not told our own addresses";
+	if (a->client_v4.family != IP_V4 || a->client_v6.family != IP_V6 ||
+	    !ip_in_tunnel_range(&a->client_v4) ||
+	    !ip_in_tunnel_range(&a->client_v6))
+		return "the client's address is outside the tunnel range";
+	if (a->use_iceless)
+		return "it asks for a connection without ICE, which we did "
+		       "not offer";
+	if (e->member_count == SHARD_PEERS_MAX &&
+	    member_find(e, &a->client) == NULL)
+		return "there are too many clients";
+	return NULL;
+}
+
+static void
+log_refused(struct engine *e, struct mono now, const char *why)
+{
+	uint32_t held;
+
+	if (log_allow(&e->portal_log, now.ns, &held))
+		log_warnx("an authorization of the portal is refused: %s", why);
+}
+
 static bool
 authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
 {
+	const char *why = why_not(e, a);
 	struct member *m;
 	bool fresh;
 
-	if (e->own_v4.family == IP_NONE && e->own_v6.family == IP_NONE)
-		return false;
-	if (a->client_v4.family != IP_V4 || a->client_v6.family != IP_V6 ||
-	    !ip_in_tunnel_range(&a->client_v4) ||
-	    !ip_in_tunnel_range(&a->client_v6)) {
-		log_warnx("the portal gave a client an address outside the "
-			  "tunnel range: refused");
-		return false;
-	}
-	if (a->use_iceless) {
-		log_warnx("the portal asks for an ICE-less connection, which "
-			  "we did not offer: refused");
+	if (why != NULL) {
+		log_refused(e, now, why);
 		return false;
 	}
 	fresh = member_find(e, &a->client) == NULL;
@@ -211,6 +230,7 @@ authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
 	switch (grant(e, now, m, a)) {
 	case GRANT_INVALID:
 	case GRANT_NO_MEMORY:
+		log_refused(e, now, "it is none, or too much of it");
 		changed(e, now, m);
 		return false;
 	case GRANT_TYPE_CONFLICT:

@@ -135,7 +135,7 @@ struct engine {
 	size_t snapshot_count, snapshot_size;
 	bool snapshot_open;
 
-	struct log_limit names_log;
+	struct log_limit names_log, portal_log;
 
 	STAILQ_HEAD(, flow_entry) flows; /* oldest first */
 	struct flow_entry *next_flow;    /* first one that was not told yet */

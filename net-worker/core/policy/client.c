@@ -240,6 +240,8 @@ client_grant(struct client *c, const struct grant *from)
 		return GRANT_INVALID;
 	if (there)
 		return grant_again(c, i, from);
+	if (c->count == CLIENT_GRANTS_MAX)
+		return GRANT_INVALID;
 	if (!make_room(c) || (g = grant_copy(from)) == NULL)
 		return GRANT_NO_MEMORY;
 	memmove(&c->grants[i + 1], &c->grants[i],

@@ -9,6 +9,8 @@
 #include "common/time.h"
 #include "net-worker/core/policy/policy.h"
 
+#define CLIENT_GRANTS_MAX 16384
+
 /* One resource granted to one client. */
 struct grant {
 	struct uuid resource;
@@ -46,7 +48,7 @@ enum grant_result {
 	GRANT_NEW,
 	GRANT_UPDATED,       /* filters and expiry replaced */
 	GRANT_TYPE_CONFLICT, /* known id, other type: only the expiry is set */
-	GRANT_INVALID,       /* no such type or network, or too many filters */
+	GRANT_INVALID,       /* no such type or network, or too many */
 	GRANT_NO_MEMORY,     /* the resource is not granted, even if it was */
 };
 

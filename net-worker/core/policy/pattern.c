@@ -86,6 +86,8 @@ read_stars(struct pattern *p, size_t at)
 	if (end - at > 2 || (at > 0 && p->text[at - 1] != '.') ||
 	    (end < p->length && p->text[end] != '.'))
 		return 0;
+	if (end + 1 == p->length)
+		return 0; /* no label of a name is empty */
 	/* Any number of labels twice is any number. */
 	if (p->count == 0 || !has(&p->labels, p->count - 1))
 		set(&p->labels, p->count++);
