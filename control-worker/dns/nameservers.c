@@ -1,0 +1,74 @@
+/* The choice of a server: see nameservers.h. */
+#include "control-worker/dns/nameservers.h"
+
+#include <string.h>
+
+static void
+forget(struct nameservers *n)
+{
+	n->answered[0] = n->answered[1] = false;
+	n->chosen[0] = n->chosen[1] = NAMESERVERS_UNKNOWN;
+}
+
+void
+nameservers_init(struct nameservers *n)
+{
+	*n = (struct nameservers){ .next = MONO_NEVER };
+	forget(n);
+}
+
+void
+nameservers_set(
+    struct nameservers *n, const struct resolv_conf *conf, struct mono now)
+{
+	memcpy(n->servers, conf->servers, sizeof(n->servers));
+	n->count = conf->server_count;
+	n->next = now;
+	forget(n);
+}
+
+bool
+nameservers_begin(struct nameservers *n, struct mono now)
+{
+	if (!mono_due(n->next, now))
+		return false;
+	n->next = mono_add_ms(now, NAMESERVERS_ROUND_MS);
+	n->answered[0] = n->answered[1] = false;
+	return true;
+}
+
+/* All are asked at once, so that the first to answer is the fastest. */
+bool
+nameservers_answered(struct nameservers *n, size_t server, bool tcp)
+{
+	bool changed;
+
+	if (n->answered[tcp] || server >= n->count)
+		return false;
+	n->answered[tcp] = true;
+	changed = n->chosen[tcp] != (int)server;
+	n->chosen[tcp] = (int)server;
+	return changed;
+}
+
+bool
+nameservers_end(struct nameservers *n, struct mono now)
+{
+	bool changed = false;
+
+	for (size_t tcp = 0; tcp < 2; tcp++) {
+		if (n->answered[tcp])
+			continue;
+		changed = changed || n->chosen[tcp] != NAMESERVERS_NOBODY;
+		n->chosen[tcp] = NAMESERVERS_NOBODY;
+	}
+	if (!n->answered[0] && !n->answered[1])
+		n->next = mono_add_ms(now, NAMESERVERS_AGAIN_MS);
+	return changed;
+}
+
+const struct endpoint *
+nameservers_choose(const struct nameservers *n, bool tcp)
+{
+	return n->chosen[tcp] < 0 ? NULL : &n->servers[n->chosen[tcp]];
+}

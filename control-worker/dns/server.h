@@ -1,0 +1,41 @@
+/*
+ * The DNS server on the tunnel: what clients ask of our own tunnel addresses,
+ * port 53535, by UDP and TCP, is put to a server of resolv.conf and its answer
+ * brought back. The listeners are made by the parent. spec/policy.md 7.
+ */
+#ifndef CONTROL_WORKER_DNS_SERVER_H
+#define CONTROL_WORKER_DNS_SERVER_H
+
+#include <stdbool.h>
+
+#include <uv.h>
+
+#include "common/address.h"
+#include "control-worker/dns/resolv_conf.h"
+
+/*
+ * Queries that are out at a time, and connections; of one client. The filter's
+ * RLIMIT_NOFILE (sandbox_control.c) has room for a descriptor for each.
+ */
+#define DNS_QUERIES_MAX           512
+#define DNS_QUERIES_OF_CLIENT     128
+#define DNS_CONNECTIONS_MAX       64
+#define DNS_CONNECTIONS_OF_CLIENT 8
+/* A connection without a whole query for so long is closed. */
+#define DNS_CONNECTION_IDLE_MS 30000
+
+struct dns_server;
+
+struct dns_server *dns_server_new(uv_loop_t *); /* NULL without memory */
+void dns_server_free(struct dns_server *);      /* NULL is fine */
+/* At the start and with each new resolv.conf. */
+void dns_server_set_servers(struct dns_server *, const struct resolv_conf *);
+/*
+ * A listener, which is taken over, in place of the one of its kind. What came
+ * by the old one is given up.
+ */
+void dns_server_listen(struct dns_server *, enum ip_family, bool tcp, int fd);
+/* The family has no listeners any more. */
+void dns_server_close(struct dns_server *, enum ip_family);
+
+#endif /* CONTROL_WORKER_DNS_SERVER_H */

@@ -1,0 +1,37 @@
+/* What the parts of the DNS server share. */
+#ifndef CONTROL_WORKER_DNS_SERVER_INTERNAL_H
+#define CONTROL_WORKER_DNS_SERVER_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "control-worker/dns/probe.h"
+#include "control-worker/dns/server.h"
+
+struct udp_query;
+struct tcp_client;
+
+struct listener {
+	uv_poll_t poll;
+	struct dns_server *server;
+	int fd;
+};
+
+struct dns_server {
+	uv_loop_t *loop;
+	struct prober *prober;
+	struct listener *listeners[2][2]; /* by IPv6 and TCP; NULL: none */
+	TAILQ_HEAD(, udp_query) queries;
+	TAILQ_HEAD(, tcp_client) clients; /* those who last said least first */
+	unsigned pending; /* queries that are out, of both kinds */
+	unsigned client_count;
+};
+
+/* udp_query.c: what is to be read there, and the end of what came by there. */
+void udp_listener_read(struct listener *);
+void udp_listener_gone(struct listener *);
+
+/* tcp_client.c, likewise. */
+void tcp_listener_read(struct listener *);
+void tcp_listener_gone(struct listener *);
+
+#endif /* CONTROL_WORKER_DNS_SERVER_INTERNAL_H */
