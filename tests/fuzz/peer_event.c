@@ -1,0 +1,46 @@
+/*
+ * What a client says about a name: any bytes of a control packet. What is read
+ * from it can be told back, and is read the same again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "control-worker/names/peer_event.h"
+#include "control-worker/portal/json.h"
+#include "tests/fuzz/fuzz.h"
+
+static void
+check_status(const struct assigned_ips *ips, bool active)
+{
+	struct json_document *document = NULL;
+	char *text = domain_status(ips, active);
+	const struct json_value *root;
+
+	if (text == NULL)
+		return; /* not UTF-8 */
+	must(json_parse(&document, text, strlen(text)) == JSON_OK);
+	root = json_root(document);
+	must(json_is_text(json_get(root, "resource"), ips->resource_text));
+	must(json_is_text(json_get(root, "domain"), ips->domain));
+	must(json_is_text(
+	    json_get(root, "status"), active ? "Active" : "Inactive"));
+	json_free(document);
+	free(text);
+}
+
+void
+fuzz_one(struct cursor *in)
+{
+	static struct assigned_ips ips;
+
+	if (!assigned_ips_parse(in->at, in->left, &ips))
+		return;
+	must(ips.proxy_count <= PROXIES_MAX);
+	must(ips.domain[0] != '\0');
+	must(strnlen(ips.domain, sizeof(ips.domain)) <= DOMAIN_TEXT_MAX);
+	for (size_t i = 0; i < ips.proxy_count; i++)
+		must(ips.proxies[i].family == IP_V4 ||
+		    ips.proxies[i].family == IP_V6);
+	check_status(&ips, true);
+	check_status(&ips, false);
+}
