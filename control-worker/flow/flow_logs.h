@@ -1,0 +1,37 @@
+/*
+ * Flow logs as the rest of control-worker sees them: settings and tokens come
+ * from the portal, reports from net-worker; they go to the spool, from there to
+ * the server, and to our own log where that is asked for. spec/policy.md 10.
+ */
+#ifndef CONTROL_WORKER_FLOW_FLOW_LOGS_H
+#define CONTROL_WORKER_FLOW_FLOW_LOGS_H
+
+#include <stdbool.h>
+
+#include "common/ipc.h"
+#include "control-worker/flow/post.h"
+#include "control-worker/flow/settings.h"
+#include "control-worker/flow/token.h"
+
+struct flow_logs;
+
+/* Before the process is confined. NULL on failure. */
+struct flow_logs *flow_logs_new(const struct poster_config *, bool log);
+/*
+ * Under confinement: the spool's directory, or NULL where there is none; then
+ * nothing is uploaded. Goes on with what an earlier process left.
+ */
+void flow_logs_start(struct flow_logs *, const char *root);
+void flow_logs_free(struct flow_logs *); /* NULL is fine */
+
+/* What an init says; whether flows are to be followed at all. */
+bool flow_logs_configure(struct flow_logs *, const struct flow_settings *);
+/* The token of an authorization, before its first flow. */
+void flow_logs_token(
+    struct flow_logs *, const struct flow_token *, const char *jwt);
+void flow_logs_report(struct flow_logs *, const struct ipc_flow *);
+
+/* Uploads what is there, once; see upload_flush(). */
+void flow_logs_flush(struct flow_logs *, void (*done)(void *ctx), void *ctx);
+
+#endif /* CONTROL_WORKER_FLOW_FLOW_LOGS_H */

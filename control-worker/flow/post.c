@@ -1,0 +1,560 @@
+/* A POST over HTTPS: see post.h. */
+#include "control-worker/flow/post.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "control-worker/portal/dial.h"
+
+#define CONNECT_TIMEOUT_MS 15000
+#define ANSWER_TEXT_MAX    512
+#define ANSWER_MAX         (1024 * 1024) /* then it is no answer of ours */
+/* One on trial of a connection that may stand, one that replaces it. */
+#define CONNECTIONS_MAX 2
+
+struct poster {
+	uv_loop_t *loop;
+	uv_timer_t timer; /* libcurl's */
+	uv_timer_t later; /* to tell of a failure after poster_post() */
+	unsigned open_handles;
+	struct resolver *resolver;
+	CURLM *multi;
+	void *ca;
+	size_t ca_len;
+	char *user_agent;
+	uv_poll_t *poll; /* of poll_fd, the one socket that libcurl waits for */
+	int poll_fd;
+
+	/* The host that there may be a connection to, and its other end. */
+	char host[INGEST_HOST_MAX + 1];
+	struct endpoint peer;
+
+	/* The POST that is under way. */
+	bool busy;
+	struct ingest_url target;
+	char *authorization; /* the header field */
+	const char *body;
+	size_t len;
+	post_done done;
+	void *ctx;
+	struct lookup *lookup;
+	struct dial *dial;
+	int fd; /* made for libcurl and not taken by it; -1: none */
+	bool fd_missed;
+	unsigned connections;
+	CURL *easy;
+	struct curl_slist *headers, *resolve;
+	char text[ANSWER_TEXT_MAX + 1];
+	size_t text_len, answer_len;
+	char error[CURL_ERROR_SIZE];
+};
+
+static void look_up(struct poster *);
+
+static void
+free_poll(uv_handle_t *h)
+{
+	free(h);
+}
+
+static void
+stop_polling(struct poster *p)
+{
+	if (p->poll != NULL)
+		uv_close((uv_handle_t *)p->poll, free_poll);
+	p->poll = NULL;
+	p->poll_fd = -1;
+}
+
+static void
+wipe(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+/* The transfer ends; its connection stays with libcurl. */
+static void
+end_transfer(struct poster *p)
+{
+	if (p->easy != NULL) {
+		curl_multi_remove_handle(p->multi, p->easy);
+		curl_easy_cleanup(p->easy);
+	}
+	p->easy = NULL;
+	for (struct curl_slist *h = p->headers; h != NULL; h = h->next)
+		explicit_bzero(h->data, strlen(h->data));
+	curl_slist_free_all(p->headers);
+	curl_slist_free_all(p->resolve);
+	p->headers = p->resolve = NULL;
+	if (p->fd != -1)
+		close(p->fd);
+	p->fd = -1;
+}
+
+void
+poster_cancel(struct poster *p)
+{
+	if (p->lookup != NULL)
+		lookup_cancel(p->lookup);
+	if (p->dial != NULL)
+		dial_cancel(p->dial);
+	p->lookup = NULL;
+	p->dial = NULL;
+	uv_timer_stop(&p->later);
+	end_transfer(p);
+	wipe(p->authorization);
+	p->authorization = NULL;
+	p->busy = false;
+}
+
+static void
+finish(struct poster *p, const struct post_result *r)
+{
+	post_done done = p->done;
+	void *ctx = p->ctx;
+
+	poster_cancel(p);
+	done(ctx, r);
+}
+
+static void
+fail(struct poster *p, enum post_outcome outcome, const char *why)
+{
+	struct post_result r = { .outcome = outcome, .text = p->text };
+
+	snprintf(p->text, sizeof(p->text), "%s", why);
+	finish(p, &r);
+}
+
+static void
+on_later(uv_timer_t *timer)
+{
+	fail(timer->data, POST_UNREACHABLE, "out of memory");
+}
+
+static void
+fail_later(struct poster *p)
+{
+	uv_timer_start(&p->later, on_later, 0, 0);
+}
+
+/* The value of a field of the answer; NULL when it has none or too long. */
+static const char *
+header(CURL *easy, const char *name, char *to, size_t size)
+{
+	struct curl_header *h;
+
+	if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return NULL;
+	return strlcpy(to, h->value, size) < size ? to : NULL;
+}
+
+static void
+answered(struct poster *p)
+{
+	char retry_after[32], location[INGEST_URL_MAX];
+	struct post_result r = {
+		.outcome = POST_ANSWERED,
+		.retry_after = header(
+		    p->easy, "Retry-After", retry_after, sizeof(retry_after)),
+		.location =
+		    header(p->easy, "Location", location, sizeof(location)),
+		.text = p->text,
+	};
+	long status = 0;
+
+	curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status);
+	r.status = (int)status;
+	finish(p, &r);
+}
+
+static enum post_outcome
+outcome_of(CURLcode r)
+{
+	switch (r) {
+	case CURLE_OPERATION_TIMEDOUT:
+		return POST_TIMED_OUT;
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+	case CURLE_GOT_NOTHING:
+	case CURLE_PARTIAL_FILE:
+	case CURLE_WRITE_ERROR:
+		return POST_BROKEN;
+	default:
+		return POST_UNREACHABLE;
+	}
+}
+
+static void
+transferred(struct poster *p, CURLcode r)
+{
+	if (r == CURLE_OK) {
+		answered(p);
+		return;
+	}
+	/* The connection that we meant does not stand any more. */
+	if (p->fd_missed && p->connections < CONNECTIONS_MAX) {
+		end_transfer(p);
+		look_up(p);
+		return;
+	}
+	p->host[0] = '\0';
+	fail(p, outcome_of(r),
+	    p->error[0] != '\0' ? p->error : curl_easy_strerror(r));
+}
+
+static void
+check_done(struct poster *p)
+{
+	CURLMsg *m;
+	int left;
+
+	while ((m = curl_multi_info_read(p->multi, &left)) != NULL) {
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		transferred(p, m->data.result);
+		return; /* there was only this one */
+	}
+}
+
+static void
+on_curl_event(uv_poll_t *poll, int status, int events)
+{
+	struct poster *p = poll->data;
+	int running, flags = 0;
+
+	if (status < 0)
+		flags |= CURL_CSELECT_ERR;
+	if (events & UV_READABLE)
+		flags |= CURL_CSELECT_IN;
+	if (events & UV_WRITABLE)
+		flags |= CURL_CSELECT_OUT;
+	curl_multi_socket_action(p->multi, p->poll_fd, flags, &running);
+	check_done(p);
+}
+
+static void
+on_curl_timer(uv_timer_t *timer)
+{
+	struct poster *p = timer->data;
+	int running;
+
+	curl_multi_socket_action(p->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	check_done(p);
+}
+
+static int
+set_timer(CURLM *multi, long ms, void *ctx)
+{
+	struct poster *p = ctx;
+
+	(void)multi;
+	if (ms < 0)
+		uv_timer_stop(&p->timer);
+	else
+		uv_timer_start(&p->timer, on_curl_timer, (uint64_t)ms, 0);
+	return 0;
+}
+
+static void
+poll_socket(struct poster *p, int fd, int events)
+{
+	if (p->poll_fd != fd)
+		stop_polling(p);
+	if (p->poll == NULL) {
+		if ((p->poll = calloc(1, sizeof(*p->poll))) == NULL)
+			return; /* libcurl's time limit ends it */
+		if (uv_poll_init(p->loop, p->poll, fd) != 0) {
+			free(p->poll);
+			p->poll = NULL;
+			return;
+		}
+		p->poll->data = p;
+		p->poll_fd = fd;
+	}
+	uv_poll_start(p->poll, events, on_curl_event);
+}
+
+static int
+set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *per_socket)
+{
+	struct poster *p = ctx;
+	int events = 0;
+
+	(void)easy;
+	(void)per_socket;
+	if (what == CURL_POLL_REMOVE) {
+		if (fd == p->poll_fd)
+			stop_polling(p);
+		return 0;
+	}
+	if (what & CURL_POLL_IN)
+		events |= UV_READABLE;
+	if (what & CURL_POLL_OUT)
+		events |= UV_WRITABLE;
+	poll_socket(p, fd, events);
+	return 0;
+}
+
+/* The connection that dial.h has made, or none. */
+static curl_socket_t
+give_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct poster *p = ctx;
+	int fd = p->fd;
+
+	(void)address;
+	if (purpose != CURLSOCKTYPE_IPCXN || fd == -1) {
+		p->fd_missed = true;
+		return CURL_SOCKET_BAD;
+	}
+	p->fd = -1;
+	return fd;
+}
+
+static int
+is_connected(void *ctx, curl_socket_t fd, curlsocktype purpose)
+{
+	(void)ctx;
+	(void)fd;
+	(void)purpose;
+	return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
+/* Keeps the beginning of the answer; too much of it ends the transfer. */
+static size_t
+take_answer(char *data, size_t size, size_t count, void *ctx)
+{
+	struct poster *p = ctx;
+	size_t len = size * count, room = ANSWER_TEXT_MAX - p->text_len;
+
+	if (len > ANSWER_MAX - p->answer_len)
+		return 0;
+	p->answer_len += len;
+	if (room > len)
+		room = len;
+	memcpy(p->text + p->text_len, data, room);
+	p->text_len += room;
+	p->text[p->text_len] = '\0';
+	return len;
+}
+
+static bool
+append(struct curl_slist **list, const char *text)
+{
+	struct curl_slist *longer = curl_slist_append(*list, text);
+
+	if (longer == NULL)
+		return false;
+	*list = longer;
+	return true;
+}
+
+static bool
+make_lists(struct poster *p)
+{
+	char text[INGEST_HOST_MAX + ENDPOINT_TEXT_MAX + 16];
+	char address[ENDPOINT_TEXT_MAX];
+
+	/* Without it libcurl would start a thread to look the name up. */
+	snprintf(text, sizeof(text), "%s:%d:%s", p->host, INGEST_PORT,
+	    ip_format(&p->peer.ip, address));
+	if (p->target.literal.family == IP_NONE && !append(&p->resolve, text))
+		return false;
+	return append(&p->headers, p->authorization) &&
+	    append(&p->headers, "Content-Type: application/json") &&
+	    append(&p->headers, "Accept: application/json") &&
+	    append(&p->headers, "Expect:");
+}
+
+static bool
+set_options(struct poster *p)
+{
+	struct curl_blob ca = { p->ca, p->ca_len, CURL_BLOB_NOCOPY };
+	CURLcode r = CURLE_OK;
+
+#define SET(option, value)                                     \
+	do {                                                   \
+		if (r == CURLE_OK)                             \
+			r = curl_easy_setopt(                  \
+			    p->easy, CURLOPT_##option, value); \
+	} while (0)
+	SET(URL, p->target.text);
+	SET(POST, 1L);
+	SET(POSTFIELDS, p->body);
+	SET(POSTFIELDSIZE_LARGE, (curl_off_t)p->len);
+	SET(HTTPHEADER, p->headers);
+	SET(USERAGENT, p->user_agent);
+	SET(RESOLVE, p->resolve);
+	SET(WRITEFUNCTION, take_answer);
+	SET(WRITEDATA, p);
+	SET(ERRORBUFFER, p->error);
+	SET(TIMEOUT_MS, (long)POST_TIMEOUT_MS);
+	SET(CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+	SET(NOSIGNAL, 1L);
+	SET(OPENSOCKETFUNCTION, give_socket);
+	SET(OPENSOCKETDATA, p);
+	SET(SOCKOPTFUNCTION, is_connected);
+	SET(PROXY, "");
+	SET(NETRC, (long)CURL_NETRC_IGNORED);
+	SET(FOLLOWLOCATION, 0L);
+	SET(PROTOCOLS_STR, "https");
+	SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(SSL_ENABLE_ALPN, 0L);
+	SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(SSL_VERIFYPEER, 1L);
+	SET(SSL_VERIFYHOST, 2L);
+	SET(CAINFO, NULL);
+	SET(CAPATH, NULL);
+	SET(CAINFO_BLOB, &ca);
+#undef SET
+	return r == CURLE_OK;
+}
+
+static void
+transfer(struct poster *p)
+{
+	p->fd_missed = false;
+	p->text_len = p->answer_len = 0;
+	p->text[0] = p->error[0] = '\0';
+	p->easy = curl_easy_init();
+	if (p->easy == NULL || !make_lists(p) || !set_options(p) ||
+	    curl_multi_add_handle(p->multi, p->easy) != CURLM_OK)
+		fail_later(p);
+}
+
+static void
+on_dialled(void *ctx, int fd, const struct endpoint *peer, const char *error)
+{
+	struct poster *p = ctx;
+
+	p->dial = NULL;
+	if (fd == -1) {
+		fail(p, POST_UNREACHABLE, error);
+		return;
+	}
+	p->fd = fd;
+	p->peer = *peer;
+	strlcpy(p->host, p->target.host, sizeof(p->host));
+	transfer(p);
+}
+
+static void
+dial(struct poster *p, const struct ip_address *addresses, size_t count)
+{
+	p->connections++;
+	p->dial =
+	    dial_start(p->loop, addresses, count, INGEST_PORT, on_dialled, p);
+	if (p->dial == NULL)
+		fail_later(p);
+}
+
+static void
+on_resolved(void *ctx, const struct lookup_result *r)
+{
+	struct poster *p = ctx;
+
+	p->lookup = NULL;
+	if (r->count > 0)
+		dial(p, r->addresses, r->count);
+	else
+		fail(p, POST_UNREACHABLE,
+		    r->complete ? "its name has no addresses"
+				: "no answer from DNS");
+}
+
+static void
+look_up(struct poster *p)
+{
+	if (p->target.literal.family != IP_NONE) {
+		dial(p, &p->target.literal, 1);
+		return;
+	}
+	p->lookup =
+	    resolver_lookup(p->resolver, p->target.host, on_resolved, p);
+	if (p->lookup == NULL)
+		fail_later(p);
+}
+
+void
+poster_post(struct poster *p, const struct ingest_url *target,
+    const char *token, const char *body, size_t len, post_done done, void *ctx)
+{
+	p->busy = true;
+	p->target = *target;
+	p->body = body;
+	p->len = len;
+	p->done = done;
+	p->ctx = ctx;
+	p->connections = 0;
+	if (asprintf(&p->authorization, "Authorization: Bearer %s", token) ==
+	    -1) {
+		p->authorization = NULL;
+		fail_later(p);
+	} else if (strcmp(p->host, target->host) == 0) {
+		p->connections++;
+		transfer(p);
+	} else
+		look_up(p);
+}
+
+static void
+on_handle_closed(uv_handle_t *h)
+{
+	struct poster *p = h->data;
+
+	if (--p->open_handles == 0)
+		free(p);
+}
+
+void
+poster_free(struct poster *p)
+{
+	if (p == NULL)
+		return;
+	poster_cancel(p);
+	curl_multi_cleanup(p->multi);
+	stop_polling(p);
+	free(p->ca);
+	free(p->user_agent);
+	uv_close((uv_handle_t *)&p->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&p->later, on_handle_closed);
+}
+
+struct poster *
+poster_new(const struct poster_config *c)
+{
+	struct poster *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	p->loop = c->loop;
+	p->resolver = c->resolver;
+	p->fd = p->poll_fd = -1;
+	p->open_handles = 2;
+	uv_timer_init(p->loop, &p->timer);
+	uv_timer_init(p->loop, &p->later);
+	p->timer.data = p->later.data = p;
+	p->multi = curl_multi_init();
+	p->ca = malloc(c->ca_len + 1);
+	p->user_agent = strdup(c->user_agent);
+	if (p->multi == NULL || p->ca == NULL || p->user_agent == NULL) {
+		poster_free(p);
+		return NULL;
+	}
+	memcpy(p->ca, c->ca, c->ca_len);
+	p->ca_len = c->ca_len;
+	curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
+	curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
+	curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
+	curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, 1L);
+	return p;
+}

@@ -1,0 +1,452 @@
+/* The spool: spec/policy.md 10.5, 10.7 (prune), 11.9 (47, 48). */
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "control-worker/flow/spool.h"
+#include "tests/unit/flow.h"
+
+#define HOME "responder/" FLOW_AUTHORIZATION
+
+static char root[64], jwt[16384];
+static struct spool *s;
+static const struct spool_dir dir = { FLOW_RESPONDER, FLOW_AUTHORIZATION };
+
+static const char *
+path(const char *name)
+{
+	static char text[256];
+
+	snprintf(text, sizeof(text), "%s/%s", root, name);
+	return text;
+}
+
+static bool
+exists(const char *name)
+{
+	return access(path(name), F_OK) == 0;
+}
+
+static void
+write_text(const char *name, const char *text)
+{
+	int fd = open(path(name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	strcpy(root, "/tmp/test_flow_spool.XXXXXX");
+	assert_non_null(mkdtemp(root));
+	s = spool_open(root, 100);
+	assert_non_null(s);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	spool_close(s);
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	return system(command);
+}
+
+static void
+reopen(size_t max)
+{
+	spool_close(s);
+	s = spool_open(root, max);
+	assert_non_null(s);
+}
+
+static void
+put_token(const char *claims)
+{
+	struct flow_token t;
+
+	flow_jwt(FLOW_HEADER, claims, jwt);
+	assert_true(flow_token_parse(jwt, strlen(jwt), &t));
+	spool_put_token(s, &t, jwt);
+}
+
+/* Flow number n, in the order of age. */
+static struct ipc_flow
+flow(unsigned n, bool closed)
+{
+	struct ipc_flow f = flow_report(closed);
+
+	f.started_at += n * UINT64_C(1000000000);
+	return f;
+}
+
+static void
+put(unsigned n, bool closed)
+{
+	struct ipc_flow f = flow(n, closed);
+
+	spool_put_report(s, &f);
+}
+
+static size_t
+count_names(void)
+{
+	size_t n;
+
+	free(spool_names(s, &dir, &n));
+	return n;
+}
+
+static void
+layout(void **state)
+{
+	char name[FLOW_NAME_MAX], file[128], text[FLOW_PAYLOAD_MAX + 1];
+	char wanted[FLOW_PAYLOAD_MAX + 1], token[FLOW_TOKEN_MAX + 1];
+	struct ipc_flow f = flow(0, false);
+	struct stat st;
+
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	put(0, false);
+	put(0, true);
+	assert_true(exists(HOME "/token"));
+	snprintf(file, sizeof(file), HOME "/%s", flow_name_format(&f, name));
+	assert_int_equal(stat(path(file), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(stat(path(HOME), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	/* Two directories, the token, two reports. */
+	assert_int_equal(spool_count(s), 5);
+	assert_int_equal(spool_get_report(s, &dir, name, text),
+	    flow_payload_format(&f, wanted));
+	assert_string_equal(text, wanted);
+	assert_int_equal(spool_get_token(s, &dir, token), strlen(jwt));
+	assert_string_equal(token, jwt);
+	assert_int_equal(
+	    spool_find_token(s, &f.authorization, token), strlen(jwt));
+	assert_false(exists(HOME "/new"));
+	reopen(100);
+	assert_int_equal(spool_count(s), 5);
+}
+
+static void
+nothing_without_a_token(void **state)
+{
+	(void)state;
+	put(0, true);
+	assert_int_equal(spool_count(s), 0);
+	assert_int_equal(mkdir(path("responder"), 0700), 0);
+	assert_int_equal(mkdir(path(HOME), 0700), 0);
+	put(0, true);
+	assert_int_equal(count_names(), 0);
+	put_token(FLOW_CLAIMS);
+	put(0, true);
+	assert_int_equal(count_names(), 1);
+}
+
+static void
+either_role(void **state)
+{
+	const struct spool_dir initiator = { FLOW_INITIATOR,
+		FLOW_AUTHORIZATION };
+	size_t n;
+
+	(void)state;
+	put_token(FLOW_CLAIMS_WITHOUT(
+	    FLOW_AUTHORIZATION, "initiator", "true", "1") "}");
+	put(0, true);
+	assert_int_equal(count_names(), 0);
+	free(spool_names(s, &initiator, &n));
+	assert_int_equal(n, 1);
+}
+
+/* Told again, also to another process, it is the same file. */
+static void
+told_again(void **state)
+{
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	for (int i = 0; i < 3; i++) {
+		put(0, false);
+		put(1, true);
+		put_token(FLOW_CLAIMS);
+		assert_int_equal(spool_count(s), 5);
+		assert_int_equal(count_names(), 2);
+		reopen(100);
+	}
+}
+
+static void
+a_start_is_skipped_when_its_end_is_there(void **state)
+{
+	char name[FLOW_NAME_MAX];
+	struct ipc_flow f;
+	spool_name *names;
+	size_t n;
+
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	put(3, true);
+	put(1, false);
+	put(1, true);
+	put(2, false);
+	put(0, false);
+	put(0, true);
+	names = spool_names(s, &dir, &n);
+	assert_int_equal(n, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		f = flow(i, i != 2);
+		assert_string_equal(names[i], flow_name_format(&f, name));
+	}
+	/* With the end goes the start. */
+	spool_remove(s, &dir, names[1]);
+	free(names);
+	assert_int_equal(count_names(), 3);
+	assert_int_equal(spool_count(s), 3 + 4);
+}
+
+static void
+damaged_reports_go(void **state)
+{
+	char name[FLOW_NAME_MAX], text[FLOW_PAYLOAD_MAX + 1], file[128];
+	struct ipc_flow f = flow(0, true);
+
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	put(0, true);
+	snprintf(file, sizeof(file), HOME "/%s", flow_name_format(&f, name));
+	write_text(file, "{\"checksum\":1,\"payload\":{}}");
+	assert_int_equal(spool_get_report(s, &dir, name, text), 0);
+	assert_false(exists(file));
+	assert_int_equal(spool_count(s), 3);
+	/* One that is no ordinary file is left alone. */
+	assert_int_equal(symlink("/etc/passwd", path(file)), 0);
+	assert_int_equal(spool_get_report(s, &dir, name, text), 0);
+	unlink(path(file));
+	assert_int_equal(mkfifo(path(file), 0600), 0);
+	assert_int_equal(spool_get_report(s, &dir, name, text), 0);
+	assert_true(exists(file));
+}
+
+static void
+foreign_names_are_ignored(void **state)
+{
+	size_t n;
+
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	put(0, true);
+	write_text(HOME "/x.json", "x");
+	assert_int_equal(mkdir(path("responder/x"), 0700), 0);
+	assert_int_equal(mkdir(path("responder/"
+				    "5f1a3c6e0b1d4c579d6d2b8f0c9e7a11"),
+			     0700),
+	    0);
+	free(spool_dirs(s, &n));
+	assert_int_equal(n, 1);
+	assert_int_equal(count_names(), 1);
+}
+
+/* A directory of another's making is not followed out of the spool. */
+static void
+links_are_not_followed(void **state)
+{
+	char outside[] = "/tmp/test_flow_outside.XXXXXX";
+	char token[FLOW_TOKEN_MAX + 1];
+
+	(void)state;
+	assert_non_null(mkdtemp(outside));
+	assert_int_equal(mkdir(path("responder"), 0700), 0);
+	assert_int_equal(symlink(outside, path(HOME)), 0);
+	put_token(FLOW_CLAIMS);
+	put(0, true);
+	assert_int_equal(spool_dropped(s), 1);
+	assert_int_equal(rmdir(outside), 0); /* is empty */
+	unlink(path(HOME));
+	put_token(FLOW_CLAIMS);
+	unlink(path(HOME "/token"));
+	assert_int_equal(symlink("/etc/passwd", path(HOME "/token")), 0);
+	assert_int_equal(spool_get_token(s, &dir, token), 0);
+}
+
+static void
+names_that_are_no_directories(void **state)
+{
+	static const char *const bad[] = { "", "..", "../../../etc",
+		"5f1a3c6e-0b1d-4c57-9d6d-2b8f0c9e7a1/" };
+	char token[FLOW_TOKEN_MAX + 1];
+	struct spool_dir d = { .role = FLOW_RESPONDER };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		strcpy(d.id, bad[i]);
+		assert_int_equal(spool_get_token(s, &d, token), 0);
+		assert_false(spool_prune(s, &d, UINT64_MAX));
+	}
+}
+
+static void
+age(const char *name, time_t seconds)
+{
+	struct timespec times[2] = { { .tv_sec = time(NULL) - seconds },
+		{ .tv_sec = time(NULL) - seconds } };
+
+	assert_int_equal(utimensat(AT_FDCWD, path(name), times, 0), 0);
+}
+
+static void
+prune(void **state)
+{
+	const uint64_t now = (uint64_t)time(NULL);
+
+	(void)state;
+	/* By the end of the token, which is the second 2000. */
+	put_token(FLOW_CLAIMS);
+	put(0, true);
+	assert_false(spool_prune(s, &dir, 1999));
+	assert_int_equal(count_names(), 1);
+	assert_true(spool_prune(s, &dir, 2000));
+	assert_false(exists(HOME));
+	assert_int_equal(spool_count(s), 1);
+	/* Without a token, by its age. */
+	put_token(FLOW_CLAIMS);
+	unlink(path(HOME "/token"));
+	assert_false(spool_prune(s, &dir, now));
+	age(HOME, 59);
+	assert_false(spool_prune(s, &dir, now));
+	age(HOME, 70);
+	assert_true(spool_prune(s, &dir, now));
+	/* With one that is none, by a great age. */
+	put_token(FLOW_CLAIMS);
+	write_text(HOME "/token", "torn");
+	age(HOME, 70);
+	assert_false(spool_prune(s, &dir, now));
+	age(HOME, SPOOL_UNREADABLE_S + 10);
+	assert_true(spool_prune(s, &dir, now));
+}
+
+#define ENDS 1769904000 /* 2026-02-01T00:00:00Z */
+
+/* Tokens outlive their authorizations by far. */
+static void
+prune_what_has_ended(void **state)
+{
+	static const char claims[] = FLOW_CLAIMS_WITHOUT(
+	    FLOW_AUTHORIZATION, "responder", "true", "2000000000") "}";
+	const struct timespec long_ago[2] = { { .tv_sec = 1000 },
+		{ .tv_sec = 1000 } };
+	spool_name *names;
+	size_t n;
+
+	(void)state;
+	put_token(claims);
+	put(0, true);
+	utimensat(AT_FDCWD, path(HOME), long_ago, 0);
+	assert_false(spool_prune(s, &dir, ENDS + SPOOL_ENDED_S + 1));
+	names = spool_names(s, &dir, &n);
+	spool_remove(s, &dir, names[0]);
+	free(names);
+	/* It has just been changed. */
+	assert_false(spool_prune(s, &dir, (uint64_t)time(NULL)));
+	utimensat(AT_FDCWD, path(HOME), long_ago, 0);
+	assert_false(spool_prune(s, &dir, ENDS + SPOOL_ENDED_S));
+	assert_true(spool_prune(s, &dir, ENDS + SPOOL_ENDED_S + 1));
+}
+
+static void
+full(void **state)
+{
+	(void)state;
+	reopen(6);
+	put_token(FLOW_CLAIMS);
+	for (unsigned i = 0; i < 10; i++)
+		put(i, true);
+	assert_int_equal(count_names(), 3);
+	assert_int_equal(spool_count(s), 6);
+	assert_int_equal(spool_dropped(s), 7);
+	/* What is there already costs nothing, and room that is made counts. */
+	put(0, true);
+	assert_int_equal(spool_dropped(s), 7);
+	for (size_t n = 0; n < 1; n++) {
+		spool_name *names = spool_names(s, &dir, &n);
+
+		spool_remove(s, &dir, names[0]);
+		free(names);
+	}
+	put(20, true);
+	assert_int_equal(count_names(), 3);
+	assert_int_equal(spool_dropped(s), 7);
+}
+
+/* Nothing is written any more, and nothing but a line of the log says so. */
+static void
+a_broken_disk(void **state)
+{
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	assert_int_equal(mkdir(path(HOME "/new"), 0700), 0);
+	put(0, true);
+	assert_int_equal(spool_dropped(s), 1);
+	assert_int_equal(count_names(), 0);
+	assert_int_equal(rmdir(path(HOME "/new")), 0);
+	/* The rest of one that was left in the middle is in nobody's way. */
+	write_text(HOME "/new", "a long text that is not the end of anything");
+	put(0, true);
+	assert_int_equal(count_names(), 1);
+	assert_null(spool_open("/nonexistent", 1));
+}
+
+static void
+settings(void **state)
+{
+	struct flow_settings in = { "https://x/", 60, 5 }, out;
+
+	(void)state;
+	assert_false(spool_get_settings(s, &out));
+	spool_put_settings(s, &in);
+	assert_true(exists("upload.json"));
+	assert_true(spool_get_settings(s, &out));
+	assert_memory_equal(&in, &out, sizeof(in));
+	write_text("upload.json", "{");
+	assert_false(spool_get_settings(s, &out));
+	in.interval_s = 0;
+	spool_put_settings(s, &in);
+	assert_false(exists("upload.json"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(layout),
+		TEST(nothing_without_a_token),
+		TEST(either_role),
+		TEST(told_again),
+		TEST(a_start_is_skipped_when_its_end_is_there),
+		TEST(damaged_reports_go),
+		TEST(foreign_names_are_ignored),
+		TEST(links_are_not_followed),
+		TEST(names_that_are_no_directories),
+		TEST(prune),
+		TEST(prune_what_has_ended),
+		TEST(full),
+		TEST(a_broken_disk),
+		TEST(settings),
+	};
+
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
