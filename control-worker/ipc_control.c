@@ -11,12 +11,16 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "control-worker/egress.h"
 #include "control-worker/worker.h"
 
 #define MESSAGES_AT_ONCE 256
 
-/* Messages that may wait for net-worker before the portal has to wait. */
-#define NET_BACKLOG_MAX 512
+/*
+ * Messages that may wait for net-worker before the portal has to wait: of the
+ * longest ones half of what the channel takes, the rest being one frame's.
+ */
+#define NET_BACKLOG_MAX 128
 
 #define CA_BUNDLE_MAX   (4 * 1024 * 1024)
 #define RESOLV_CONF_MAX 65536
@@ -81,8 +85,14 @@ on_resolv_conf(void *ctx, struct ipc_control_resolv_conf *m)
 	if (text == NULL)
 		log_warnx("resolv.conf cannot be read");
 	else
-		resolver_set_resolv_conf(w->resolver, text, len);
-	free(text);
+		egress_resolv_conf(w, text, len);
+}
+
+static void
+on_egress_open(void *ctx, struct ipc_egress_open *m)
+{
+	(void)m;
+	egress_is_open(ctx);
 }
 
 static void
@@ -123,6 +133,9 @@ on_net_started(void *ctx, struct ipc_net_started *m)
 	w->epoch = m->epoch;
 	ipc_set_epoch(w->net, w->epoch);
 	w->net_closed = false;
+	if (w->assignments != NULL)
+		assignments_forget(w->assignments);
+	flow_control_forget(w);
 	log_debug("net-worker is a new process");
 }
 
@@ -163,11 +176,20 @@ on_ctl(void *ctx, struct ipc_control_ctl *m)
 }
 
 static void
+on_flow_logs(void *ctx, struct ipc_control_flow_logs *m)
+{
+	struct worker *w = ctx;
+
+	w->flow.config = *m;
+}
+
+static void
 on_process_status(void *ctx, struct ipc_process_status *m)
 {
 	struct worker *w = ctx;
 
 	w->situation.process[m->process] = *m;
+	flow_control_net_changed(w);
 }
 
 static void
@@ -188,6 +210,21 @@ on_tun_configured(void *ctx, struct ipc_tun_configured *m)
 	w->situation.has_v6 = m->v6;
 	log_info("tunnel configured:%s%s", m->v4 ? " IPv4" : "",
 	    m->v6 ? " IPv6" : "");
+	if (!m->v4)
+		dns_server_close(w->dns, IP_V4);
+	if (!m->v6)
+		dns_server_close(w->dns, IP_V6);
+}
+
+static void
+on_dns_listener(void *ctx, struct ipc_dns_listener *m)
+{
+	struct worker *w = ctx;
+
+	if (m->family != IP_V4 && m->family != IP_V6)
+		fatalx("the parent handed over a listener of no family");
+	dns_server_listen(w->dns, (enum ip_family)m->family, m->tcp, m->fd);
+	m->fd = -1;
 }
 
 static void
@@ -196,6 +233,7 @@ on_shutdown(void *ctx, struct ipc_control_shutdown *m)
 	struct worker *w = ctx;
 
 	(void)m;
+	flow_control_end(w);
 	connection_shutdown(w->connection);
 }
 
@@ -210,9 +248,12 @@ static const struct ipc_handlers parent_handlers = {
 	.control_counters = on_counters,
 	.control_health = on_health,
 	.control_ctl = on_ctl,
+	.control_flow_logs = on_flow_logs,
 	.process_status = on_process_status,
 	.control_start = on_start,
 	.tun_configured = on_tun_configured,
+	.dns_listener = on_dns_listener,
+	.egress_open = on_egress_open,
 	.control_shutdown = on_shutdown,
 };
 
@@ -269,6 +310,28 @@ on_no_relays(void *ctx, struct ipc_no_relays *m)
 }
 
 static void
+on_peer_event(void *ctx, struct ipc_peer_event *m)
+{
+	struct worker *w = ctx;
+
+	assignments_event(w->assignments, m);
+}
+
+static void
+on_assignment_answer(void *ctx, struct ipc_assignment_answer *m)
+{
+	struct worker *w = ctx;
+
+	assignments_answer(w->assignments, m);
+}
+
+static void
+on_flow(void *ctx, struct ipc_flow *m)
+{
+	flow_control_report(ctx, m);
+}
+
+static void
 on_query_client(void *ctx, struct ipc_query_client *m)
 {
 	struct worker *w = ctx;
@@ -299,6 +362,9 @@ static const struct ipc_handlers net_handlers = {
 	.local_candidates = on_local_candidates,
 	.connection_closed = on_connection_closed,
 	.no_relays = on_no_relays,
+	.peer_event = on_peer_event,
+	.assignment_answer = on_assignment_answer,
+	.flow = on_flow,
 	.query_client = on_query_client,
 	.query_relay = on_query_relay,
 	.query_end = on_query_end,
@@ -340,6 +406,8 @@ ipc_control_read(struct worker *w, struct ipc_channel *ch)
 	for (int i = 0; i < MESSAGES_AT_ONCE && r == IPC_HANDLED; i++)
 		r = is_parent ? ipc_dispatch(ch, &parent_handlers, w)
 			      : dispatch_net(w);
+	if (!is_parent)
+		flow_control_acknowledge(w);
 	if (r == IPC_HANDLED || r == IPC_EMPTY)
 		return;
 	if (is_parent)
@@ -353,8 +421,8 @@ ipc_control_read(struct worker *w, struct ipc_channel *ch)
 
 /* The results of the portal's messages. */
 
-static void
-check_sent(struct worker *w, int r)
+void
+ipc_control_check_sent(struct worker *w, int r)
 {
 	if (r == 0)
 		return;
@@ -367,13 +435,13 @@ check_sent(struct worker *w, int r)
 		log_warnx("a message does not fit its bounds");
 }
 
-#define FORWARD(name)                                               \
-	static void forward_##name(void *ctx, struct ipc_##name *m) \
-	{                                                           \
-		struct worker *w = ctx;                             \
-                                                                    \
-		if (!w->net_closed)                                 \
-			check_sent(w, ipc_send_##name(w->net, m));  \
+#define FORWARD(name)                                                          \
+	static void forward_##name(void *ctx, struct ipc_##name *m)            \
+	{                                                                      \
+		struct worker *w = ctx;                                        \
+                                                                               \
+		if (!w->net_closed)                                            \
+			ipc_control_check_sent(w, ipc_send_##name(w->net, m)); \
 	}
 
 FORWARD(interface)
@@ -388,6 +456,35 @@ FORWARD(grants_entry)
 FORWARD(grants_commit)
 FORWARD(resource_update)
 FORWARD(remote_candidates)
+
+/*
+ * What clients want may be left out: they want it again. So it never takes the
+ * room of what the portal says.
+ */
+#define OFFER(name)                                                     \
+	static bool offer_##name(void *ctx, const struct ipc_##name *m) \
+	{                                                               \
+		struct worker *w = ctx;                                 \
+                                                                        \
+		return !w->net_closed &&                                \
+		    ipc_backlog(w->net) < NET_BACKLOG_MAX &&            \
+		    ipc_send_##name(w->net, m) == 0;                    \
+	}
+
+OFFER(assignment)
+OFFER(name_resolved)
+OFFER(peer_message)
+
+struct assignments_host
+ipc_control_names(struct worker *w)
+{
+	return (struct assignments_host){
+		.ctx = w,
+		.ask = offer_assignment,
+		.resolved = offer_name_resolved,
+		.say = offer_peer_message,
+	};
+}
 
 static void
 configure_tun(void *ctx, struct ipc_tun_configure *m)
@@ -440,9 +537,7 @@ on_fatal(void *ctx, const char *reason)
 static void
 on_closed(void *ctx)
 {
-	struct worker *w = ctx;
-
-	w->stop = true;
+	flow_control_portal_closed(ctx);
 }
 
 struct connection_events
@@ -464,6 +559,8 @@ ipc_control_events(void)
 			.remote_candidates = forward_remote_candidates,
 			.tun_configure = configure_tun,
 		},
+		.flow_settings = flow_control_settings,
+		.flow_token = flow_control_token,
 		.has_room = has_room,
 		.online = show_online,
 		.fatal = on_fatal,

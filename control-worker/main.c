@@ -3,14 +3,17 @@
  *
  * It holds the portal token, and in transit pre-shared keys and the passwords
  * of ICE and relays; its ends of the channels to the parent and to net-worker;
- * the sockets it opens itself. It parses what the portal and DNS servers send:
- * TLS, HTTP, WebSocket, JSON, DNS.
+ * the sockets it opens itself, and the listeners that it is given. It parses
+ * what the portal and DNS servers send, and what clients ask of the DNS server
+ * on the tunnel: TLS, HTTP, WebSocket, JSON, DNS.
  *
  * It may open IPv4 and IPv6 sockets and connect to the portal and to DNS
- * servers. It must never see a TUN descriptor, a WireGuard private key or a
- * packet, and cannot open a file, start a thread or a process, or become
- * anybody else: no capabilities, an empty root, a filter (sandbox_control.c).
- * The files it needs come as descriptors from the parent.
+ * servers, which it names to the parent beforehand (egress.c). It must never
+ * see a TUN descriptor, a WireGuard private key or a packet, and cannot start a
+ * thread or a process or become anybody else: no capabilities, a filter
+ * (sandbox_control.c), and for its root the spool of the flow logs, the only
+ * files that it can open. Those it needs beside come as descriptors from the
+ * parent.
  *
  * Its life: take over what the parent sends, start the libraries, confine
  * itself, say READY, wait for net-worker's public key, then keep the connection
@@ -30,6 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control-worker/egress.h"
 #include "control-worker/http.h"
 #include "control-worker/worker.h"
 
@@ -76,7 +80,8 @@ take_over(struct worker *w)
 
 	w->parent = ipc_open(IPC_FD_PARENT, IPC_CONTROL, IPC_PARENT);
 	w->resolver = resolver_new(&w->loop);
-	if (w->parent == NULL || w->resolver == NULL)
+	w->dns = dns_server_new(&w->loop);
+	if (w->parent == NULL || w->resolver == NULL || w->dns == NULL)
 		fatalx("no memory");
 	while (!w->start) {
 		if (poll(&pfd, 1, -1) == -1 && errno != EINTR)
@@ -92,6 +97,7 @@ take_over(struct worker *w)
 static bool
 make_connection(struct worker *w, struct login_url *login)
 {
+	const struct assignments_host names = ipc_control_names(w);
 	struct connection_events events = ipc_control_events();
 	char user_agent[USER_AGENT_MAX], reason[256];
 	struct connection_config c = {
@@ -102,6 +108,7 @@ make_connection(struct worker *w, struct login_url *login)
 		.user_agent = user_agent,
 		.token = w->token,
 		.max_partition_ms = w->identity.max_partition_ms,
+		.resumed = w->identity.resumed,
 	};
 	const char *what;
 
@@ -118,9 +125,11 @@ make_connection(struct worker *w, struct login_url *login)
 	w->streams = stream_context_new(&w->loop, w->ca, w->ca_len);
 	c.streams = w->streams;
 	c.login = *login;
-	if (w->streams == NULL ||
+	w->assignments = assignments_new(&names, w->resolver);
+	if (w->streams == NULL || w->assignments == NULL ||
 	    (w->connection = connection_new(&c, &events, w)) == NULL)
 		fatalx("no memory");
+	flow_control_prepare(w, user_agent);
 	explicit_bzero(w->token, sizeof(w->token));
 	free(w->ca);
 	w->ca = NULL;
@@ -250,6 +259,7 @@ control_worker_main(enum log_level level)
 	static struct worker worker = { .health_fd = -1, .ctl_fd = -1 };
 	struct worker *w = &worker;
 	struct login_url login;
+	unsigned locks;
 
 	log_init_worker(IPC_FD_LOG, level);
 	ignore_signals();
@@ -257,11 +267,15 @@ control_worker_main(enum log_level level)
 	take_over(w);
 	if (!make_connection(w, &login))
 		return wait_for_end(w);
+	egress_start(w, login.port);
 	make_loop(w);
 	setproctitle("control-worker [connecting %s]", w->host);
 	open_window(w);
-	say_ready(w, sandbox_control_enter(login.port));
+	locks = sandbox_control_enter(login.port, w->flow.config.spool);
+	flow_control_start(w, (locks & (SANDBOX_ROOT | SANDBOX_CHROOT)) != 0);
+	say_ready(w, locks);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
+	assignments_free(w->assignments);
 	connection_free(w->connection);
 	ipc_close(w->net);
 	ipc_close(w->parent);

@@ -99,6 +99,16 @@ write_engine(struct text *t, const struct engine_counters *e)
 	    counter_read(&e->cookies));
 	single(t, "postern_connections_failed_total", "counter",
 	    "Connections of clients that failed.", counter_read(&e->failed));
+	single(t, "postern_grants_expired_total", "counter",
+	    "Grants whose time was over.", counter_read(&e->expired));
+	declare(t, "postern_names_total", "counter",
+	    "Names that clients assigned addresses to.");
+	labelled(t, "postern_names_total", "result", "set up",
+	    counter_read(&e->names_set));
+	labelled(t, "postern_names_total", "result", "set-up failed",
+	    counter_read(&e->names_refused));
+	single(t, "postern_flow_reports_total", "counter",
+	    "Openings and closings of flows.", counter_read(&e->flows));
 }
 
 static void
@@ -153,6 +163,18 @@ write_data(struct text *t, const struct counter_page *p)
 	labelled(t, dropped, "reason", "not connected", SUM(p, not_connected));
 	single(t, "postern_icmp_sent_total", "counter",
 	    "ICMP errors sent to clients.", SUM(p, icmp_sent));
+	single(t, "postern_icmp_limited_total", "counter",
+	    "ICMP errors not sent, since a client had too many.",
+	    SUM(p, icmp_limited));
+	single(t, "postern_control_packets_lost_total", "counter",
+	    "Control packets of clients beyond their limit.",
+	    SUM(p, control_lost));
+	single(t, "postern_control_packets_unknown_total", "counter",
+	    "Control packets of clients of unknown types.",
+	    SUM(p, control_unknown));
+	single(t, "postern_flows_untracked_total", "counter",
+	    "Packets of flows that found no room to be tracked.",
+	    SUM(p, flows_untracked));
 	single(t, "postern_events_lost_total", "counter",
 	    "Events between data plane and engine that were lost.",
 	    SUM(p, events_lost));

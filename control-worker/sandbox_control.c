@@ -3,14 +3,16 @@
  * two Internet families. The table is the whole list; a call that is not in it
  * ends the process.
  */
-#include <fcntl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "common/log.h"
 #include "common/sandbox.h"
 #include "control-worker/control_worker.h"
 #include "control-worker/worker.h"
@@ -35,9 +37,19 @@
 		    .a = PROT_EXEC,                         \
 		    .b = 0 } },                             \
 	}
-#define REFUSE(name, why, error_)                                              \
-	{                                                                      \
-		.syscall = SCMP_SYS(name), .reason = (why), .error = (error_), \
+/*
+ * What our own code opens is told from what libraries look for by the flag that
+ * it never leaves out: O_NOFOLLOW, in argument 2. So theirs are refused at
+ * once, wherever they would lead; what ours may reach is not the filter's.
+ */
+#define OPENAT(value, why, error_)                            \
+	{                                                     \
+		.syscall = SCMP_SYS(openat), .reason = (why), \
+		.argument = { { .index = 2 + 1,               \
+		    .op = SCMP_CMP_MASKED_EQ,                 \
+		    .a = O_NOFOLLOW,                          \
+		    .b = (value) } },                         \
+		.error = (error_),                            \
 	}
 /*
  * Argument 0 is the family, argument 1 the type with its flags, argument 2 the
@@ -56,8 +68,12 @@
 		},                                                            \
 	}
 
-/* Channels, log, loop, the portal, and a DNS question or two at a time. */
-#define DESCRIPTORS 256
+/*
+ * Queries and connections of the DNS server on the tunnel (dns/server.h), each
+ * with a descriptor; and channels, log, loop, the portal, uploads, operators
+ * and our own questions to resolvers.
+ */
+#define DESCRIPTORS (DNS_QUERIES_MAX + DNS_CONNECTIONS_MAX + 448)
 
 static const struct sandbox_rule rules[] = {
 	/* The loop. */
@@ -89,7 +105,7 @@ static const struct sandbox_rule rules[] = {
 	    F_DUPFD_CLOEXEC),
 	ALLOW(poll, "libcurl asks whether its connection lives"),
 	/* Health checks and posternctl, on listeners made by the parent. */
-	ALLOW(accept4, "who wants to look in"),
+	ALLOW(accept4, "who wants to look in; clients of the DNS server"),
 	ALLOW(shutdown, "the end of an answer, in order"),
 	/* The C library and the others. */
 	ALLOW(brk, "memory"),
@@ -111,7 +127,16 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(restart_syscall, "after a stop"),
 	ALLOW(exit_group, "the end"),
 	ALLOW(exit, "the end"),
-	REFUSE(openat, "look-ups of files by libraries", EACCES),
+	/* The spool. */
+	OPENAT(O_NOFOLLOW, "reports, tokens and their directories", 0),
+	OPENAT(0, "look-ups of files by libraries", EACCES),
+	ALLOW(fstat, "whether a file of the spool is one; its age"),
+	ALLOW_IF(newfstatat, "fstat(3) where it is this", 3, AT_EMPTY_PATH),
+	ALLOW(write, "what goes into the spool"),
+	ALLOW(getdents64, "what is in the spool"),
+	ALLOW(mkdirat, "an authorization has a directory"),
+	ALLOW(renameat, "a file of the spool appears whole"),
+	ALLOW(unlinkat, "what has been uploaded"),
 };
 
 const struct sandbox_profile control_worker_profile = {
@@ -123,13 +148,36 @@ const struct sandbox_profile control_worker_profile = {
 	.rule_count = sizeof(rules) / sizeof(rules[0]),
 };
 
+/* It may have been taken away since the parent made it. */
+static bool
+is_directory(const char *path)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd == -1)
+		return false;
+	close(fd);
+	return true;
+}
+
 unsigned
-sandbox_control_enter(uint16_t port)
+sandbox_control_enter(uint16_t port, char *spool)
 {
 	struct sandbox_profile profile = control_worker_profile;
 
+	if (spool[0] != '\0' && !is_directory(spool)) {
+		log_warn("the spool %s cannot be used", spool);
+		spool[0] = '\0';
+	}
+	if (spool[0] != '\0') {
+		profile.root = spool;
+		profile.landlock_files = true;
+	}
+
+	/* The portal, what takes the flow logs, resolvers. */
 	profile.connect_ports[0] = port;
-	profile.connect_ports[1] = 53;
-	profile.connect_port_count = 2;
+	profile.connect_ports[1] = 443;
+	profile.connect_ports[2] = 53;
+	profile.connect_port_count = 3;
 	return sandbox_enter(&profile);
 }

@@ -11,10 +11,20 @@
 #include "common/ipc.h"
 #include "control-worker/ctl.h"
 #include "control-worker/dns/resolver.h"
+#include "control-worker/dns/server.h"
+#include "control-worker/flow/control.h"
+#include "control-worker/names/assignments.h"
 #include "control-worker/portal/connection.h"
 #include "control-worker/portal/stream.h"
 #include "control-worker/server.h"
 #include "control-worker/situation.h"
+
+/* See egress.h. */
+struct egress {
+	char *text;       /* of the last resolv.conf, until it is used */
+	size_t len;
+	unsigned awaited; /* answers of the parent */
+};
 
 struct worker {
 	uv_loop_t loop;
@@ -42,9 +52,13 @@ struct worker {
 	struct server *http; /* NULL: none */
 	struct ctl *ctl;
 
+	struct egress egress;
+	struct flow_control flow;
+	struct dns_server *dns;
 	struct resolver *resolver;
 	struct stream_context *streams;
 	struct connection *connection;
+	struct assignments *assignments;
 	bool told_fatal;
 	bool stop;
 	int status;
@@ -55,17 +69,22 @@ struct worker {
  * fatal() when the peer breaks the rules of ipc.def or the parent is gone.
  */
 void ipc_control_read(struct worker *, struct ipc_channel *);
+/* What came of a message to net-worker: the result of its ipc_send. */
+void ipc_control_check_sent(struct worker *, int result);
 /* What connection.c calls. */
 struct connection_events ipc_control_events(void);
+/* The way of assignments.h to net-worker. */
+struct assignments_host ipc_control_names(struct worker *);
 /* Asks net-worker on behalf of an operator; see ctl.h. */
 bool ipc_control_ask(void *worker, const struct ipc_query *);
 /* Tells the parent once why the daemon has to end. */
 void ipc_control_fatal(struct worker *, uint8_t status, const char *reason);
 
 /*
- * Gives up what only the start needed; port: that of the portal. The locks that
- * hold (enum sandbox_lock).
+ * Gives up what only the start needed; port: that of the portal; spool: the
+ * directory to be the root, which is made the empty text where it cannot. The
+ * locks that hold (enum sandbox_lock).
  */
-unsigned sandbox_control_enter(uint16_t port);
+unsigned sandbox_control_enter(uint16_t port, char *spool);
 
 #endif /* CONTROL_WORKER_WORKER_H */

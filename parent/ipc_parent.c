@@ -80,6 +80,7 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 		.port_v4 = h->udp->port_v4,
 		.port_v6 = h->udp->port_v6,
 		.expose_host = h->options->expose_host,
+		.log_denied = h->options->log_denied,
 		.tun_offload = h->tun->offload,
 		.tun_uso = h->tun->uso,
 	};
@@ -106,13 +107,22 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 	return ipc_send_net_start(ch, &start);
 }
 
+/* The portal has once said who we are in the tunnel: we were online. */
+static bool
+was_online(const struct service *s)
+{
+	return s->v4.family != IP_NONE || s->v6.family != IP_NONE;
+}
+
 static int
 send_identity(
-    struct ipc_channel *ch, const struct options *o, const struct identity *i)
+    const struct service *s, const struct options *o, const struct identity *i)
 {
+	struct ipc_channel *ch = s->control.channel;
 	struct ipc_control_identity m = {
 		.fd = -1,
 		.max_partition_ms = o->max_partition_ms,
+		.resumed = was_online(s),
 	};
 
 	strlcpy(m.api_url, o->api_url, sizeof(m.api_url));
@@ -149,25 +159,63 @@ send_window(struct ipc_channel *ch, const struct window *w)
 	return w->ctl == -1 ? 0 : ipc_send_control_ctl(ch, &ctl);
 }
 
+static int
+send_flow_logs(struct ipc_channel *ch, const struct control_hand_over *h)
+{
+	struct ipc_control_flow_logs m = {
+		.fd = -1,
+		.log = h->options->flow_logs,
+	};
+
+	strlcpy(m.spool, h->spool, sizeof(m.spool));
+	return ipc_send_control_flow_logs(ch, &m);
+}
+
 int
 service_hand_over_control(struct service *s, const struct control_hand_over *h)
 {
 	struct ipc_channel *ch = s->control.channel;
 	const struct ipc_control_ca_bundle ca = { .fd = h->ca_bundle };
-	const struct ipc_control_resolv_conf resolv = { .fd = h->resolv_conf };
-	const struct ipc_control_hosts hosts = { .fd = h->hosts };
+	const struct ipc_control_resolv_conf resolv = { h->resolv_conf->fd };
+	const struct ipc_control_hosts hosts = { h->hosts->fd };
 	const struct ipc_control_peer peer = { h->peer, h->epoch };
 	const struct ipc_control_start start = { .fd = -1 };
 
-	if (send_identity(ch, h->options, h->identity) == -1 ||
+	if (send_identity(s, h->options, h->identity) == -1 ||
 	    send_token(ch, h->options) == -1 ||
 	    ipc_send_control_ca_bundle(ch, &ca) == -1 ||
 	    ipc_send_control_resolv_conf(ch, &resolv) == -1 ||
 	    ipc_send_control_hosts(ch, &hosts) == -1 ||
 	    ipc_send_control_peer(ch, &peer) == -1 ||
-	    send_window(ch, h->window) == -1)
+	    send_flow_logs(ch, h) == -1 || send_window(ch, h->window) == -1)
 		return -1;
+	h->resolv_conf->changed = h->hosts->changed = false;
 	return ipc_send_control_start(ch, &start);
+}
+
+static bool
+control_runs(const struct service *s)
+{
+	return s->control.channel != NULL && ipc_is_running(s->control.channel);
+}
+
+void
+service_renew_files(struct service *s, struct handed_file *resolv_conf,
+    struct handed_file *hosts)
+{
+	const struct ipc_control_resolv_conf r = { .fd = resolv_conf->fd };
+	const struct ipc_control_hosts h = { .fd = hosts->fd };
+
+	if (!control_runs(s))
+		return;
+	if (resolv_conf->changed &&
+	    ipc_send_control_resolv_conf(s->control.channel, &r) == 0) {
+		resolv_conf->changed = false;
+		s->resolvers_due++;
+	}
+	if (hosts->changed &&
+	    ipc_send_control_hosts(s->control.channel, &h) == 0)
+		hosts->changed = false;
 }
 
 /* What control-worker does not take it cannot tell anybody. */
@@ -186,7 +234,7 @@ tell_process(struct service *s, enum ipc_process role)
 		.started_at = p->started_at,
 	};
 
-	if (s->control.channel != NULL && ipc_is_running(s->control.channel))
+	if (control_runs(s))
 		(void)ipc_send_process_status(s->control.channel, &m);
 }
 
@@ -214,6 +262,21 @@ on_net_ready(void *ctx, struct ipc_net_ready *m)
 }
 
 static void
+tell_listeners(struct service *s, const struct dns_family *f)
+{
+	for (size_t i = 0; i < 2; i++) {
+		const struct ipc_dns_listener m = {
+			.fd = f->fds[i],
+			.family = f->address.family,
+			.tcp = i == 1,
+		};
+
+		if (m.fd != -1 && control_runs(s))
+			(void)ipc_send_dns_listener(s->control.channel, &m);
+	}
+}
+
+static void
 on_control_ready(void *ctx, struct ipc_control_ready *m)
 {
 	struct service *s = ctx;
@@ -223,6 +286,56 @@ on_control_ready(void *ctx, struct ipc_control_ready *m)
 	/* A new one knows nothing of the others. */
 	tell_process(s, IPC_PARENT);
 	tell_process(s, IPC_NET);
+	tell_listeners(s, &s->listeners.v4);
+	tell_listeners(s, &s->listeners.v6);
+}
+
+_Static_assert(sizeof(((struct ipc_egress *)0)->resolvers) ==
+	    sizeof(((struct nat_egress *)0)->resolvers) &&
+	sizeof(((struct ipc_resolvers *)0)->resolvers) ==
+	    sizeof(((struct nat_egress *)0)->resolvers),
+    "a message has no more resolvers than the packet filter takes");
+
+/*
+ * Nothing is worse than a gateway that believes itself fenced and is not. That
+ * control-worker is gone meanwhile is told by the kernel.
+ */
+static void
+open_egress(struct service *s, const struct ip_address *resolvers, size_t count)
+{
+	const struct ipc_egress_open m = { .fd = -1 };
+
+	s->egress.resolver_count = count;
+	for (size_t i = 0; i < count; i++)
+		s->egress.resolvers[i] = resolvers[i];
+	if (nat_set_egress(s->nat, &s->egress) == -1)
+		s->fatal_status = 1;
+	else
+		(void)ipc_send_egress_open(s->control.channel, &m);
+}
+
+static void
+on_egress(void *ctx, struct ipc_egress *m)
+{
+	struct service *s = ctx;
+
+	s->egress.portal_port = m->portal_port;
+	open_egress(s, m->resolvers, m->resolvers_count);
+}
+
+static void
+on_resolvers(void *ctx, struct ipc_resolvers *m)
+{
+	struct service *s = ctx;
+
+	if (s->resolvers_due == 0) {
+		strlcpy(s->accused_control,
+		    "it names other resolvers without a new resolv.conf",
+		    sizeof(s->accused_control));
+		return;
+	}
+	s->resolvers_due--;
+	open_egress(s, m->resolvers, m->resolvers_count);
 }
 
 /* The only thing the parent asks of the portal's answer. */
@@ -286,6 +399,8 @@ static const struct ipc_handlers net_handlers = {
 static const struct ipc_handlers control_handlers = {
 	.control_ready = on_control_ready,
 	.control_accuses = on_control_accuses,
+	.egress = on_egress,
+	.resolvers = on_resolvers,
 	.tun_configure = on_tun_configure,
 	.control_fatal = on_control_fatal,
 };
@@ -308,15 +423,14 @@ service_forget(struct service *s, const struct worker *w)
 	}
 	s->accused_control[0] = '\0';
 	s->intent = false;
+	s->resolvers_due = 0;
 }
 
-void
-service_turn(struct service *s, struct mono now)
+static void
+configure(struct service *s, struct mono now)
 {
 	struct ipc_tun_configured m = { .fd = -1 };
 
-	if (!s->intent || !mono_due(s->not_before, now))
-		return;
 	s->intent = false;
 	s->not_before = mono_add_ms(now, TUN_CONFIGURE_INTERVAL_MS);
 	if (network_configure(s->network, &s->v4, &s->v6, &m.v4, &m.v6) == -1) {
@@ -325,14 +439,58 @@ service_turn(struct service *s, struct mono now)
 		s->fatal_status = 1;
 		return;
 	}
-	if (s->control.channel != NULL && ipc_is_running(s->control.channel))
+	s->listen_v4 = m.v4 ? s->v4 : (struct ip_address){ 0 };
+	s->listen_v6 = m.v6 ? s->v6 : (struct ip_address){ 0 };
+	s->listening_due = true;
+	s->listen_at = now;
+	s->listen_tries = 0;
+	if (control_runs(s))
 		(void)ipc_send_tun_configured(s->control.channel, &m);
+}
+
+/* False when it cannot be bound. */
+static bool
+listen_on(
+    struct service *s, struct dns_family *f, const struct ip_address *address)
+{
+	int r = dns_family_bind(f, address);
+
+	if (r == 1)
+		tell_listeners(s, f);
+	return r != -1;
+}
+
+static void
+start_listening(struct service *s, struct mono now)
+{
+	if (listen_on(s, &s->listeners.v4, &s->listen_v4) &&
+	    listen_on(s, &s->listeners.v6, &s->listen_v6)) {
+		s->listening_due = false;
+		return;
+	}
+	s->listen_at = mono_add_ms(now, DNS_LISTENERS_PAUSE_MS);
+	if (++s->listen_tries < DNS_LISTENERS_TRIES)
+		return;
+	log_error("cannot bind the DNS server to port %u of the tunnel's "
+		  "addresses: %s",
+	    DNS_LISTENERS_PORT, strerrordesc_np(errno));
+	s->fatal_status = 1;
+}
+
+void
+service_turn(struct service *s, struct mono now)
+{
+	if (s->intent && mono_due(s->not_before, now))
+		configure(s, now);
+	if (s->listening_due && mono_due(s->listen_at, now))
+		start_listening(s, now);
 }
 
 struct mono
 service_deadline(const struct service *s)
 {
-	return s->intent ? s->not_before : MONO_NEVER;
+	return mono_min(s->intent ? s->not_before : MONO_NEVER,
+	    s->listening_due ? s->listen_at : MONO_NEVER);
 }
 
 bool

@@ -9,7 +9,10 @@
 
 #include "common/ipc.h"
 #include "common/time.h"
+#include "parent/dns_listeners.h"
+#include "parent/handed_file.h"
 #include "parent/identity.h"
+#include "parent/nat.h"
 #include "parent/netlink.h"
 #include "parent/options.h"
 #include "parent/roles.h"
@@ -19,6 +22,13 @@
 
 /* At least this long between two changes of the tunnel's addresses. */
 #define TUN_CONFIGURE_INTERVAL_MS 1000
+
+/*
+ * An address that is fresh may not be there yet for a socket; so binding the
+ * DNS listeners is tried so often, so long apart.
+ */
+#define DNS_LISTENERS_TRIES    3
+#define DNS_LISTENERS_PAUSE_MS 100
 
 /* What is told of a process when an operator asks. */
 struct process {
@@ -34,10 +44,20 @@ struct service {
 	struct process process[3]; /* by enum ipc_process */
 	struct worker net, control;
 	struct network *network;
+	struct nat *nat;
 	/* The last intent of control-worker, until it has been carried out. */
 	struct ip_address v4, v6;
 	bool intent;
 	struct mono not_before;
+	/* On the addresses that the tunnel has. */
+	struct dns_listeners listeners;
+	struct ip_address listen_v4, listen_v6;
+	bool listening_due;
+	struct mono listen_at;
+	unsigned listen_tries;
+	/* Whom control-worker talks to, and how often it may name others. */
+	struct nat_egress egress;
+	unsigned resolvers_due;
 	/* Why the daemon has to end, as an exit status; 0: it need not. */
 	int fatal_status;
 	/* What a worker says that the other has done, for the supervisor. */
@@ -61,7 +81,9 @@ struct net_hand_over {
 struct control_hand_over {
 	const struct options *options;
 	const struct identity *identity;
-	int ca_bundle, resolv_conf, hosts; /* read-only descriptors */
+	const char *spool; /* of the flow logs; empty: there is none */
+	int ca_bundle;     /* a read-only descriptor */
+	struct handed_file *resolv_conf, *hosts;
 	int peer;
 	uint32_t epoch;
 	const struct window *window;
@@ -81,6 +103,10 @@ int service_announce(struct service *, enum ipc_process role, uint32_t epoch);
 int service_hand_over_net(struct service *, const struct net_hand_over *);
 int service_hand_over_control(
     struct service *, const struct control_hand_over *);
+
+/* Hands over again what has changed; what is not taken remains as changed. */
+void service_renew_files(struct service *, struct handed_file *resolv_conf,
+    struct handed_file *hosts);
 
 /* Receives one message of the worker, and does what it asks for. */
 enum ipc_result service_dispatch(struct service *, struct worker *);

@@ -30,6 +30,7 @@
 #include "parent/roles.h"
 #include "parent/sandbox_parent.h"
 #include "parent/sockets.h"
+#include "parent/spool.h"
 #include "parent/supervise.h"
 #include "parent/sysctl.h"
 #include "parent/tun.h"
@@ -40,7 +41,6 @@
 #define CONTROL_USER "_posternctl"
 #define RESOLV_CONF  "/etc/resolv.conf"
 #define HOSTS        "/etc/hosts"
-#define SPOOL        "/var/lib/postern"
 
 extern char **environ;
 
@@ -67,7 +67,9 @@ struct daemon {
 	uint32_t epoch;    /* of the last start of a worker */
 	uid_t control_uid; /* (uid_t)-1: the workers share ours */
 	gid_t control_gid;
-	int ca_bundle, resolv_conf, hosts;
+	struct handed_file resolv_conf, hosts;
+	int ca_bundle;
+	char spool[SPOOL_MAX]; /* empty: there is none */
 	int signals, kernel_log;
 };
 
@@ -128,44 +130,23 @@ find_users(struct daemon *d)
 }
 
 static int
-open_file(const char *path, bool optional)
+open_ca_bundle(const struct daemon *d)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-	if (fd == -1 && optional && errno == ENOENT)
-		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return fd;
+	return open(d->options.ca_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 }
 
 static void
 open_files(struct daemon *d)
 {
-	if ((d->resolv_conf = open_file(RESOLV_CONF, false)) == -1)
+	if (handed_file_open(&d->resolv_conf) == -1)
 		fatal("cannot read " RESOLV_CONF
 		      ", without which no name can be looked up");
-	if ((d->hosts = open_file(HOSTS, true)) == -1)
+	if (handed_file_open(&d->hosts) == -1)
 		fatal("cannot read " HOSTS);
-	if ((d->ca_bundle = open_file(d->options.ca_file, false)) == -1)
+	if ((d->ca_bundle = open_ca_bundle(d)) == -1)
 		fatal("cannot read the trusted certificates in %s; install "
 		      "ca-certificates or name another file by --ca-file",
 		    d->options.ca_file);
-}
-
-/* control-worker's root; it holds what outlives a run, and tokens. */
-static void
-make_spool(const struct daemon *d)
-{
-	struct stat st;
-
-	if (d->control_uid == (uid_t)-1)
-		return;
-	if (mkdir(SPOOL, 0700) == -1 && errno != EEXIST)
-		fatal("cannot make " SPOOL);
-	if (lstat(SPOOL, &st) == -1 || !S_ISDIR(st.st_mode))
-		fatalx(SPOOL " must be a directory");
-	if (chown(SPOOL, d->control_uid, d->control_gid) == -1 ||
-	    chmod(SPOOL, 0700) == -1)
-		fatal("cannot give " SPOOL " to " CONTROL_USER);
 }
 
 static void
@@ -205,7 +186,7 @@ prepare(struct daemon *d)
 		fatalx("%s", why);
 	log_start(d);
 	open_files(d);
-	make_spool(d);
+	spool_make(d->options.state_dir, d->control_uid, d->spool);
 	if ((d->signals = supervise_signals()) == -1)
 		fatal("cannot wait for signals");
 	d->kernel_log = violation_open();
@@ -214,13 +195,11 @@ prepare(struct daemon *d)
 static void
 close_files(struct daemon *d)
 {
-	int *files[] = { &d->resolv_conf, &d->hosts, &d->ca_bundle };
-
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
-		if (*files[i] != -1)
-			close(*files[i]);
-		*files[i] = -1;
-	}
+	handed_file_close(&d->resolv_conf);
+	handed_file_close(&d->hosts);
+	if (d->ca_bundle != -1)
+		close(d->ca_bundle);
+	d->ca_bundle = -1;
 }
 
 static int
@@ -265,6 +244,7 @@ open_network(struct daemon *d, char *why, size_t why_size)
 	d->nat = nat_install(&nat, why, why_size);
 	if (d->nat == NULL)
 		return -1;
+	d->service.nat = d->nat;
 	return window_open(&d->window, &d->options, why, why_size);
 }
 
@@ -289,9 +269,10 @@ hand_over_control(struct daemon *d)
 	const struct control_hand_over control = {
 		.options = &d->options,
 		.identity = &d->identity,
+		.spool = d->spool,
 		.ca_bundle = d->ca_bundle,
-		.resolv_conf = d->resolv_conf,
-		.hosts = d->hosts,
+		.resolv_conf = &d->resolv_conf,
+		.hosts = &d->hosts,
 		.peer = d->pair.control,
 		.epoch = d->epoch,
 		.window = &d->window,
@@ -342,18 +323,19 @@ start_workers(struct daemon *d, char *why, size_t why_size)
 	return -1;
 }
 
-/* Files that are replaced by others of the same name have to be opened anew. */
+/* A file that was replaced by another of the same name is opened anew. */
 static void
-open_again(int *fd, const char *path, bool optional)
+renew_ca_bundle(struct daemon *d)
 {
-	int now = open_file(path, optional);
+	int now = open_ca_bundle(d);
 
 	if (now == -1) {
-		log_warn("cannot open %s again; it is used as it was", path);
+		log_warn("cannot open %s again; it is used as it was",
+		    d->options.ca_file);
 		return;
 	}
-	close(*fd);
-	*fd = now;
+	close(d->ca_bundle);
+	d->ca_bundle = now;
 }
 
 static int
@@ -362,9 +344,9 @@ restart_worker(void *ctx, enum ipc_process role)
 	struct daemon *d = ctx;
 
 	if (role == IPC_CONTROL) {
-		open_again(&d->resolv_conf, RESOLV_CONF, false);
-		open_again(&d->hosts, HOSTS, true);
-		open_again(&d->ca_bundle, d->options.ca_file, false);
+		handed_file_look(&d->resolv_conf);
+		handed_file_look(&d->hosts);
+		renew_ca_bundle(d);
 	}
 	return start_worker(d, role);
 }
@@ -380,6 +362,17 @@ on_ready(void *ctx)
 
 	service_is_running(
 	    &d->service, IPC_PARENT, getpid(), parent_confine(workers, 2));
+}
+
+/* control-worker cannot look itself. */
+static void
+on_tick(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	handed_file_look(&d->resolv_conf);
+	handed_file_look(&d->hosts);
+	service_renew_files(&d->service, &d->resolv_conf, &d->hosts);
 }
 
 static void
@@ -398,6 +391,7 @@ take_back(struct daemon *d)
 	end_worker(&d->service.control);
 	window_close(&d->window);
 	peer_pair_close(&d->pair);
+	dns_listeners_close(&d->service.listeners);
 	nat_remove(d->nat);
 	if (d->service.network != NULL)
 		network_close(d->service.network);
@@ -417,6 +411,7 @@ run(struct daemon *d)
 		.kernel_log = d->kernel_log,
 		.ctx = d,
 		.ready = on_ready,
+		.tick = on_tick,
 		.changed = on_changed,
 		.start = restart_worker,
 	};
@@ -442,8 +437,9 @@ daemon_init(struct daemon *d)
 		.window = WINDOW_CLOSED,
 		.control_uid = (uid_t)-1,
 		.ca_bundle = -1,
-		.resolv_conf = -1,
-		.hosts = -1,
+		.resolv_conf = { .path = RESOLV_CONF, .fd = -1 },
+		.hosts = { .path = HOSTS, .optional = true, .fd = -1 },
+		.service.listeners = DNS_LISTENERS_CLOSED,
 		.signals = -1,
 		.kernel_log = -1,
 		.service.net.log_fd = -1,

@@ -1,6 +1,7 @@
 /* The nftables table "postern": see nat.h. */
 #include "parent/nat.h"
 
+#include <errno.h>
 #include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
@@ -16,24 +17,34 @@
 #define TUNNEL_V6 "fd00:2021:1111::/107"
 #define DNS_PORT  "53535"
 
+#define HTTPS_PORT 443 /* of whatever takes the flow logs */
+
 struct nat {
+	struct nat_options options;
+	struct nat_egress egress; /* that the table lets pass */
 	/*
 	 * Its socket owns the table. libnftables may replace the socket when a
 	 * foreign change disturbs a command, and the table would go with it: so
-	 * no command follows the one that makes the table, save at the end.
+	 * every command that follows makes the whole table anew, in one
+	 * transaction, and it does not matter which socket owned the old one.
 	 */
 	struct nft_ctx *nft;
 	struct netlink netlink; /* lists foreign chains */
 };
 
+#define TRIES 3
+
 /*
  * The first line removes a table of that name that nobody owns; one that
- * somebody owns refuses it.
+ * somebody owns refuses it. Our own is removed by its owner only as such.
  */
-static const char rules_begin[] =
-    "table inet postern; delete table inet postern\n"
-    "table inet postern {\n"
-    "	flags owner\n";
+static const char rules_first[] =
+    "table inet postern; delete table inet postern\n";
+static const char rules_again[] =
+    "table inet postern { flags owner; }\ndelete table inet postern\n";
+
+static const char rules_begin[] = "table inet postern {\n"
+				  "	flags owner\n";
 
 /* Before connection tracking: a forged source costs no entry there. */
 static const char rules_source[] =
@@ -78,17 +89,11 @@ static const char rules_masquerade[] =
     "	}\n";
 
 /*
- * Not as tight as it could be: the portal's and the resolvers' addresses are
- * known to control-worker alone, so TCP goes to any port and DNS to any host.
- * What is stopped is everything else: UDP, ICMP and raw traffic of any kind.
  * The test for the user is an equality, since a packet without a socket fits
- * neither that nor its opposite.
+ * neither that nor its opposite. By name, hosts of the portal and of the flow
+ * logs are known only once a resolver has been asked, so TCP is bound to ports.
  */
 static const char rules_control_worker[] =
-    "	chain control_worker {\n"
-    "		ct state established,related accept\n"
-    "		meta l4proto tcp accept\n"
-    "		udp dport 53 accept\n"
     "		counter drop comment \"control-worker\"\n"
     "	}\n"
     "	chain output {\n"
@@ -98,9 +103,37 @@ static const char rules_control_worker[] =
 
 static const char rules_end[] = "}\n";
 
+static bool
+knows_control_worker(const struct nat_options *o)
+{
+	return o->control_uid != 0 && o->control_uid != (uid_t)-1;
+}
+
+static void
+write_control_worker(FILE *f, uid_t uid, const struct nat_egress *e)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	fputs("	chain control_worker {\n"
+	      "		ct state established accept\n",
+	    f);
+	if (e->portal_port != 0)
+		fprintf(f, "		tcp dport %u accept\n", e->portal_port);
+	if (e->portal_port != 0 && e->portal_port != HTTPS_PORT)
+		fprintf(f, "		tcp dport %u accept\n", HTTPS_PORT);
+	for (size_t i = 0; i < e->resolver_count; i++)
+		fprintf(f,
+		    "		%s daddr %s meta l4proto { tcp, udp } "
+		    "th dport 53 accept\n",
+		    e->resolvers[i].family == IP_V4 ? "ip" : "ip6",
+		    ip_format(&e->resolvers[i], text));
+	fprintf(f, rules_control_worker, uid);
+}
+
 /* The whole table as one transaction; to be freed, NULL with errno. */
 static char *
-write_rules(const struct nat_options *o)
+write_rules(
+    const struct nat_options *o, const char *first, const struct nat_egress *e)
 {
 	char *text = NULL;
 	size_t size;
@@ -108,6 +141,7 @@ write_rules(const struct nat_options *o)
 
 	if (f == NULL)
 		return NULL;
+	fputs(first, f);
 	fputs(rules_begin, f);
 	fputs(rules_source, f);
 	fputs(rules_forward, f);
@@ -115,8 +149,8 @@ write_rules(const struct nat_options *o)
 		fputs(rules_host, f);
 	if (o->masquerade)
 		fputs(rules_masquerade, f);
-	if (o->control_uid != 0 && o->control_uid != (uid_t)-1)
-		fprintf(f, rules_control_worker, o->control_uid);
+	if (knows_control_worker(o))
+		write_control_worker(f, o->control_uid, e);
 	fputs(rules_end, f);
 	if (fclose(f) == EOF) {
 		free(text);
@@ -143,8 +177,9 @@ explain(struct nft_ctx *nft, char *why, size_t why_size)
 struct nat *
 nat_install(const struct nat_options *o, char *why, size_t why_size)
 {
+	const struct nat_egress nobody = { 0 };
 	struct nat *n = calloc(1, sizeof(*n));
-	char *rules = write_rules(o);
+	char *rules = write_rules(o, rules_first, &nobody);
 
 	if (n == NULL || rules == NULL ||
 	    (n->nft = nft_ctx_new(NFT_CTX_DEFAULT)) == NULL ||
@@ -152,6 +187,7 @@ nat_install(const struct nat_options *o, char *why, size_t why_size)
 		snprintf(why, why_size, "nftables cannot be used: %m");
 		goto fail;
 	}
+	n->options = *o;
 	nft_ctx_buffer_output(n->nft);
 	nft_ctx_buffer_error(n->nft);
 	forward_chains_restore(&n->netlink, n->nft);
@@ -167,6 +203,51 @@ fail:
 	free(rules);
 	nat_remove(n);
 	return NULL;
+}
+
+/* A change of somebody else's may have come between: so more than once. */
+static int
+replace_table(struct nat *n, const char *rules)
+{
+	char why[512];
+
+	for (unsigned i = 0; i < TRIES; i++)
+		if (nft_run_cmd_from_buffer(n->nft, rules) == 0)
+			return 0;
+	explain(n->nft, why, sizeof(why));
+	log_error("%s", why);
+	return -1;
+}
+
+static bool
+same_egress(const struct nat_egress *a, const struct nat_egress *b)
+{
+	if (a->portal_port != b->portal_port ||
+	    a->resolver_count != b->resolver_count)
+		return false;
+	for (size_t i = 0; i < a->resolver_count; i++)
+		if (!ip_equal(&a->resolvers[i], &b->resolvers[i]))
+			return false;
+	return true;
+}
+
+int
+nat_set_egress(struct nat *n, const struct nat_egress *e)
+{
+	char *rules;
+	int r;
+
+	if (!knows_control_worker(&n->options) || same_egress(&n->egress, e))
+		return 0;
+	if ((rules = write_rules(&n->options, rules_again, e)) == NULL) {
+		log_error("the nftables table cannot be written: %s",
+		    strerrordesc_np(errno));
+		return -1;
+	}
+	if ((r = replace_table(n, rules)) == 0)
+		n->egress = *e;
+	free(rules);
+	return r;
 }
 
 void

@@ -7,13 +7,25 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+#include "common/address.h"
+
+#define NAT_RESOLVERS_MAX 8
 
 struct nat_options {
 	bool masquerade;  /* --no-masquerade leaves NAT to the administrator */
 	bool expose_host; /* our own tunnel address answers everything */
 	/* (uid_t)-1 or 0: no rules for the control-worker */
 	uid_t control_uid;
+};
+
+/* Whom control-worker may talk to, beside answers; all zero: nobody. */
+struct nat_egress {
+	uint16_t portal_port; /* TCP, of any host */
+	struct ip_address resolvers[NAT_RESOLVERS_MAX];
+	size_t resolver_count;
 };
 
 struct nat;
@@ -25,6 +37,11 @@ struct nat;
  * forward is overruled, or named in the log.
  */
 struct nat *nat_install(const struct nat_options *, char *why, size_t why_size);
+/*
+ * Lets control-worker talk to these, and to nobody else; at first it is nobody.
+ * -1 with a log line.
+ */
+int nat_set_egress(struct nat *, const struct nat_egress *);
 /* Removes the table and the rules put into foreign chains. */
 void nat_remove(struct nat *);
 

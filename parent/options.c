@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/address.h"
+#include "parent/spool.h"
 
 #define THREADS_MAX 8
 #define TEXT_MAX    255 /* the portal's bound for name and id */
@@ -118,6 +119,13 @@ set_ctl_socket(struct options *o, const char *value)
 }
 
 static bool
+set_state_dir(struct options *o, const char *value)
+{
+	o->state_dir = value;
+	return *value != '\0';
+}
+
+static bool
 set_health(struct options *o, const char *value)
 {
 	return endpoint_parse(value, &o->health);
@@ -165,6 +173,8 @@ SWITCH(no_check)
 SWITCH(no_inc_buf)
 SWITCH(no_masquerade)
 SWITCH(expose_host)
+SWITCH(log_denied)
+SWITCH(flow_logs)
 
 /* Options whose feature is not there are checked all the same. */
 
@@ -214,6 +224,8 @@ static const struct setting settings[] = {
 	    0, true, false },
 	{ "expose-host", "POSTERN_EXPOSE_HOST", set_expose_host, boolean, 0,
 	    true, false },
+	{ "log-denied", "POSTERN_LOG_DENIED", set_log_denied, boolean, 0, true,
+	    false },
 	{ "ca-file", "POSTERN_CA_FILE", set_ca_file, "a file name", 0, false,
 	    false },
 	{ "threads", "POSTERN_THREADS", set_threads, "a number from 1 to 8", 0,
@@ -225,11 +237,13 @@ static const struct setting settings[] = {
 	/* Nothing is reported to anybody, so there is nothing to switch off. */
 	{ "no-telemetry", "FIREZONE_NO_TELEMETRY", check_bool, boolean, 0, true,
 	    false },
-	{ "flow-logs", "FIREZONE_FLOW_LOGS", check_bool, boolean, 0, true,
-	    true },
+	{ "flow-logs", "FIREZONE_FLOW_LOGS", set_flow_logs, boolean, 0, true,
+	    false },
 	{ "health-check-addr", "HEALTH_CHECK_ADDR", set_health,
 	    "an address such as 0.0.0.0:8080", 0, false, false },
 	{ "ctl-socket", "POSTERN_CTL_SOCKET", set_ctl_socket, "a file name", 0,
+	    false, false },
+	{ "state-dir", "POSTERN_STATE_DIR", set_state_dir, "a directory", 0,
 	    false, false },
 	{ "metrics", "FIREZONE_METRICS", check_exporter,
 	    "stdout, otel-collector or sentry", 0, false, true },
@@ -285,12 +299,17 @@ print_help(void)
 	    "(/run/postern/postern.sock)\n"
 	    "      --expose-host            clients may reach this host "
 	    "itself\n"
+	    "      --flow-logs              log each flow that begins or "
+	    "ends\n"
 	    "      --health-check-addr A    health and metrics "
 	    "(0.0.0.0:8080)\n"
+	    "      --log-denied             log packets that are refused\n"
 	    "      --log-format FORMAT      human or json\n"
 	    "      --no-check               skip the test of privileges\n"
 	    "      --no-inc-buf             leave net.core.*mem_max alone\n"
 	    "      --no-masquerade          leave NAT to the administrator\n"
+	    "      --state-dir DIRECTORY    for flow logs that wait "
+	    "(/var/lib/firezone)\n"
 	    "      --threads N              threads of the data path\n"
 	    "  -h, --help\n"
 	    "  -V, --version\n"
@@ -421,6 +440,7 @@ options_parse(
 		.api_url = "wss://api.firezone.dev",
 		.ca_file = "/etc/ssl/certs/ca-certificates.crt",
 		.ctl_socket = "/run/postern/postern.sock",
+		.state_dir = STATE_DIR,
 		.health = { ip_v4(0, 0, 0, 0), 8080 },
 		.threads = 1,
 		.max_partition_ms = UINT64_C(24) * 60 * 60 * 1000,

@@ -27,11 +27,14 @@ struct options {
 	const char *id;   /* NULL: derived */
 	const char *ca_file;
 	const char *ctl_socket;
+	const char *state_dir;  /* for what outlives a run */
 	struct endpoint health; /* where to answer health checks */
 	bool no_check;
 	bool no_inc_buf;
 	bool no_masquerade;
 	bool expose_host;
+	bool log_denied;
+	bool flow_logs; /* to our log, too */
 	unsigned threads;
 	uint64_t max_partition_ms;
 	int udp_receive_bytes; /* 0: the default */

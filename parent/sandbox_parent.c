@@ -61,11 +61,12 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(kill, "a worker that does not end by itself"),
 	/*
 	 * Netlink and nftables, on sockets opened before: addresses, routes,
-	 * rules, and their removal.
+	 * rules, and their removal; and the listeners on those addresses.
 	 */
-	ALLOW(setsockopt, "room for a large request of libnftables"),
+	ALLOW(setsockopt, "libnftables' large requests; DNS listeners"),
 	ALLOW(getsockopt, "room for a large request of libnftables"),
 	ALLOW(pselect6, "libnftables waits for answers"),
+	ALLOW(getsockname, "libnftables, when it takes another socket"),
 	/* The C library. */
 	ALLOW(brk, "memory"),
 	ALLOW_WITHOUT(mmap, "memory", 2, PROT_EXEC),
@@ -108,7 +109,7 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(access, "loader"),
 	ALLOW(faccessat, "loader"),
 	ALLOW(fstat, "loader, files of users"),
-	ALLOW(newfstatat, "loader, files of users"),
+	ALLOW(newfstatat, "resolv.conf, hosts; loader, files of users"),
 	ALLOW(statx, "loader, files of users"),
 	ALLOW(statfs, "libraries look what there is"),
 	ALLOW(lseek, "files of users"),
@@ -130,17 +131,18 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(epoll_create1, "libuv's loop"),
 	ALLOW(pipe2, "libuv's loop"),
 	ALLOW(ioctl, "libuv; settings of the TUN device"),
-	ALLOW(socket, "users by nscd or systemd; Landlock's test"),
+	ALLOW(socket, "DNS listeners; users by systemd; Landlock's test"),
 	ALLOW(connect, "users by nscd or systemd"),
-	ALLOW(bind, "users by systemd"),
+	ALLOW(bind, "DNS listeners; users by systemd"),
+	ALLOW(listen, "DNS listeners"),
 	ALLOW(getdents64, "users by systemd"),
 	/* What a worker gives away, in the order of common/sandbox.c. */
 	ALLOW(getuid, "who it is"),
 	ALLOW(geteuid, "who it is"),
 	ALLOW(getgid, "who it is"),
 	ALLOW(getegid, "who it is"),
-	ALLOW_WITHOUT(unshare, "namespaces, but no user namespace", 0,
-	    CLONE_NEWUSER),
+	ALLOW_WITHOUT(
+	    unshare, "namespaces, but no user namespace", 0, CLONE_NEWUSER),
 	ALLOW(mount, "empty root"),
 	ALLOW(pivot_root, "empty root"),
 	ALLOW(umount2, "empty root"),

@@ -40,6 +40,7 @@ struct supervisor {
 	struct service *service;
 	enum phase phase;
 	struct mono deadline; /* of the end */
+	struct mono tick;     /* the next; MONO_NEVER before all is ready */
 	unsigned ready;       /* workers */
 	int status;
 	struct post posts[2];
@@ -83,6 +84,7 @@ stop(struct supervisor *s, int status)
 	s->phase = STOPPING;
 	s->status = status;
 	s->deadline = mono_add_ms(mono_now(), STOP_MS);
+	s->tick = MONO_NEVER;
 	FOREACH_POST(p, s)
 	stop_worker(p->worker);
 }
@@ -315,6 +317,7 @@ count_ready(struct supervisor *s)
 	ready += is_ready(p->worker);
 	if (s->phase == STARTING && ready == 2) {
 		s->phase = RUNNING;
+		s->tick = mono_add_ms(mono_now(), TICK_MS);
 		s->how->ready(s->how->ctx);
 	}
 	if (s->phase == RUNNING && ready != s->ready)
@@ -353,6 +356,7 @@ timeout_ms(struct supervisor *s)
 	struct mono until = mono_min(s->deadline, service_deadline(s->service));
 	int64_t ms;
 
+	until = mono_min(until, s->tick);
 	FOREACH_POST(p, s)
 	until = mono_min(
 	    mono_min(until, p->restart.at), mono_min(p->ready_by, p->lost));
@@ -388,6 +392,10 @@ turn(struct supervisor *s)
 	now = mono_now();
 	if (s->phase != STOPPING)
 		service_turn(v, now);
+	if (s->phase == RUNNING && mono_due(s->tick, now)) {
+		s->tick = mono_add_ms(now, TICK_MS);
+		s->how->tick(s->how->ctx);
+	}
 	if (v->fatal_status != 0)
 		stop(s, v->fatal_status);
 	if (s->phase != STOPPING)
@@ -407,6 +415,7 @@ supervise(const struct supervision *how)
 		.service = v,
 		.phase = STARTING,
 		.deadline = MONO_NEVER,
+		.tick = MONO_NEVER,
 		.posts = { { .worker = &v->net }, { .worker = &v->control } },
 	};
 

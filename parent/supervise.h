@@ -8,6 +8,9 @@
 
 #include "parent/ipc_parent.h"
 
+/* How often main.c looks after what nobody tells it of. */
+#define TICK_MS HANDED_FILE_INTERVAL_MS
+
 /* What the loop asks of main.c. */
 struct supervision {
 	struct service *service;
@@ -18,6 +21,8 @@ struct supervision {
 	void (*ready)(void *ctx);
 	/* So many workers are ready now. */
 	void (*changed)(void *ctx, unsigned workers);
+	/* Called every TICK_MS from then on. */
+	void (*tick)(void *ctx);
 	/* Makes a worker, and hands over. -1 with errno. */
 	int (*start)(void *ctx, enum ipc_process role);
 };

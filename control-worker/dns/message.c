@@ -54,6 +54,15 @@ same_question(const uint8_t *query, size_t query_len, struct cursor *c)
 }
 
 static void
+keep_shortest(struct dns_answer *answer, int ttl_s)
+{
+	uint32_t ttl = ttl_s > 0 ? (uint32_t)ttl_s : 0;
+
+	if (ttl < answer->ttl_s)
+		answer->ttl_s = ttl;
+}
+
+static void
 take_v4(const uint8_t *bytes, size_t len, struct dns_answer *answer)
 {
 	struct ares_addrttl found[DNS_ADDRESSES_MAX];
@@ -62,9 +71,11 @@ take_v4(const uint8_t *bytes, size_t len, struct dns_answer *answer)
 	if (ares_parse_a_reply(bytes, (int)len, NULL, found, &n) !=
 	    ARES_SUCCESS)
 		return;
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		answer->addresses[answer->count++] =
 		    ip_from_bytes(IP_V4, (const uint8_t *)&found[i].ipaddr);
+		keep_shortest(answer, found[i].ttl);
+	}
 }
 
 static void
@@ -76,9 +87,11 @@ take_v6(const uint8_t *bytes, size_t len, struct dns_answer *answer)
 	if (ares_parse_aaaa_reply(bytes, (int)len, NULL, found, &n) !=
 	    ARES_SUCCESS)
 		return;
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		answer->addresses[answer->count++] =
 		    ip_from_bytes(IP_V6, (const uint8_t *)&found[i].ip6addr);
+		keep_shortest(answer, found[i].ttl);
+	}
 }
 
 enum dns_result
@@ -89,6 +102,7 @@ dns_answer_parse(const uint8_t *query, size_t query_len, const uint8_t *bytes,
 	struct cursor c;
 
 	answer->count = 0;
+	answer->ttl_s = UINT32_MAX;
 	cursor_init(&c, bytes, len);
 	id = cursor_be16(&c);
 	flags = cursor_be16(&c);

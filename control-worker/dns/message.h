@@ -27,6 +27,7 @@ enum dns_result {
 struct dns_answer {
 	struct ip_address addresses[DNS_ADDRESSES_MAX];
 	size_t count;
+	uint32_t ttl_s; /* of the addresses; the shortest */
 };
 
 /*

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control-worker/dns/cache.h"
 #include "control-worker/dns/exchange.h"
 #include "control-worker/dns/hosts.h"
 #include "control-worker/dns/resolv_conf.h"
@@ -16,6 +17,7 @@ struct resolver {
 	uv_loop_t *loop;
 	struct resolv_conf conf;
 	struct hosts *hosts;
+	struct cache *cache;
 };
 
 /* The question for one family, put to one server after the other. */
@@ -35,6 +37,9 @@ struct lookup {
 	char tried[DNS_NAME_MAX + 1]; /* the name, maybe with a suffix */
 	size_t position;              /* in the order of names to try */
 	struct question questions[2];
+	unsigned answered; /* families that a server has answered for */
+	uint32_t ttl_s;    /* the shortest of what it said */
+	bool keep;         /* in the cache, for the next one */
 	lookup_done done;
 	void *ctx;
 	struct lookup_result result;
@@ -45,8 +50,10 @@ resolver_new(uv_loop_t *loop)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
 
-	if (r == NULL)
+	if (r == NULL || (r->cache = cache_new()) == NULL) {
+		free(r);
 		return NULL;
+	}
 	r->loop = loop;
 	resolv_conf_parse(&r->conf, "", 0);
 	return r;
@@ -58,6 +65,7 @@ resolver_free(struct resolver *r)
 	if (r == NULL)
 		return;
 	hosts_free(r->hosts);
+	cache_free(r->cache);
 	free(r);
 }
 
@@ -65,6 +73,7 @@ void
 resolver_set_resolv_conf(struct resolver *r, const char *text, size_t len)
 {
 	resolv_conf_parse(&r->conf, text, len);
+	cache_clear(r->cache);
 }
 
 void
@@ -76,6 +85,7 @@ resolver_set_hosts(struct resolver *r, const char *text, size_t len)
 		return;
 	hosts_free(r->hosts);
 	r->hosts = h;
+	cache_clear(r->cache);
 }
 
 static void
@@ -104,6 +114,15 @@ lookup_cancel(struct lookup *l)
 	uv_close((uv_handle_t *)&l->next, on_closed);
 }
 
+/* Half an answer is not worth keeping. */
+static void
+remember(const struct lookup *l)
+{
+	if (l->keep && l->answered == 2)
+		cache_put(l->resolver->cache, uv_now(l->resolver->loop),
+		    l->name, l->result.addresses, l->result.count, l->ttl_s);
+}
+
 static void
 finish(struct lookup *l, bool complete)
 {
@@ -112,6 +131,7 @@ finish(struct lookup *l, bool complete)
 	void *ctx = l->ctx;
 
 	result.complete = complete;
+	remember(l);
 	lookup_cancel(l);
 	done(ctx, &result);
 }
@@ -189,6 +209,8 @@ ask(struct question *q)
 static void
 ask_both(struct lookup *l)
 {
+	l->answered = 0;
+	l->ttl_s = UINT32_MAX;
 	for (size_t i = 0; i < 2; i++) {
 		l->questions[i].tries = 0;
 		ask(&l->questions[i]);
@@ -230,6 +252,9 @@ on_answer(void *ctx, const struct dns_answer *answer)
 		ask(q);
 	} else {
 		q->exchange = NULL;
+		l->answered++;
+		if (answer->ttl_s < l->ttl_s)
+			l->ttl_s = answer->ttl_s;
 		for (size_t i = 0; i < answer->count; i++)
 			add(l, &answer->addresses[i]);
 	}
@@ -239,9 +264,25 @@ on_answer(void *ctx, const struct dns_answer *answer)
 		uv_timer_start(&l->deadline, on_deadline, GRACE_MS, 0);
 }
 
-struct lookup *
-resolver_lookup(
-    struct resolver *r, const char *name, lookup_done done, void *ctx)
+/* What needs no server: the hosts file, and with keep the cache. */
+static void
+add_known(struct lookup *l)
+{
+	struct ip_address found[LOOKUP_ADDRESSES_MAX];
+	struct resolver *r = l->resolver;
+	size_t n;
+
+	_Static_assert(CACHE_ADDRESSES_MAX == LOOKUP_ADDRESSES_MAX, "they fit");
+	n = hosts_lookup(r->hosts, l->name, found, LOOKUP_ADDRESSES_MAX);
+	if (n == 0 && l->keep)
+		n = cache_get(r->cache, uv_now(r->loop), l->name, found);
+	for (size_t i = 0; i < n; i++)
+		add(l, &found[i]);
+}
+
+static struct lookup *
+start(struct resolver *r, const char *name, bool keep, lookup_done done,
+    void *ctx)
 {
 	struct lookup *l = calloc(1, sizeof(*l));
 
@@ -249,6 +290,7 @@ resolver_lookup(
 		return NULL;
 	l->resolver = r;
 	l->conf = r->conf;
+	l->keep = keep;
 	l->done = done;
 	l->ctx = ctx;
 	l->open_handles = 2;
@@ -260,18 +302,25 @@ resolver_lookup(
 	/* A final dot says that the name is complete. */
 	if (name[0] != '\0' && name[strlen(name) - 1] == '.')
 		l->conf.suffix_count = 0;
-	if (strlen(name) < sizeof(l->name)) {
-		struct ip_address found[LOOKUP_ADDRESSES_MAX];
-		size_t n =
-		    hosts_lookup(r->hosts, name, found, LOOKUP_ADDRESSES_MAX);
-
-		strcpy(l->name, name);
-		for (size_t i = 0; i < n; i++)
-			add(l, &found[i]);
-	} else {
+	if (strlcpy(l->name, name, sizeof(l->name)) < sizeof(l->name))
+		add_known(l);
+	else
 		l->position = RESOLV_SUFFIXES + 1; /* nothing to try */
-	}
 	uv_timer_start(&l->deadline, on_deadline, LOOKUP_TIMEOUT_MS, 0);
 	uv_timer_start(&l->next, on_next, 0, 0);
 	return l;
+}
+
+struct lookup *
+resolver_lookup(
+    struct resolver *r, const char *name, lookup_done done, void *ctx)
+{
+	return start(r, name, false, done, ctx);
+}
+
+struct lookup *
+resolver_lookup_cached(
+    struct resolver *r, const char *name, lookup_done done, void *ctx)
+{
+	return start(r, name, true, done, ctx);
 }

@@ -37,6 +37,9 @@ typedef void (*lookup_done)(void *ctx, const struct lookup_result *);
 /* The callback comes from the loop, never before this returns. */
 struct lookup *resolver_lookup(
     struct resolver *, const char *name, lookup_done, void *ctx);
+/* The same, but what was found lately will do. */
+struct lookup *resolver_lookup_cached(
+    struct resolver *, const char *name, lookup_done, void *ctx);
 void lookup_cancel(struct lookup *); /* no callback any more */
 
 #endif /* CONTROL_WORKER_DNS_RESOLVER_H */

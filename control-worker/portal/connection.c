@@ -650,11 +650,15 @@ connection_new(const struct connection_config *config,
 	c->open_handles = 2;
 	outbox_init(&c->phoenix.outbox);
 	c->incoming.to = &c->events.to;
+	c->incoming.flow_settings = events->flow_settings;
+	c->incoming.flow_token = events->flow_token;
 	c->incoming.ctx = ctx;
 	backoff_init(&c->backoff,
 	    config->max_partition_ms > INT64_MAX
 		? INT64_MAX
 		: (int64_t)config->max_partition_ms);
+	if (config->resumed)
+		backoff_joined(&c->backoff);
 	uv_timer_init(config->loop, &c->timer);
 	uv_timer_init(config->loop, &c->again);
 	c->timer.data = c->again.data = c;

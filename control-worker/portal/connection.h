@@ -13,6 +13,8 @@
 #include "common/ipc.h"
 #include "common/uuid.h"
 #include "control-worker/dns/resolver.h"
+#include "control-worker/flow/settings.h"
+#include "control-worker/flow/token.h"
 #include "control-worker/portal/login_url.h"
 #include "control-worker/portal/stream.h"
 
@@ -25,11 +27,15 @@ struct connection_config {
 	struct login_url login;
 	const char *external_id, *name, *user_agent, *token; /* copied */
 	uint64_t max_partition_ms;
+	bool resumed; /* the daemon was online before: this is a reconnect */
 };
 
 struct connection_events {
 	/* Where the portal's messages go: every handler is set. */
 	struct ipc_handlers to;
+	void (*flow_settings)(void *ctx, const struct flow_settings *);
+	void (*flow_token)(
+	    void *ctx, const struct flow_token *, const char *jwt);
 	/* Whether more of them may be handed over just now. */
 	bool (*has_room)(void *ctx);
 	void (*online)(void *ctx, bool online);

@@ -14,6 +14,8 @@
 #include <stdint.h>
 
 #include "common/ipc.h"
+#include "control-worker/flow/settings.h"
+#include "control-worker/flow/token.h"
 #include "control-worker/portal/json.h"
 #include "control-worker/portal/refs.h"
 
@@ -23,6 +25,10 @@ struct incoming {
 	struct refs refs;
 	/* Where the results go: one handler per message, all of them set. */
 	const struct ipc_handlers *to;
+	/* What an init says of flow logs, and a token before its grant. */
+	void (*flow_settings)(void *ctx, const struct flow_settings *);
+	void (*flow_token)(
+	    void *ctx, const struct flow_token *, const char *jwt);
 	void *ctx;
 	/* An init whose list of grants has not been handed over completely. */
 	const struct json_value *grants, *next_grant;

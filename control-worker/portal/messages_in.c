@@ -131,6 +131,15 @@ incoming_more(struct incoming *in)
 	return INCOMING_DONE;
 }
 
+static void
+tell_flow_settings(struct incoming *in, const struct json_value *v)
+{
+	struct flow_settings s;
+
+	flow_settings_parse(v, &s);
+	in->flow_settings(in->ctx, &s);
+}
+
 /* In the order of spec/portal.md 4.2. */
 static enum incoming_result
 handle_init(struct incoming *in, const struct json_value *p, const char **what)
@@ -146,6 +155,7 @@ handle_init(struct incoming *in, const struct json_value *p, const char **what)
 		return dropped(what, "tunnel addresses out of range");
 	if (grants != NULL && !json_is(grants, JSON_ARRAY))
 		return dropped(what, "authorizations are no list");
+	tell_flow_settings(in, json_get(p, "flow_logs"));
 	send_relays(in, NULL, json_get(p, "relays"));
 	in->interface = m;
 	in->has_interface = true;
@@ -249,6 +259,19 @@ parse_authorization(const struct json_value *p, struct ipc_authorization *a)
 	return NULL;
 }
 
+/* Without a usable token its flows are not followed: spec/policy.md 10.1. */
+static void
+take_flow_token(struct incoming *in, const struct json_value *v,
+    struct ipc_authorization *a)
+{
+	struct flow_token t;
+
+	if (!json_is(v, JSON_STRING) || !flow_token_parse(v->text, v->len, &t))
+		return;
+	a->flow_authorization = t.authorization;
+	in->flow_token(in->ctx, &t, v->text);
+}
+
 static enum incoming_result
 handle_create_authorization(
     struct incoming *in, const struct json_value *p, const char **what)
@@ -264,8 +287,10 @@ handle_create_authorization(
 	if ((why = parse_authorization(p, &a)) == NULL &&
 	    (a.serial = refs_keep(&in->refs, ref)) == 0)
 		why = "out of memory";
-	if (why == NULL)
+	if (why == NULL) {
+		take_flow_token(in, json_get(p, "flow_logs_ingest_token"), &a);
 		in->to->authorization(in->ctx, &a);
+	}
 	explicit_bzero(&a, sizeof(a));
 	return why == NULL ? INCOMING_DONE : dropped(what, why);
 }

@@ -19,6 +19,7 @@
 #define STEPS_MAX 96
 #define TIMERS    4
 #define FRAME_MAX 4096
+#define NAMES_MAX 128 /* look-ups of clients' names, more than there may be */
 
 struct rig {
 	struct worker w;
@@ -35,6 +36,10 @@ static struct {
 	uint64_t timer_ms[TIMERS];
 	lookup_done lookup;
 	void *lookup_ctx;
+	struct {
+		lookup_done done; /* NULL: none */
+		void *ctx;
+	} names[NAMES_MAX];
 	const struct transport_events *events;
 	void *events_ctx;
 	bool open, blocked;
@@ -110,6 +115,37 @@ __wrap_setproctitle(const char *fmt, ...)
 	must(fmt != NULL);
 }
 
+/* The DNS server on the tunnel. */
+
+void __wrap_dns_server_set_servers(
+    struct dns_server *, const struct resolv_conf *);
+void __wrap_dns_server_listen(
+    struct dns_server *, enum ip_family, bool tcp, int fd);
+void __wrap_dns_server_close(struct dns_server *, enum ip_family);
+
+void
+__wrap_dns_server_set_servers(
+    struct dns_server *s, const struct resolv_conf *conf)
+{
+	must(s == NULL && conf->server_count > 0);
+}
+
+void
+__wrap_dns_server_listen(
+    struct dns_server *s, enum ip_family family, bool tcp, int fd)
+{
+	must(s == NULL && (family == IP_V4 || family == IP_V6));
+	must(fd != -1);
+	(void)tcp;
+	close(fd);
+}
+
+void
+__wrap_dns_server_close(struct dns_server *s, enum ip_family family)
+{
+	must(s == NULL && (family == IP_V4 || family == IP_V6));
+}
+
 static void
 pass(int64_t ms)
 {
@@ -144,6 +180,8 @@ fire_timer(struct cursor *in)
 
 struct lookup *__wrap_resolver_lookup(
     struct resolver *, const char *name, lookup_done, void *ctx);
+struct lookup *__wrap_resolver_lookup_cached(
+    struct resolver *, const char *name, lookup_done, void *ctx);
 void __wrap_lookup_cancel(struct lookup *);
 
 struct lookup *
@@ -156,9 +194,31 @@ __wrap_resolver_lookup(
 	return (struct lookup *)&world;
 }
 
+struct lookup *
+__wrap_resolver_lookup_cached(
+    struct resolver *r, const char *name, lookup_done done, void *ctx)
+{
+	size_t i = 0;
+
+	must(r != NULL && name[0] != '\0');
+	while (i < NAMES_MAX && world.names[i].done != NULL)
+		i++;
+	must(i < NAMES_MAX);
+	world.names[i].done = done;
+	world.names[i].ctx = ctx;
+	return (struct lookup *)&world.names[i];
+}
+
 void
 __wrap_lookup_cancel(struct lookup *l)
 {
+	for (size_t i = 0; i < NAMES_MAX; i++) {
+		if (l != (struct lookup *)&world.names[i])
+			continue;
+		must(world.names[i].done != NULL);
+		world.names[i].done = NULL;
+		return;
+	}
 	must(l == (struct lookup *)&world && world.lookup != NULL);
 	world.lookup = NULL;
 }
@@ -247,18 +307,38 @@ message(struct rig *r, struct hostile *h)
 }
 
 static void
-resolved(struct cursor *in)
+answer_lookup(struct cursor *in, lookup_done *at, void *ctx)
 {
 	struct lookup_result result = { .complete = pick_bool(in) };
-	lookup_done done = world.lookup;
+	lookup_done done = *at;
 
-	if (done == NULL)
-		return;
 	result.count = pick(in, 3);
 	for (size_t i = 0; i < result.count; i++)
 		result.addresses[i] = pick_endpoint(in, NULL, 0).ip;
-	world.lookup = NULL;
-	done(world.lookup_ctx, &result);
+	*at = NULL;
+	done(ctx, &result);
+}
+
+static void
+resolved(struct cursor *in)
+{
+	if (world.lookup != NULL)
+		answer_lookup(in, &world.lookup, world.lookup_ctx);
+}
+
+static void
+name_resolved(struct cursor *in)
+{
+	size_t first = pick(in, NAMES_MAX);
+
+	for (size_t n = 0; n < NAMES_MAX; n++) {
+		size_t i = (first + n) % NAMES_MAX;
+
+		if (world.names[i].done == NULL)
+			continue;
+		answer_lookup(in, &world.names[i].done, world.names[i].ctx);
+		return;
+	}
 }
 
 static void
@@ -332,7 +412,7 @@ portal_says(struct cursor *in)
 static void
 step(struct rig *r)
 {
-	switch (pick(r->in, 12)) {
+	switch (pick(r->in, 13)) {
 	case 0:
 		message(r, &r->parent);
 		break;
@@ -356,6 +436,9 @@ step(struct rig *r)
 	case 8:
 		opened();
 		break;
+	case 12:
+		name_resolved(r->in);
+		break;
 	case 9:
 		world.blocked = pick_bool(r->in);
 		if (world.open && world.events != NULL)
@@ -373,6 +456,7 @@ static void
 make_connection(struct rig *r)
 {
 	struct worker *w = &r->w;
+	const struct assignments_host names = ipc_control_names(w);
 	struct connection_events events = ipc_control_events();
 	struct connection_config c = {
 		.loop = &loop,
@@ -390,7 +474,8 @@ make_connection(struct rig *r)
 			 "wss://api.firezone.dev/", &c.login, &what) == 0);
 	login_url_host_header(&c.login, w->host, sizeof(w->host));
 	w->connection = connection_new(&c, &events, w);
-	must(w->connection != NULL);
+	w->assignments = assignments_new(&names, w->resolver);
+	must(w->connection != NULL && w->assignments != NULL);
 }
 
 static void
@@ -456,9 +541,11 @@ fuzz_one(struct cursor *in)
 	hostile_open(&r.parent, IPC_CONTROL, IPC_PARENT);
 	r.w.parent = r.parent.victim;
 	survived = survives(run, &r);
+	assignments_free(r.w.assignments);
 	connection_free(r.w.connection);
 	resolver_free(r.w.resolver);
 	free(r.w.ca);
+	free(r.w.egress.text);
 	close_handed_over(&r.w);
 	free(world.text);
 	if (r.net.ours == NULL)

@@ -1,7 +1,8 @@
 /*
  * The parent's dispatcher with both workers hostile. The kernel is a notebook:
  * nothing but tunnel addresses is ever asked of it, and not more often than
- * the parent's limit.
+ * the parent's limit; and the packet filter is opened no more often than there
+ * was a resolv.conf.
  */
 #include <errno.h>
 
@@ -19,6 +20,7 @@ static struct {
 	struct mono now, last;
 	bool called;
 	uint8_t outcome;
+	unsigned openings; /* of the packet filter that may still come */
 } kernel;
 
 int __wrap_network_configure(struct network *, const struct ip_address *v4,
@@ -43,6 +45,41 @@ __wrap_network_configure(struct network *network, const struct ip_address *v4,
 	*have_v6 = kernel.outcome & 2;
 	errno = EPERM;
 	return kernel.outcome & 4 ? -1 : 0;
+}
+
+int __wrap_nat_set_egress(struct nat *, const struct nat_egress *);
+int __wrap_dns_family_bind(struct dns_family *, const struct ip_address *);
+
+int
+__wrap_nat_set_egress(struct nat *nat, const struct nat_egress *e)
+{
+	must(nat == NULL && e->resolver_count <= NAT_RESOLVERS_MAX);
+	must(kernel.openings-- > 0);
+	return kernel.outcome & 8 ? -1 : 0;
+}
+
+int
+__wrap_dns_family_bind(struct dns_family *f, const struct ip_address *ip)
+{
+	must(ip->family == IP_NONE || ip_in_tunnel_range(ip));
+	if (ip_equal(&f->address, ip))
+		return 0;
+	errno = EADDRINUSE;
+	f->address = (struct ip_address){ 0 };
+	if (kernel.outcome & 16)
+		return -1;
+	f->address = *ip;
+	return 1;
+}
+
+static void
+renew(struct rig *r)
+{
+	struct handed_file resolv_conf = { .fd = 0, .changed = true };
+	struct handed_file hosts = { .fd = 0, .changed = true };
+
+	service_renew_files(&r->service, &resolv_conf, &hosts);
+	kernel.openings += !resolv_conf.changed;
 }
 
 static void
@@ -70,13 +107,16 @@ step(struct rig *r, struct cursor *in)
 {
 	int64_t ms;
 
-	switch (pick(in, 4)) {
+	switch (pick(in, 5)) {
 	case 0:
 		message(r, &r->net, &r->service.net, in);
 		break;
 	case 1:
 	case 2:
 		message(r, &r->control, &r->service.control, in);
+		break;
+	case 3:
+		renew(r);
 		break;
 	default:
 		ms = cursor_be16(in);
@@ -93,6 +133,9 @@ fuzz_one(struct cursor *in)
 
 	descriptors_remember();
 	kernel.called = false;
+	kernel.outcome = 0;
+	kernel.openings = 1;
+	r.service.listeners = DNS_LISTENERS_CLOSED;
 	hostile_open(&r.net, IPC_PARENT, IPC_NET);
 	hostile_open(&r.control, IPC_PARENT, IPC_CONTROL);
 	r.service.net =

@@ -37,6 +37,20 @@ static const struct ipc_handlers results = {
 #include "common/ipc-undef.h"
 };
 
+static void
+check_settings(void *ctx, const struct flow_settings *s)
+{
+	must(ctx != NULL && (s->interval_s == 0) == (s->api_url[0] == '\0'));
+	must(s->interval_s == 0 || s->batch_size > 0);
+}
+
+static void
+check_token(void *ctx, const struct flow_token *t, const char *jwt)
+{
+	must(ctx != NULL && t->role <= FLOW_RESPONDER);
+	must(strlen(jwt) <= FLOW_TOKEN_MAX);
+}
+
 static const char *const events[] = { "create_authorization", "init",
 	"ice_candidates", "invalidate_ice_candidates", "reject_access",
 	"relays_presence", "resource_updated", "unknown" };
@@ -51,6 +65,8 @@ handle(struct rig *r, struct cursor *in)
 	memset(&incoming, 0, sizeof(incoming));
 	incoming.has_interface = true;
 	incoming.to = &results;
+	incoming.flow_settings = check_settings;
+	incoming.flow_token = check_token;
 	incoming.ctx = r;
 	if (json_parse(&d, in->at, in->left) != JSON_OK)
 		return;

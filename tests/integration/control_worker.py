@@ -60,6 +60,18 @@ class Table:
 _NUMBERS = {"U8": ">B", "BOOL": ">B", "U16": ">H", "U32": ">I", "U64": ">Q"}
 
 
+def _packed(address):
+    if address is None:
+        return bytes(17)
+    ip = ipaddress.ip_address(address)
+    return bytes([ip.version]) + ip.packed.ljust(16, b"\0")
+
+
+def _packed_endpoint(endpoint):
+    address, port = endpoint or (None, 0)
+    return _packed(address) + struct.pack(">H", port)
+
+
 def _encode(kind, extra, value):
     if kind in _NUMBERS:
         return struct.pack(_NUMBERS[kind], value)
@@ -71,6 +83,18 @@ def _encode(kind, extra, value):
     if kind in ("TEXT", "LINES"):
         raw = value.encode()
         return struct.pack(">H", len(raw)) + raw
+    if kind == "OPAQUE":
+        return struct.pack(">H", len(value)) + value
+    if kind == "IP":
+        return _packed(value)
+    if kind == "ENDPOINT":
+        return _packed_endpoint(value)
+    if kind == "IPS":
+        return struct.pack(">H", len(value)) + b"".join(map(_packed, value))
+    if kind == "PATHS":
+        return struct.pack(">H", len(value)) + b"".join(
+            _packed_endpoint(source) + _packed_endpoint(local) + struct.pack(">Q", at)
+            for source, local, at in value)
     raise NotImplementedError(kind)
 
 
@@ -105,6 +129,17 @@ def _decode(kind, extra, data, at):
         (count,) = struct.unpack_from(">H", data, at)
         return list(struct.iter_unpack(">BHH", data[at + 2:at + 2 + 5 * count])), \
             at + 2 + 5 * count
+    if kind == "OPAQUE":
+        (size,) = struct.unpack_from(">H", data, at)
+        return data[at + 2:at + 2 + size], at + 2 + size
+    if kind == "IPS":
+        (count,) = struct.unpack_from(">H", data, at)
+        at += 2
+        addresses = []
+        for _ in range(count):
+            address, at = _address(data, at)
+            addresses.append(address)
+        return addresses, at
     raise NotImplementedError(kind)
 
 
@@ -121,7 +156,7 @@ class ControlWorker:
 
     def __init__(self, folder, api_url, *, token=".gateway-token", ca="", hosts="",
                  resolv_conf="", external_id="gw-1", name="gateway one",
-                 max_partition_ms=86400000):
+                 max_partition_ms=86400000, resumed=False, spool="", flow_log=False):
         self.folder = folder
         self.parent, parent_end = self._pair()
         self.log, log_end = self._pair()
@@ -146,12 +181,13 @@ class ControlWorker:
         log_end.close()
         self.tell("CONTROL_IDENTITY", api_url=api_url, external_id=external_id, name=name,
                   os="Debian/12", arch="x86_64", kernel="6.1.0",
-                  max_partition_ms=max_partition_ms)
+                  max_partition_ms=max_partition_ms, resumed=resumed)
         self.tell("CONTROL_TOKEN", token=token)
         self.tell_file("CONTROL_CA_BUNDLE", ca)
         self.tell_file("CONTROL_RESOLV_CONF", resolv_conf)
         self.tell_file("CONTROL_HOSTS", hosts)
         self.tell("CONTROL_PEER", fd=self.net_end.fileno(), epoch=self.epoch)
+        self.tell("CONTROL_FLOW_LOGS", spool=str(spool), log=flow_log)
         self.tell("CONTROL_START")
 
     @staticmethod
@@ -242,6 +278,8 @@ class ControlWorker:
         return "\n".join(self.lines)
 
     def ready(self):
+        self.egress = self.hear_parent("EGRESS")
+        self.tell("EGRESS_OPEN")
         self.hear_parent("CONTROL_READY")
         return self
 
@@ -258,7 +296,7 @@ class ControlWorker:
 
     def shut_down(self):
         self.tell("CONTROL_SHUTDOWN")
-        assert self.process.wait(PATIENCE) == 0, self.text()
+        assert self.process.wait(PATIENCE) == 0, (self.process.returncode, self.text())
 
     def stop(self):
         if self.process.poll() is None:

@@ -57,8 +57,6 @@ GATEWAY_ID=postern-gateway
 
 declare -A pid # of what we started, by name
 users_made=""
-spool=/var/lib/postern
-spool_made=""
 tests_run=0
 tests_failed=0
 
@@ -230,7 +228,6 @@ cleanup() {
 	done
 	rmdir /etc/netns 2>/dev/null
 	remove_users
-	[ -z "$spool_made" ] || rm -rf $spool
 	rm -rf "$work"
 }
 
@@ -295,7 +292,6 @@ topology() {
 	trap cleanup EXIT
 	trap 'exit 130' INT TERM
 	make_users
-	[ -e $spool ] || spool_made=1
 	for space in $spaces; do
 		ip netns add "$prefix$space"
 		ip -n "$prefix$space" link set lo up
@@ -485,7 +481,7 @@ launch_gateway() {
 	FIREZONE_TOKEN=${TOKEN-$GATEWAY_TOKEN} FIREZONE_ID=$GATEWAY_ID \
 	    spawn gateway gateway bash -c 'exec -a posternd "$0" "$@"' \
 	    "$POSTERND" --api-url "$PORTAL_URL" \
-	    --ctl-socket "$work/ctl.sock" "$@"
+	    --ctl-socket "$work/ctl.sock" --state-dir "$work/state" "$@"
 }
 
 start_gateway() {

@@ -21,6 +21,7 @@
 
 #include "common/address.h"
 #include "common/log.h"
+#include "parent/dns_listeners.h"
 #include "parent/nat.h"
 #include "parent/netlink.h"
 #include "parent/sockets.h"
@@ -40,6 +41,7 @@ struct state {
 	struct udp_sockets sockets;
 	struct network *network;
 	struct nat *nat;
+	struct dns_listeners listeners;
 };
 
 static void __attribute__((__format__(printf, 1, 2)))
@@ -58,6 +60,7 @@ answer(const char *fmt, ...)
 static void
 shut(struct state *s)
 {
+	dns_listeners_close(&s->listeners);
 	nat_remove(s->nat);
 	network_close(s->network);
 	udp_sockets_close(&s->sockets);
@@ -167,6 +170,56 @@ configure(struct state *s, char *v4, char *v6)
 		answer("fail %s", strerrorname_np(errno));
 	else
 		answer("ok v4=%d v6=%d", have_v4, have_v6);
+}
+
+static void
+listen_on(struct state *s, const char *v4, const char *v6)
+{
+	struct ip_address a, b;
+
+	if (!address(v4, &a) || !address(v6, &b))
+		answer("fail usage");
+	else if (dns_family_bind(&s->listeners.v4, &a) == -1 ||
+	    dns_family_bind(&s->listeners.v6, &b) == -1)
+		answer("fail %s", strerrorname_np(errno));
+	else
+		answer("ok");
+}
+
+/* As a compromised control-worker could, from the UDP listener. */
+static void
+send_to(struct state *s, const char *text)
+{
+	struct sockaddr_storage to;
+	struct endpoint e;
+	socklen_t len;
+	int fd;
+
+	if (!endpoint_parse(text, &e)) {
+		answer("fail usage");
+		return;
+	}
+	len = endpoint_to_sockaddr(&e, &to);
+	fd = (e.ip.family == IP_V4 ? &s->listeners.v4 : &s->listeners.v6)
+		 ->fds[0];
+	if (sendto(fd, "x", 1, 0, (struct sockaddr *)&to, len) == 1)
+		answer("ok");
+	else
+		answer("fail %s", strerrorname_np(errno));
+}
+
+/* The portal's port, then resolvers. */
+static void
+set_egress(struct state *s, char *const argument[], unsigned count)
+{
+	struct nat_egress e = { .portal_port = (uint16_t)atoi(argument[0]) };
+
+	for (unsigned i = 1; i < count; i++)
+		if (!address(argument[i], &e.resolvers[e.resolver_count++])) {
+			answer("fail usage");
+			return;
+		}
+	answer(nat_set_egress(s->nat, &e) == 0 ? "ok" : "fail");
 }
 
 static uint32_t
@@ -353,6 +406,12 @@ command(struct state *s, char *const argument[], unsigned count)
 		show_options(s);
 	else if (strcmp(name, "configure") == 0 && count == 3)
 		configure(s, argument[1], argument[2]);
+	else if (strcmp(name, "egress") == 0 && count >= 2)
+		set_egress(s, argument + 1, count - 1);
+	else if (strcmp(name, "listen") == 0 && count == 3)
+		listen_on(s, argument[1], argument[2]);
+	else if (strcmp(name, "sendto") == 0 && count == 2)
+		send_to(s, argument[1]);
 	else if (strcmp(name, "udp") == 0 && count == 3)
 		inject(s, IPPROTO_UDP, argument + 1);
 	else if (strcmp(name, "tcp") == 0 && count == 3)
@@ -424,7 +483,7 @@ parse_options(struct state *s, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct state s = { .queues = 1 };
+	struct state s = { .queues = 1, .listeners = DNS_LISTENERS_CLOSED };
 	char line[256], *argument[ARGUMENT_MAX];
 	unsigned count;
 

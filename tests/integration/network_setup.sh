@@ -379,8 +379,25 @@ t = socket.socket(); t.settimeout(3)
 $1" 2>&1 | tail -n1
 }
 
+# tcp_of_control PORT: the error of its connection to the LAN.
+tcp_of_control() {
+	as_control "
+t.settimeout(0.5)
+try:
+    t.connect(('10.99.0.2', $1))
+except OSError as error:
+    print(type(error).__name__)"
+}
+
 test_control_worker() {
 	echo "# control-worker"
+	like "at first no DNS" \
+	    "$(as_control 'u.sendto(b"x", ("10.99.0.2", 53))')" PermissionError
+	is "nor TCP" "$(tcp_of_control 9)" TimeoutError
+	say a "egress 9 10.99.0.2 fd99::2 127.0.0.53"
+	is "is opened" "$answer" ok
+	is "the table is the owner's still" \
+	    "$(gw nft list table inet postern | grep -c 'flags owner')" 1
 	like "no UDP but DNS" "$(as_control 'u.sendto(b"x", ("10.99.0.2", 7))')" \
 	    'PermissionError'
 	is "dropped and counted" "$(drops control-worker)" 1
@@ -396,14 +413,90 @@ p.sendto(bytes([8]) + bytes(7), ("10.99.0.2", 0))')" 'Errno 1\]'
 	gw sysctl -qw net.ipv4.ping_group_range="1 0"
 	is "DNS" "$(as_control 'u.sendto(b"x", ("10.99.0.2", 53)); print("sent")')" \
 	    sent
-	like "TCP" "$(as_control 't.connect(("10.99.0.2", 9))')" \
-	    'ConnectionRefusedError'
+	is "DNS in IPv6" \
+	    "$(as_control 'u6.sendto(b"x", ("fd99::2", 53)); print("sent")')" sent
+	is "DNS on loopback" \
+	    "$(as_control 'u.sendto(b"x", ("127.0.0.53", 53)); print("sent")')" \
+	    sent
+	is "DNS by TCP" "$(tcp_of_control 53)" ConnectionRefusedError
+	is "TCP to the portal's port" "$(tcp_of_control 9)" \
+	    ConnectionRefusedError
+	is "HTTPS" "$(tcp_of_control 443)" ConnectionRefusedError
 	is "others are free" "$(gw "$PYTHON" -c 'import socket
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 u.sendto(b"x", ("10.99.0.2", 7)); print("sent")')" sent
 	say echo flush
 	is "one of them has arrived" "$answer" "10.99.0.1"
 	is "the kernel's own packets are not its" "$(drops control-worker)" 3
+	is "no other port" "$(tcp_of_control 10)" TimeoutError
+	like "no DNS of others" \
+	    "$(as_control 'u.sendto(b"x", ("10.99.0.3", 53))')" PermissionError
+	like "nor in IPv6" \
+	    "$(as_control 'u6.sendto(b"x", ("fd99::3", 53))')" PermissionError
+	say a "egress 443 10.99.0.3"
+	is "other resolvers" "$answer" ok
+	is "are open" \
+	    "$(as_control 'u.sendto(b"x", ("10.99.0.3", 53)); print("sent")')" sent
+	like "and those of before are not" \
+	    "$(as_control 'u.sendto(b"x", ("10.99.0.2", 53))')" PermissionError
+}
+
+# The owner's table is made anew while others change theirs all the time.
+test_disturbed() {
+	local i failures=0
+	echo "# disturbed"
+	begin churn "$GW" sh -c 'while :; do
+		nft add table ip churn
+		nft add chain ip churn c
+		nft delete table ip churn
+	done'
+	for ((i = 1; i <= 40; i++)); do
+		say a "egress $i 10.99.0.2"
+		[ "$answer" = ok ] || failures=$((failures + 1))
+	done
+	shoot churn
+	gw nft delete table ip churn 2>/dev/null
+	is "every change was made" "$failures" 0
+	like "the last one holds" \
+	    "$(gw nft list chain inet postern control_worker)" "tcp dport 40 accept"
+	like "by its owner" "$(gw nft list table inet postern)" "flags owner"
+	answered "the LAN is masqueraded" "udp $CLIENT4:4321 10.99.0.2:7" \
+	    "17 10.99.0.2:7 $CLIENT4:4321"
+	say echo flush
+}
+
+# The DNS server's sockets, which control-worker is given.
+test_dns_listeners() {
+	echo "# DNS listeners"
+	echo_server dns "$GW" 127.0.0.9 $OWN6 53535
+	say a "listen $OWN4 $OWN6"
+	is "a port that is taken" "$answer" "fail EADDRINUSE"
+	finish dns
+	say a "listen $OWN4 $OWN6"
+	is "are bound" "$answer" ok
+	is "to the addresses and the device" "$(gw ss -Hlntu "sport = :53535" |
+	    awk '{ print $1, $5 }' | sort | xargs)" \
+	    "tcp $OWN4%tun-firezone:53535 tcp [$OWN6]%tun-firezone:53535 udp $OWN4%tun-firezone:53535 udp [$OWN6]%tun-firezone:53535"
+	is "without a mark" "$(gw ss -Hlntuem "sport = :53535" |
+	    grep -c fwmark)" 0
+	say a "listen $OWN4 $OWN6"
+	is "and bound already" "$answer" ok
+	answered "a connection" "tcp $CLIENT4:5 $OWN4:53535" \
+	    "6 $OWN4:53535 $CLIENT4:5"
+	say a "sendto $CLIENT4:9"
+	say a "receive 1000"
+	is "answers go into the tunnel" "$answer" \
+	    "17 $OWN4:53535 $CLIENT4:9"
+	say echo flush
+	say a "sendto 10.99.0.2:7"
+	say a "receive 1000"
+	is "and nothing elsewhere" "$answer" "17 $OWN4:53535 10.99.0.2:7"
+	say a "sendto [fd99::2]:7"
+	is "nor in IPv6, where the kernel sees no way" "$answer" "fail ENETUNREACH"
+	say echo flush
+	is "the LAN has heard nothing" "$answer" -
+	say a "listen $OWN4 none"
+	is "one family is closed" "$(gw ss -Hlntu "sport = :53535" | wc -l)" 2
 }
 
 test_second_instance() {
@@ -726,6 +819,8 @@ test_where_packets_go
 test_only_changes
 test_packets
 test_control_worker
+test_disturbed
+test_dns_listeners
 test_second_instance
 test_sockets
 test_descriptors

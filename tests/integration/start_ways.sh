@@ -13,7 +13,15 @@ CONTAINER=$CONTAINER,+audit_write,+setfcap,+net_admin
 launch_in() {
 	FIREZONE_TOKEN=$GATEWAY_TOKEN FIREZONE_ID=$GATEWAY_ID \
 	    spawn gateway gateway unshare -m sh -ec \
-	    "$1"'; exec "$@"' sh "$POSTERND" --api-url "$PORTAL_URL"
+	    "$1"'; exec "$@"' sh "$POSTERND" --api-url "$PORTAL_URL" \
+	    --state-dir "$work/state"
+}
+
+# spools NAME: control-worker can write where flow logs wait.
+spools() {
+	check "$1: the spool is written" \
+	    wait_until 15 test -s "$work/state/flow_logs/upload.json"
+	rm -f "$work/state/flow_logs/upload.json"
 }
 
 # locks PROCESS: what it said of itself last.
@@ -45,9 +53,12 @@ survives() {
 works() {
 	check "$1: online" wait_until 15 gateway_online
 	confined "$@"
+	spools "$1"
 	survives "$1" net-worker
+	spools "$1 again"
 	survives "$1" control-worker
 	confined "$1 again" "$2" "$3" "$4"
+	spools "$1 once more"
 	start_client
 	check "$1: ping" ping_lan 10
 	stop client
@@ -78,6 +89,8 @@ test_container() {
 }
 
 test_net_admin() {
+	rm -rf "$work/state"
+	install -d -o nobody -g nogroup "$work/state"
 	launch_in "mount -t tmpfs none /dev/net
 	    mknod -m 666 /dev/net/tun c 10 200
 	    set -- setpriv --reuid nobody --regid nogroup --clear-groups \
@@ -100,6 +113,13 @@ EVERY="capabilities, not dumpable, no new privileges, landlock, seccomp"
 topology
 gateway_network > "$work/before"
 start_relay
+portal_configuration > "$work/site.toml"
+cat >> "$work/site.toml" << TOML
+
+[flow_logs]
+api_url = "https://203.0.113.8/"
+upload_interval_secs = 3600
+TOML
 start_portal
 start_lan 1
 test_root

@@ -79,12 +79,12 @@ def test_joins_and_passes_on_an_init(portal, start):
     w = start(f"ws://127.0.0.1:{portal.port}").ready().key()
     messages, tun = w.init()
     assert [name for name, _ in messages] == [
-        "RELAYS_BEGIN", "RELAY_PRESENT", "RELAYS_COMMIT", "INTERFACE", "GRANTS_BEGIN",
-        "GRANTS_COMMIT"]
-    relay = messages[1][1]
+        "FLOW_SETTINGS", "RELAYS_BEGIN", "RELAY_PRESENT", "RELAYS_COMMIT", "INTERFACE",
+        "GRANTS_BEGIN", "GRANTS_COMMIT"]
+    relay = messages[2][1]
     assert relay["v4"] == ("203.0.113.5", 3478)
     assert relay["v6"] == ("2001:db8::5", 3478)
-    assert messages[3][1] == tun
+    assert messages[4][1] == tun
     w.wait_log("portal: online")
     w.shut_down()
 
@@ -390,6 +390,16 @@ def test_gives_up_when_the_portal_was_never_there(start):
                       f"127.0.0.1:{port}: Connection refused")
 
 
+def test_a_successor_has_the_time_of_one_that_was_online(start):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    w = start(f"ws://127.0.0.1:{port}", resumed=True, max_partition_ms=2000).ready().key()
+    begin = time.monotonic()
+    reason = w.hear_parent("CONTROL_FATAL", 12)["reason"]
+    assert time.monotonic() - begin < 10
+    assert "cut off from the portal" in reason
+
+
 def _certificates(folder, san):
     def openssl(*args):
         subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
@@ -457,6 +467,10 @@ def test_tls_refuses(tmp_path, start, fault):
     listener.close()
 
 
+# What the DNS server on the tunnel asks to learn who is alive.
+PROBE = b"\x08firezone\x03dev"
+
+
 class NameServer:
     """DNS for one name, on a loopback address of its own."""
 
@@ -488,6 +502,9 @@ class NameServer:
             query, peer = self.udp.recvfrom(512)
             if self.closed:
                 return
+            if PROBE in query:
+                self.udp.sendto(self._answer(query, None), peer)
+                continue
             self.ports.add(peer[1])
             self.ids.add(query[:2])
             if self.forge:
@@ -511,8 +528,9 @@ class NameServer:
                 return
             with peer:
                 (size,) = struct.unpack(">H", peer.recv(2, socket.MSG_WAITALL))
-                answer = self._answer(peer.recv(size, socket.MSG_WAITALL), "127.0.0.1")
-                self.over_tcp += 1
+                query = peer.recv(size, socket.MSG_WAITALL)
+                answer = self._answer(query, "127.0.0.1")
+                self.over_tcp += PROBE not in query
                 # In two pieces.
                 peer.sendall(struct.pack(">H", len(answer)) + answer[:5])
                 time.sleep(0.05)
@@ -527,6 +545,28 @@ class NameServer:
             thread.join()
         self.udp.close()
         self.tcp.close()
+
+
+def test_resolvers_change_once_the_filter_is_open(listener, start):
+    first, second = NameServer("127.0.0.77"), NameServer("127.0.0.79")
+    try:
+        w = start(f"ws://portal.test:{listener.port}",
+                  resolv_conf="nameserver 127.0.0.77\nnameserver ::1\n").ready().key()
+        assert w.egress == {"portal_port": listener.port, "resolvers": ["127.0.0.77", "::1"]}
+        c = listener.online()
+        w.tell_file("CONTROL_RESOLV_CONF", "nameserver 127.0.0.79\n")
+        assert w.hear_parent("RESOLVERS") == {"resolvers": ["127.0.0.79"]}
+        c.drop()
+        c = listener.online()
+        assert len(first.ids) == 4 and not second.ids
+        w.tell("EGRESS_OPEN")
+        w.wait_log("127.0.0.79 over UDP")
+        c.drop()
+        listener.online()
+        assert len(first.ids) == 4 and len(second.ids) == 2
+    finally:
+        first.close()
+        second.close()
 
 
 @pytest.mark.parametrize("options", [{}, {"truncate": True}, {"forge": True}])

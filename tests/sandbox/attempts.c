@@ -65,6 +65,70 @@ leave_the_root(void)
 	    openat(AT_FDCWD, "../../../../../../etc/passwd", O_RDONLY));
 }
 
+/* In the one way that control-worker's filter lets pass. */
+static int
+open_a_plain_file(void)
+{
+	return succeeds(open("/etc/passwd", O_RDONLY | O_NOFOLLOW));
+}
+
+static int
+leave_the_root_plainly(void)
+{
+	return succeeds(openat(
+	    AT_FDCWD, "../../../../../../etc/passwd", O_RDONLY | O_NOFOLLOW));
+}
+
+static int
+open_a_process(void)
+{
+	return succeeds(open("/proc/self/status", O_RDONLY | O_NOFOLLOW));
+}
+
+static int
+link_a_file(void)
+{
+	if (symlink("/etc/passwd", outside.file) == -1)
+		return -1;
+	return unlink(outside.file);
+}
+
+/* What the spool is for. */
+static int
+keep_a_file(void)
+{
+	char other[sizeof(outside.file) + 2], byte = 'x';
+	int fd =
+	    open(outside.file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	struct stat st;
+
+	if (fd == -1 || write(fd, &byte, 1) != 1 || fstat(fd, &st) == -1)
+		return -1;
+	close(fd);
+	snprintf(other, sizeof(other), "%s.1", outside.file);
+	if (renameat(AT_FDCWD, outside.file, AT_FDCWD, other) == -1 ||
+	    (fd = open(other, O_RDONLY | O_NOFOLLOW)) == -1 ||
+	    read(fd, &byte, 1) != 1)
+		return -1;
+	close(fd);
+	return unlinkat(AT_FDCWD, other, 0);
+}
+
+static int
+keep_a_directory(void)
+{
+	char entries[512];
+	int fd;
+
+	if (mkdirat(AT_FDCWD, outside.file, 0700) == -1 ||
+	    (fd = open(outside.file, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)) ==
+		-1 ||
+	    syscall(SYS_getdents64, fd, entries, sizeof(entries)) == -1)
+		return -1;
+	close(fd);
+	return unlinkat(AT_FDCWD, outside.file, AT_REMOVEDIR);
+}
+
 static int
 make_a_file(void)
 {
@@ -557,6 +621,17 @@ const struct attempt attempts[] = {
 	{ "see a file", see_a_file, FORBIDDEN_TO_WORKERS, .parent = DONE,
 	    .unfiltered = IN_WORKERS },
 	{ "openat out of the root", leave_the_root, FILE_OF_WORKERS },
+	{ "open a file like one of the spool", open_a_plain_file, .net = KILLED,
+	    .control = ENOENT, .parent = DONE, .unfiltered = IN_WORKERS },
+	{ "openat out of the root likewise", leave_the_root_plainly,
+	    .net = KILLED, .control = ENOENT, .unfiltered = IN_WORKERS },
+	{ "look into processes likewise", open_a_process, .net = KILLED,
+	    .control = ENOENT, .parent = DONE, .unfiltered = IN_WORKERS },
+	{ "make a link", link_a_file, FORBIDDEN, .unfiltered = IN_WORKERS },
+	{ "keep a file in the spool", keep_a_file, .net = KILLED,
+	    .control = DONE, .unfiltered = IN_NET },
+	{ "keep a directory in the spool", keep_a_directory, .net = KILLED,
+	    .control = DONE, .unfiltered = IN_NET },
 	{ "rewrite its own code", rewrite_own_code, FILE_OF_WORKERS },
 	{ "make a file in memory", make_a_file, FORBIDDEN,
 	    .unfiltered = IN_NET },

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -189,6 +191,8 @@ confine(const void *ctx)
 	case CONTROL:
 	case CONTROL_UNFILTERED:
 		p = *workers[1];
+		p.root = outside.spool;
+		p.landlock_files = true;
 		p.connect_ports[0] = 443;
 		p.connect_port_count = 1;
 		break;
@@ -262,6 +266,19 @@ try(const struct attempt *a, enum role role)
 	    role_names[role], a->what, outcome_text(got, text, sizeof(text)));
 }
 
+/* As the parent does. */
+static void
+make_spool(void)
+{
+	const struct passwd *pw = getpwnam(control_worker_profile.user);
+
+	strcpy(outside.spool, "/tmp/escape-spool.XXXXXX");
+	if (pw == NULL || mkdtemp(outside.spool) == NULL ||
+	    chown(outside.spool, pw->pw_uid, getegid()) == -1 ||
+	    chmod(outside.spool, 0710) == -1)
+		err(1, "cannot make a spool");
+}
+
 static void
 make_outside(void)
 {
@@ -281,6 +298,9 @@ make_outside(void)
 		err(1, "cannot prepare the attempts");
 	snprintf(outside.device, sizeof(outside.device),
 	    "/tmp/escape-device.%ld", (long)outside.test);
+	snprintf(outside.file, sizeof(outside.file), "/escape-file.%ld",
+	    (long)outside.test);
+	make_spool();
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
@@ -308,5 +328,9 @@ main(int argc, char **argv)
 		for (enum role r = NOBODY; r <= CONTROL_UNFILTERED; r++)
 			bad += try(&attempts[i], r);
 	bad += lists_try();
+	if (rmdir(outside.spool) == -1)
+		bad += report(false, "control-worker", "its spool",
+		    " is not left as it was");
+	bad += egress_try();
 	return bad == 0 ? 0 : 1;
 }

@@ -33,6 +33,8 @@ struct outside {
 	int udp;         /* bound to itself on loopback */
 	int program;     /* an executable file */
 	char device[64]; /* a path that does not exist */
+	char spool[64];  /* the directory that is control-worker's root */
+	char file[64];   /* the path of a file in any root */
 };
 extern struct outside outside;
 
@@ -53,5 +55,8 @@ int lists_print(const char *role);
 int lists_try(void);
 /* A profile's rules replaced by ones that allow every system call. */
 void lists_open(struct sandbox_profile *);
+
+/* Whom control-worker reaches (egress.c); leaves the network namespace. */
+int egress_try(void);
 
 #endif /* TESTS_SANDBOX_ESCAPE_H */

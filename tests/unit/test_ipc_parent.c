@@ -32,6 +32,38 @@ network_configure(struct network *n, const struct ip_address *v4,
 	return configure_error == 0 ? 0 : -1;
 }
 
+/* Of the packet filter and of the listeners likewise. */
+static unsigned filtered, bound;
+static struct nat_egress last_egress;
+static int filter_result, bind_failures;
+
+int
+nat_set_egress(struct nat *n, const struct nat_egress *e)
+{
+	(void)n;
+	filtered++;
+	last_egress = *e;
+	return filter_result;
+}
+
+int
+dns_family_bind(struct dns_family *f, const struct ip_address *ip)
+{
+	if (ip_equal(&f->address, ip))
+		return 0;
+	*f = (struct dns_family){ .fds = { -1, -1 } };
+	if (bind_failures > 0) {
+		bind_failures--;
+		errno = EADDRNOTAVAIL;
+		return -1;
+	}
+	bound++;
+	f->address = *ip;
+	if (ip->family != IP_NONE)
+		f->fds[0] = f->fds[1] = 0;
+	return 1;
+}
+
 static void
 connect_worker(
     struct worker *w, enum ipc_process role, struct ipc_channel **other)
@@ -51,10 +83,13 @@ set_up(void **state)
 {
 	(void)state;
 	memset(&service, 0, sizeof(service));
+	service.listeners = DNS_LISTENERS_CLOSED;
 	connect_worker(&service.net, IPC_NET, &net);
 	connect_worker(&service.control, IPC_CONTROL, &control);
 	configured = 0;
 	configure_error = 0;
+	filtered = bound = 0;
+	filter_result = bind_failures = 0;
 	return 0;
 }
 
@@ -126,6 +161,16 @@ on_configured(void *ctx, struct ipc_tun_configured *m)
 	answer_v6 = m->v6;
 }
 
+static unsigned listeners;
+
+static void
+on_listener(void *ctx, struct ipc_dns_listener *m)
+{
+	(void)ctx;
+	assert_true(m->fd != -1);
+	listeners |= 1u << ((m->family == IP_V6) * 2 + m->tcp);
+}
+
 static void
 ignore_process(void *ctx, struct ipc_process_status *m)
 {
@@ -138,10 +183,11 @@ count_answers(void)
 {
 	static const struct ipc_handlers h = {
 		.tun_configured = on_configured,
+		.dns_listener = on_listener,
 		.process_status = ignore_process,
 	};
 
-	answers = 0;
+	answers = listeners = 0;
 	while (ipc_dispatch(control, &h, NULL) == IPC_HANDLED)
 		continue;
 	return answers;
@@ -164,6 +210,223 @@ addresses_are_set(void **state)
 	assert_int_equal(count_answers(), 1);
 	assert_true(answer_v4 && !answer_v6);
 	assert_int_equal(service.fatal_status, 0);
+}
+
+/* Listeners are told of when they are others, and to a new control-worker. */
+static void
+listeners_follow_the_addresses(void **state)
+{
+	const struct ipc_control_ready ready = { .fd = -1 };
+
+	(void)state;
+	become_ready();
+	ask("100.64.0.1", "fd00:2021:1111::1");
+	service_turn(&service, at_ms(1));
+	assert_int_equal(count_answers(), 1);
+	assert_int_equal(listeners, 15);
+	ask("100.64.0.1", "fd00:2021:1111::2");
+	service_turn(&service, at_ms(2000));
+	(void)count_answers();
+	assert_int_equal(listeners, 12); /* IPv6 alone */
+	ask("100.64.0.1", "fd00:2021:1111::2");
+	service_turn(&service, at_ms(4000));
+	assert_int_equal(count_answers(), 1);
+	assert_int_equal(listeners, 0);
+	ask("100.64.0.1", "");
+	service_turn(&service, at_ms(6000));
+	assert_int_equal(bound, 4);
+	(void)count_answers();
+	worker_close(&service.control);
+	ipc_close(control);
+	service_forget(&service, &service.control);
+	connect_worker(&service.control, IPC_CONTROL, &control);
+	assert_int_equal(ipc_send_control_ready(control, &ready), 0);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+	ipc_set_running(control);
+	(void)count_answers();
+	assert_int_equal(listeners, 3); /* IPv4 alone is left */
+}
+
+static void
+listeners_that_cannot_be_bound(void **state)
+{
+	(void)state;
+	become_ready();
+	bind_failures = 2;
+	ask("100.64.0.1", "");
+	for (int64_t ms = 0; ms < 300; ms += 50)
+		service_turn(&service, at_ms(ms));
+	assert_int_equal(service.fatal_status, 0);
+	assert_true(mono_is_never(service_deadline(&service)));
+	(void)count_answers();
+	assert_int_equal(listeners, 3);
+	bind_failures = 3;
+	ask("100.64.0.2", "");
+	service_turn(&service, at_ms(2000));
+	assert_int_equal(service_deadline(&service).ns,
+	    at_ms(2000 + DNS_LISTENERS_PAUSE_MS).ns);
+	service_turn(&service, at_ms(2099));
+	assert_int_equal(bind_failures, 2);
+	service_turn(&service, at_ms(2100));
+	assert_int_equal(service.fatal_status, 0);
+	service_turn(&service, at_ms(2200));
+	assert_int_equal(service.fatal_status, 1);
+}
+
+/* The messages about the packet filter that have come to control-worker. */
+static unsigned opened, files;
+
+static void
+on_open(void *ctx, struct ipc_egress_open *m)
+{
+	(void)ctx;
+	(void)m;
+	opened++;
+}
+
+static void
+on_resolv_conf(void *ctx, struct ipc_control_resolv_conf *m)
+{
+	(void)ctx;
+	assert_true(m->fd != -1);
+	files++;
+}
+
+static void
+on_hosts(void *ctx, struct ipc_control_hosts *m)
+{
+	(void)ctx;
+	assert_true(m->fd != -1);
+	files += 10;
+}
+
+static void
+count_opened(void)
+{
+	static const struct ipc_handlers h = {
+		.egress_open = on_open,
+		.control_resolv_conf = on_resolv_conf,
+		.control_hosts = on_hosts,
+		.process_status = ignore_process,
+	};
+
+	opened = files = 0;
+	while (ipc_dispatch(control, &h, NULL) == IPC_HANDLED)
+		continue;
+}
+
+static void
+name_egress(uint16_t port)
+{
+	struct ipc_egress m = { .fd = -1, .portal_port = port };
+
+	m.resolvers[0] = ip("192.0.2.53");
+	m.resolvers_count = 1;
+	assert_int_equal(ipc_send_egress(control, &m), 0);
+}
+
+static void
+name_resolvers(const char *first)
+{
+	struct ipc_resolvers m = { .fd = -1, .resolvers_count = 1 };
+
+	m.resolvers[0] = ip(first);
+	assert_int_equal(ipc_send_resolvers(control, &m), 0);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+}
+
+static void
+egress_is_opened_once(void **state)
+{
+	(void)state;
+	name_egress(8443);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+	assert_int_equal(filtered, 1);
+	assert_int_equal(last_egress.portal_port, 8443);
+	assert_int_equal(last_egress.resolver_count, 1);
+	assert_int_equal(last_egress.resolvers[0].bytes[3], 53);
+	count_opened();
+	assert_int_equal(opened, 1);
+	name_egress(22);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_VIOLATION);
+	assert_int_equal(filtered, 1);
+}
+
+/* Once it has heard the network, it may not say whom it wants to talk to. */
+static void
+egress_is_too_late(void **state)
+{
+	static const uint8_t late[2 + 2 + 2] = { 0, IPC_TYPE_EGRESS, 0, 22 };
+
+	(void)state;
+	become_ready();
+	assert_int_equal(
+	    send(ipc_fd(control), late, sizeof(late), 0), sizeof(late));
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_VIOLATION);
+	assert_int_equal(filtered, 0);
+}
+
+static void
+resolvers_come_with_a_file(void **state)
+{
+	struct handed_file resolv_conf = { .fd = 0 }, hosts = { .fd = 0 };
+
+	(void)state;
+	name_egress(443);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+	resolv_conf.changed = hosts.changed = true;
+	service_renew_files(&service, &resolv_conf, &hosts);
+	assert_true(resolv_conf.changed && hosts.changed); /* not ready yet */
+	become_ready();
+	service_renew_files(&service, &resolv_conf, &hosts);
+	service_renew_files(&service, &resolv_conf, &hosts);
+	assert_false(resolv_conf.changed || hosts.changed);
+	count_opened();
+	assert_int_equal(files, 11);
+	name_resolvers("192.0.2.54");
+	assert_int_equal(filtered, 2);
+	assert_int_equal(last_egress.portal_port, 443);
+	assert_int_equal(last_egress.resolvers[0].bytes[3], 54);
+	count_opened();
+	assert_int_equal(opened, 1);
+	assert_string_equal(service.accused_control, "");
+	/* A second one, and one for the hosts file, is too much. */
+	hosts.changed = true;
+	service_renew_files(&service, &resolv_conf, &hosts);
+	name_resolvers("192.0.2.55");
+	assert_int_equal(filtered, 2);
+	assert_string_not_equal(service.accused_control, "");
+}
+
+/* It has died since: no reason for the parent to do likewise. */
+static void
+egress_of_the_dead(void **state)
+{
+	(void)state;
+	name_egress(443);
+	ipc_close(control);
+	control = NULL;
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+	assert_int_equal(filtered, 1);
+	assert_int_equal(service.fatal_status, 0);
+}
+
+static void
+packet_filter_refuses(void **state)
+{
+	(void)state;
+	filter_result = -1;
+	name_egress(443);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+	assert_int_equal(service.fatal_status, 1);
 }
 
 static void
@@ -338,6 +601,15 @@ tell_ctl(void *ctx, struct ipc_control_ctl *m)
 }
 
 static void
+tell_flow_logs(void *ctx, struct ipc_control_flow_logs *m)
+{
+	(void)ctx;
+	assert_string_equal(m->spool, "/spool");
+	assert_true(m->log);
+	strcat(story, "flow_logs ");
+}
+
+static void
 tell_process(void *ctx, struct ipc_process_status *m)
 {
 	char text[64];
@@ -366,6 +638,7 @@ static const struct ipc_handlers telling = {
 	.control_counters = tell_control_counters,
 	.control_health = tell_control_health,
 	.control_ctl = tell_ctl,
+	.control_flow_logs = tell_flow_logs,
 	.process_status = tell_process,
 	.control_start = tell_control_start,
 	.control_shutdown = tell_control_shutdown,
@@ -384,7 +657,10 @@ static void
 what_is_handed_over(void **state)
 {
 	struct options o = {
-		.api_url = "wss://x", .expose_host = true, .max_partition_ms = 5
+		.api_url = "wss://x",
+		.expose_host = true,
+		.flow_logs = true,
+		.max_partition_ms = 5,
 	};
 	const struct identity i = { "id", "name", "Debian/12", "x86_64",
 		"6.1" };
@@ -402,17 +678,21 @@ what_is_handed_over(void **state)
 		.ctl_gid = 2,
 	};
 	const struct net_hand_over n = { &o, &tun, &udp, 0, 7, &window };
-	const struct control_hand_over c = { &o, &i, 0, 0, 0, 0, 7, &window };
+	struct handed_file resolv_conf = { .changed = true };
+	struct handed_file hosts = { .changed = true };
+	const struct control_hand_over c = { &o, &i, "/spool", 0, &resolv_conf,
+		&hosts, 0, 7, &window };
 
 	(void)state;
 	o.token = token;
 	assert_int_equal(service_hand_over_net(&service, &n), 0);
 	assert_int_equal(service_hand_over_control(&service, &c), 0);
+	assert_false(resolv_conf.changed || hosts.changed);
 	assert_string_equal(
 	    story_of(net), "settings tun0 tun1 udp0 udp1 peer counters start ");
 	assert_string_equal(story_of(control),
-	    "identity token ca resolv hosts peer counters health ctl "
-	    "start ");
+	    "identity token ca resolv hosts peer flow_logs counters health "
+	    "ctl start ");
 	become_ready();
 	(void)story_of(control);
 	assert_true(service_shut_down(&service.net));
@@ -445,6 +725,13 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(addresses_are_set),
 		TEST(addresses_that_are_none),
+		TEST(listeners_follow_the_addresses),
+		TEST(listeners_that_cannot_be_bound),
+		TEST(egress_is_opened_once),
+		TEST(egress_is_too_late),
+		TEST(resolvers_come_with_a_file),
+		TEST(egress_of_the_dead),
+		TEST(packet_filter_refuses),
 		TEST(changes_are_held_back),
 		TEST(kernel_refuses),
 		TEST(control_worker_gives_up),

@@ -112,6 +112,14 @@ static const struct ipc_handlers handlers = {
 	.tun_configure = on_tun_configure,
 };
 
+/* See test_flow_messages.c. */
+static void
+ignore_flow_settings(void *ctx, const struct flow_settings *s)
+{
+	(void)ctx;
+	(void)s;
+}
+
 static struct incoming in;
 
 static int
@@ -119,7 +127,11 @@ set_up(void **state)
 {
 	(void)state;
 	refs_clear(&in.refs);
-	in = (struct incoming){ .to = &handlers, .has_interface = true };
+	in = (struct incoming){
+		.to = &handlers,
+		.flow_settings = ignore_flow_settings,
+		.has_interface = true,
+	};
 	memset(&got, 0, sizeof(got));
 	return 0;
 }

@@ -62,6 +62,8 @@ defaults(void **state)
 	assert_int_equal(o.log_format, LOG_FORMAT_HUMAN);
 	assert_false(
 	    o.no_check || o.no_inc_buf || o.no_masquerade || o.expose_host);
+	assert_false(o.flow_logs);
+	assert_string_equal(o.state_dir, "/var/lib/firezone");
 	assert_int_equal(o.ineffective_count, 0);
 }
 
@@ -74,6 +76,7 @@ every_flag(void **state)
 		  "-i|me|-m5m|--log-format|json|--no-check|"
 		  "--no-inc-buf|--no-masquerade|--expose-host|"
 		  "--ca-file=/x|--threads=8|--no-telemetry|"
+		  "--flow-logs|--state-dir=/s|"
 		  ".SFMyNTY.g2g"),
 	    OPTIONS_RUN);
 	assert_string_equal(o.api_url, "ws://localhost:8080/base");
@@ -84,6 +87,8 @@ every_flag(void **state)
 	assert_true(
 	    o.no_check && o.no_inc_buf && o.no_masquerade && o.expose_host);
 	assert_string_equal(o.ca_file, "/x");
+	assert_string_equal(o.state_dir, "/s");
+	assert_true(o.flow_logs);
 	assert_int_equal(o.threads, 8);
 	assert_string_equal(o.token_argument, ".SFMyNTY.g2g");
 	assert_int_equal(o.ineffective_count, 1);
@@ -110,6 +115,7 @@ every_variable(void **state)
 		"FIREZONE_UDP_RECV_BUFFER_SIZE=8192",
 		"POSTERN_CTL_SOCKET=/tmp/ctl",
 		"POSTERN_EXPOSE_HOST=true",
+		"POSTERN_STATE_DIR=/srv/state",
 		"POSTERN_NO_MASQUERADE=false",
 		"FZFF_STREAM_METRICS=true",
 		"FZFF_STREAM_LOGS=true",
@@ -131,9 +137,11 @@ every_variable(void **state)
 	assert_int_equal(o.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(o.health.port, 1);
 	assert_string_equal(o.ctl_socket, "/tmp/ctl");
-	/* Flow logs, metrics, its endpoint, and the feature flags. */
-	assert_int_equal(o.ineffective_count, 4);
-	assert_string_equal(o.ineffective[3], "FZFF_*");
+	assert_true(o.flow_logs);
+	assert_string_equal(o.state_dir, "/srv/state");
+	/* Metrics, its endpoint, and the feature flags. */
+	assert_int_equal(o.ineffective_count, 3);
+	assert_string_equal(o.ineffective[2], "FZFF_*");
 }
 
 static void

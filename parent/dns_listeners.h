@@ -1,0 +1,40 @@
+/*
+ * The sockets of the DNS server on the tunnel (spec/policy.md 7.2): UDP and TCP
+ * on each of our own tunnel addresses. control-worker serves them; they are
+ * bound here, since it may bind nothing, and kept, since it may be made again.
+ *
+ * They are bound to the TUN device, too: what is sent by them goes into the
+ * tunnel, whatever its destination, so they are no way out for a compromised
+ * control-worker. They carry no mark, as their answers follow the tunnel table.
+ */
+#ifndef PARENT_DNS_LISTENERS_H
+#define PARENT_DNS_LISTENERS_H
+
+#include "common/address.h"
+
+#define DNS_LISTENERS_PORT 53535
+
+/* The two sockets of a family, by whether they are TCP; -1: not there. */
+struct dns_family {
+	struct ip_address address; /* IP_NONE: not bound */
+	int fds[2];
+};
+
+struct dns_listeners {
+	struct dns_family v4, v6;
+};
+
+/* clang-format off */
+#define DNS_LISTENERS_CLOSED \
+	((struct dns_listeners){ { .fds = { -1, -1 } }, { .fds = { -1, -1 } } })
+/* clang-format on */
+
+/*
+ * Binds to the address; IP_NONE closes. Nothing is done when it is bound to
+ * that already. Returns whether there are other sockets than before, or -1 with
+ * errno and none of the family.
+ */
+int dns_family_bind(struct dns_family *, const struct ip_address *);
+void dns_listeners_close(struct dns_listeners *);
+
+#endif /* PARENT_DNS_LISTENERS_H */
