@@ -2,15 +2,22 @@
 #include "common/sort.h"
 
 #include <stdint.h>
+#include <string.h>
 
 static void
 swap(uint8_t *a, uint8_t *b, size_t size)
 {
-	for (size_t i = 0; i < size; i++) {
-		uint8_t kept = a[i];
+	uint8_t kept[64];
 
-		a[i] = b[i];
-		b[i] = kept;
+	while (size > 0) {
+		size_t n = size < sizeof(kept) ? size : sizeof(kept);
+
+		memcpy(kept, a, n);
+		memcpy(a, b, n);
+		memcpy(b, kept, n);
+		a += n;
+		b += n;
+		size -= n;
 	}
 }
 
