@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/buffer.h"
+
 #define ASK_AGAIN_S 2
 #define IDLE_S      20
 #define UPSERT_S    20
@@ -19,15 +21,26 @@
 
 /* Inner packets that are not for the device, spec/tunnel.md 5.5. */
 #define CONTROL_HEADER 40
+#define EVENT_HEADER   48
 #define NEXT_HEADER_AT 6
 #define CONTROL        255
+#define DOMAIN_STATUS  1
 #define GOODBYE        2
 
-static const uint8_t goodbye[CONTROL_HEADER + 8] = {
-	[0] = 0x60,
-	[5] = 8,
-	[NEXT_HEADER_AT] = CONTROL,
-	[CONTROL_HEADER] = GOODBYE,
+#define ICMP4      1
+#define ICMP6      58
+#define ICMP6_ECHO 128
+
+/* 0.0.0.0/0 and ::/0, without touching the routes of that length. */
+static const struct ip_prefix everywhere[] = {
+	{ { IP_V4, { 0 } }, 1 },
+	{ { IP_V4, { 0x80 } }, 1 },
+	{ { IP_V6, { 0 } }, 1 },
+	{ { IP_V6, { 0x80 } }, 1 },
+};
+static const struct ip_prefix proxy_ranges[] = {
+	{ { IP_V4, { 100, 96 } }, 11 },
+	{ { IP_V6, { 0xfd, 0, 0x20, 0x21, 0x11, 0x11, 0x80 } }, 107 },
 };
 
 void
@@ -96,16 +109,40 @@ find_resource(struct client *c, const char *id)
 	return NULL;
 }
 
-/* The longest prefix that holds the address. */
+const struct resource *
+client_find_resource(struct client *c, const char *id_or_name)
+{
+	for (size_t i = 0; i < c->n_resources; i++)
+		if (strcmp(c->resources[i].name, id_or_name) == 0)
+			return &c->resources[i];
+	return find_resource(c, id_or_name);
+}
+
+static bool
+covers(const struct client *c, const struct resource *r,
+    const struct ip_address *ip)
+{
+	switch (r->kind) {
+	case RESOURCE_CIDR:
+		return prefix_contains(&r->network, ip);
+	case RESOURCE_INTERNET:
+		return c->outside[0] != '\0';
+	default:
+		return false;
+	}
+}
+
+/* The one that was given the proxy, or the longest prefix. */
 static struct resource *
 resource_for(struct client *c, const struct ip_address *ip)
 {
-	struct resource *best = NULL;
+	const char *id = names_resource(c, ip);
+	struct resource *best = id == NULL ? NULL : find_resource(c, id);
 
-	for (size_t i = 0; i < c->n_resources; i++) {
+	for (size_t i = 0; i < c->n_resources && id == NULL; i++) {
 		struct resource *r = &c->resources[i];
 
-		if (prefix_contains(&r->network, ip) &&
+		if (covers(c, r, ip) &&
 		    (best == NULL || r->network.length > best->network.length))
 			best = r;
 	}
@@ -132,6 +169,15 @@ client_lost(struct client *c, const char *reason)
 	event("lost %s", reason);
 }
 
+static void
+set_routes(
+    const struct client *c, const struct ip_prefix *list, size_t n, bool add)
+{
+	for (size_t i = 0; i < n; i++)
+		if (tun_route(c->device, &list[i], add) == -1)
+			debug(c, "%s: route: %s", c->device, strerror(errno));
+}
+
 void
 client_interface(
     struct client *c, const struct ip_address *v4, const struct ip_address *v6)
@@ -142,12 +188,22 @@ client_interface(
 	c->tunnel6 = *v6;
 	if (tun_configure(c->device, v4, v6) == -1)
 		debug(c, "%s: addresses: %s", c->device, strerror(errno));
+	set_routes(c, proxy_ranges, 2, true);
+}
+
+static void
+route_resource(const struct client *c, const struct resource *r, bool add)
+{
+	if (r->kind == RESOURCE_CIDR)
+		set_routes(c, &r->network, 1, add);
+	else if (r->kind == RESOURCE_INTERNET && c->outside[0] != '\0')
+		set_routes(c, everywhere, 4, add);
 }
 
 static void
 remove_resource(struct client *c, struct resource *r)
 {
-	tun_route(c->device, &r->network, false);
+	route_resource(c, r, false);
 	*r = c->resources[--c->n_resources];
 }
 
@@ -171,13 +227,14 @@ client_resources_commit(struct client *c)
 }
 
 void
-client_resource(
-    struct client *c, const char *id, const struct ip_prefix *network)
+client_resource(struct client *c, const struct resource *given)
 {
-	struct resource *r = find_resource(c, id);
+	struct resource *r = find_resource(c, given->id);
 
-	if (r != NULL && ip_equal(&r->network.ip, &network->ip) &&
-	    r->network.length == network->length) {
+	if (r != NULL && r->kind == given->kind &&
+	    ip_equal(&r->network.ip, &given->network.ip) &&
+	    r->network.length == given->network.length) {
+		memcpy(r->name, given->name, sizeof(r->name));
 		r->listed = true;
 		return;
 	}
@@ -186,10 +243,8 @@ client_resource(
 	if (c->n_resources == RESOURCES_MAX)
 		return;
 	r = &c->resources[c->n_resources++];
-	*r = (struct resource){ .network = *network, .listed = true };
-	snprintf(r->id, sizeof(r->id), "%s", id);
-	if (tun_route(c->device, network, true) == -1)
-		debug(c, "%s: route: %s", c->device, strerror(errno));
+	*r = *given;
+	route_resource(c, r, true);
 }
 
 void
@@ -228,6 +283,73 @@ upsert(struct client *c)
 	tunnel_handshake(c);
 }
 
+static void
+send_packet(struct client *c, const uint8_t *packet, size_t len)
+{
+	activity(c);
+	tunnel_send(c, packet, len);
+}
+
+static void
+wait_for_session(struct client *c, const uint8_t *packet, size_t len)
+{
+	struct waiting *w =
+	    &c->waiting[(c->first_waiting + c->n_waiting) % WAITING_MAX];
+
+	if (c->n_waiting == WAITING_MAX)
+		return;
+	memcpy(w->packet, packet, len);
+	w->length = len;
+	c->n_waiting++;
+}
+
+static void
+ask(struct client *c, struct resource *r)
+{
+	if (r->asked.ns != 0 &&
+	    !mono_due(mono_add_s(r->asked, ASK_AGAIN_S), c->now))
+		return;
+	r->asked = c->now;
+	portal_send(c, "request %s %s", r->id, c->gateway);
+}
+
+static void
+to_gateway(
+    struct client *c, struct resource *r, const uint8_t *packet, size_t len)
+{
+	if (!r->authorized)
+		ask(c, r);
+	if (r->authorized && tunnel_ready(c))
+		send_packet(c, packet, len);
+	else
+		wait_for_session(c, packet, len);
+}
+
+static bool
+destination_of(const uint8_t *packet, size_t len, struct ip_address *to)
+{
+	if (len >= 20 && packet[0] >> 4 == 4)
+		*to = ip_from_bytes(IP_V4, packet + 16);
+	else if (len >= 40 && packet[0] >> 4 == 6)
+		*to = ip_from_bytes(IP_V6, packet + 24);
+	else
+		return false;
+	return true;
+}
+
+/* One turn: what still may not be sent goes to the end again. */
+static void
+send_waiting(struct client *c)
+{
+	for (size_t n = c->n_waiting; n > 0; n--) {
+		struct waiting w = c->waiting[c->first_waiting];
+
+		c->first_waiting = (c->first_waiting + 1) % WAITING_MAX;
+		c->n_waiting--;
+		client_tun_input(c, w.packet, w.length);
+	}
+}
+
 void
 client_authorized(struct client *c, const struct authorization *a)
 {
@@ -241,6 +363,7 @@ client_authorized(struct client *c, const struct authorization *a)
 	event("authorized %s %s", a->resource, a->gateway);
 	if (c->gateway[0] != '\0') {
 		upsert(c);
+		send_waiting(c);
 		return;
 	}
 	if (!tunnel_start(c, &c->identity, a->public_key, a->psk)) {
@@ -290,46 +413,37 @@ client_path(struct client *c, const struct path *path, bool relayed)
 		tunnel_handshake(c);
 }
 
-static void
-send_packet(struct client *c, const uint8_t *packet, size_t len)
-{
-	activity(c);
-	tunnel_send(c, packet, len);
-}
-
 void
 client_session(struct client *c, bool first)
 {
 	event(first ? "handshake" : "rekey");
-	for (; c->n_waiting > 0; c->n_waiting--) {
-		struct waiting *w = &c->waiting[c->first_waiting];
-
-		send_packet(c, w->packet, w->length);
-		c->first_waiting = (c->first_waiting + 1) % WAITING_MAX;
-	}
+	send_waiting(c);
 }
 
-static void
-wait_for_session(struct client *c, const uint8_t *packet, size_t len)
+bool
+client_may_send(struct client *c, const char *resource)
 {
-	struct waiting *w =
-	    &c->waiting[(c->first_waiting + c->n_waiting) % WAITING_MAX];
+	struct resource *r = find_resource(c, resource);
 
-	if (c->n_waiting == WAITING_MAX)
-		return;
-	memcpy(w->packet, packet, len);
-	w->length = len;
-	c->n_waiting++;
+	if (r != NULL && !r->authorized)
+		ask(c, r);
+	return r != NULL && r->authorized && tunnel_ready(c);
 }
 
-static void
-ask(struct client *c, struct resource *r)
+void
+client_send_control(
+    struct client *c, uint8_t type, const void *payload, size_t len)
 {
-	if (r->asked.ns != 0 &&
-	    !mono_due(mono_add_s(r->asked, ASK_AGAIN_S), c->now))
+	uint8_t packet[PACKET_MAX] = { 0x60 };
+
+	if (len > sizeof(packet) - EVENT_HEADER)
 		return;
-	r->asked = c->now;
-	portal_send(c, "request %s %s", r->id, c->gateway);
+	store_be16(packet + 4, (uint16_t)(EVENT_HEADER - CONTROL_HEADER + len));
+	packet[NEXT_HEADER_AT] = CONTROL;
+	packet[CONTROL_HEADER] = type;
+	if (len > 0)
+		memcpy(packet + EVENT_HEADER, payload, len);
+	send_packet(c, packet, EVENT_HEADER + len);
 }
 
 void
@@ -338,46 +452,65 @@ client_tun_input(struct client *c, const uint8_t *packet, size_t len)
 	struct resource *r;
 	struct ip_address to;
 
-	if (len > PACKET_MAX)
+	if (len > PACKET_MAX || !destination_of(packet, len, &to))
 		return;
-	if (len >= 20 && packet[0] >> 4 == 4)
-		to = ip_from_bytes(IP_V4, packet + 16);
-	else if (len >= 40 && packet[0] >> 4 == 6)
-		to = ip_from_bytes(IP_V6, packet + 24);
-	else
-		return;
-	if ((r = resource_for(c, &to)) == NULL)
-		return;
-	if (!r->authorized)
-		ask(c, r);
-	if (r->authorized && tunnel_ready(c))
-		send_packet(c, packet, len);
-	else
-		wait_for_session(c, packet, len);
+	if ((r = resource_for(c, &to)) != NULL)
+		to_gateway(c, r, packet, len);
+	else if (ip_in_proxy_range(&to) && tunnel_ready(c))
+		send_packet(c, packet, len); /* for its verdict */
 }
 
 static void
 control_packet(struct client *c, const uint8_t *packet, size_t len)
 {
-	if (len <= CONTROL_HEADER)
+	if (len < EVENT_HEADER)
 		return;
-	if (packet[CONTROL_HEADER] != GOODBYE) {
+	switch (packet[CONTROL_HEADER]) {
+	case DOMAIN_STATUS:
+		names_input(c, packet + EVENT_HEADER, len - EVENT_HEADER);
+		break;
+	case GOODBYE:
+		forget_connection(c);
+		event("goodbye");
+		break;
+	default:
 		debug(c, "control packet %u", packet[CONTROL_HEADER]);
-		return;
 	}
-	forget_connection(c);
-	event("goodbye");
+}
+
+/* Tests ask what the kernel was told. */
+static void
+tell_icmp(const uint8_t *packet, size_t len)
+{
+	size_t header = packet[0] >> 4 == 4 ? 4u * (packet[0] & 15) : 40;
+	uint8_t type, kind = packet[0] >> 4 == 4 ? packet[9] : packet[6];
+	struct ip_address from = packet[0] >> 4 == 4
+	    ? ip_from_bytes(IP_V4, packet + 12)
+	    : ip_from_bytes(IP_V6, packet + 8);
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (len < header + 8)
+		return;
+	type = packet[header];
+	if ((kind == ICMP4 && (type == 3 || type == 11)) ||
+	    (kind == ICMP6 && packet[0] >> 4 == 6 && type < ICMP6_ECHO))
+		event("icmp %u %u %s", type, packet[header + 1],
+		    ip_format(&from, text));
 }
 
 void
 client_tunnel_packet(struct client *c, uint8_t *packet, size_t len)
 {
+	struct ip_address to;
+
 	activity(c);
 	if (packet[0] >> 4 == 6 && len >= CONTROL_HEADER &&
 	    packet[NEXT_HEADER_AT] == CONTROL) {
 		control_packet(c, packet, len);
 		return;
 	}
+	if (c->commands.fd != -1 && destination_of(packet, len, &to))
+		tell_icmp(packet, len);
 	io_write(c, packet, len);
 }
 
@@ -410,6 +543,7 @@ client_timers(struct client *c)
 	turn_timer(c);
 	ice_timer(c);
 	tunnel_timer(c);
+	names_timer(c);
 	if (c->gateway[0] != '\0' && c->path.remote.ip.family != IP_NONE &&
 	    mono_due(mono_add_s(c->last_activity, IDLE_S), c->now))
 		ice_set_idle(c, true);
@@ -418,15 +552,15 @@ client_timers(struct client *c)
 struct mono
 client_deadline(const struct client *c)
 {
-	return mono_min(
-	    turn_deadline(c), mono_min(ice_deadline(c), tunnel_deadline(c)));
+	return mono_min(mono_min(turn_deadline(c), names_deadline(c)),
+	    mono_min(ice_deadline(c), tunnel_deadline(c)));
 }
 
 void
 client_stop(struct client *c)
 {
 	if (tunnel_ready(c))
-		tunnel_send(c, goodbye, sizeof(goodbye));
+		client_send_control(c, GOODBYE, NULL, 0);
 	turn_stop(c);
 	io_flush(c);
 	forget_connection(c);

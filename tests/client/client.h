@@ -9,14 +9,17 @@
  * One thread, one poll loop, one connection. What happens is told on standard
  * output, one line an event, for tests to wait for:
  *
- *	ready 100.64.0.1 fd00:2021:1111::1	interface is up
+ *	ready 100.64.0.1 fd00:2021:1111::1	the interface is up
  *	candidate LINE				sent to the gateway
  *	authorized RESOURCE GATEWAY
  *	refused RESOURCE REASON
- *	connected direct|relayed LOCAL REMOTE	the path in use, also on a
- *change handshake				the first session rekey
- *a later one goodbye					the gateway closed the
- *connection lost REASON				we did, or it broke
+ *	connected direct|relayed LOCAL REMOTE	the path, also a new one
+ *	handshake				the first session
+ *	rekey					a later one
+ *	name DOMAIN active|inactive		an assignment is answered
+ *	icmp TYPE CODE SOURCE			an ICMP error, only with -c
+ *	goodbye					the gateway has closed
+ *	lost REASON				we did, or it broke
  *	portal up|down
  *	stopped
  */
@@ -25,8 +28,10 @@
 
 #include "common/address.h"
 #include "common/time.h"
+#include "tests/client/commands.h"
 #include "tests/client/ice.h"
 #include "tests/client/io.h"
+#include "tests/client/names.h"
 #include "tests/client/portal.h"
 #include "tests/client/tunnel.h"
 #include "tests/client/turn.h"
@@ -35,9 +40,13 @@
 #define RESOURCES_MAX 64
 #define WAITING_MAX   128 /* packets kept for a connection in the making */
 
+enum resource_kind { RESOURCE_CIDR, RESOURCE_DNS, RESOURCE_INTERNET };
+
 struct resource {
 	char id[ID_SIZE];
-	struct ip_prefix network;
+	char name[ID_SIZE];
+	enum resource_kind kind;
+	struct ip_prefix network; /* CIDR only */
 	bool authorized;
 	bool listed;       /* in the list that is being received */
 	struct mono asked; /* when the portal was last asked; 0: never */
@@ -53,7 +62,8 @@ struct client {
 
 	/* What the options say. */
 	bool relay_only, direct_only, verbose;
-	const char *device; /* name of the TUN device */
+	const char *device;  /* name of the TUN device */
+	const char *outside; /* of the one for all but the tunnel, or "" */
 
 	/* One socket per address family: [0] IPv4, [1] IPv6, or -1. */
 	int udp[2];
@@ -76,6 +86,10 @@ struct client {
 	struct waiting waiting[WAITING_MAX];
 	size_t first_waiting, n_waiting;
 
+	struct name names[NAMES_MAX]; /* in the order of their assignments */
+	size_t n_names;
+
+	struct commands commands;
 	struct portal portal;
 	struct turn turn;
 	struct ice ice;
@@ -106,11 +120,19 @@ struct mono client_deadline(const struct client *);
 /* Says goodbye to the gateway and frees the allocations. */
 void client_stop(struct client *);
 
+/* For names.c: by id or name; NULL when there is none. */
+const struct resource *client_find_resource(
+    struct client *, const char *id_or_name);
+/* True when the gateway has let us; else what can be done for it is. */
+bool client_may_send(struct client *, const char *resource);
+/* A control packet, spec/policy.md 8.1. */
+void client_send_control(
+    struct client *, uint8_t event, const void *payload, size_t);
+
 /* What the modules tell: portal.c, */
 void client_interface(
     struct client *, const struct ip_address *v4, const struct ip_address *v6);
-void client_resource(
-    struct client *, const char *id, const struct ip_prefix *network);
+void client_resource(struct client *, const struct resource *);
 void client_resource_deleted(struct client *, const char *id);
 /* After a new list: the resources that are not in it are gone. */
 void client_resources_begin(struct client *);

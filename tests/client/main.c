@@ -23,6 +23,7 @@ enum poll_index {
 	POLL_UDP6,
 	POLL_TUN,
 	POLL_PORTAL,
+	POLL_COMMANDS,
 	POLL_SIGNAL,
 	POLL_COUNT
 };
@@ -37,6 +38,10 @@ static const char usage[] =
     "  -i EXTERNAL-ID     of the device (test-client)\n"
     "  -t DEVICE          name of the TUN device (tun-client)\n"
     "  -p FILE            the portal driver\n"
+    "  -o DEVICE          reach portal and peers through that device only, "
+    "and\n"
+    "                     activate the Internet resource\n"
+    "  -c FIFO            read commands there: see commands.h\n"
     "  -v                 tell more on standard error\n"
     "The user's token is read from the environment variable FIREZONE_TOKEN.\n";
 
@@ -49,7 +54,7 @@ static const struct option long_options[] = {
 };
 
 struct options {
-	const char *url, *driver, *external_id;
+	const char *url, *driver, *external_id, *fifo;
 	struct ip_address local[2];
 	bool unwanted[2]; /* address families */
 };
@@ -76,8 +81,8 @@ parse_options(struct client *c, struct options *o, int argc, char **argv)
 {
 	int ch;
 
-	while ((ch = getopt_long(
-		    argc, argv, "46vdrl:i:t:p:", long_options, NULL)) != -1) {
+	while ((ch = getopt_long(argc, argv, "46vdrl:i:t:p:o:c:", long_options,
+		    NULL)) != -1) {
 		switch (ch) {
 		case '4':
 			o->unwanted[1] = true;
@@ -106,6 +111,12 @@ parse_options(struct client *c, struct options *o, int argc, char **argv)
 		case 'p':
 			o->driver = optarg;
 			break;
+		case 'o':
+			c->outside = optarg;
+			break;
+		case 'c':
+			o->fifo = optarg;
+			break;
 		default:
 			bad_usage();
 		}
@@ -116,7 +127,8 @@ parse_options(struct client *c, struct options *o, int argc, char **argv)
 }
 
 static int
-open_udp(const struct ip_address *ip, struct endpoint *bound)
+open_udp(
+    const char *device, const struct ip_address *ip, struct endpoint *bound)
 {
 	struct endpoint wanted = { .ip = *ip };
 	struct sockaddr_storage address;
@@ -127,7 +139,10 @@ open_udp(const struct ip_address *ip, struct endpoint *bound)
 		return -1;
 	fd = socket(
 	    address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd == -1 || bind(fd, (struct sockaddr *)&address, size) == -1 ||
+	if (fd == -1 ||
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
+		(socklen_t)strlen(device)) == -1 ||
+	    bind(fd, (struct sockaddr *)&address, size) == -1 ||
 	    getsockname(fd, (struct sockaddr *)&address, &size) == -1 ||
 	    !endpoint_from_sockaddr((struct sockaddr *)&address, bound))
 		err(1, "UDP socket");
@@ -173,6 +188,7 @@ run(struct client *c, int signals)
 		[POLL_UDP6] = { c->udp[1], POLLIN, 0 },
 		[POLL_TUN] = { c->tun, POLLIN, 0 },
 		[POLL_PORTAL] = { c->portal.fd, POLLIN, 0 },
+		[POLL_COMMANDS] = { c->commands.fd, POLLIN, 0 },
 		[POLL_SIGNAL] = { signals, POLLIN, 0 },
 	};
 
@@ -185,6 +201,10 @@ run(struct client *c, int signals)
 			return 0;
 		if (fds[POLL_PORTAL].revents != 0 && !portal_input(c)) {
 			warnx("the portal driver ended");
+			return 1;
+		}
+		if (fds[POLL_COMMANDS].revents != 0 && !commands_input(c)) {
+			warnx("a command is too long");
 			return 1;
 		}
 		for (size_t f = 0; f < 2; f++)
@@ -200,7 +220,11 @@ run(struct client *c, int signals)
 int
 main(int argc, char **argv)
 {
-	static struct client c = { .device = "tun-client" };
+	static struct client c = {
+		.device = "tun-client",
+		.outside = "",
+		.commands.fd = -1,
+	};
 	struct options o = {
 		.driver = PORTAL_DRIVER,
 		.external_id = "test-client",
@@ -216,17 +240,20 @@ main(int argc, char **argv)
 		errx(1, "key");
 	sodium_memzero(private_key, sizeof(private_key));
 	for (size_t f = 0; f < 2; f++)
-		c.udp[f] =
-		    o.unwanted[f] ? -1 : open_udp(&o.local[f], &c.local[f]);
+		c.udp[f] = o.unwanted[f]
+		    ? -1
+		    : open_udp(c.outside, &o.local[f], &c.local[f]);
 	if (c.udp[0] == -1 && c.udp[1] == -1)
 		bad_usage();
 	if ((c.tun = tun_open(c.device)) == -1)
 		err(1, "%s", c.device);
+	if (o.fifo != NULL && commands_open(&c.commands, o.fifo) == -1)
+		err(1, "%s", o.fifo);
 	io_init(&c);
 	c.now = mono_now();
 	tunnel_stop(&c);
 	if (portal_start(&c.portal, o.driver, o.url, o.external_id,
-		c.identity.public_key) == -1)
+		c.identity.public_key, c.outside) == -1)
 		err(1, "%s", o.driver);
 	/* Only now: the driver must not inherit blocked signals. */
 	signals = open_signals();

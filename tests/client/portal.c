@@ -16,24 +16,23 @@
 #include "tests/client/client.h"
 
 /* Another python3 on the PATH may lack the modules of the distribution. */
-#define PYTHON    "/usr/bin/python3"
-#define WORDS_MAX 9
-#define KEY_TEXT  sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_ORIGINAL)
+#define PYTHON   "/usr/bin/python3"
+#define KEY_TEXT sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_ORIGINAL)
 
 static void
 run_driver(int fd, const char *driver, const char *url, const char *external_id,
-    const char *key)
+    const char *key, const char *device)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (dup2(fd, STDIN_FILENO) == -1 || dup2(fd, STDOUT_FILENO) == -1)
 		_exit(1);
-	execl(PYTHON, PYTHON, driver, url, external_id, key, NULL);
+	execl(PYTHON, PYTHON, driver, url, external_id, key, device, NULL);
 	_exit(127);
 }
 
 int
 portal_start(struct portal *p, const char *driver, const char *url,
-    const char *external_id, const uint8_t public_key[32])
+    const char *external_id, const uint8_t public_key[32], const char *device)
 {
 	char key[KEY_TEXT];
 	int fds[2];
@@ -43,7 +42,7 @@ portal_start(struct portal *p, const char *driver, const char *url,
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == -1)
 		return -1;
 	if ((p->pid = fork()) == 0)
-		run_driver(fds[1], driver, url, external_id, key);
+		run_driver(fds[1], driver, url, external_id, key, device);
 	close(fds[1]);
 	if (p->pid == -1) {
 		close(fds[0]);
@@ -64,7 +63,7 @@ portal_stop(struct portal *p)
 void
 portal_send(struct client *c, const char *format, ...)
 {
-	char line[PORTAL_LINE];
+	char line[LINE_SIZE];
 	va_list ap;
 	int n;
 
@@ -116,10 +115,20 @@ on_resources(struct client *c, char **word)
 static void
 on_resource(struct client *c, char **word)
 {
-	struct ip_prefix network;
+	struct resource r = { .listed = true };
 
-	if (prefix_parse(word[2], &network))
-		client_resource(c, word[1], &network);
+	if (!copy_word(r.id, sizeof(r.id), word[1]) ||
+	    !copy_word(r.name, sizeof(r.name), word[4]))
+		return;
+	if (strcmp(word[2], "dns") == 0)
+		r.kind = RESOURCE_DNS;
+	else if (strcmp(word[2], "internet") == 0)
+		r.kind = RESOURCE_INTERNET;
+	else if (prefix_parse(word[3], &r.network))
+		r.kind = RESOURCE_CIDR;
+	else
+		return;
+	client_resource(c, &r);
 }
 
 static void
@@ -183,14 +192,10 @@ on_portal(struct client *c __attribute__((unused)), char **word)
 	event("portal %s", word[1]);
 }
 
-static const struct command {
-	const char *name;
-	int words; /* the last one takes the rest of the line */
-	void (*run)(struct client *, char **word);
-} commands[] = {
+static const struct line_command commands[] = {
 	{ "interface", 3, on_interface },
 	{ "resources", 2, on_resources },
-	{ "resource", 3, on_resource },
+	{ "resource", 5, on_resource },
 	{ "deleted", 2, on_deleted },
 	{ "relay", 5, on_relay },
 	{ "forget-relay", 2, on_forget_relay },
@@ -201,47 +206,9 @@ static const struct command {
 	{ "portal", 2, on_portal },
 };
 
-static void
-run_line(struct client *c, char *line)
-{
-	char *word[WORDS_MAX] = { strsep(&line, " ") };
-
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		const struct command *command = &commands[i];
-		int n = 1;
-
-		if (strcmp(command->name, word[0]) != 0)
-			continue;
-		while (n < command->words - 1 && line != NULL)
-			word[n++] = strsep(&line, " ");
-		if (line == NULL || n != command->words - 1)
-			return;
-		word[n] = line;
-		command->run(c, word);
-		return;
-	}
-}
-
 bool
 portal_input(struct client *c)
 {
-	struct portal *p = &c->portal;
-	char *end;
-	ssize_t n;
-
-	n = read(p->fd, p->line + p->length, sizeof(p->line) - p->length);
-	if (n == -1 && errno == EAGAIN)
-		return true;
-	if (n <= 0)
-		return false;
-	p->length += (size_t)n;
-	while ((end = memchr(p->line, '\n', p->length)) != NULL) {
-		size_t used = (size_t)(end - p->line) + 1;
-
-		*end = '\0';
-		run_line(c, p->line);
-		p->length -= used;
-		memmove(p->line, end + 1, p->length);
-	}
-	return p->length < sizeof(p->line);
+	return lines_input(c, c->portal.fd, &c->portal.lines, commands,
+	    sizeof(commands) / sizeof(commands[0]));
 }

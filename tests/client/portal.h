@@ -4,7 +4,7 @@
  *
  *	from it	interface V4 V6
  *		resources begin | resources end
- *		resource ID NETWORK
+ *		resource ID cidr|dns|internet ADDRESS NAME
  *		deleted ID
  *		relay ID ADDRESS USERNAME PASSWORD
  *		forget-relay ID
@@ -26,9 +26,9 @@
 #include <sys/types.h>
 
 #include "tests/client/ice.h"
+#include "tests/client/lines.h"
 
-#define ID_SIZE     64
-#define PORTAL_LINE 4096
+#define ID_SIZE 64
 
 struct client;
 
@@ -43,13 +43,15 @@ struct authorization {
 struct portal {
 	int fd; /* a stream socket to the driver */
 	pid_t pid;
-	char line[PORTAL_LINE];
-	size_t length; /* of what is there of the next line */
+	struct lines lines;
 };
 
-/* Starts the driver with the options that are its own; -1 and errno. */
+/*
+ * Starts the driver with the options that are its own; it speaks through the
+ * device only, unless that is "". -1 and errno.
+ */
 int portal_start(struct portal *, const char *driver, const char *url,
-    const char *external_id, const uint8_t public_key[32]);
+    const char *external_id, const uint8_t public_key[32], const char *device);
 /* Reads what there is; false when the driver is gone. */
 bool portal_input(struct client *);
 void portal_send(struct client *, const char *format, ...)

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import json
 import os
+import socket
 import sys
 import urllib.parse
 
@@ -31,13 +32,13 @@ def log(text):
 class Session:
     """One websocket."""
 
-    def __init__(self, socket):
-        self.socket = socket
+    def __init__(self, websocket):
+        self.websocket = websocket
         self.refs = itertools.count()
 
     async def send(self, event, payload, topic="client"):
         frame = {"topic": topic, "event": event, "payload": payload, "ref": next(self.refs)}
-        await self.socket.send(json.dumps(frame))
+        await self.websocket.send(json.dumps(frame))
 
     async def heartbeat(self):
         while True:
@@ -45,7 +46,7 @@ class Session:
             await self.send("heartbeat", {}, topic="phoenix")
 
     async def read(self):
-        async for text in self.socket:
+        async for text in self.websocket:
             frame = json.loads(text)
             handler = HANDLERS.get(frame["event"])
             if handler:
@@ -70,8 +71,10 @@ def on_init(payload):
 
 
 def on_resource(resource):
-    if resource["type"] == "cidr":
-        say("resource", resource["id"], resource["address"])
+    kind = resource["type"]
+    if kind in ("cidr", "dns", "internet"):
+        say("resource", resource["id"], kind, resource.get("address", "-"),
+            resource.get("name") or "-")
 
 
 def on_relay(relay):
@@ -141,12 +144,29 @@ async def forward(session, lines):
         await session.send(event, payload)
 
 
-async def converse(url, headers, lines):
+async def connected_through(device, url):
+    """A socket that no route leads away from the device."""
+    parts = urllib.parse.urlsplit(url)
+    loop = asyncio.get_running_loop()
+    info, *_ = await loop.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
+    sock = socket.socket(info[0], socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+    sock.setblocking(False)
+    try:
+        await loop.sock_connect(sock, info[4])
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+async def converse(url, headers, lines, device):
+    where = {"sock": await connected_through(device, url)} if device else {}
     async with websockets.connect(
         url, extra_headers=headers, compression=None, ping_interval=None,
-        user_agent_header=None, max_size=None,
-    ) as socket:
-        session = Session(socket)
+        user_agent_header=None, max_size=None, **where,
+    ) as websocket:
+        session = Session(websocket)
         await session.send("phx_join", None)
         say("portal", "up")
         await session.send("set_snownet_capabilities", {"iceless": False})
@@ -160,10 +180,10 @@ async def converse(url, headers, lines):
             task.result()
 
 
-async def stay_connected(url, headers, lines):
+async def stay_connected(url, headers, lines, device):
     while True:
         try:
-            await converse(url, headers, lines)
+            await converse(url, headers, lines, device)
         except websockets.InvalidStatusCode as refusal:
             log(refusal)
             if refusal.status_code == 401:
@@ -184,7 +204,8 @@ async def read_lines(lines):
 
 
 async def main():
-    url, external_id, public_key = sys.argv[1:]
+    url, external_id, public_key, *rest = sys.argv[1:]
+    device = rest[0] if rest else ""
     query = urllib.parse.urlencode(
         {"external_id": external_id, "name": external_id, "public_key": public_key})
     headers = {
@@ -195,7 +216,8 @@ async def main():
     tasks = [
         asyncio.create_task(read_lines(lines)),
         asyncio.create_task(
-            stay_connected(f"{url}/client/v2/websocket?{query}", headers, lines)),
+            stay_connected(
+                f"{url}/client/v2/websocket?{query}", headers, lines, device)),
     ]
     done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in others:

@@ -96,8 +96,9 @@ class Client:
     async def on_interface(self, *addresses):
         self.addresses = addresses
 
-    async def on_resource(self, resource, network):
-        self.networks[resource] = network
+    async def on_resource(self, resource, kind, address, *_):
+        if kind == "cidr":
+            self.networks[resource] = address
 
     async def on_relay(self, _, address, username, password):
         relay = Relay(address, username, password)
