@@ -34,15 +34,21 @@ find(struct model *m, const struct uuid *id)
 	return (struct model_grant *)model_find(m, id);
 }
 
+/* A network is one only when no bit behind its length is set. */
 static bool
 valid(const struct model_grant *g)
 {
 	const struct ip_address *ip = &g->network.ip;
+	unsigned bits = ip->family == IP_V4 ? 32 : 128;
 
-	if (g->type == RESOURCE_CIDR)
-		return (ip->family == IP_V4 && g->network.length <= 32) ||
-		    (ip->family == IP_V6 && g->network.length <= 128);
-	return g->type == RESOURCE_DNS || g->type == RESOURCE_INTERNET;
+	if (g->type != RESOURCE_CIDR)
+		return g->type == RESOURCE_DNS || g->type == RESOURCE_INTERNET;
+	if (ip->family == IP_NONE || g->network.length > bits)
+		return false;
+	for (unsigned bit = g->network.length; bit < bits; bit++)
+		if (ip->bytes[bit / 8] & 0x80u >> bit % 8)
+			return false;
+	return true;
 }
 
 /*

@@ -267,15 +267,16 @@ overflow(struct world *w)
 static void
 play(uint64_t number, struct model *m, bool trace)
 {
+	bool crowded = number % 32 == 1, full = number % 256 == 5;
 	struct world w;
 
 	run.world = number;
 	run.step = 0;
-	world_begin(&w, m, dice_new(run.seed, number));
+	world_begin(&w, m, dice_new(run.seed, number), crowded || full);
 	w.trace = trace;
-	if (number % 32 == 1)
+	if (crowded)
 		crowd(&w);
-	if (number % 256 == 5)
+	if (full)
 		overflow(&w);
 	world_patterns(&w);
 	for (; run.step < PACKETS_IN_WORLD; run.step++) {

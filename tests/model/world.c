@@ -73,11 +73,11 @@ static const char *const publics_v4[] = { "1.1.1.1", "9.255.255.255",
 	"11.0.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255",
 	"192.169.0.0", "126.255.255.255", "128.0.0.0", "169.253.255.255",
 	"169.255.0.0", "100.63.255.255", "100.128.0.0", "223.255.255.255",
-	"0.0.0.1", "100.95.255.255", "100.96.0.0", "100.127.255.255",
-	"10.0.0.0", "10.255.255.255", "172.16.0.0", "172.31.255.255",
-	"192.168.0.0", "192.168.255.255", "127.0.0.0", "127.255.255.255",
-	"169.254.0.0", "169.254.255.255", "224.0.0.0", "239.255.255.255",
-	"240.0.0.0", "255.255.255.255" };
+	"0.0.0.1", "100.64.0.0", "100.95.255.255", "100.96.0.0",
+	"100.127.255.255", "10.0.0.0", "10.255.255.255", "172.16.0.0",
+	"172.31.255.255", "192.168.0.0", "192.168.255.255", "127.0.0.0",
+	"127.255.255.255", "169.254.0.0", "169.254.255.255", "224.0.0.0",
+	"239.255.255.255", "240.0.0.0", "255.255.255.255" };
 static const char *const publics_v6[] = { "2606:4700::1111", "::", "::2",
 	"::fffe:ffff:ffff", "::1:0:0:0", "64:ff9b::1", "fbff::1", "fe00::1",
 	"fe7f::1", "fec0::1", "fefe::1", "fd00:2021:1111::1f:ffff",
@@ -103,8 +103,16 @@ static const char *const patterns[] = { "example.com", "*.example.com",
 struct ip_address
 world_public_address(struct world *w, bool v6)
 {
-	return address(
-	    v6 ? PICK(&w->dice, publics_v6) : PICK(&w->dice, publics_v4));
+	struct dice *d = &w->dice;
+	struct ip_address a =
+	    address(v6 ? PICK(d, publics_v6) : PICK(d, publics_v4));
+	uint8_t *byte = &a.bytes[roll(d, v6 ? 16 : 4)];
+
+	/* On the wrong side of it. */
+	if (percent(d, 30))
+		*byte =
+		    (uint8_t)(percent(d, 30) ? 0 : *byte + 1 - 2 * roll(d, 2));
+	return a;
 }
 
 static struct ip_address
@@ -141,6 +149,33 @@ flip(struct ip_address *a, uint32_t bit)
 	a->bytes[bit / 8] ^= (uint8_t)(0x80u >> bit % 8);
 }
 
+/* At an edge of a network that is granted, on either side of it. */
+static bool
+edge(struct world *w, bool v6, struct ip_address *a)
+{
+	struct dice *d = &w->dice;
+	const struct model *m = w->model;
+	const struct model_grant *g;
+	const struct ip_prefix *p;
+	uint32_t host;
+
+	if (m->grant_count == 0)
+		return false;
+	g = &m->grants[roll(d, (uint32_t)m->grant_count)];
+	p = &g->network;
+	if (g->type != RESOURCE_CIDR || p->ip.family != (v6 ? IP_V6 : IP_V4))
+		return false;
+	*a = p->ip;
+	host = roll(d, 4); /* bits: none, all, any, or the first one */
+	for (uint32_t bit = p->length; bit < (v6 ? 128 : 32); bit++)
+		if (host == 1 || (host == 2 && percent(d, 50)) ||
+		    (host == 3 && bit == p->length))
+			flip(a, bit);
+	if (p->length > 0 && percent(d, 15))
+		flip(a, p->length - 1u);
+	return true;
+}
+
 struct ip_address
 world_resource_address(struct world *w, bool v6)
 {
@@ -148,6 +183,8 @@ world_resource_address(struct world *w, bool v6)
 	uint32_t bits = v6 ? 128 : 32;
 	struct ip_address a;
 
+	if (percent(d, 30) && edge(w, v6, &a))
+		return a;
 	if (percent(d, 40))
 		return address(v6 ? PICK(d, servers_v6) : PICK(d, servers_v4));
 	a = address(v6 ? PICK(d, networks_v6) : PICK(d, networks_v4));
@@ -177,6 +214,9 @@ network(struct world *w)
 	case 2:
 		p.length = (uint8_t)bits;
 		p.ip = world_resource_address(w, v6);
+		break;
+	case 3:
+		p.length = (uint8_t)(bits / 2 + 2 - roll(d, 5));
 		break;
 	default:
 		p.length = (uint8_t)(bits - roll(d, 10));
@@ -303,6 +343,9 @@ any_grant(struct world *w)
 		g.network.length = g.network.ip.family == IP_V4 ? 33 : 129;
 	if (percent(d, 1))
 		g.network.ip.family = IP_NONE;
+	if (percent(d, 3))
+		flip(&g.network.ip,
+		    roll(d, g.network.ip.family == IP_V4 ? 32 : 128));
 	snprintf(g.pattern, sizeof(g.pattern), "%s", PICK(d, patterns));
 	g.filter_count = some_filters(w, g.filters);
 	if (percent(d, 60))
@@ -696,7 +739,7 @@ world_event(struct world *w)
 }
 
 void
-world_begin(struct world *w, struct model *m, struct dice dice)
+world_begin(struct world *w, struct model *m, struct dice dice, bool usual)
 {
 	struct uuid id = { { 1 } };
 	struct dice *d = &w->dice;
@@ -709,9 +752,9 @@ world_begin(struct world *w, struct model *m, struct dice dice)
 	w->model = m;
 	w->me[0] = address("100.64.0.1");
 	w->me[1] = address("fd00:2021:1111::1");
-	if (percent(d, 5))
+	if (percent(d, 5) && !usual)
 		w->me[roll(d, 2)] = (struct ip_address){ IP_NONE, { 0 } };
-	if (percent(d, 2))
+	if (percent(d, 2) && !usual)
 		w->me[0] = address("10.0.0.77"); /* outside the range */
 	w->gateway[0] = address("100.64.0.2");
 	w->gateway[1] = address("fd00:2021:1111::2");

@@ -44,8 +44,11 @@ _Noreturn void world_differs(const struct world *, const char *format, ...)
 __attribute__((format(printf, 2, 3))) void world_trace(
     const struct world *, const char *format, ...);
 
-/* The model comes with the world, for its size; its counts go on. */
-void world_begin(struct world *, struct model *, struct dice);
+/*
+ * The model comes with the world, for its size; its counts go on. usual: the
+ * client has the addresses that clients have.
+ */
+void world_begin(struct world *, struct model *, struct dice, bool usual);
 void world_end(struct world *);
 /* Something other than a packet. */
 void world_event(struct world *);

@@ -302,7 +302,6 @@ policy_compile(const struct policy_source *from)
 		p->internet.resource = from->internet->id;
 		p->internet.flow_authorization =
 		    from->internet->flow_authorization;
-		p->internet.everything = true;
 	}
 	return p;
 }

@@ -78,7 +78,7 @@ struct policy {
 	struct routes routes;
 	struct translations translations;
 	bool has_internet;
-	struct rules internet; /* everything */
+	struct rules internet; /* its ids; it permits everything */
 };
 
 static inline struct number
