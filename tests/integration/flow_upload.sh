@@ -48,6 +48,50 @@ none_waits() {
 	! ls "$work"/state/flow_logs/responder/*/*.json > /dev/null 2>&1
 }
 
+# count_echoes: what the resource's interface sees of UDP port 7 from now on.
+count_echoes() {
+	at lan nft -f - <<-RULES
+	table inet count {
+		counter in { }
+		counter out { }
+		chain input {
+			type filter hook input priority filter;
+			udp dport 7 counter name in
+		}
+		chain output {
+			type filter hook output priority filter;
+			udp sport 7 counter name out
+		}
+	}
+	RULES
+}
+
+# counted in|out: packets and bytes of payload, IPv4 and UDP headers taken off.
+counted() {
+	at lan nft list counter inet count "$1" |
+	    awk '/packets/ { print $2, $4 - $2 * 28 }'
+}
+
+# send_echoes: 300 datagrams of every length, and their echoes, from one port.
+send_echoes() {
+	at client "$PYTHON" -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+s.connect((sys.argv[1], 7))
+for n in range(300):
+    s.send(bytes(n * 4))
+    assert len(s.recv(2000)) == n * 4
+' $LAN4
+}
+
+# said FIELD: of the report about the flow to port 7.
+said() {
+	cat "$work/stored" "$work/ingest.log" | grep '"flow_end"' |
+	    grep '"inner_dst_port": 7,' |
+	    sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p"
+}
+
 gateway() {
 	start_gateway --ca-file "$work/ca.pem" --flow-logs
 }
@@ -105,8 +149,10 @@ check "the next daemon uploads it" wait_until 20 ended 2
 check "nothing is left" wait_until 10 none_waits
 is "nothing was stored twice" "$(twice)" ""
 
-# What is still open when the daemon ends is told at its end.
+# What is still open when the daemon ends is told at its end, to the byte.
 start_client
+count_echoes
+check "echoes" send_echoes
 mark=$(lines_of "$work/gateway.log")
 spawn slow client curl -s --limit-rate 100k -o /dev/null "$(url $LAN4)"
 check "a long download has begun" \
@@ -114,6 +160,11 @@ check "a long download has begun" \
 stop gateway
 is "exit status with an open flow" "$exit_status" 0
 check "the end of the flow is at the server" ended 3
+is "as many packets and bytes as the interface saw, from the client" \
+    "$(said tx_packets) $(said tx_bytes)" "$(counted in)"
+is "as many packets and bytes as the interface saw, to the client" \
+    "$(said rx_packets) $(said rx_bytes)" "$(counted out)"
+is "none is missing" "$(counted in)" "300 $((4 * 299 * 300 / 2))"
 check "nothing is left at the end" none_waits
 
 stop slow
