@@ -141,6 +141,9 @@ engine_flow_settings(struct engine *e, const struct ipc_flow_settings *m)
 		.flows_wanted = m->enabled,
 	};
 
-	log_info("flows are %s", m->enabled ? "logged" : "not logged");
+	if (m->enabled == e->flows_wanted)
+		return;
+	e->flows_wanted = m->enabled;
+	log_info("flows are %s", m->enabled ? "logged" : "not logged any more");
 	e->host.command(e->host.ctx, &command);
 }

@@ -137,6 +137,7 @@ struct engine {
 
 	struct log_limit names_log, portal_log;
 
+	bool flows_wanted;
 	STAILQ_HEAD(, flow_entry) flows; /* oldest first */
 	struct flow_entry *next_flow;    /* first one that was not told yet */
 	size_t flow_count;
