@@ -96,20 +96,23 @@ kill_all(struct supervisor *s)
 	worker_kill(p->worker);
 }
 
-/* The rest follows from its death. */
-static void
-punish(struct supervisor *s, struct worker *w, const char *what)
-{
-	log_error("%s breaks the rules and is ended: %s", worker_name(w), what);
-	worker_kill(w);
-	s->status = 1;
-}
-
 static void
 close_channel(struct worker *w)
 {
 	ipc_close(w->channel);
 	w->channel = NULL;
+}
+
+/* It is not listened to any more; the rest follows from its death. */
+static void
+punish(struct supervisor *s, struct worker *w, const char *what)
+{
+	if (w->killed)
+		return;
+	log_error("%s breaks the rules and is ended: %s", worker_name(w), what);
+	worker_kill(w);
+	close_channel(w);
+	s->status = 1;
 }
 
 static void
@@ -131,7 +134,6 @@ receive(struct supervisor *s, struct post *p, unsigned max)
 		case IPC_EARLY:
 		case IPC_VIOLATION:
 			punish(s, w, ipc_violation(w->channel));
-			close_channel(w);
 			return;
 		}
 	}

@@ -77,7 +77,7 @@ start_relay
 start_portal
 start_lan $MEGABYTES
 start_gateway
-downloads "direct IPv6" direct 6
+downloads "direct IPv6" direct 6 -6
 downloads "direct IPv4" direct 4 -4
 test_direct_path_breaks
 downloads "relayed" relayed any

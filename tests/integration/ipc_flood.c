@@ -83,11 +83,12 @@ borrow(pid_t pid, bool to_parent)
 	errx(1, "process %d has no such channel", pid);
 }
 
-/* What ends the other worker, as it should, cannot be said very often. */
+/* What ends either worker, as it should, cannot be said very often. */
 static bool
-is_accusation(unsigned type)
+ends_somebody(unsigned type)
 {
-	return type == IPC_TYPE_NET_ACCUSES || type == IPC_TYPE_CONTROL_ACCUSES;
+	return type == IPC_TYPE_NET_ACCUSES ||
+	    type == IPC_TYPE_CONTROL_ACCUSES || type == IPC_TYPE_RESOLVERS;
 }
 
 static void
@@ -98,7 +99,7 @@ list_types(struct flood *f)
 
 		if (row->sender == f->voice && row->receiver == f->victim &&
 		    (row->rules & IPC_RUNNING) && !(row->rules & IPC_ONCE) &&
-		    row->fds == 0 && !is_accusation(type))
+		    row->fds == 0 && !ends_somebody(type))
 			f->types[f->type_count++] = type;
 	}
 	if (f->type_count == 0)

@@ -100,7 +100,7 @@ test_hostile_workers() {
 	bounded "a hostile control-worker, to the parent" parent to_parent \
 	    $FEW_MESSAGES $MANY_MESSAGES
 	check "a hostile control-worker was heard" grep -q \
-	    "net-worker: the portal .* outside the tunnel range" \
+	    "net-worker: an authorization of the portal is refused" \
 	    "$work/gateway.log"
 	check "a hostile net-worker was heard" \
 	    line_after "$work/portal.log" 'has no relays' "$mark"

@@ -65,7 +65,6 @@ worker_locked() {
 	locked "$name" "$p"
 	is "$name: no core" "$(limit "$p" 'Max core file size')" 0
 	is "$name: no processes" "$(limit "$p" 'Max processes')" 0
-	is "$name: no files" "$(limit "$p" 'Max file size')" 0
 	is "$name: root directory is empty" "$(ls -A "/proc/$p/root/")" ""
 	check "$name: root is another mount" mount_differs "$p"
 	check "$name: own mount namespace" separate "$p" mnt
@@ -97,6 +96,7 @@ test_parent() {
 
 test_net_worker() {
 	worker_locked net-worker "$net" _posternnet
+	is "net-worker: no files" "$(limit "$net" 'Max file size')" 0
 	is "net-worker: opens nothing" "$(limit "$net" 'Max open files')" 0
 	check "net-worker: own network namespace" separate "$net" net
 	is "net-worker: descriptors" "$(descriptors "$net")" \
@@ -108,7 +108,7 @@ test_control_worker() {
 	refuse "control-worker: the parent's network" \
 	    separate "$control" net
 	is "control-worker: descriptors" "$(descriptors "$control")" \
-	    "/dev/null anon_inode:[eventfd] anon_inode:[eventpoll] pipe socket "
+	    "/ /dev/null anon_inode:[eventfd] anon_inode:[eventpoll] pipe socket "
 	refuse "control-worker: no TUN" \
 	    grep -q tun <(descriptors "$control")
 }
