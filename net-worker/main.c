@@ -131,6 +131,7 @@ static void
 settle(struct worker *w)
 {
 	listen_to_shard(w);
+	engine_tell_flows(w->engine);
 	udp_io_flush(w->udp);
 	if (w->ending && has_ended(w))
 		finish(w);

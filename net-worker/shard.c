@@ -366,11 +366,10 @@ policy_command(struct shard *s, struct mono now, struct shard_command *command)
 
 	if (p == NULL)
 		return;
-	retire_policy(s, p->gate.policy);
-	p->gate.policy = command->policy.policy;
-	command->policy.policy = NULL;
 	if (command->policy.forget_sessions && p->gate.nat != NULL)
 		nat_forget(p->gate.nat);
+	retire_policy(s, gate_enforce(&p->gate, now, command->policy.policy));
+	command->policy.policy = NULL;
 	if (command->policy.nat == NULL || p->gate.nat != NULL)
 		return;
 	p->gate.nat = command->policy.nat;
@@ -392,10 +391,11 @@ static void
 flows_command(
     struct shard *s, struct mono now, const struct shard_command *command)
 {
-	if (command->type == SHARD_FLOWS_CLOSE)
+	if (command->type == SHARD_FLOWS_CLOSE) {
 		flow_close_all(s->flows, now);
-	else
-		s->flows_wanted = command->flows_wanted;
+		s->flows_over = true;
+	}
+	s->flows_wanted = command->flows_wanted && !s->flows_over;
 }
 
 /* As many reports as the engine has taken the last ones. */

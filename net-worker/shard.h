@@ -42,7 +42,7 @@ enum shard_command_type {
 	SHARD_PEER_REMOVE,       /* peer; its policy comes back */
 	SHARD_POLICY,            /* peer, policy; the old one comes back */
 	SHARD_FLOWS,             /* flows_wanted */
-	SHARD_FLOWS_CLOSE,       /* every flow is over */
+	SHARD_FLOWS_CLOSE,       /* every flow is over, and there is no other */
 	SHARD_CONNECTION_ADD,    /* connection, peer */
 	SHARD_CONNECTION_REMOVE, /* connection */
 	SHARD_SESSION,           /* connection, keys */

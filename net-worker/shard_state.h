@@ -61,6 +61,7 @@ struct shard {
 	TAILQ_HEAD(, peer) translators;
 	struct flow_table *flows;
 	bool flows_wanted;
+	bool flows_over; /* none is opened any more */
 	bool refusals_wanted;
 	struct bucket refusal_bucket;
 	struct mono deadline; /* no later than the earliest timer */

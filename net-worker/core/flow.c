@@ -87,6 +87,11 @@ struct list {
 	number first, last;
 };
 
+/* What the clients of one share have taken. */
+struct share {
+	uint32_t flows, steps;
+};
+
 struct flow_table {
 	uint8_t hash_key[crypto_shorthash_KEYBYTES];
 	struct list idle, finished;
@@ -94,6 +99,7 @@ struct flow_table {
 	number recent; /* the flow that was found last */
 	uint64_t untracked;
 	struct pool free_flows, free_steps;
+	struct share shares[FLOW_SHARES];
 	uint32_t report_first, report_count;
 	number buckets[BUCKETS];
 	uint16_t reports[REPORTS_MAX]; /* twice the flow, and 1: closed */
@@ -201,27 +207,39 @@ unchain(struct flow_table *t, number n)
 	t->recent = 0;
 }
 
+static struct share *
+share_of(struct flow_table *t, const struct key *key)
+{
+	return &t->shares[key->peer % FLOW_SHARES];
+}
+
 static number
-take_flow(struct flow_table *t)
+take_flow(struct flow_table *t, struct share *share)
 {
 	number n = t->free_flows.free;
 
+	if (share->flows == FLOWS_SHARE)
+		return 0;
 	if (n != 0)
 		t->free_flows.free = t->flows[n].chained;
 	else if (t->free_flows.used < FLOWS_MAX)
 		n = ++t->free_flows.used;
+	share->flows += n != 0;
 	return n;
 }
 
 static number
-take_step(struct flow_table *t)
+take_step(struct flow_table *t, struct share *share)
 {
 	number n = t->free_steps.free;
 
+	if (share->steps == FLOW_STEPS_SHARE)
+		return 0;
 	if (n != 0)
 		t->free_steps.free = t->steps[n].next;
 	else if (t->free_steps.used < FLOW_STEPS_MAX)
 		n = ++t->free_steps.used;
+	share->steps += n != 0;
 	return n;
 }
 
@@ -229,7 +247,10 @@ static void
 give_back(struct flow_table *t, number n)
 {
 	struct flow *f = &t->flows[n];
+	struct share *share = share_of(t, &f->key);
 
+	share->flows--;
+	share->steps -= f->path_count - 1u;
 	if (f->step != 0) {
 		t->steps[f->last_step].next = t->free_steps.free;
 		t->free_steps.free = f->step;
@@ -253,7 +274,8 @@ add_path(struct flow_table *t, struct flow *f, const struct flow_outer *path)
 {
 	number n;
 
-	if (f->path_count == FLOW_PATHS_MAX || (n = take_step(t)) == 0)
+	if (f->path_count == FLOW_PATHS_MAX ||
+	    (n = take_step(t, share_of(t, &f->key))) == 0)
 		return false;
 	t->steps[n] = (struct step){ .path = *path };
 	if (f->step == 0)
@@ -351,7 +373,8 @@ open_flow(struct flow_table *t, const struct key *key,
     const struct flow_context *context, const struct flow_outer *path,
     const struct segment *s)
 {
-	number *bucket = bucket_of(t, key), n = take_flow(t);
+	number *bucket = bucket_of(t, key);
+	number n = take_flow(t, share_of(t, key));
 
 	if (n == 0) {
 		t->untracked++;

@@ -5,7 +5,8 @@
  * A flow is live from the packet that opens it until it closes. Its opening
  * and its closing are reports that wait in the table, the closing together
  * with the flow's place, until they are taken: nothing that was counted is
- * lost while nobody takes them, but there may be no place for new flows.
+ * lost while nobody takes them, but there may be no place for new flows. One
+ * client can take a quarter of the places at most.
  *
  * One allocation without pointers; nothing is allocated per packet or flow.
  * The points in time handed in must not go backwards.
@@ -25,6 +26,13 @@
  * one more is split.
  */
 #define FLOW_STEPS_MAX 16384
+/*
+ * Of both, what those clients may take together whose numbers are the same
+ * modulo FLOW_SHARES.
+ */
+#define FLOW_SHARES      1024
+#define FLOWS_SHARE      (FLOWS_MAX / 4)
+#define FLOW_STEPS_SHARE (FLOW_STEPS_MAX / 4)
 
 /* What policy said of a packet from a client. */
 struct flow_context {
@@ -97,7 +105,7 @@ void flow_close_all(struct flow_table *, struct mono now);
 /* The next report, oldest first; false: there is none. */
 bool flow_report(struct flow_table *, struct flow_report *);
 
-/* Packets that should have opened a flow, but the table was full. */
+/* Packets that should have opened a flow, but there was no room for it. */
 uint64_t flow_untracked(const struct flow_table *);
 
 #endif /* NET_WORKER_CORE_FLOW_H */

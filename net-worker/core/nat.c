@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bucket.h"
 #include "common/buffer.h"
 #include "net-worker/core/policy/icmp.h"
 #include "net-worker/core/rewrite.h"
@@ -85,9 +86,10 @@ struct list {
 struct nat {
 	uint8_t key[crypto_shorthash_KEYBYTES];
 	struct mono due; /* nothing ends sooner */
-	uint16_t used;   /* slots that were ever handed out */
-	uint16_t free;   /* of these, the ones given back, by their chain */
-	uint16_t live;   /* sessions that have not expired */
+	struct bucket searches;
+	uint16_t used; /* slots that were ever handed out */
+	uint16_t free; /* of these, the ones given back, by their chain */
+	uint16_t live; /* sessions that have not expired */
 	uint16_t expired;
 	struct list lists[PHASE_COUNT];
 	uint16_t buckets[2][BUCKETS];
@@ -324,16 +326,37 @@ nat_deadline(const struct nat *n)
 	return mono_add_ns(n->due, second - past);
 }
 
+void
+nat_retain(struct nat *n, struct mono now,
+    bool (*wanted)(const void *ctx, const struct ip_address *proxy),
+    const void *ctx)
+{
+	nat_timeout(n, now);
+	for (enum phase phase = 0; phase < PHASE_EXPIRED; phase++) {
+		uint16_t i = n->lists[phase].head, next;
+
+		for (; i != NONE; i = next) {
+			next = n->sessions[i].after;
+			if (!wanted(ctx, &n->sessions[i].tuple[INSIDE].ip))
+				expire(n, i, now);
+		}
+	}
+}
+
 /* A value for the outside that no live session has; 6.6. */
 static bool
-choose_value(struct nat *n, struct tuple *t)
+choose_value(struct nat *n, struct mono now, struct tuple *t)
 {
 	uint32_t h = hash(n, t);
 
 	for (unsigned probes = 0; probes < NAT_PROBES_MAX; probes++) {
-		uint16_t i = find_hashed(n, OUTSIDE, t, h);
+		uint16_t i;
 
-		if (i == NONE)
+		if (probes == NAT_PROBES_AT_ONCE &&
+		    !bucket_take(&n->searches, now, NAT_SEARCH_BURST,
+			NAT_SEARCH_INTERVAL_MS))
+			return false;
+		if ((i = find_hashed(n, OUTSIDE, t, h)) == NONE)
 			return true;
 		if (n->sessions[i].phase == PHASE_EXPIRED) {
 			drop_expired(n, i);
@@ -352,7 +375,7 @@ session_new(struct nat *n, struct mono now, const struct tuple *inside,
 	struct tuple outside = { *real, inside->protocol, inside->value };
 	uint16_t i;
 
-	if (n->live == NAT_SESSIONS_MAX || !choose_value(n, &outside))
+	if (n->live == NAT_SESSIONS_MAX || !choose_value(n, now, &outside))
 		return NONE;
 	i = take_slot(n);
 	n->live++;

@@ -43,6 +43,13 @@
  * upwards to 65535, then from 1 on. 0 is used only where it is the original.
  */
 #define NAT_PROBES_MAX 1024
+/*
+ * Long searches cost as much as many packets. Of those beyond so many values
+ * there is a bucket, of which one comes back in each interval.
+ */
+#define NAT_PROBES_AT_ONCE     32
+#define NAT_SEARCH_BURST       1024
+#define NAT_SEARCH_INTERVAL_MS 1
 
 struct nat;
 
@@ -50,13 +57,19 @@ struct nat *nat_new(void);   /* NULL without memory */
 void nat_free(struct nat *); /* NULL is fine */
 /* The client has renumbered its proxies: no session, no expired one is left. */
 void nat_forget(struct nat *);
+/*
+ * Ends the sessions through proxy addresses that are not wanted, as if by RST.
+ */
+void nat_retain(struct nat *, struct mono now,
+    bool (*wanted)(const void *ctx, const struct ip_address *proxy),
+    const void *ctx);
 
 enum nat_result {
 	NAT_NONE,       /* no session: the packet is as it was */
 	NAT_TRANSLATED, /* rewritten, its checksums updated */
 	NAT_EXPIRED,    /* it belongs to a session that has ended */
 	NAT_UNUSABLE,   /* a kind of packet that NAT cannot evaluate */
-	NAT_EXHAUSTED,  /* no free port, or too many sessions */
+	NAT_EXHAUSTED,  /* no port found, or too many sessions */
 };
 
 /*

@@ -33,7 +33,7 @@ engine_new(const struct engine_host *host, const struct packet_sink *sink,
 	e->expose_host = expose_host;
 	e->started = now;
 	e->started_unix = unix_now;
-	e->deadline = MONO_NEVER;
+	e->deadline = e->grants_due = MONO_NEVER;
 	e->counters = &e->own;
 	cookie_guard_init(&e->guard, now);
 	e->checks = calloc(CHECKS_MAX, sizeof(*e->checks));
@@ -131,7 +131,7 @@ engine_settle(struct engine *e, struct mono now)
 		}
 	}
 	e->deadline = mono_min(e->deadline, relays_deadline(e->relays));
-	e->deadline = mono_min(e->deadline, members_deadline(e));
+	e->deadline = mono_min(e->deadline, e->grants_due);
 }
 
 struct mono

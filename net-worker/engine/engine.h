@@ -93,6 +93,8 @@ void engine_shard_control(struct engine *, const struct shard_control *);
 void engine_shard_refusal(const struct shard_refusal *);
 /* Whether control-worker has reports to store still. */
 bool engine_has_flows(const struct engine *);
+/* Offers what control-worker would not take before. */
+void engine_tell_flows(struct engine *);
 /* Whether there is room for another report. */
 bool engine_takes_flows(const struct engine *);
 void engine_shard_flow(struct engine *, const struct flow_report *);

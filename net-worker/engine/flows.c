@@ -87,11 +87,11 @@ engine_shard_flow(struct engine *e, const struct flow_report *report)
 	e->flow_count++;
 	if (e->next_flow == NULL)
 		e->next_flow = f;
-	flows_tell(e);
+	engine_tell_flows(e);
 }
 
 void
-flows_tell(struct engine *e)
+engine_tell_flows(struct engine *e)
 {
 	while (e->next_flow != NULL &&
 	    e->host.flow(e->host.ctx, &e->next_flow->report))
@@ -102,7 +102,7 @@ void
 flows_tell_again(struct engine *e)
 {
 	e->next_flow = STAILQ_FIRST(&e->flows);
-	flows_tell(e);
+	engine_tell_flows(e);
 }
 
 static void
@@ -130,7 +130,7 @@ engine_flow_stored(struct engine *e, const struct ipc_flow_stored *m)
 	while (!STAILQ_EMPTY(&e->flows) &&
 	    STAILQ_FIRST(&e->flows)->report.serial <= m->serial)
 		forget_first(e);
-	flows_tell(e);
+	engine_tell_flows(e);
 }
 
 void

@@ -10,6 +10,9 @@
 #include "common/sort.h"
 #include "net-worker/engine/state.h"
 
+/* Entries of the portal's list: more than a message of the portal can hold. */
+#define SNAPSHOT_MAX 131072
+
 struct member *
 member_find(struct engine *e, const struct uuid *client)
 {
@@ -145,6 +148,13 @@ expiry(const struct engine *e, struct mono now, uint64_t expires_at)
 	    expires_at, now, e->started_unix + (uint64_t)elapsed);
 }
 
+/* Grants are many, so that they are not asked before one may be over. */
+static void
+watch_expiry(struct engine *e, struct mono expires)
+{
+	e->grants_due = mono_min(e->grants_due, expires);
+}
+
 static enum grant_result
 grant(struct engine *e, struct mono now, struct member *m,
     const struct ipc_authorization *a)
@@ -160,6 +170,7 @@ grant(struct engine *e, struct mono now, struct member *m,
 	};
 
 	strlcpy(g.pattern, a->pattern, sizeof(g.pattern));
+	watch_expiry(e, g.expires);
 	return client_grant(m->client, &g);
 }
 
@@ -213,17 +224,15 @@ authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
 {
 	const char *why = why_not(e, a);
 	struct member *m;
-	bool fresh;
 
 	if (why != NULL) {
 		log_refused(e, now, why);
 		return false;
 	}
-	fresh = member_find(e, &a->client) == NULL;
 	if ((m = member_for(e, now, a)) == NULL)
 		return false;
 	if (connection_upsert(e, now, a, m->peer) == NULL) {
-		if (fresh)
+		if (client_grant_count(m->client) == 0)
 			member_remove(e, now, m, false);
 		return false;
 	}
@@ -282,7 +291,7 @@ engine_resource_update(
 		if (client_update_filters(m->client, &u->resource,
 			(enum resource_type)u->type, u->filters,
 			u->filters_count))
-			enforce(e, now, m);
+			changed(e, now, m);
 	engine_settle(e, now);
 }
 
@@ -317,25 +326,36 @@ engine_grants_begin(struct engine *e)
 {
 	e->snapshot_count = 0;
 	e->snapshot_open = true;
+	e->snapshot_short = false;
 }
 
+static bool
+make_room(struct engine *e)
+{
+	size_t size = e->snapshot_size == 0 ? 64 : e->snapshot_size * 2;
+	struct snapshot_entry *more;
+
+	if (e->snapshot_count < e->snapshot_size)
+		return true;
+	if (size > SNAPSHOT_MAX)
+		return false;
+	more = reallocarray(e->snapshot, size, sizeof(*more));
+	if (more == NULL)
+		return false;
+	e->snapshot = more;
+	e->snapshot_size = size;
+	return true;
+}
+
+/* What is missing from the list is revoked: it fails closed. */
 void
 engine_grants_entry(struct engine *e, const struct ipc_grants_entry *entry)
 {
 	if (!e->snapshot_open)
 		return;
-	if (e->snapshot_count == e->snapshot_size) {
-		size_t size = e->snapshot_size == 0 ? 64 : e->snapshot_size * 2;
-		struct snapshot_entry *more =
-		    reallocarray(e->snapshot, size, sizeof(*more));
-
-		/* What is missing from the list is revoked: it fails closed. */
-		if (more == NULL) {
-			log_error("no memory for the portal's list of grants");
-			return;
-		}
-		e->snapshot = more;
-		e->snapshot_size = size;
+	if (!make_room(e)) {
+		e->snapshot_short = true;
+		return;
 	}
 	e->snapshot[e->snapshot_count++] = (struct snapshot_entry){
 		.client = entry->client,
@@ -361,8 +381,10 @@ reconcile(struct engine *e, struct mono now, struct member *m)
 		    : bsearch(&key, e->snapshot, e->snapshot_count, sizeof(key),
 			  compare_entries);
 		if (found != NULL) {
-			client_set_expiry(m->client, &key.resource,
-			    expiry(e, now, found->expires_at));
+			struct mono expires = expiry(e, now, found->expires_at);
+
+			client_set_expiry(m->client, &key.resource, expires);
+			watch_expiry(e, expires);
 			i++;
 			continue;
 		}
@@ -382,6 +404,9 @@ engine_grants_commit(struct engine *e, struct mono now)
 	if (!e->snapshot_open)
 		return;
 	e->snapshot_open = false;
+	if (e->snapshot_short)
+		log_error("the portal's list of grants is too long: some are "
+			  "revoked");
 	if (e->snapshot_count > 0)
 		sort(e->snapshot, e->snapshot_count, sizeof(*e->snapshot),
 		    compare_entries);
@@ -393,22 +418,14 @@ engine_grants_commit(struct engine *e, struct mono now)
 
 /* Expiry. */
 
-struct mono
-members_deadline(const struct engine *e)
-{
-	struct mono first = MONO_NEVER;
-	const struct member *m;
-
-	TAILQ_FOREACH(m, &e->members, entry)
-		first = mono_min(first, client_deadline(m->client));
-	return first;
-}
-
 void
 members_timeout(struct engine *e, struct mono now)
 {
 	struct member *m, *next;
 
+	if (!mono_due(e->grants_due, now))
+		return;
+	e->grants_due = MONO_NEVER;
 	TAILQ_FOREACH_SAFE(m, &e->members, entry, next) {
 		struct uuid gone;
 		bool any = false;
@@ -419,6 +436,7 @@ members_timeout(struct engine *e, struct mono now)
 			e->counters->expired++;
 			any = true;
 		}
+		watch_expiry(e, client_deadline(m->client));
 		if (any)
 			changed(e, now, m);
 	}

@@ -121,6 +121,8 @@ struct engine {
 	struct relays *relays;
 	struct ip_address own_v4, own_v6; /* IP_NONE before the first init */
 
+	struct mono grants_due; /* no later than a grant expires */
+
 	TAILQ_HEAD(, member) members;
 	TAILQ_HEAD(, connection) connections;
 	TAILQ_HEAD(, connection) dirty;
@@ -134,6 +136,7 @@ struct engine {
 	struct snapshot_entry *snapshot;
 	size_t snapshot_count, snapshot_size;
 	bool snapshot_open;
+	bool snapshot_short; /* some entries found no room */
 
 	struct log_limit names_log, portal_log;
 
@@ -161,7 +164,6 @@ void member_remove(struct engine *, struct mono, struct member *, bool goodbye);
 /* Hands the shard the client's policy as it is now. */
 void member_enforce(
     struct engine *, struct mono, struct member *, bool forget_sessions);
-struct mono members_deadline(const struct engine *);
 void members_timeout(struct engine *, struct mono);
 
 /* connection.c */
@@ -209,8 +211,6 @@ void control_send(struct engine *, struct connection *, uint8_t event,
     const void *payload, size_t len);
 
 /* flows.c */
-/* Tells control-worker what it has not heard yet, as far as it takes it. */
-void flows_tell(struct engine *);
 /* Tells all again: who was told is no more. */
 void flows_tell_again(struct engine *);
 void flows_free(struct engine *);

@@ -131,6 +131,66 @@ snapshot_revokes_what_it_lacks(void **state)
 	assert_int_equal(engine_summary(r->engine).clients, 0);
 }
 
+/* An expiry that the list moves forward holds. */
+static void
+snapshot_moves_expiry(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_grants_entry sooner = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } },
+		.expires_at = UNIX_NOW + 10 };
+
+	connected(r);
+	engine_grants_begin(r->engine);
+	engine_grants_entry(r->engine, &sooner);
+	engine_grants_commit(r->engine, r->now);
+	pass(r, 9000);
+	assert_int_equal(engine_summary(r->engine).clients, 1);
+	pass(r, 1500);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+/* A list longer than the portal can send is cut, and that revokes. */
+static void
+snapshot_is_bounded(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_grants_entry other = { .client = { { 0xc2 } },
+		.expires_at = UNIX_NOW + 60 };
+	struct ipc_grants_entry late = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } },
+		.expires_at = UNIX_NOW + 60 };
+
+	connected(r);
+	engine_grants_begin(r->engine);
+	for (uint32_t i = 0; i < 131072; i++) {
+		store_be32(other.resource.bytes, i);
+		engine_grants_entry(r->engine, &other);
+	}
+	engine_grants_entry(r->engine, &late);
+	engine_grants_commit(r->engine, r->now);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+/* Without a relay nothing is authorized, and nothing is left of the attempt. */
+static void
+refused_leaves_nobody(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization a = authorization(r);
+	struct uuid relay = { { 1 } };
+
+	connected(r);
+	engine_relay_removed(r->engine, &relay);
+	pass(r, 100);
+	a.client_v4 = at("100.64.0.3:0").ip;
+	a.serial = 8;
+	engine_authorization(r->engine, r->now, &a);
+	settle(r);
+	assert_int_equal(r->refused, 8);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
 static void
 holds_the_response_until_there_is_a_path(void **state)
 {
@@ -210,6 +270,9 @@ main(void)
 		T(stops_at_revocation_and_says_goodbye),
 		T(stops_at_expiry_to_the_moment),
 		T(snapshot_revokes_what_it_lacks),
+		T(snapshot_moves_expiry),
+		T(snapshot_is_bounded),
+		T(refused_leaves_nobody),
 		T(holds_the_response_until_there_is_a_path),
 		T(repeated_authorization_announces_again),
 		T(drops_garbage),

@@ -2,6 +2,7 @@
 #include <sodium.h>
 
 #include "common/log.h"
+#include "net-worker/core/policy/names.h"
 #include "tests/unit/dataplane.h"
 
 #define DOMAIN "app.example.com"
@@ -255,6 +256,68 @@ renumbering_forgets_sessions(void **state)
 }
 
 static void
+install_for(struct rig *r, uint8_t resource, const char *domain,
+    const struct ip_address *proxy, const char *address)
+{
+	struct ipc_name_resolved m = resolved(domain, "100.96.0.1:0", address);
+
+	m.resource.bytes[0] = resource;
+	m.proxies[0] = *proxy;
+	engine_name_resolved(r->engine, r->now, &m);
+	settle(r);
+	assert_int_equal(r->answer, ASSIGNMENT_INSTALLED);
+}
+
+/*
+ * A client that makes us forget a name, so that its proxy address can be given
+ * to another one, must not get at the former's address by the latter's grant.
+ */
+static void
+sessions_end_with_their_name(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization open = authorization(r);
+	struct ipc_revocation gone = { .client = { { 0xc1 } },
+		.resource = { { 0x77 } } };
+	struct ip_address proxy = at("100.96.0.1:0").ip;
+	uint8_t reply[40];
+	char domain[32];
+
+	connected(r);
+	grant_names(r);
+	open.resource.bytes[0] = 0x78;
+	open.type = RESOURCE_DNS;
+	open.filters_count = 0;
+	memset(&open.network, 0, sizeof(open.network));
+	strlcpy(open.pattern, "*.example.org", sizeof(open.pattern));
+	engine_authorization(r->engine, r->now, &open);
+	settle(r);
+
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	assert_int_equal(r->tun[0].data[19], 80);
+	for (unsigned i = 0; i < NAMES_MAX; i++) {
+		struct ip_address other =
+		    ip_v4(100, 97, (uint8_t)(i >> 8), (uint8_t)i);
+
+		snprintf(domain, sizeof(domain), "n%u.example.org", i);
+		install_for(r, 0x78, domain, &other, "192.0.2.90:0");
+	}
+	install_for(r, 0x78, "late.example.org", &proxy, "192.0.2.91:0");
+	engine_revocation(r->engine, r->now, &gone);
+	settle(r);
+
+	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
+	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	assert_int_equal(
+	    shard_get_counters(r->shard)->refused_inbound[REASON_NAT_EXPIRED],
+	    1);
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:22");
+	assert_int_equal(r->tun_count, 2);
+	assert_int_equal(r->tun[1].data[19], 91);
+}
+
+static void
 refused_kinds_are_counted(void **state)
 {
 	struct rig *r = *state;
@@ -348,6 +411,31 @@ repeats_reports(void **state)
 	assert_int_equal(r->flows, 5);
 }
 
+/* What it would not take is offered again. */
+static void
+offers_reports_again(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_flow_settings on = { .enabled = true };
+	uint8_t syn[40];
+
+	connected(r);
+	grant_names(r);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	engine_flow_settings(r->engine, &on);
+	settle(r);
+	r->deaf = true;
+	tcp_packet(syn, "100.64.0.2:1234", "100.96.0.1:80");
+	syn[33] = 0x02;
+	client_sends_packet(r, syn, 40);
+	engine_tell_flows(r->engine);
+	assert_int_equal(r->flows, 0);
+	r->deaf = false;
+	engine_tell_flows(r->engine);
+	engine_tell_flows(r->engine);
+	assert_int_equal(r->flows, 1);
+}
+
 static void
 shutdown_ends_flows(void **state)
 {
@@ -367,6 +455,13 @@ shutdown_ends_flows(void **state)
 	settle(r);
 	assert_int_equal(r->flows, 2);
 	assert_true(r->flow.closed);
+	/* What is under way still passes, and opens no more. */
+	client_sends_packet(r, syn, 40);
+	engine_flow_settings(r->engine, &on);
+	settle(r);
+	client_sends_packet(r, syn, 40);
+	assert_int_equal(r->tun_count, 3);
+	assert_int_equal(r->flows, 2);
 }
 
 int
@@ -381,9 +476,11 @@ main(void)
 		T(translates_both_ways),
 		T(tidies_up_sessions),
 		T(renumbering_forgets_sessions),
+		T(sessions_end_with_their_name),
 		T(refused_kinds_are_counted),
 		T(reports_flows),
 		T(repeats_reports),
+		T(offers_reports_again),
 		T(shutdown_ends_flows),
 	};
 

@@ -563,12 +563,21 @@ nth_tuple(uint32_t n)
 }
 
 static void
-send_nth(struct flow_table *t, int64_t ms, uint32_t n, uint16_t path)
+peer_sends_nth(
+    struct flow_table *t, int64_t ms, uint32_t peer, uint32_t n, uint16_t path)
 {
 	struct flow_context context = context_of("full.example.com");
 	struct flow_tuple tuple = nth_tuple(n);
 
+	context.peer = peer;
 	send_on(t, at_ms(ms), &context, &tuple, "U", 1, path);
+}
+
+/* Of so many clients that none has more than its share. */
+static void
+send_nth(struct flow_table *t, int64_t ms, uint32_t n, uint16_t path)
+{
+	peer_sends_nth(t, ms, n % 5, n, path);
 }
 
 static void
@@ -648,6 +657,66 @@ holds_so_many_paths(void **state)
 	flow_table_free(t);
 }
 
+/* One client takes a quarter of the table and leaves the rest to others. */
+static void
+holds_so_many_flows_of_one(void **state)
+{
+	struct flow_table *t = flow_table_new();
+	struct flow_report r;
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		int64_t ms = round * 1000000;
+
+		for (uint32_t i = 0; i < FLOWS_SHARE; i++)
+			peer_sends_nth(t, ms, 7, i, 0);
+		assert_int_equal(flow_untracked(t), 3 * round);
+		peer_sends_nth(t, ms, 7, FLOWS_SHARE, 0);
+		peer_sends_nth(t, ms, 7 + FLOW_SHARES, FLOWS_SHARE, 0);
+		assert_int_equal(flow_untracked(t), 3 * round + 2);
+		peer_sends_nth(t, ms, 8, FLOWS_SHARE, 0);
+		take(t, FLOWS_SHARE + 1, false);
+		/* What waits to be reported counts still. */
+		flow_close_all(t, at_ms(ms + 1));
+		peer_sends_nth(t, ms + 2, 7, 0, 0);
+		assert_int_equal(flow_untracked(t), 3 * round + 3);
+		take(t, FLOWS_SHARE + 1, true);
+		assert_false(flow_report(t, &r));
+	}
+	flow_table_free(t);
+}
+
+static void
+holds_so_many_paths_of_one(void **state)
+{
+	uint32_t flows = FLOW_STEPS_SHARE / 15, left = FLOW_STEPS_SHARE % 15;
+	struct flow_table *t = flow_table_new();
+	struct flow_report r;
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		int64_t ms = round * 1000000;
+
+		for (uint32_t i = 0; i < flows; i++)
+			for (uint16_t path = 0; path < 16; path++)
+				peer_sends_nth(t, ms, 7, i, path);
+		for (uint16_t path = 0; path <= left; path++)
+			peer_sends_nth(t, ms, 7, flows, path);
+		for (uint16_t path = 0; path < 16; path++)
+			peer_sends_nth(t, ms, 8, flows + 1, path);
+		take(t, flows + 2, false);
+		assert_false(flow_report(t, &r));
+		peer_sends_nth(t, ms, 7, flows, 99);
+		expect(t, &r, true);
+		assert_int_equal(r.path_count, 1 + left);
+		expect(t, &r, false);
+		flow_close_all(t, at_ms(ms + 1));
+		while (flow_report(t, &r))
+			assert_true(r.closed);
+	}
+	flow_table_free(t);
+}
+
 /* The split of a flow in a full table leaves its packets without one. */
 static void
 splits_in_a_full_table(void **state)
@@ -712,6 +781,8 @@ main(void)
 		cmocka_unit_test(keeps_flows_apart),
 		cmocka_unit_test(holds_so_many_flows),
 		cmocka_unit_test(holds_so_many_paths),
+		cmocka_unit_test(holds_so_many_flows_of_one),
+		cmocka_unit_test(holds_so_many_paths_of_one),
 		cmocka_unit_test(splits_in_a_full_table),
 		cmocka_unit_test(wakes_for_something),
 	};

@@ -135,6 +135,39 @@ tries_so_many_values(void **state)
 	rig_free(&r);
 }
 
+/* A client cannot have us search for ever for what it has hidden itself. */
+static void
+limits_long_searches(void **state)
+{
+	struct rig r = rig_new(state);
+	struct flow f = flows[TCP_V4];
+	enum nat_result result;
+
+	for (uint16_t base = 1000; base <= 50000; base += 49000) {
+		for (unsigned i = 0; i < NAT_PROBES_AT_ONCE; i++) {
+			f.port = (uint16_t)(base + i);
+			assert_int_equal(value_of(&r, &f), f.port);
+		}
+	}
+	f.port = 1000;
+	f.to.bytes[1]++;
+	for (unsigned i = 0; i < NAT_SEARCH_BURST; i++) {
+		f.to.bytes[2] = (uint8_t)(i >> 8);
+		f.to.bytes[3] = (uint8_t)i;
+		outbound_any(&r, &f, 0, &result);
+	}
+	f.to.bytes[1]++;
+	f.port = 50000;
+	outbound(&r, &f, 0, NAT_EXHAUSTED);
+	f.port = 50001;
+	assert_int_equal(
+	    value_of(&r, &f), 50000 + NAT_PROBES_AT_ONCE); /* a short one */
+	r.now = mono_add_ms(r.now, NAT_SEARCH_INTERVAL_MS);
+	f.port = 50000;
+	assert_int_equal(value_of(&r, &f), 50000 + NAT_PROBES_AT_ONCE + 1);
+	rig_free(&r);
+}
+
 /* The i-th of many. */
 static struct flow
 numbered(unsigned i)
@@ -446,6 +479,38 @@ forgets(void **state)
 	nat_free(NULL);
 }
 
+static bool
+is_other(const void *ctx, const struct ip_address *proxy)
+{
+	return !ip_equal(ctx, proxy);
+}
+
+/* Those through one proxy address end, in whatever phase; the rest goes on. */
+static void
+retains(void **state)
+{
+	struct rig r = rig_new(state);
+	struct flow kept[FLOWS];
+	struct packet gone[FLOWS], rest[FLOWS];
+
+	for (size_t i = 0; i < FLOWS; i++) {
+		kept[i] = flows[i];
+		kept[i].to.bytes[3] ^= 0x40;
+		gone[i] = outbound(&r, &flows[i], 0, NAT_TRANSLATED);
+		rest[i] = outbound(&r, &kept[i], 0, NAT_TRANSLATED);
+		if (i % 2 == 0)
+			inbound(&r, &gone[i], 0, NAT_TRANSLATED);
+	}
+	nat_retain(r.nat, r.now, is_other, &flows[TCP_V4].to);
+	nat_retain(r.nat, r.now, is_other, &flows[TCP_V6].to);
+	for (size_t i = 0; i < FLOWS; i++) {
+		inbound(&r, &gone[i], 0, NAT_EXPIRED);
+		inbound(&r, &rest[i], 0, NAT_TRANSLATED);
+		outbound(&r, &flows[i], 0, NAT_TRANSLATED);
+	}
+	rig_free(&r);
+}
+
 /* Echoes in the direction in which they are less to be expected. */
 static void
 takes_either_echo(void **state)
@@ -640,6 +705,7 @@ main(void)
 		cmocka_unit_test(uses_0_only_for_0),
 		cmocka_unit_test(keeps_a_session),
 		cmocka_unit_test(tries_so_many_values),
+		cmocka_unit_test(limits_long_searches),
 		cmocka_unit_test(holds_so_many_sessions),
 		cmocka_unit_test(remembers_so_many_expired),
 		cmocka_unit_test(ends_in_time),
@@ -650,6 +716,7 @@ main(void)
 		cmocka_unit_test(looks_for_flags_in_tcp_only),
 		cmocka_unit_test(begins_again),
 		cmocka_unit_test(forgets),
+		cmocka_unit_test(retains),
 		cmocka_unit_test(takes_either_echo),
 		cmocka_unit_test(refuses_other_kinds),
 		cmocka_unit_test(answers_while_it_lives),

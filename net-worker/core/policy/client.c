@@ -451,8 +451,8 @@ client_has_names(const struct client *c)
 struct sources {
 	struct resource_source *resources;
 	uint32_t resource_count;
-	struct route_source *routes;
-	uint32_t route_count;
+	struct route_source *networks, *proxies;
+	uint32_t network_count, proxy_count;
 	struct translation_source *translations;
 	struct resource_source internet;
 	bool has_internet;
@@ -464,16 +464,18 @@ struct sources {
 static bool
 sources_init(struct sources *s, const struct client *c)
 {
-	size_t proxies = names_count(c->names), routes = c->count;
+	size_t proxies = names_count(c->names), routes = 0;
 
 	for (size_t i = 0; i < proxies; i++)
 		routes += names_get(c->names, i)->resource_count;
 	s->resources = calloc(c->count + 1, sizeof(*s->resources));
 	s->of_grant = calloc(c->count + 1, sizeof(*s->of_grant));
-	s->routes = calloc(routes + 1, sizeof(*s->routes));
+	s->networks = calloc(c->count + 1, sizeof(*s->networks));
+	s->proxies = calloc(routes + 1, sizeof(*s->proxies));
 	s->translations = calloc(proxies + 1, sizeof(*s->translations));
 	return s->resources != NULL && s->of_grant != NULL &&
-	    s->routes != NULL && s->translations != NULL;
+	    s->networks != NULL && s->proxies != NULL &&
+	    s->translations != NULL;
 }
 
 static void
@@ -481,15 +483,9 @@ sources_free(struct sources *s)
 {
 	free(s->resources);
 	free(s->of_grant);
-	free(s->routes);
+	free(s->networks);
+	free(s->proxies);
 	free(s->translations);
-}
-
-static void
-add_route(struct sources *s, const struct ip_prefix *network, uint32_t resource)
-{
-	s->routes[s->route_count++] =
-	    (struct route_source){ *network, resource };
 }
 
 /* Grants in ascending order: so are resources, and the first Internet wins. */
@@ -509,7 +505,9 @@ add_grants(struct sources *s, const struct client *c)
 			continue;
 		}
 		if (g->type == RESOURCE_CIDR)
-			add_route(s, &g->network, s->resource_count);
+			s->networks[s->network_count++] =
+			    (struct route_source){ g->network,
+				    s->resource_count, 0 };
 		s->of_grant[i] = s->resource_count;
 		s->resources[s->resource_count++] = source;
 	}
@@ -527,7 +525,7 @@ add_proxies(struct sources *s, const struct client *c)
 {
 	const struct proxy *p;
 
-	for (size_t i = 0; (p = names_get(c->names, i)) != NULL; i++) {
+	for (uint32_t i = 0; (p = names_get(c->names, i)) != NULL; i++) {
 		struct ip_prefix network = host_route(&p->ip);
 
 		s->translations[i] = (struct translation_source){ p->ip,
@@ -537,7 +535,9 @@ add_proxies(struct sources *s, const struct client *c)
 			size_t at = find(c, &p->resources[r], &there);
 
 			if (there && s->of_grant[at] != NO_RESOURCE)
-				add_route(s, &network, s->of_grant[at]);
+				s->proxies[s->proxy_count++] =
+				    (struct route_source){ network,
+					    s->of_grant[at], i + 1 };
 		}
 	}
 }
@@ -563,8 +563,10 @@ client_compile(const struct client *c, const struct ip_address *gateway_v4,
 		add_proxies(&s, c);
 		from.resources = s.resources;
 		from.resource_count = s.resource_count;
-		from.routes = s.routes;
-		from.route_count = s.route_count;
+		from.networks = s.networks;
+		from.network_count = s.network_count;
+		from.proxies = s.proxies;
+		from.proxy_count = s.proxy_count;
 		from.translations = s.translations;
 		from.translation_count = names_count(c->names);
 		from.internet = s.has_internet ? &s.internet : NULL;

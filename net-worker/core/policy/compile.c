@@ -149,17 +149,46 @@ add_network(
 	family->count++;
 }
 
-/* Sources come sorted: those of one network stand together. */
-static void
-add_routes(struct routes *r, const struct route_source *from, uint32_t count)
+/* What is left of two sorted lists, to be taken as one. */
+struct merge {
+	const struct route_source *networks, *proxies;
+	size_t network_count, proxy_count;
+};
+
+static const struct route_source *
+next_route(struct merge *m)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		if (i == 0 ||
-		    compare_prefixes(&from[i - 1].network, &from[i].network) !=
-			0)
-			add_network(r, &from[i].network, i);
-		r->routes[i] = from[i].resource;
-		r->networks[r->v4.count + r->v6.count - 1].routes.count++;
+	if (m->network_count > 0 &&
+	    (m->proxy_count == 0 ||
+		compare_routes(m->networks, m->proxies) < 0)) {
+		m->network_count--;
+		return m->networks++;
+	}
+	if (m->proxy_count == 0)
+		return NULL;
+	m->proxy_count--;
+	return m->proxies++;
+}
+
+static void
+add_routes(struct routes *r, const struct policy_source *from)
+{
+	struct merge m = { from->networks, from->proxies, from->network_count,
+		from->proxy_count };
+	const struct route_source *route, *last = NULL;
+
+	for (uint32_t i = 0; (route = next_route(&m)) != NULL; i++) {
+		struct network *n;
+
+		if (last == NULL ||
+		    compare_prefixes(&last->network, &route->network) != 0)
+			add_network(r, &route->network, i);
+		n = &r->networks[r->v4.count + r->v6.count - 1];
+		n->routes.count++;
+		if (route->translation != 0)
+			n->translation = route->translation;
+		r->routes[i] = route->resource;
+		last = route;
 	}
 }
 
@@ -233,17 +262,18 @@ text_size(const struct policy_source *from)
 static bool
 lay_out(const struct policy_source *from, struct layout *at)
 {
-	size_t ranges;
+	size_t routes, ranges;
 
 	if (from->resource_count > SOURCES_MAX ||
-	    from->route_count > SOURCES_MAX ||
+	    from->network_count > SOURCES_MAX ||
+	    from->proxy_count > SOURCES_MAX ||
 	    from->translation_count > SOURCES_MAX ||
 	    !count_ranges(from, &ranges))
 		return false;
+	routes = from->network_count + from->proxy_count;
 	at->size = sizeof(struct policy);
-	at->networks =
-	    reserve(&at->size, from->route_count, sizeof(struct network));
-	at->routes = reserve(&at->size, from->route_count, sizeof(uint32_t));
+	at->networks = reserve(&at->size, routes, sizeof(struct network));
+	at->routes = reserve(&at->size, routes, sizeof(uint32_t));
 	at->rules =
 	    reserve(&at->size, from->resource_count, sizeof(struct rules));
 	at->ranges = reserve(&at->size, ranges, sizeof(struct port_range));
@@ -292,10 +322,10 @@ policy_compile(const struct policy_source *from)
 	for (size_t i = 0; i < from->resource_count; i++)
 		p->routes.rules[i] =
 		    compile_rules(&from->resources[i], p->routes.ranges, &used);
-	if (from->route_count > 0)
-		sort(from->routes, from->route_count, sizeof(*from->routes),
-		    compare_routes);
-	add_routes(&p->routes, from->routes, (uint32_t)from->route_count);
+	if (from->network_count > 0)
+		sort(from->networks, from->network_count,
+		    sizeof(*from->networks), compare_routes);
+	add_routes(&p->routes, from);
 	add_translations(p, from, (char *)p + at.text);
 	if (from->internet != NULL) {
 		p->has_internet = true;

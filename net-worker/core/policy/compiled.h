@@ -42,7 +42,8 @@ struct number {
 struct network {
 	struct number first, mask;
 	uint32_t parent; /* the smallest other one around it, or NO_NETWORK */
-	struct slice routes; /* of routes */
+	struct slice routes;  /* of routes */
+	uint32_t translation; /* of a proxy address: from 1 on; 0: none */
 };
 
 #define NO_NETWORK UINT32_MAX
@@ -111,11 +112,17 @@ enum coverage {
 	COVERED_PERMITTED,
 };
 
-/* The choice of spec/policy.md 5.4: *rules, unless it is not covered. */
-enum coverage routes_classify(const struct routes *, const struct ip_address *,
-    enum packet_kind, uint16_t port, const struct rules **rules);
+struct choice {
+	const struct rules *rules; /* unless it is not covered */
+	/* What the address stands for, if a route goes to just that one. */
+	uint32_t translation;
+};
 
-/* NULL when the address stands for nothing. */
+/* spec/policy.md 5.4 */
+enum coverage routes_classify(const struct routes *, const struct ip_address *,
+    enum packet_kind, uint16_t port, struct choice *);
+
+/* NULL when the address stands for nothing; any route or none may go there. */
 const struct translation *translations_find(
     const struct translations *, const struct ip_address *proxy);
 
@@ -130,7 +137,8 @@ struct resource_source {
 
 struct route_source {
 	struct ip_prefix network;
-	uint32_t resource; /* index */
+	uint32_t resource;    /* index */
+	uint32_t translation; /* index and 1, or 0 */
 };
 
 struct translation_source {
@@ -142,8 +150,11 @@ struct policy_source {
 	struct parties parties;
 	const struct resource_source *resources; /* in ascending order of ids */
 	size_t resource_count;
-	struct route_source *routes; /* will be sorted */
-	size_t route_count;
+	struct route_source *networks; /* will be sorted */
+	size_t network_count;
+	/* By address, and those of one address by falling resource. */
+	const struct route_source *proxies;
+	size_t proxy_count;
 	/* In ascending order of proxies; those of a name share its domain. */
 	const struct translation_source *translations;
 	size_t translation_count;

@@ -47,6 +47,23 @@ answer(struct gate *g, struct mono now, enum icmp_reply reply,
 	return r;
 }
 
+static bool
+has_proxy(const void *policy, const struct ip_address *proxy)
+{
+	return policy_has_proxy(policy, proxy);
+}
+
+struct policy *
+gate_enforce(struct gate *g, struct mono now, struct policy *policy)
+{
+	struct policy *before = g->policy;
+
+	g->policy = policy;
+	if (g->nat != NULL)
+		nat_retain(g->nat, now, has_proxy, policy);
+	return before;
+}
+
 static struct gate_result
 translate(struct gate *g, struct mono now, struct packet *p,
     const struct policy_decision *d)

@@ -40,6 +40,13 @@ struct gate_result {
 };
 
 /*
+ * From now on this policy; the one before is the caller's to free. A session of
+ * NAT does not outlive what its proxy address stands for: the client may give
+ * the address to another name next, which other rules apply to.
+ */
+struct policy *gate_enforce(struct gate *, struct mono now, struct policy *);
+
+/*
  * Client to resource. Source checks, routes, filters, then NAT: the packet may
  * be rewritten in place. An answer is made in scratch, of INNER_PACKET_MAX
  * bytes.

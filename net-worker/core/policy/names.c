@@ -203,17 +203,23 @@ static bool
 add_resource(struct proxy *p, const struct uuid *resource, bool *changed)
 {
 	struct uuid *more;
+	size_t at = 0;
 
-	for (size_t i = 0; i < p->resource_count; i++)
-		if (uuid_equal(&p->resources[i], resource))
-			return true;
+	while (at < p->resource_count &&
+	    uuid_compare(&p->resources[at], resource) > 0)
+		at++;
+	if (at < p->resource_count && uuid_equal(&p->resources[at], resource))
+		return true;
 	if (p->resource_count == PROXY_RESOURCES_MAX)
 		return false;
 	more = reallocarray(p->resources, p->resource_count + 1, sizeof(*more));
 	if (more == NULL)
 		return false;
-	more[p->resource_count++] = *resource;
 	p->resources = more;
+	memmove(
+	    &more[at + 1], &more[at], (p->resource_count - at) * sizeof(*more));
+	more[at] = *resource;
+	p->resource_count++;
 	*changed = true;
 	return true;
 }
@@ -283,7 +289,9 @@ remove_resource(struct proxy *p, const struct uuid *resource)
 	for (size_t i = 0; i < p->resource_count; i++) {
 		if (!uuid_equal(&p->resources[i], resource))
 			continue;
-		p->resources[i] = p->resources[--p->resource_count];
+		p->resource_count--;
+		memmove(&p->resources[i], &p->resources[i + 1],
+		    (p->resource_count - i) * sizeof(p->resources[0]));
 		return;
 	}
 }

@@ -26,7 +26,7 @@ struct proxy {
 	struct ip_address ip;
 	struct ip_address real; /* IP_NONE: the name has none of the family */
 	struct name *name;
-	struct uuid *resources;
+	struct uuid *resources; /* descending */
 	size_t resource_count;
 };
 

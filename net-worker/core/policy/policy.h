@@ -49,6 +49,8 @@ struct policy_decision policy_inbound(
     const struct policy *, const struct packet *, bool translated);
 /* Whether the packet comes from our own address; 4, step 4. */
 bool policy_is_own(const struct policy *, const struct ip_address *);
+/* Whether the proxy address stands for a name at all. */
+bool policy_has_proxy(const struct policy *, const struct ip_address *);
 
 void policy_free(struct policy *); /* NULL is fine */
 
