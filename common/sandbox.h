@@ -66,6 +66,8 @@ enum sandbox_lock {
  * the filter, so the rules must allow what log.h does: sendto(2) in a worker.
  */
 unsigned sandbox_enter(const struct sandbox_profile *);
+/* Whether the kernel knows it, as to files at least. */
+bool sandbox_has_landlock(void);
 /* The locks as text: "user, root, capabilities, ...". */
 const char *sandbox_describe(unsigned locks, char *to, size_t size);
 

@@ -75,6 +75,9 @@
  */
 #define DESCRIPTORS (DNS_QUERIES_MAX + DNS_CONNECTIONS_MAX + 448)
 
+/* Without a spool there is no file to open, and these are left out. */
+#define SPOOL_RULES 8
+
 static const struct sandbox_rule rules[] = {
 	/* The loop. */
 	ALLOW(epoll_wait, "libuv's loop"),
@@ -127,9 +130,9 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(restart_syscall, "after a stop"),
 	ALLOW(exit_group, "the end"),
 	ALLOW(exit, "the end"),
-	/* The spool. */
-	OPENAT(O_NOFOLLOW, "reports, tokens and their directories", 0),
 	OPENAT(0, "look-ups of files by libraries", EACCES),
+	/* The spool: SPOOL_RULES, which are the last ones. */
+	OPENAT(O_NOFOLLOW, "reports, tokens and their directories", 0),
 	ALLOW(fstat, "whether a file of the spool is one; its age"),
 	ALLOW_IF(newfstatat, "fstat(3) where it is this", 3, AT_EMPTY_PATH),
 	ALLOW(write, "what goes into the spool"),
@@ -160,19 +163,35 @@ is_directory(const char *path)
 	return true;
 }
 
+/* The filter cannot tell one path from another, so something else has to. */
+static bool
+is_usable(const char *spool)
+{
+	if (!is_directory(spool)) {
+		log_warn("the spool %s cannot be used", spool);
+		return false;
+	}
+	if (geteuid() != 0 && !sandbox_has_landlock()) {
+		log_warnx("the spool %s is not used: neither a root directory "
+			  "nor Landlock can keep us in it",
+		    spool);
+		return false;
+	}
+	return true;
+}
+
 unsigned
 sandbox_control_enter(uint16_t port, char *spool)
 {
 	struct sandbox_profile profile = control_worker_profile;
 
-	if (spool[0] != '\0' && !is_directory(spool)) {
-		log_warn("the spool %s cannot be used", spool);
+	if (spool[0] != '\0' && !is_usable(spool))
 		spool[0] = '\0';
-	}
 	if (spool[0] != '\0') {
 		profile.root = spool;
 		profile.landlock_files = true;
-	}
+	} else
+		profile.rule_count -= SPOOL_RULES;
 
 	/* The portal, what takes the flow logs, resolvers. */
 	profile.connect_ports[0] = port;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "parent/owned_socket.h"
 #include "parent/tun.h"
 
 #define BACKLOG 16
@@ -34,7 +35,7 @@ prepare_socket(int fd, bool tcp)
 }
 
 static int
-open_socket(const struct ip_address *ip, bool tcp)
+open_socket(const struct ip_address *ip, bool tcp, uid_t owner)
 {
 	const struct endpoint e = { *ip, DNS_LISTENERS_PORT };
 	struct sockaddr_storage address;
@@ -42,7 +43,8 @@ open_socket(const struct ip_address *ip, bool tcp)
 	int type = tcp ? SOCK_STREAM : SOCK_DGRAM;
 	int fd, saved;
 
-	fd = socket(address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = owned_socket(
+	    owner, address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd == -1)
 		return -1;
 	if (prepare_socket(fd, tcp) == 0 &&
@@ -56,7 +58,7 @@ open_socket(const struct ip_address *ip, bool tcp)
 }
 
 int
-dns_family_bind(struct dns_family *f, const struct ip_address *ip)
+dns_family_bind(struct dns_family *f, const struct ip_address *ip, uid_t owner)
 {
 	int saved;
 
@@ -67,7 +69,7 @@ dns_family_bind(struct dns_family *f, const struct ip_address *ip)
 		return 1;
 	f->address = *ip;
 	for (size_t i = 0; i < 2; i++) {
-		f->fds[i] = open_socket(ip, i == 1);
+		f->fds[i] = open_socket(ip, i == 1, owner);
 		if (f->fds[i] == -1) {
 			saved = errno;
 			close_family(f);

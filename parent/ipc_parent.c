@@ -453,7 +453,7 @@ static bool
 listen_on(
     struct service *s, struct dns_family *f, const struct ip_address *address)
 {
-	int r = dns_family_bind(f, address);
+	int r = dns_family_bind(f, address, s->process[IPC_CONTROL].uid);
 
 	if (r == 1)
 		tell_listeners(s, f);

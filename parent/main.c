@@ -245,7 +245,8 @@ open_network(struct daemon *d, char *why, size_t why_size)
 	if (d->nat == NULL)
 		return -1;
 	d->service.nat = d->nat;
-	return window_open(&d->window, &d->options, why, why_size);
+	return window_open(&d->window, &d->options,
+	    d->service.process[IPC_CONTROL].uid, why, why_size);
 }
 
 static int

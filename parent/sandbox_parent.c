@@ -135,6 +135,7 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(connect, "users by nscd or systemd"),
 	ALLOW(bind, "DNS listeners; users by systemd"),
 	ALLOW(listen, "DNS listeners"),
+	ALLOW(setfsuid, "DNS listeners in control-worker's name"),
 	ALLOW(getdents64, "users by systemd"),
 	/* What a worker gives away, in the order of common/sandbox.c. */
 	ALLOW(getuid, "who it is"),

@@ -17,6 +17,7 @@
 #include "common/address.h"
 #include "common/counters.h"
 #include "common/log.h"
+#include "parent/owned_socket.h"
 
 #define BACKLOG 16
 
@@ -43,14 +44,14 @@ open_counters(struct window *w)
 }
 
 static int
-listen_for_health(const struct endpoint *e)
+listen_for_health(const struct endpoint *e, uid_t owner)
 {
 	struct sockaddr_storage address;
 	socklen_t len = endpoint_to_sockaddr(e, &address);
 	char text[ENDPOINT_TEXT_MAX];
 	int on = 1;
-	int fd = socket(address.ss_family,
-	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+	int fd = owned_socket(owner, address.ss_family,
+	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd != -1 &&
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
@@ -155,8 +156,8 @@ listen_for_ctl(struct window *w, const char *path)
 }
 
 int
-window_open(
-    struct window *w, const struct options *o, char *why, size_t why_size)
+window_open(struct window *w, const struct options *o, uid_t control_uid,
+    char *why, size_t why_size)
 {
 	*w = WINDOW_CLOSED;
 	if (open_counters(w) == -1) {
@@ -164,7 +165,7 @@ window_open(
 		    strerror(errno));
 		return -1;
 	}
-	w->health = listen_for_health(&o->health);
+	w->health = listen_for_health(&o->health, control_uid);
 	listen_for_ctl(w, o->ctl_socket);
 	return 0;
 }

@@ -26,9 +26,12 @@ struct window {
 
 #define WINDOW_CLOSED ((struct window){ -1, -1, -1, -1, -1, NULL, 0, 0 })
 
-/* -1 with why when there is no counter page; the rest is warned about. */
-int window_open(
-    struct window *, const struct options *, char *why, size_t why_size);
+/*
+ * -1 with why when there is no counter page; the rest is warned about. The
+ * listener for health is made in the name of control-worker's user.
+ */
+int window_open(struct window *, const struct options *, uid_t control_uid,
+    char *why, size_t why_size);
 /* Takes the socket out of its folder. */
 void window_close(struct window *);
 

@@ -131,8 +131,6 @@ receive_tcp(struct forward *f)
 	return receive_some(f, f->answer, len, PREFIX_LEN);
 }
 
-static void on_tcp(uv_poll_t *, int status, int events);
-
 static void
 on_tcp(uv_poll_t *poll, int status, int events)
 {

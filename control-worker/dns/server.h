@@ -18,7 +18,7 @@
  * RLIMIT_NOFILE (sandbox_control.c) has room for a descriptor for each.
  */
 #define DNS_QUERIES_MAX           512
-#define DNS_QUERIES_OF_CLIENT     128
+#define DNS_QUERIES_OF_CLIENT     64
 #define DNS_CONNECTIONS_MAX       64
 #define DNS_CONNECTIONS_OF_CLIENT 8
 /* A connection without a whole query for so long is closed. */

@@ -35,7 +35,6 @@ struct poster {
 	struct endpoint peer;
 
 	/* The POST that is under way. */
-	bool busy;
 	struct ingest_url target;
 	char *authorization; /* the header field */
 	const char *body;
@@ -111,7 +110,6 @@ poster_cancel(struct poster *p)
 	end_transfer(p);
 	wipe(p->authorization);
 	p->authorization = NULL;
-	p->busy = false;
 }
 
 static void
@@ -363,8 +361,12 @@ make_lists(struct poster *p)
 	char text[INGEST_HOST_MAX + ENDPOINT_TEXT_MAX + 16];
 	char address[ENDPOINT_TEXT_MAX];
 
-	/* Without it libcurl would start a thread to look the name up. */
-	snprintf(text, sizeof(text), "%s:%d:%s", p->host, INGEST_PORT,
+	/*
+	 * Without it libcurl would start a thread to look the name up. With a
+	 * plus sign it forgets the name after a while, and not never: servers
+	 * can send us to as many hosts as they like.
+	 */
+	snprintf(text, sizeof(text), "+%s:%d:%s", p->host, INGEST_PORT,
 	    ip_format(&p->peer.ip, address));
 	if (p->target.literal.family == IP_NONE && !append(&p->resolve, text))
 		return false;
@@ -487,7 +489,6 @@ void
 poster_post(struct poster *p, const struct ingest_url *target,
     const char *token, const char *body, size_t len, post_done done, void *ctx)
 {
-	p->busy = true;
 	p->target = *target;
 	p->body = body;
 	p->len = len;

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/sort.h"
+#include "common/time.h"
 
 #define NEW_NAME      "new" /* what is being written */
 #define TOKEN_NAME    "token"
@@ -33,6 +35,7 @@ struct spool {
 	int root;
 	size_t count, max;
 	uint64_t dropped;
+	struct log_limit damaged_limit;
 };
 
 typedef void (*entry_fn)(void *ctx, int dir, const char *name);
@@ -518,11 +521,7 @@ spool_names(struct spool *s, const struct spool_dir *d, size_t *count)
 	close(dir);
 	if (l.count == 0)
 		return NULL;
-	/* qsort(3) would ask the system how much memory it has. */
-	if (heapsort(l.names, l.count, sizeof(*l.names), name_compare) == -1) {
-		free(l.names);
-		return NULL;
-	}
+	sort(l.names, l.count, sizeof(*l.names), name_compare);
 	*count = without_completed(l.names, l.count);
 	return l.names;
 }
@@ -532,6 +531,18 @@ remove_file(struct spool *s, int dir, const char *name)
 {
 	if (unlinkat(dir, name, 0) == 0 && s->count > 0)
 		s->count--;
+}
+
+/* There may be as many as there are files. */
+static void
+tell_damaged(struct spool *s, const struct spool_dir *d, const char *name)
+{
+	uint32_t held;
+
+	if (log_allow(&s->damaged_limit, mono_now().ns, &held))
+		log_warnx("flow logs: %s/%s is damaged and removed (%u more "
+			  "before)",
+		    d->id, name, held);
 }
 
 size_t
@@ -548,8 +559,7 @@ spool_get_report(struct spool *s, const struct spool_dir *d, const char *name,
 		return 0;
 	n = read_file(dir, name, file, sizeof(file));
 	if (n >= 0 && !flow_file_parse(file, (size_t)n, &payload, &len)) {
-		log_warnx(
-		    "flow logs: %s/%s is damaged and removed", d->id, name);
+		tell_damaged(s, d, name);
 		remove_file(s, dir, name);
 		len = 0;
 	}

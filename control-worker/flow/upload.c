@@ -47,7 +47,8 @@ struct upload {
 	struct ingest_url target;
 	unsigned redirects;
 	struct upload_backoff backoff;
-	bool backlog;
+	bool broken; /* there may be more, whatever it is */
+	bool more, stored;
 
 	/* Of the directory. */
 	char token[FLOW_TOKEN_MAX + 1];
@@ -120,7 +121,8 @@ leave_pass(struct upload *u)
 static void
 end_pass(struct upload *u)
 {
-	bool backlog = u->backlog;
+	/* What is not taken is no reason to be back at once. */
+	const bool backlog = u->broken || (u->more && u->stored);
 
 	leave_pass(u);
 	if (u->flushing) {
@@ -138,7 +140,7 @@ start_pass(struct upload *u)
 	const char *what;
 
 	u->redirects = 0;
-	u->backlog = false;
+	u->broken = u->more = u->stored = false;
 	upload_backoff_init(&u->backoff);
 	if (ingest_url_parse(u->settings.api_url, &u->target, &what) == -1) {
 		complain(u, "the server's URL cannot be used: %s", what);
@@ -153,9 +155,6 @@ start_pass(struct upload *u)
 	go_on(u, WALKING, 0);
 }
 
-/* Posts what comes next, or goes to the next directory. */
-static void post_next(struct upload *u);
-
 static void on_posted(void *ctx, const struct post_result *r);
 
 static void
@@ -166,6 +165,7 @@ post(struct upload *u)
 	    on_posted, u);
 }
 
+/* Posts what comes next, or goes to the next directory. */
 static void
 post_next(struct upload *u)
 {
@@ -212,10 +212,11 @@ redirect(struct upload *u, const struct post_result *r)
 	struct ingest_url to;
 	const char *what = "it has no Location";
 
-	if (u->redirects++ == UPLOAD_REDIRECTS_MAX)
+	if (u->redirects == UPLOAD_REDIRECTS_MAX)
 		what = "too many of them";
 	else if (r->location != NULL &&
 	    ingest_url_redirect(&u->target, r->location, &to, &what) == 0) {
+		u->redirects++;
 		u->target = to;
 		post(u);
 		return;
@@ -233,6 +234,7 @@ answered(struct upload *u, const struct post_result *r)
 	case UPLOAD_STORED:
 		log_debug("flow logs: %s: %zu reports uploaded", current(u)->id,
 		    u->range.count);
+		u->stored = true;
 		u->removed = 0;
 		go_on(u, REMOVING, 0);
 		break;
@@ -275,7 +277,7 @@ on_posted(void *ctx, const struct post_result *r)
 		break;
 	case POST_BROKEN:
 		/* Whatever it was, the rest need not wait for long. */
-		u->backlog = true;
+		u->broken = true;
 		complain(u, "the connection broke: %s", r->text);
 		end_pass(u);
 		break;
@@ -310,7 +312,7 @@ walk(struct upload *u)
 		return;
 	if (u->name_count > u->settings.batch_size) {
 		u->name_count = u->settings.batch_size;
-		u->backlog = true;
+		u->more = true;
 	}
 	go_on(u, LOADING, 0);
 }
@@ -326,7 +328,7 @@ load(struct upload *u)
 		    spool_get_report(u->spool, current(u), name, payload);
 
 		if (len > 0 && !batch_add(&u->batch, name, payload, len)) {
-			u->backlog = true;
+			u->more = true;
 			u->name_count = u->loaded;
 		}
 	}

@@ -36,6 +36,8 @@ upload_later_ms(const char *text)
 		return UPLOAD_LATER_DEFAULT_MS;
 	for (; *text != '\0' && ms < UPLOAD_LATER_MAX_MS; text++)
 		ms = ms * 10 + (*text - '0') * 1000;
+	if (ms < UPLOAD_LATER_MIN_MS)
+		return UPLOAD_LATER_MIN_MS;
 	return ms < UPLOAD_LATER_MAX_MS ? ms : UPLOAD_LATER_MAX_MS;
 }
 

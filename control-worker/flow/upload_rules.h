@@ -24,6 +24,7 @@ enum upload_action upload_classify(int status);
 #define UPLOAD_REDIRECTS_MAX 5 /* in one pass */
 
 #define UPLOAD_LATER_DEFAULT_MS 1000
+#define UPLOAD_LATER_MIN_MS     1000 /* or it would keep us busy */
 #define UPLOAD_LATER_MAX_MS     3600000
 /* Retry-After, of which only whole seconds count; NULL: there is none. */
 int64_t upload_later_ms(const char *retry_after);

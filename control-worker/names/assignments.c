@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "common/log.h"
+#include "common/time.h"
 #include "control-worker/names/peer_event.h"
 
 enum step {
@@ -31,6 +32,7 @@ struct assignments {
 	TAILQ_HEAD(, wish) wishes; /* oldest first */
 	size_t count, lookups;
 	uint64_t serial;
+	struct log_limit log_limit;
 };
 
 struct assignments *
@@ -176,14 +178,16 @@ wishes_of(const struct assignments *a, const struct uuid *client)
 }
 
 static bool
-has_room(const struct assignments *a, const struct uuid *client)
+has_room(struct assignments *a, const struct uuid *client)
 {
 	char who[UUID_TEXT_LEN + 1];
+	uint32_t held;
 
 	if (a->count >= ASSIGNMENTS_MAX) {
-		log_warnx("%d names are being resolved already: one is left "
-			  "out",
-		    ASSIGNMENTS_MAX);
+		if (log_allow(&a->log_limit, mono_now().ns, &held))
+			log_warnx("%d names are being resolved already: one is "
+				  "left out (%u more before)",
+			    ASSIGNMENTS_MAX, held);
 		return false;
 	}
 	if (wishes_of(a, client) >= ASSIGNMENTS_OF_CLIENT) {

@@ -15,8 +15,8 @@
 #include "control-worker/dns/resolver.h"
 
 #define ASSIGNMENTS_MAX         1000 /* under way */
-#define ASSIGNMENTS_OF_CLIENT   64
-#define ASSIGNMENTS_LOOKUPS_MAX 100 /* at once; each has some sockets */
+#define ASSIGNMENTS_OF_CLIENT   32
+#define ASSIGNMENTS_LOOKUPS_MAX 200 /* at once; each has some sockets */
 
 /* The way to net-worker; false when a message cannot be sent. */
 struct assignments_host {

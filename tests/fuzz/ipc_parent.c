@@ -48,7 +48,8 @@ __wrap_network_configure(struct network *network, const struct ip_address *v4,
 }
 
 int __wrap_nat_set_egress(struct nat *, const struct nat_egress *);
-int __wrap_dns_family_bind(struct dns_family *, const struct ip_address *);
+int __wrap_dns_family_bind(
+    struct dns_family *, const struct ip_address *, uid_t);
 
 int
 __wrap_nat_set_egress(struct nat *nat, const struct nat_egress *e)
@@ -59,8 +60,10 @@ __wrap_nat_set_egress(struct nat *nat, const struct nat_egress *e)
 }
 
 int
-__wrap_dns_family_bind(struct dns_family *f, const struct ip_address *ip)
+__wrap_dns_family_bind(
+    struct dns_family *f, const struct ip_address *ip, uid_t owner)
 {
+	(void)owner;
 	must(ip->family == IP_NONE || ip_in_tunnel_range(ip));
 	if (ip_equal(&f->address, ip))
 		return 0;

@@ -179,8 +179,10 @@ listen_on(struct state *s, const char *v4, const char *v6)
 
 	if (!address(v4, &a) || !address(v6, &b))
 		answer("fail usage");
-	else if (dns_family_bind(&s->listeners.v4, &a) == -1 ||
-	    dns_family_bind(&s->listeners.v6, &b) == -1)
+	else if (dns_family_bind(
+		     &s->listeners.v4, &a, s->nat_options.control_uid) == -1 ||
+	    dns_family_bind(&s->listeners.v6, &b, s->nat_options.control_uid) ==
+		-1)
 		answer("fail %s", strerrorname_np(errno));
 	else
 		answer("ok");
@@ -206,6 +208,17 @@ send_to(struct state *s, const char *text)
 		answer("ok");
 	else
 		answer("fail %s", strerrorname_np(errno));
+}
+
+/* Makes it forget its device, as a compromised control-worker could too. */
+static void
+set_free(struct state *s)
+{
+	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+
+	answer(connect(s->listeners.v4.fds[0], &nowhere, sizeof(nowhere)) == 0
+		? "ok"
+		: "fail");
 }
 
 /* The portal's port, then resolvers. */
@@ -412,6 +425,8 @@ command(struct state *s, char *const argument[], unsigned count)
 		listen_on(s, argument[1], argument[2]);
 	else if (strcmp(name, "sendto") == 0 && count == 2)
 		send_to(s, argument[1]);
+	else if (strcmp(name, "free") == 0 && count == 1)
+		set_free(s);
 	else if (strcmp(name, "udp") == 0 && count == 3)
 		inject(s, IPPROTO_UDP, argument + 1);
 	else if (strcmp(name, "tcp") == 0 && count == 3)

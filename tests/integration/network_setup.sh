@@ -484,15 +484,22 @@ test_dns_listeners() {
 	answered "a connection" "tcp $CLIENT4:5 $OWN4:53535" \
 	    "6 $OWN4:53535 $CLIENT4:5"
 	say a "sendto $CLIENT4:9"
+	is "say nothing that is no answer" "$answer" "fail EPERM"
+	say a "udp $CLIENT4:9 $OWN4:53535"
+	say a "sendto $CLIENT4:9"
 	say a "receive 1000"
 	is "answers go into the tunnel" "$answer" \
 	    "17 $OWN4:53535 $CLIENT4:9"
 	say echo flush
 	say a "sendto 10.99.0.2:7"
-	say a "receive 1000"
-	is "and nothing elsewhere" "$answer" "17 $OWN4:53535 10.99.0.2:7"
+	is "and nothing elsewhere" "$answer" "fail EPERM"
 	say a "sendto [fd99::2]:7"
 	is "nor in IPv6, where the kernel sees no way" "$answer" "fail ENETUNREACH"
+	say a free
+	is "the device can be undone" "$(gw ss -Hlnu "sport = :53535" |
+	    grep -cF "$OWN4:53535 ")" 1
+	say a "sendto 10.99.0.2:7"
+	is "and then there is still no way out" "$answer" "fail EPERM"
 	say echo flush
 	is "the LAN has heard nothing" "$answer" -
 	say a "listen $OWN4 none"

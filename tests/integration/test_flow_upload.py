@@ -230,6 +230,39 @@ def test_redirects_have_an_end(site):
     w.shut_down()
 
 
+def test_redirects_are_counted_in_the_whole_pass(site):
+    """Refused once, they are not followed for the next authorization either."""
+    site.server.plan = [Answer(307, {"Location": f"/{n}"}) for n in range(12)]
+    w = site.online(interval=3600)
+    for n, a in enumerate([site.authorize() for _ in range(3)]):
+        site.report(a, n)
+    site.stored()
+    site.init(3601)
+    end = time.monotonic() + PATIENCE
+    while w.text().count("too many of them") < 3:
+        assert time.monotonic() < end, w.text()
+        time.sleep(0.02)
+    assert len(site.server.posts) == 5 + 3
+    w.shut_down()
+
+
+def test_what_is_refused_is_no_backlog(site):
+    """A server that takes nothing is asked once in an interval, not once a second."""
+    site.server.plan = [Answer(401)] * 2
+    w = site.online(interval=3600, batch=1)
+    a = site.authorize()
+    for n in range(3):
+        site.report(a, n)
+    site.stored()
+    site.init(4, batch=1)
+    site.server.wait_for(lambda s: len(s.posts) == 1)
+    begun = time.monotonic()
+    site.server.wait_for(lambda s: len(s.posts) == 2)
+    assert time.monotonic() - begun > 3
+    site.wait_empty()
+    w.shut_down()
+
+
 def test_a_server_that_does_not_answer(site):
     site.server.plan = [Answer(hang=True)]
     site.online(interval=1)

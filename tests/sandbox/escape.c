@@ -328,6 +328,7 @@ main(int argc, char **argv)
 		for (enum role r = NOBODY; r <= CONTROL_UNFILTERED; r++)
 			bad += try(&attempts[i], r);
 	bad += lists_try();
+	bad += spool_try();
 	if (rmdir(outside.spool) == -1)
 		bad += report(false, "control-worker", "its spool",
 		    " is not left as it was");

@@ -56,6 +56,9 @@ int lists_try(void);
 /* A profile's rules replaced by ones that allow every system call. */
 void lists_open(struct sandbox_profile *);
 
+/* Which files control-worker can open, with a spool and without (spool.c). */
+int spool_try(void);
+
 /* Whom control-worker reaches (egress.c); leaves the network namespace. */
 int egress_try(void);
 

@@ -4,6 +4,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "control-worker/names/assignments.h"
@@ -256,14 +258,37 @@ has_bounds(void **state)
 	assert_int_equal(r->asks, ASSIGNMENTS_MAX + 1);
 }
 
+/* However often clients make us say it. */
+static void
+says_little(void **state)
+{
+	struct rig *r = *state;
+	char text[LOG_TEXT_MAX + 1];
+	int log[2], lines = 0;
+
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, log), 0);
+	log_init_worker(log[1], LOG_LEVEL_WARN);
+	for (int client = 0; client < 100; client++)
+		for (int i = 0; i < 20; i++)
+			event(r, (uint8_t)client, EVENT("app.example.com"));
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	assert_int_equal(r->asks, ASSIGNMENTS_MAX);
+	while (recv(log[0], text, sizeof(text), 0) > 0)
+		lines++;
+	assert_in_range(lines, 1, 10);
+	close(log[0]);
+	close(log[1]);
+}
+
 /* As many look-ups as may be at once; the others have their turn after. */
 static void
 takes_turns(void **state)
 {
 	struct rig *r = *state;
 
-	for (int client = 0; client < 5; client++)
-		for (int i = 0; i < 60; i++) {
+	for (int client = 0; client < 10; client++)
+		for (int i = 0; i < 30; i++) {
 			event(r, (uint8_t)client, EVENT("app.example.com"));
 			answer(r, r->asked.serial, ASSIGNMENT_RESOLVE);
 		}
@@ -315,6 +340,7 @@ main(void)
 		T(out_of_turn),
 		T(ignores_what_it_cannot_read),
 		T(has_bounds),
+		T(says_little),
 		T(takes_turns),
 		T(a_deaf_net_worker),
 		cmocka_unit_test(status_as_in_the_vector),

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -239,6 +240,35 @@ damaged_reports_go(void **state)
 	assert_true(exists(file));
 }
 
+/* After a failure of the machine each of them may be. */
+static void
+many_damaged_reports_cause_few_lines(void **state)
+{
+	char name[FLOW_NAME_MAX], text[FLOW_PAYLOAD_MAX + 1], file[128];
+	int log[2], lines = 0;
+
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, log), 0);
+	log_init_worker(log[1], LOG_LEVEL_WARN);
+	for (unsigned n = 0; n < 50; n++) {
+		struct ipc_flow f = flow(n, true);
+
+		snprintf(
+		    file, sizeof(file), HOME "/%s", flow_name_format(&f, name));
+		write_text(file, "{");
+		assert_int_equal(spool_get_report(s, &dir, name, text), 0);
+		assert_false(exists(file));
+	}
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	while (recv(log[0], text, sizeof(text), 0) > 0)
+		lines++;
+	assert_in_range(lines, 1, 10);
+	close(log[0]);
+	close(log[1]);
+}
+
 static void
 foreign_names_are_ignored(void **state)
 {
@@ -437,6 +467,7 @@ main(void)
 		TEST(told_again),
 		TEST(a_start_is_skipped_when_its_end_is_there),
 		TEST(damaged_reports_go),
+		TEST(many_damaged_reports_cause_few_lines),
 		TEST(foreign_names_are_ignored),
 		TEST(links_are_not_followed),
 		TEST(names_that_are_no_directories),

@@ -47,8 +47,9 @@ nat_set_egress(struct nat *n, const struct nat_egress *e)
 }
 
 int
-dns_family_bind(struct dns_family *f, const struct ip_address *ip)
+dns_family_bind(struct dns_family *f, const struct ip_address *ip, uid_t owner)
 {
+	(void)owner;
 	if (ip_equal(&f->address, ip))
 		return 0;
 	*f = (struct dns_family){ .fds = { -1, -1 } };

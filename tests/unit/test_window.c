@@ -16,6 +16,9 @@
 #include "common/counters.h"
 #include "tests/unit/unit.h"
 
+/* Whoever control-worker is; only root can make sockets for others. */
+#define OWNER (geteuid() == 0 ? 65534 : geteuid())
+
 static char folder[] = "/tmp/window.XXXXXX", path[128];
 static struct options options;
 static struct window window;
@@ -34,7 +37,7 @@ set_up(void **state)
 		.ctl_socket = path,
 		.health = { ip_v4(127, 0, 0, 1), 0 },
 	};
-	return window_open(&window, &options, why, sizeof(why));
+	return window_open(&window, &options, OWNER, why, sizeof(why));
 }
 
 static int
@@ -132,6 +135,19 @@ socket_comes_and_goes(void **state)
 	assert_int_equal(window.health, -1);
 }
 
+/* The packet filter knows the user of the socket by its owner. */
+static void
+health_is_of_control_worker(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fstat(window.health, &st), 0);
+	assert_int_equal(st.st_uid, OWNER);
+	assert_int_equal(fstat(window.ctl, &st), 0);
+	assert_int_equal(st.st_uid, geteuid());
+}
+
 /* Somebody listens there: the second one goes without. */
 static void
 socket_of_another(void **state)
@@ -140,7 +156,8 @@ socket_of_another(void **state)
 	char why[128];
 
 	(void)state;
-	assert_int_equal(window_open(&second, &options, why, sizeof(why)), 0);
+	assert_int_equal(
+	    window_open(&second, &options, OWNER, why, sizeof(why)), 0);
 	assert_int_equal(second.ctl, -1);
 	assert_true(second.counters != -1 && second.health != -1);
 	window_close(&second);
@@ -157,7 +174,8 @@ socket_of_the_dead(void **state)
 	close(window.ctl);
 	window.ctl = -1;
 	assert_int_equal(connect_to(path), -1);
-	assert_int_equal(window_open(&second, &options, why, sizeof(why)), 0);
+	assert_int_equal(
+	    window_open(&second, &options, OWNER, why, sizeof(why)), 0);
 	assert_int_not_equal(second.ctl, -1);
 	assert_int_equal(connect_to(path), 0);
 	window_close(&second);
@@ -180,7 +198,7 @@ no_socket(void **state)
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
 		options.ctl_socket = places[i];
 		assert_int_equal(
-		    window_open(&second, &options, why, sizeof(why)), 0);
+		    window_open(&second, &options, OWNER, why, sizeof(why)), 0);
 		assert_int_equal(second.ctl, -1);
 		window_close(&second);
 	}
@@ -197,6 +215,7 @@ main(void)
 		TEST(counter_page_is_shared),
 		TEST(reader_cannot_write),
 		TEST(nobody_can_resize),
+		TEST(health_is_of_control_worker),
 		TEST(socket_comes_and_goes),
 		TEST(socket_of_another),
 		TEST(socket_of_the_dead),
