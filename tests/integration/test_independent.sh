@@ -1,10 +1,12 @@
 #!/bin/bash
 # The gateway against a client made of other people's parts: 100 MB arrive
-# whole, on every kind of path, from either family of resource.
+# whole, directly and relayed, over and from either family, and 10 MB on every
+# other kind of path.
 
 . "$(dirname "$0")/netns.sh"
 
 : "${MEGABYTES:=100}"
+: "${FEW_MEGABYTES:=10}"
 
 # start_independent FAMILY [OPTION ...]
 start_independent() {
@@ -45,8 +47,19 @@ whole() {
 	esac
 }
 
-# paths FAMILY MODE: the mode is one of the client's options.
+# paths FAMILY MEGABYTES MODE ...: a mode is one of the client's options.
 paths() {
+	local family=$1 megabytes=$2 mode
+	shift 2
+	start_lan "$megabytes"
+	for mode; do
+		paths_of "$family" "$mode" "$megabytes"
+	done
+	stop lan
+}
+
+# paths_of FAMILY MODE MEGABYTES
+paths_of() {
 	local name="$2 over IPv$1" path
 	case $2 in
 	any) path=any ;;
@@ -59,8 +72,8 @@ paths() {
 		return
 	fi
 	[ $path = any ] || is "$name: the pair" "$(client_path)" $path
-	check "$name: $MEGABYTES MB from an IPv4 resource" whole "$1" $path $LAN4
-	check "$name: $MEGABYTES MB from an IPv6 resource" whole "$1" $path $LAN6
+	check "$name: $3 MB from an IPv4 resource" whole "$1" $path $LAN4
+	check "$name: $3 MB from an IPv6 resource" whole "$1" $path $LAN6
 	stop client
 	is "$name: exit status" "$exit_status" 0
 	is "$name: nothing is left" "$(ip netns pids "${prefix}client")" ""
@@ -70,20 +83,16 @@ paths() {
 # other is asked for; the gateway asks for both, and takes what it gets.
 # (coturn before 4.8 knows ADDITIONAL-ADDRESS-FAMILY by a draft's number only.)
 family() {
-	local mode
 	start_relay --allocation-default-address-family="ipv$1"
 	start_gateway
-	for mode in direct-only relay-only gateway-relay-only \
-	    both-relays-only any; do
-		paths "$1" $mode
-	done
+	paths "$1" "$MEGABYTES" direct-only relay-only
+	paths "$1" "$FEW_MEGABYTES" gateway-relay-only both-relays-only any
 	stop gateway
 	stop relay
 }
 
 topology
 start_portal
-start_lan "$MEGABYTES"
 family 4
 family 6
 finish
