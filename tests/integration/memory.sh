@@ -7,7 +7,7 @@
 LIMIT_KB=1024
 FEW_PACKETS=100000 MANY_PACKETS=900000
 FEW_FRAMES=100000 MANY_FRAMES=900000
-FEW_MESSAGES=100000 MANY_MESSAGES=900000 FILL=500000
+FEW_MESSAGES=100000 MANY_MESSAGES=900000 FILL=1500000
 
 # memory PROCESS: kilobytes, now and at the worst.
 memory() {
@@ -90,6 +90,8 @@ tunnel_address() {
 test_hostile_workers() {
 	local address mark
 	address=$(tunnel_address)
+	# Names and grants of the few clients are kept, up to their bounds.
+	check "a hostile control-worker: what is kept is full" to_net $FILL
 	bounded "a hostile control-worker" net-worker to_net \
 	    $FEW_MESSAGES $MANY_MESSAGES
 	mark=$(lines_of "$work/portal.log")

@@ -40,6 +40,22 @@ test_filters() {
 	is "filter: an allowed port" "$(refusal tcp $LAN4 7)" accepted
 }
 
+# denied EXPRESSION: the log has such a packet.
+denied() {
+	wait_line 5 "$work/gateway.log" \
+	    "INFO net-worker: denied: from client [0-9a-f-]*: $1"
+}
+
+test_log_denied() {
+	local id='[0-9a-f-]{36}'
+	check "denied, by whose filter" denied \
+	    "tcp 100\.64\.[0-9.]+:[0-9]+ to $LAN4:81: filter of resource $id"
+	check "denied, IPv6" denied \
+	    "udp \[[0-9a-f:]+\]:[0-9]+ to \[$LAN6\]:53: filter of resource $id"
+	check "denied, a foreign source" denied \
+	    "icmp 192\.168\.77\.7 to $LAN4: foreign source address"
+}
+
 # foreign_source SOURCE/LENGTH DESTINATION WORDS-OF-PING
 foreign_source() {
 	ip -n "${prefix}client" address add "$1" dev tun-client
@@ -141,12 +157,13 @@ topology
 start_relay
 start_portal
 start_lan $MEGABYTES
-start_gateway
+start_gateway --log-denied
 start_client
 check "ping" ping_lan 10
 check "ping over IPv6" at client ping -c 1 -W 10 -q $LAN6
 test_filters
 test_foreign_sources
+test_log_denied
 test_revocation
 test_expiry
 test_last_resource

@@ -278,6 +278,30 @@ slow_matches(const char *pattern, const char *name)
 	return slow_labels(&p, 0, &n, 0);
 }
 
+/* The set of places has words, and none of their edges is special. */
+static void
+matches_at_every_length(void **state)
+{
+	char pattern[256], name[256];
+
+	(void)state;
+	for (size_t n = 1; n <= 255; n++) {
+		memset(pattern, 'a', n);
+		memset(name, 'a', n);
+		pattern[n] = name[n] = '\0';
+		assert_true(pattern_matches(pattern, name));
+		pattern[n - 1] = '?';
+		assert_true(pattern_matches(pattern, name));
+		pattern[n - 1] = '*';
+		assert_true(pattern_matches(pattern, name));
+		pattern[n - 1] = 'a';
+		name[n - 1] = 'b';
+		assert_false(pattern_matches(pattern, name));
+		name[n - 1] = '\0';
+		assert_false(pattern_matches(pattern, name));
+	}
+}
+
 static void
 random_text(struct dice *d, const char *alphabet, char *to)
 {
@@ -322,6 +346,7 @@ main(void)
 		cmocka_unit_test(matches_the_table),
 		cmocka_unit_test(knows_what_is_valid),
 		cmocka_unit_test(knows_its_limits),
+		cmocka_unit_test(matches_at_every_length),
 		cmocka_unit_test(agrees_with_trying_everything),
 	};
 
