@@ -122,17 +122,15 @@ make_connection(struct worker *w, struct login_url *login)
 	login_url_display(login, w->url, sizeof(w->url));
 	user_agent_format(w->identity.os, w->identity.arch, w->identity.kernel,
 	    user_agent, sizeof(user_agent));
-	w->streams = stream_context_new(&w->loop, w->ca, w->ca_len);
-	c.streams = w->streams;
+	w->curl = curl_loop_new(&w->loop, w->ca, w->ca_len);
+	c.curl = w->curl;
 	c.login = *login;
 	w->assignments = assignments_new(&names, w->resolver);
-	if (w->streams == NULL || w->assignments == NULL ||
+	if (w->curl == NULL || w->assignments == NULL ||
 	    (w->connection = connection_new(&c, &events, w)) == NULL)
 		fatalx("no memory");
 	flow_control_prepare(w, user_agent);
 	explicit_bzero(w->token, sizeof(w->token));
-	free(w->ca);
-	w->ca = NULL;
 	return true;
 }
 

@@ -42,7 +42,7 @@ struct worker {
 	char host[LOGIN_HOST_MAX + 3]; /* of the portal, for the title */
 	char url[LOGIN_HOST_MAX + 32];
 	char token[4097];
-	char *ca;
+	char *ca; /* whom to trust; libcurl reads it later, too */
 	size_t ca_len;
 	int health_fd, ctl_fd; /* listeners; -1: none */
 	uint32_t ctl_uid, ctl_gid; /* may use it, beside root */
@@ -56,7 +56,7 @@ struct worker {
 	struct flow_control flow;
 	struct dns_server *dns;
 	struct resolver *resolver;
-	struct stream_context *streams;
+	struct curl_loop *curl; /* of the portal's connection */
 	struct connection *connection;
 	struct assignments *assignments;
 	bool told_fatal;

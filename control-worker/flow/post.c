@@ -5,10 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <curl/curl.h>
-
+#include "control-worker/curl_loop.h"
 #include "control-worker/portal/dial.h"
 
 #define CONNECT_TIMEOUT_MS 15000
@@ -19,16 +17,10 @@
 
 struct poster {
 	uv_loop_t *loop;
-	uv_timer_t timer; /* libcurl's */
 	uv_timer_t later; /* to tell of a failure after poster_post() */
-	unsigned open_handles;
 	struct resolver *resolver;
-	CURLM *multi;
-	void *ca;
-	size_t ca_len;
+	struct curl_loop *curl;
 	char *user_agent;
-	uv_poll_t *poll; /* of poll_fd, the one socket that libcurl waits for */
-	int poll_fd;
 
 	/* The host that there may be a connection to, and its other end. */
 	char host[INGEST_HOST_MAX + 1];
@@ -43,32 +35,14 @@ struct poster {
 	void *ctx;
 	struct lookup *lookup;
 	struct dial *dial;
-	int fd; /* made for libcurl and not taken by it; -1: none */
-	bool fd_missed;
 	unsigned connections;
-	CURL *easy;
+	struct curl_transfer transfer;
 	struct curl_slist *headers, *resolve;
 	char text[ANSWER_TEXT_MAX + 1];
 	size_t text_len, answer_len;
-	char error[CURL_ERROR_SIZE];
 };
 
 static void look_up(struct poster *);
-
-static void
-free_poll(uv_handle_t *h)
-{
-	free(h);
-}
-
-static void
-stop_polling(struct poster *p)
-{
-	if (p->poll != NULL)
-		uv_close((uv_handle_t *)p->poll, free_poll);
-	p->poll = NULL;
-	p->poll_fd = -1;
-}
 
 static void
 wipe(char *text)
@@ -82,19 +56,12 @@ wipe(char *text)
 static void
 end_transfer(struct poster *p)
 {
-	if (p->easy != NULL) {
-		curl_multi_remove_handle(p->multi, p->easy);
-		curl_easy_cleanup(p->easy);
-	}
-	p->easy = NULL;
+	curl_transfer_end(&p->transfer);
 	for (struct curl_slist *h = p->headers; h != NULL; h = h->next)
 		explicit_bzero(h->data, strlen(h->data));
 	curl_slist_free_all(p->headers);
 	curl_slist_free_all(p->resolve);
 	p->headers = p->resolve = NULL;
-	if (p->fd != -1)
-		close(p->fd);
-	p->fd = -1;
 }
 
 void
@@ -157,18 +124,19 @@ header(CURL *easy, const char *name, char *to, size_t size)
 static void
 answered(struct poster *p)
 {
+	CURL *easy = p->transfer.easy;
 	char retry_after[32], location[INGEST_URL_MAX];
 	struct post_result r = {
 		.outcome = POST_ANSWERED,
 		.retry_after = header(
-		    p->easy, "Retry-After", retry_after, sizeof(retry_after)),
+		    easy, "Retry-After", retry_after, sizeof(retry_after)),
 		.location =
-		    header(p->easy, "Location", location, sizeof(location)),
+		    header(easy, "Location", location, sizeof(location)),
 		.text = p->text,
 	};
 	long status = 0;
 
-	curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	r.status = (int)status;
 	finish(p, &r);
 }
@@ -191,139 +159,22 @@ outcome_of(CURLcode r)
 }
 
 static void
-transferred(struct poster *p, CURLcode r)
+on_transferred(void *ctx, CURLcode r)
 {
+	struct poster *p = ctx;
+
 	if (r == CURLE_OK) {
 		answered(p);
 		return;
 	}
 	/* The connection that we meant does not stand any more. */
-	if (p->fd_missed && p->connections < CONNECTIONS_MAX) {
+	if (p->transfer.fd_missed && p->connections < CONNECTIONS_MAX) {
 		end_transfer(p);
 		look_up(p);
 		return;
 	}
 	p->host[0] = '\0';
-	fail(p, outcome_of(r),
-	    p->error[0] != '\0' ? p->error : curl_easy_strerror(r));
-}
-
-static void
-check_done(struct poster *p)
-{
-	CURLMsg *m;
-	int left;
-
-	while ((m = curl_multi_info_read(p->multi, &left)) != NULL) {
-		if (m->msg != CURLMSG_DONE)
-			continue;
-		transferred(p, m->data.result);
-		return; /* there was only this one */
-	}
-}
-
-static void
-on_curl_event(uv_poll_t *poll, int status, int events)
-{
-	struct poster *p = poll->data;
-	int running, flags = 0;
-
-	if (status < 0)
-		flags |= CURL_CSELECT_ERR;
-	if (events & UV_READABLE)
-		flags |= CURL_CSELECT_IN;
-	if (events & UV_WRITABLE)
-		flags |= CURL_CSELECT_OUT;
-	curl_multi_socket_action(p->multi, p->poll_fd, flags, &running);
-	check_done(p);
-}
-
-static void
-on_curl_timer(uv_timer_t *timer)
-{
-	struct poster *p = timer->data;
-	int running;
-
-	curl_multi_socket_action(p->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	check_done(p);
-}
-
-static int
-set_timer(CURLM *multi, long ms, void *ctx)
-{
-	struct poster *p = ctx;
-
-	(void)multi;
-	if (ms < 0)
-		uv_timer_stop(&p->timer);
-	else
-		uv_timer_start(&p->timer, on_curl_timer, (uint64_t)ms, 0);
-	return 0;
-}
-
-static void
-poll_socket(struct poster *p, int fd, int events)
-{
-	if (p->poll_fd != fd)
-		stop_polling(p);
-	if (p->poll == NULL) {
-		if ((p->poll = calloc(1, sizeof(*p->poll))) == NULL)
-			return; /* libcurl's time limit ends it */
-		if (uv_poll_init(p->loop, p->poll, fd) != 0) {
-			free(p->poll);
-			p->poll = NULL;
-			return;
-		}
-		p->poll->data = p;
-		p->poll_fd = fd;
-	}
-	uv_poll_start(p->poll, events, on_curl_event);
-}
-
-static int
-set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *per_socket)
-{
-	struct poster *p = ctx;
-	int events = 0;
-
-	(void)easy;
-	(void)per_socket;
-	if (what == CURL_POLL_REMOVE) {
-		if (fd == p->poll_fd)
-			stop_polling(p);
-		return 0;
-	}
-	if (what & CURL_POLL_IN)
-		events |= UV_READABLE;
-	if (what & CURL_POLL_OUT)
-		events |= UV_WRITABLE;
-	poll_socket(p, fd, events);
-	return 0;
-}
-
-/* The connection that dial.h has made, or none. */
-static curl_socket_t
-give_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
-{
-	struct poster *p = ctx;
-	int fd = p->fd;
-
-	(void)address;
-	if (purpose != CURLSOCKTYPE_IPCXN || fd == -1) {
-		p->fd_missed = true;
-		return CURL_SOCKET_BAD;
-	}
-	p->fd = -1;
-	return fd;
-}
-
-static int
-is_connected(void *ctx, curl_socket_t fd, curlsocktype purpose)
-{
-	(void)ctx;
-	(void)fd;
-	(void)purpose;
-	return CURL_SOCKOPT_ALREADY_CONNECTED;
+	fail(p, outcome_of(r), curl_transfer_error(&p->transfer, r));
 }
 
 /* Keeps the beginning of the answer; too much of it ends the transfer. */
@@ -379,16 +230,16 @@ make_lists(struct poster *p)
 static bool
 set_options(struct poster *p)
 {
-	struct curl_blob ca = { p->ca, p->ca_len, CURL_BLOB_NOCOPY };
 	CURLcode r = CURLE_OK;
 
-#define SET(option, value)                                     \
-	do {                                                   \
-		if (r == CURLE_OK)                             \
-			r = curl_easy_setopt(                  \
-			    p->easy, CURLOPT_##option, value); \
+#define SET(option, value)                                              \
+	do {                                                            \
+		if (r == CURLE_OK)                                      \
+			r = curl_easy_setopt(                           \
+			    p->transfer.easy, CURLOPT_##option, value); \
 	} while (0)
 	SET(URL, p->target.text);
+	SET(PROTOCOLS_STR, "https");
 	SET(POST, 1L);
 	SET(POSTFIELDS, p->body);
 	SET(POSTFIELDSIZE_LARGE, (curl_off_t)p->len);
@@ -397,25 +248,8 @@ set_options(struct poster *p)
 	SET(RESOLVE, p->resolve);
 	SET(WRITEFUNCTION, take_answer);
 	SET(WRITEDATA, p);
-	SET(ERRORBUFFER, p->error);
 	SET(TIMEOUT_MS, (long)POST_TIMEOUT_MS);
 	SET(CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-	SET(NOSIGNAL, 1L);
-	SET(OPENSOCKETFUNCTION, give_socket);
-	SET(OPENSOCKETDATA, p);
-	SET(SOCKOPTFUNCTION, is_connected);
-	SET(PROXY, "");
-	SET(NETRC, (long)CURL_NETRC_IGNORED);
-	SET(FOLLOWLOCATION, 0L);
-	SET(PROTOCOLS_STR, "https");
-	SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(SSL_ENABLE_ALPN, 0L);
-	SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	SET(SSL_VERIFYPEER, 1L);
-	SET(SSL_VERIFYHOST, 2L);
-	SET(CAINFO, NULL);
-	SET(CAPATH, NULL);
-	SET(CAINFO_BLOB, &ca);
 #undef SET
 	return r == CURLE_OK;
 }
@@ -423,12 +257,10 @@ set_options(struct poster *p)
 static void
 transfer(struct poster *p)
 {
-	p->fd_missed = false;
 	p->text_len = p->answer_len = 0;
-	p->text[0] = p->error[0] = '\0';
-	p->easy = curl_easy_init();
-	if (p->easy == NULL || !make_lists(p) || !set_options(p) ||
-	    curl_multi_add_handle(p->multi, p->easy) != CURLM_OK)
+	p->text[0] = '\0';
+	if (!curl_transfer_init(p->curl, &p->transfer) || !make_lists(p) ||
+	    !set_options(p) || !curl_transfer_start(&p->transfer))
 		fail_later(p);
 }
 
@@ -442,7 +274,7 @@ on_dialled(void *ctx, int fd, const struct endpoint *peer, const char *error)
 		fail(p, POST_UNREACHABLE, error);
 		return;
 	}
-	p->fd = fd;
+	p->transfer.fd = fd;
 	p->peer = *peer;
 	strlcpy(p->host, p->target.host, sizeof(p->host));
 	transfer(p);
@@ -507,12 +339,9 @@ poster_post(struct poster *p, const struct ingest_url *target,
 }
 
 static void
-on_handle_closed(uv_handle_t *h)
+on_closed(uv_handle_t *later)
 {
-	struct poster *p = h->data;
-
-	if (--p->open_handles == 0)
-		free(p);
+	free(later->data);
 }
 
 void
@@ -521,12 +350,9 @@ poster_free(struct poster *p)
 	if (p == NULL)
 		return;
 	poster_cancel(p);
-	curl_multi_cleanup(p->multi);
-	stop_polling(p);
-	free(p->ca);
+	curl_loop_free(p->curl);
 	free(p->user_agent);
-	uv_close((uv_handle_t *)&p->timer, on_handle_closed);
-	uv_close((uv_handle_t *)&p->later, on_handle_closed);
+	uv_close((uv_handle_t *)&p->later, on_closed);
 }
 
 struct poster *
@@ -538,24 +364,16 @@ poster_new(const struct poster_config *c)
 		return NULL;
 	p->loop = c->loop;
 	p->resolver = c->resolver;
-	p->fd = p->poll_fd = -1;
-	p->open_handles = 2;
-	uv_timer_init(p->loop, &p->timer);
+	p->transfer.fd = -1;
+	p->transfer.done = on_transferred;
+	p->transfer.ctx = p;
 	uv_timer_init(p->loop, &p->later);
-	p->timer.data = p->later.data = p;
-	p->multi = curl_multi_init();
-	p->ca = malloc(c->ca_len + 1);
+	p->later.data = p;
+	p->curl = curl_loop_new(p->loop, c->ca, c->ca_len);
 	p->user_agent = strdup(c->user_agent);
-	if (p->multi == NULL || p->ca == NULL || p->user_agent == NULL) {
+	if (p->curl == NULL || p->user_agent == NULL) {
 		poster_free(p);
 		return NULL;
 	}
-	memcpy(p->ca, c->ca, c->ca_len);
-	p->ca_len = c->ca_len;
-	curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
-	curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
-	curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
-	curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, 1L);
 	return p;
 }

@@ -1,6 +1,5 @@
 /*
- * One POST at a time over HTTPS, on the loop: libcurl with everything taken
- * from it that the sandbox forbids, as in portal/stream.h. Names are looked up
+ * One POST at a time over HTTPS, by libcurl (curl_loop.h). Names are looked up
  * by our own resolver, and connections are made by portal/dial.h; a connection
  * that still stands is used again.
  */
@@ -22,7 +21,7 @@ struct poster;
 struct poster_config {
 	uv_loop_t *loop;
 	struct resolver *resolver;
-	const char *ca; /* PEM, copied */
+	const char *ca; /* PEM, which has to outlive it */
 	size_t ca_len;
 	const char *user_agent; /* copied */
 };

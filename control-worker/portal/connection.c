@@ -427,7 +427,7 @@ connect_to(
 	char target[LOGIN_TARGET_MAX];
 	struct transport_config t = {
 		.loop = c->config.loop,
-		.streams = c->config.streams,
+		.curl = c->config.curl,
 		.login = &c->config.login,
 		.addresses = addresses,
 		.address_count = count,

@@ -23,7 +23,7 @@ struct connection;
 struct connection_config {
 	uv_loop_t *loop;
 	struct resolver *resolver;
-	struct stream_context *streams;
+	struct curl_loop *curl; /* for its connections alone */
 	struct login_url login;
 	const char *external_id, *name, *user_agent, *token; /* copied */
 	uint64_t max_partition_ms;

@@ -1,9 +1,6 @@
 /*
  * Bytes to and from the portal over a TCP connection that exists: TLS by
  * libcurl, which verifies the certificate for the host, or nothing.
- *
- * What libcurl must not do here: start a resolver thread, open or look for
- * files, obey proxy variables, follow redirects, offer HTTP/2.
  */
 #ifndef CONTROL_WORKER_PORTAL_STREAM_H
 #define CONTROL_WORKER_PORTAL_STREAM_H
@@ -15,18 +12,10 @@
 #include <uv.h>
 
 #include "common/address.h"
+#include "control-worker/curl_loop.h"
 #include "control-worker/portal/login_url.h"
 
-struct stream_context; /* libcurl on the loop, and whom to trust */
 struct stream;
-
-/*
- * Once, before the process is confined. The PEM text of the trusted
- * certificates is copied. NULL on failure.
- */
-struct stream_context *stream_context_new(
-    uv_loop_t *, const char *ca, size_t len);
-void stream_context_free(struct stream_context *);
 
 /* error is NULL when the stream can be used. */
 typedef void (*stream_ready)(void *ctx, const char *error);
@@ -34,7 +23,7 @@ typedef void (*stream_ready)(void *ctx, const char *error);
 typedef void (*stream_event)(void *ctx, bool readable, bool writable);
 
 /* Takes fd over in any case. NULL on failure. */
-struct stream *stream_open(struct stream_context *, int fd,
+struct stream *stream_open(uv_loop_t *, struct curl_loop *, int fd,
     const struct login_url *, const struct endpoint *peer, stream_ready,
     stream_event, void *ctx);
 void stream_close(struct stream *); /* NULL is fine; no callback any more */

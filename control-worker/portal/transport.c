@@ -45,7 +45,8 @@ struct transport {
 	uv_prepare_t prepare; /* what to wait for */
 	unsigned open_handles;
 	const struct login_url *login;
-	struct stream_context *streams;
+	uv_loop_t *loop;
+	struct curl_loop *curl;
 	const struct transport_events *events;
 	void *ctx;
 	struct dial *dial;
@@ -580,8 +581,8 @@ on_dialled(void *ctx, int fd, const struct endpoint *peer, const char *error)
 		return;
 	}
 	t->phase = PHASE_TLS;
-	t->stream =
-	    stream_open(t->streams, fd, t->login, peer, on_ready, on_event, t);
+	t->stream = stream_open(
+	    t->loop, t->curl, fd, t->login, peer, on_ready, on_event, t);
 	if (t->stream == NULL)
 		fail(t, "libcurl refused the connection");
 }
@@ -636,7 +637,8 @@ transport_start(const struct transport_config *c,
 		return NULL;
 	TAILQ_INIT(&t->inbox);
 	t->login = c->login;
-	t->streams = c->streams;
+	t->loop = c->loop;
+	t->curl = c->curl;
 	t->events = events;
 	t->ctx = ctx;
 	t->open_handles = 2;

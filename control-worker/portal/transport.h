@@ -41,7 +41,7 @@ struct transport_events {
 
 struct transport_config {
 	uv_loop_t *loop;
-	struct stream_context *streams;
+	struct curl_loop *curl;
 	const struct login_url *login; /* outlives the transport */
 	const struct ip_address *addresses;
 	size_t address_count;
