@@ -13,8 +13,7 @@
 #define CONTROLS 256
 #define REPORTS  256
 #define REFUSALS 256
-#define TICK_MS  100  /* timers may fire this much late */
-#define TIDY_MS  1000 /* NAT and flows: spec/policy.md 1.2 */
+#define TICK_MS  100 /* timers may fire this much late */
 
 struct shard *
 shard_new(unsigned number, struct aead *aead)
@@ -244,10 +243,9 @@ shard_arm(struct shard *s, const struct tunnel *t)
 }
 
 void
-shard_tidy_soon(struct shard *s, struct mono now)
+shard_tidy_by(struct shard *s, struct mono deadline)
 {
-	if (mono_is_never(s->tidy_at))
-		s->tidy_at = mono_add_ms(now, TIDY_MS);
+	s->tidy_at = mono_min(s->tidy_at, deadline);
 	s->deadline = mono_min(s->deadline, s->tidy_at);
 }
 
@@ -375,7 +373,6 @@ policy_command(struct shard *s, struct mono now, struct shard_command *command)
 	p->gate.nat = command->policy.nat;
 	command->policy.nat = NULL;
 	TAILQ_INSERT_TAIL(&s->translators, p, nat_entry);
-	shard_tidy_soon(s, now);
 }
 
 static void
@@ -478,14 +475,14 @@ tidy(struct shard *s, struct mono now)
 {
 	struct peer *p;
 
-	TAILQ_FOREACH(p, &s->translators, nat_entry)
+	s->tidy_at = MONO_NEVER;
+	TAILQ_FOREACH(p, &s->translators, nat_entry) {
 		nat_timeout(p->gate.nat, now);
+		shard_tidy_by(s, nat_deadline(p->gate.nat));
+	}
 	flow_timeout(s->flows, now);
 	s->counters->flows_untracked = flow_untracked(s->flows);
-	s->tidy_at = MONO_NEVER;
-	if (!TAILQ_EMPTY(&s->translators) ||
-	    !mono_is_never(flow_deadline(s->flows)))
-		shard_tidy_soon(s, now);
+	shard_tidy_by(s, flow_deadline(s->flows));
 }
 
 void

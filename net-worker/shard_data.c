@@ -185,7 +185,16 @@ follow_outbound(struct shard *s, struct mono now, const struct arrival *a,
 		.domain = d->domain,
 	};
 	flow_outbound(s->flows, now, &context, p, &a->from, &a->local);
-	shard_tidy_soon(s, now);
+	shard_tidy_by(s, flow_deadline(s->flows));
+}
+
+static void
+follow_inbound(struct shard *s, struct mono now, const struct peer *peer,
+    const struct policy_decision *d, const struct flow_tuple *tuple,
+    const struct packet *p)
+{
+	flow_inbound(s->flows, now, peer->number, &d->resource, tuple, p);
+	shard_tidy_by(s, flow_deadline(s->flows));
 }
 
 /* For the log, if the operator wants to know and it is not too often. */
@@ -212,6 +221,14 @@ report_refusal(struct shard *s, struct mono now, const struct peer *peer,
 	ring_push(&s->refusals, &refusal);
 }
 
+/* The packet may have been one that brings an end of a session forward. */
+static void
+mind_sessions(struct shard *s, const struct gate *g)
+{
+	if (g->nat != NULL)
+		shard_tidy_by(s, nat_deadline(g->nat));
+}
+
 static void
 outbound(struct shard *s, struct mono now, const struct arrival *a,
     struct tunnel *t, uint8_t *data, size_t len, const struct packet_sink *out)
@@ -229,6 +246,7 @@ outbound(struct shard *s, struct mono now, const struct arrival *a,
 	}
 	report_activity(s, now, t);
 	r = gate_outbound(&t->peer->gate, now, &p, s->scratch);
+	mind_sessions(s, &t->peer->gate);
 	if (r.verdict == GATE_PASS) {
 		if (a->ecn == 3)
 			packet_mark_ce(&p);
@@ -351,6 +369,7 @@ shard_packet(struct shard *s, struct mono now, uint8_t *data, size_t len,
 	if (s->flows_wanted)
 		tuple = tuple_of(&p);
 	r = gate_inbound(&peer->gate, now, &p, s->scratch);
+	mind_sessions(s, &peer->gate);
 	if (r.verdict != GATE_PASS) {
 		s->counters->refused_inbound[r.reason]++;
 		report_refusal(s, now, peer, false, &p, &r);
@@ -360,8 +379,7 @@ shard_packet(struct shard *s, struct mono now, uint8_t *data, size_t len,
 	if (!shard_transmit(s, now, peer->tunnel, r.data, r.length, ecn, out))
 		return;
 	if (s->flows_wanted)
-		flow_inbound(s->flows, now, peer->number, &r.decision.resource,
-		    &tuple, &p);
+		follow_inbound(s, now, peer, &r.decision, &tuple, &p);
 	s->counters->tun_packets++;
 	s->counters->tun_bytes += r.length;
 	peer->sent_packets++;

@@ -65,7 +65,7 @@ struct shard {
 	bool refusals_wanted;
 	struct bucket refusal_bucket;
 	struct mono deadline; /* no later than the earliest timer */
-	struct mono tidy_at;  /* NAT and flows; never without either */
+	struct mono tidy_at;  /* NAT and flows: no later than they want it */
 	struct ring commands, events, controls, reports, refusals;
 	struct shard_counters *counters; /* own, or in the counter page */
 	struct shard_counters own;
@@ -85,8 +85,8 @@ shard_address_key(const struct ip_address *ip)
 void shard_post_event(struct shard *, const struct shard_event *);
 /* Keeps shard.deadline no later than this connection's timers. */
 void shard_arm(struct shard *, const struct tunnel *);
-/* NAT and flows are looked after once a second from now on. */
-void shard_tidy_soon(struct shard *, struct mono now);
+/* NAT or flows have something to do then. */
+void shard_tidy_by(struct shard *, struct mono deadline);
 /* From now on the session is the one that sends. */
 void shard_make_current(struct tunnel *, struct session *);
 

@@ -380,6 +380,32 @@ reports_flows(void **state)
 	assert_false(engine_has_flows(r->engine));
 }
 
+/* Nobody sends, and no NAT: the flow's own deadline ends it. */
+static void
+ends_idle_flows(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_flow_settings on = { .enabled = true };
+	struct ipc_authorization a = authorization(r);
+	uint8_t syn[40];
+
+	connected(r);
+	a.expires_at = 0;
+	a.flow_authorization.bytes[0] = 0xaa;
+	engine_authorization(r->engine, r->now, &a);
+	engine_flow_settings(r->engine, &on);
+	settle(r);
+	tcp_packet(syn, "100.64.0.2:1234", "10.20.0.9:80");
+	syn[33] = 0x02;
+	client_sends_packet(r, syn, 40);
+	assert_int_equal(r->flows, 1);
+	pass(r, 120000);
+	assert_int_equal(r->flows, 1);
+	pass(r, 2000);
+	assert_int_equal(r->flows, 2);
+	assert_true(r->flow.closed);
+}
+
 /* What has not been stored is told to the next control-worker. */
 static void
 repeats_reports(void **state)
@@ -479,6 +505,7 @@ main(void)
 		T(sessions_end_with_their_name),
 		T(refused_kinds_are_counted),
 		T(reports_flows),
+		T(ends_idle_flows),
 		T(repeats_reports),
 		T(offers_reports_again),
 		T(shutdown_ends_flows),
