@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -27,6 +28,15 @@
 		.argument = { { .index = (argument_) + 1,   \
 		    .op = SCMP_CMP_EQ,                      \
 		    .a = (value) } },                       \
+	}
+/* A socket option: level and name are arguments 1 and 2. */
+#define ALLOW_OPTION(level, name)                                            \
+	{                                                                    \
+		.syscall = SCMP_SYS(setsockopt), .reason = #name,            \
+		.argument = {                                                \
+			{ .index = 1 + 1, .op = SCMP_CMP_EQ, .a = (level) }, \
+			{ .index = 2 + 1, .op = SCMP_CMP_EQ, .a = (name) },  \
+		},                                                           \
 	}
 /* Memory that is never executable: argument 2 without PROT_EXEC. */
 #define ALLOW_DATA(name, why)                               \
@@ -100,7 +110,7 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(getpeername, "libcurl looks at its connection"),
 	ALLOW(getsockname, "libcurl looks at its connection"),
 	ALLOW(getsockopt, "whether a connection came about"),
-	ALLOW_IF(setsockopt, "TCP_NODELAY", 1, IPPROTO_TCP),
+	ALLOW_OPTION(IPPROTO_TCP, TCP_NODELAY),
 	ALLOW_IF(ioctl, "libuv makes a socket non-blocking", 1, FIONBIO),
 	ALLOW_IF(fcntl, "libcurl makes a socket non-blocking", 1, F_GETFL),
 	ALLOW_IF(fcntl, "libcurl makes a socket non-blocking", 1, F_SETFL),
