@@ -3,14 +3,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/buffer.h"
 #include "control-worker/dns/message.h"
-
-#define PREFIX_LEN 2 /* of a message over TCP: RFC 1035 4.2.2 */
+#include "control-worker/dns/tcp_message.h"
 
 struct forward {
 	uv_poll_t poll;
@@ -19,12 +16,7 @@ struct forward {
 	int fd;
 	forward_heard heard;
 	void *ctx;
-	/* Over TCP. */
-	size_t sent, received;
-	uint8_t prefix[PREFIX_LEN];
-	uint8_t *answer; /* once its length is known */
-	size_t message_len;
-	uint8_t message[]; /* with its prefix */
+	struct tcp_message query, answer; /* the answer over TCP only */
 };
 
 static void
@@ -34,7 +26,8 @@ on_handle_closed(uv_handle_t *handle)
 
 	if (--f->handles > 0)
 		return;
-	free(f->answer);
+	tcp_message_clear(&f->query);
+	tcp_message_clear(&f->answer);
 	free(f);
 }
 
@@ -84,53 +77,6 @@ on_udp(uv_poll_t *poll, int status, int events)
 		forward_cancel(f);
 }
 
-/* 0: done, 1: the socket takes no more for now, -1: failed. */
-static int
-send_tcp(struct forward *f)
-{
-	ssize_t n;
-
-	n = send(f->fd, f->message + f->sent, f->message_len - f->sent,
-	    MSG_NOSIGNAL);
-	if (n == -1)
-		return errno == EAGAIN || errno == EINTR ? 1 : -1;
-	f->sent += (size_t)n;
-	return f->sent < f->message_len;
-}
-
-/* Bytes of what has size of them; 1: it is complete, -1: it will never be. */
-static int
-receive_some(struct forward *f, uint8_t *to, size_t size, size_t before)
-{
-	size_t at = f->received - before;
-	ssize_t n = recv(f->fd, to + at, size - at, 0);
-
-	if (n == -1)
-		return errno == EAGAIN || errno == EINTR ? 0 : -1;
-	if (n == 0)
-		return -1;
-	f->received += (size_t)n;
-	return at + (size_t)n == size;
-}
-
-static int
-receive_tcp(struct forward *f)
-{
-	size_t len;
-	int r;
-
-	if (f->received < PREFIX_LEN) {
-		r = receive_some(f, f->prefix, PREFIX_LEN, 0);
-		if (r != 1)
-			return r;
-	}
-	len = load_be16(f->prefix);
-	if (f->answer == NULL &&
-	    (len == 0 || (f->answer = malloc(len)) == NULL))
-		return -1;
-	return receive_some(f, f->answer, len, PREFIX_LEN);
-}
-
 static void
 on_tcp(uv_poll_t *poll, int status, int events)
 {
@@ -138,16 +84,18 @@ on_tcp(uv_poll_t *poll, int status, int events)
 	int r = -1;
 
 	if (status == 0 && (events & UV_WRITABLE)) {
-		if ((r = send_tcp(f)) == 0)
-			r = uv_poll_start(poll, UV_READABLE, on_tcp);
-		if (r >= 0)
+		r = tcp_message_write(&f->query, f->fd);
+		if (r == 1 && uv_poll_start(poll, UV_READABLE, on_tcp) == 0)
 			return;
 	} else if (status == 0) {
-		r = receive_tcp(f);
+		r = tcp_message_read(&f->answer, f->fd);
+		if (r == 1 &&
+		    f->heard(f->ctx, f->answer.bytes, f->answer.len)) {
+			forward_cancel(f);
+			return;
+		}
 	}
-	if (r == 1 && f->heard(f->ctx, f->answer, load_be16(f->prefix)))
-		forward_cancel(f);
-	else if (r != 0)
+	if (r != 0)
 		fail(f);
 }
 
@@ -170,9 +118,9 @@ open_socket(const struct endpoint *server, bool tcp)
 static bool
 send_udp(const struct forward *f)
 {
-	size_t len = f->message_len - PREFIX_LEN;
+	ssize_t n = send(f->fd, f->query.bytes, f->query.len, 0);
 
-	return send(f->fd, f->message + PREFIX_LEN, len, 0) == (ssize_t)len;
+	return n == (ssize_t)f->query.len;
 }
 
 struct forward *
@@ -180,20 +128,19 @@ forward_start(uv_loop_t *loop, const struct endpoint *server, bool tcp,
     const uint8_t *message, size_t len, unsigned timeout_ms,
     forward_heard heard, void *ctx)
 {
-	struct forward *f;
+	struct forward *f = calloc(1, sizeof(*f));
 
-	if (len > DNS_MESSAGE_MAX ||
-	    (f = calloc(1, sizeof(*f) + PREFIX_LEN + len)) == NULL)
+	if (f == NULL || !tcp_message_set(&f->query, message, len)) {
+		free(f);
 		return NULL;
+	}
 	f->heard = heard;
 	f->ctx = ctx;
-	f->message_len = PREFIX_LEN + len;
-	store_be16(f->message, (uint16_t)len);
-	memcpy(f->message + PREFIX_LEN, message, len);
 	f->fd = open_socket(server, tcp);
 	if (f->fd == -1 || uv_poll_init(loop, &f->poll, f->fd) != 0) {
 		if (f->fd != -1)
 			close(f->fd);
+		tcp_message_clear(&f->query);
 		free(f);
 		return NULL;
 	}

@@ -3,18 +3,13 @@
  * forwarded over a connection of its own and answered before the next is read.
  * What is no query ends the connection.
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/buffer.h"
-#include "control-worker/dns/message.h"
 #include "control-worker/dns/pending.h"
 #include "control-worker/dns/server_internal.h"
-
-#define PREFIX_LEN 2 /* RFC 1035 4.2.2 */
+#include "control-worker/dns/tcp_message.h"
 
 enum phase {
 	READING, /* a query, or waiting for one */
@@ -31,10 +26,8 @@ struct tcp_client {
 	int fd;
 	uv_poll_t poll;
 	uv_timer_t timer;
-	unsigned handles; /* that are not closed yet */
-	uint8_t prefix[PREFIX_LEN];
-	uint8_t *message; /* the query without prefix, the answer with it */
-	size_t len, done; /* its bytes; those of prefix and query, or answer */
+	unsigned handles;           /* that are not closed yet */
+	struct tcp_message message; /* the query, then the answer */
 };
 
 static void
@@ -44,7 +37,7 @@ on_handle_closed(uv_handle_t *handle)
 
 	if (--c->handles > 0)
 		return;
-	free(c->message);
+	tcp_message_clear(&c->message);
 	free(c);
 }
 
@@ -82,30 +75,14 @@ begin(struct tcp_client *c, enum phase phase)
 }
 
 static void
-forget_message(struct tcp_client *c)
-{
-	free(c->message);
-	c->message = NULL;
-	c->len = c->done = 0;
-}
-
-static void
 on_answer(struct pending *p, const uint8_t *answer, size_t len)
 {
 	struct tcp_client *c = (struct tcp_client *)p;
 
 	c->listener->server->pending--;
-	forget_message(c);
 	begin(c, WRITING);
-	/* In one piece with its length, which some clients want. */
-	if (len > DNS_MESSAGE_MAX ||
-	    (c->message = malloc(PREFIX_LEN + len)) == NULL) {
+	if (!tcp_message_set(&c->message, answer, len))
 		end(c);
-		return;
-	}
-	store_be16(c->message, (uint16_t)len);
-	memcpy(c->message + PREFIX_LEN, answer, len);
-	c->len = PREFIX_LEN + len;
 }
 
 /* False when it is none, or one too many. */
@@ -113,7 +90,7 @@ static bool
 ask(struct tcp_client *c)
 {
 	struct dns_server *s = c->listener->server;
-	size_t head_len = dns_query_head(c->message, c->len);
+	size_t head_len = dns_query_head(c->message.bytes, c->message.len);
 
 	if (head_len == 0 || s->pending >= DNS_QUERIES_MAX)
 		return false;
@@ -122,55 +99,27 @@ ask(struct tcp_client *c)
 	c->phase = ASKING;
 	s->pending++;
 	pending_start(&c->pending, s->loop, prober_choose(s->prober, true),
-	    true, c->message, c->len, head_len, on_answer);
+	    true, c->message.bytes, c->message.len, head_len, on_answer);
 	return true;
-}
-
-/* Bytes into a place of that size; 1: it is full, -1: it will never be. */
-static int
-read_some(struct tcp_client *c, uint8_t *to, size_t size, size_t before)
-{
-	size_t at = c->done - before;
-	ssize_t n = recv(c->fd, to + at, size - at, MSG_DONTWAIT);
-
-	if (n == -1)
-		return errno == EAGAIN || errno == EINTR ? 0 : -1;
-	if (n == 0)
-		return -1;
-	c->done += (size_t)n;
-	return at + (size_t)n == size;
 }
 
 static bool
 read_query(struct tcp_client *c)
 {
-	int r;
+	int r = tcp_message_read(&c->message, c->fd);
 
-	if (c->done < PREFIX_LEN) {
-		if ((r = read_some(c, c->prefix, PREFIX_LEN, 0)) != 1)
-			return r == 0;
-		c->len = load_be16(c->prefix);
-		if (c->len == 0 || (c->message = malloc(c->len)) == NULL)
-			return false;
-	}
-	if ((r = read_some(c, c->message, c->len, PREFIX_LEN)) != 1)
-		return r == 0;
-	return ask(c);
+	return r == 1 ? ask(c) : r == 0;
 }
 
 static bool
 write_answer(struct tcp_client *c)
 {
 	struct dns_server *s = c->listener->server;
-	ssize_t n = send(c->fd, c->message + c->done, c->len - c->done,
-	    MSG_DONTWAIT | MSG_NOSIGNAL);
+	int r = tcp_message_write(&c->message, c->fd);
 
-	if (n == -1)
-		return errno == EAGAIN || errno == EINTR;
-	c->done += (size_t)n;
-	if (c->done < c->len)
-		return true;
-	forget_message(c);
+	if (r != 1)
+		return r == 0;
+	tcp_message_clear(&c->message);
 	TAILQ_REMOVE(&s->clients, c, entry);
 	TAILQ_INSERT_TAIL(&s->clients, c, entry);
 	begin(c, READING);
