@@ -380,11 +380,10 @@ read_token(int dir, char to[FLOW_TOKEN_MAX + 1])
 	return n > 0 ? (size_t)n : 0;
 }
 
-size_t
-spool_get_token(
-    struct spool *s, const struct spool_dir *d, char to[FLOW_TOKEN_MAX + 1])
+/* Closes the directory, which may be -1: none. */
+static size_t
+token_of(int dir, char to[FLOW_TOKEN_MAX + 1])
 {
-	int dir = open_dir(s, d);
 	size_t n;
 
 	to[0] = '\0';
@@ -396,18 +395,17 @@ spool_get_token(
 }
 
 size_t
+spool_get_token(
+    struct spool *s, const struct spool_dir *d, char to[FLOW_TOKEN_MAX + 1])
+{
+	return token_of(open_dir(s, d), to);
+}
+
+size_t
 spool_find_token(
     struct spool *s, const struct uuid *u, char to[FLOW_TOKEN_MAX + 1])
 {
-	int dir = open_authorization(s, u);
-	size_t n;
-
-	to[0] = '\0';
-	if (dir == -1)
-		return 0;
-	n = read_token(dir, to);
-	close(dir);
-	return n;
+	return token_of(open_authorization(s, u), to);
 }
 
 struct dir_list {
