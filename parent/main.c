@@ -94,9 +94,9 @@ require_user(const char *name, uid_t *uid, gid_t *gid)
 	if (pw == NULL)
 		fatalx(
 		    "the user %s does not exist; make it by "
-		    "\"systemd-sysusers postern.conf\" (the file is in "
-		    "contrib/sysusers) or by \"useradd --system --user-group "
-		    "--no-create-home --home-dir / "
+		    "\"systemd-sysusers postern.conf\", by "
+		    "contrib/make-users of the sources, or by \"useradd "
+		    "--system --user-group --no-create-home --home-dir / "
 		    "--shell /usr/sbin/nologin %s\"",
 		    name, name);
 	if (pw->pw_uid == 0 || pw->pw_gid == 0)

@@ -350,20 +350,7 @@ allow_direct() {
 
 # The users of the workers, where the package has not made them.
 make_users() {
-	local user
-	users_made=""
-	for user in _posternnet _posternctl; do
-		getent passwd $user > /dev/null || users_made="$users_made $user"
-	done
-	[ -n "$users_made" ] || return 0
-	if command -v systemd-sysusers > /dev/null; then
-		systemd-sysusers "$NETNS_ROOT/contrib/sysusers/postern.conf"
-	else
-		for user in $users_made; do
-			useradd --system --home-dir / --no-create-home \
-			    --shell /usr/sbin/nologin $user
-		done
-	fi
+	users_made=$("$NETNS_ROOT/contrib/make-users")
 }
 
 remove_users() {
