@@ -14,7 +14,8 @@ import socket
 import sys
 import urllib.parse
 
-import websockets
+from websockets.exceptions import WebSocketException
+from websockets.legacy.client import connect
 
 USER_AGENT = "Debian/12.0.0 headless-client/1.5.12 (x86_64; 6.1.0)"
 HEARTBEAT_S = 10
@@ -162,7 +163,7 @@ async def connected_through(device, url):
 
 async def converse(url, headers, lines, device):
     where = {"sock": await connected_through(device, url)} if device else {}
-    async with websockets.connect(
+    async with connect(
         url, extra_headers=headers, compression=None, ping_interval=None,
         user_agent_header=None, max_size=None, **where,
     ) as websocket:
@@ -184,12 +185,11 @@ async def stay_connected(url, headers, lines, device):
     while True:
         try:
             await converse(url, headers, lines, device)
-        except websockets.InvalidStatusCode as refusal:
-            log(refusal)
-            if refusal.status_code == 401:
-                return
-        except (OSError, websockets.WebSocketException) as failure:
+        except (OSError, WebSocketException) as failure:
             log(failure)
+            # Only a refused upgrade has one.
+            if getattr(failure, "status_code", None) == 401:
+                return
         say("portal", "down")
         await asyncio.sleep(RECONNECT_S)
 

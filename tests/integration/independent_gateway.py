@@ -18,7 +18,7 @@ import sys
 import urllib.parse
 
 import aioice
-import websockets
+from websockets.legacy.client import connect
 
 USER_AGENT = "Debian/12.0.0 gateway/1.6.1 (x86_64; 6.1.0)"
 DEVICE, PORT = "wg0", 51820
@@ -162,7 +162,7 @@ async def main(url, external_id):
     asyncio.get_running_loop().add_signal_handler(
         signal.SIGTERM, asyncio.current_task().cancel)
     try:
-        async with websockets.connect(
+        async with connect(
             f"{url}/gateway/v2/websocket?{query}", extra_headers=headers, compression=None,
             ping_interval=None, user_agent_header=None,
         ) as socket:

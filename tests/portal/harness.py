@@ -8,10 +8,10 @@ import itertools
 import json
 import urllib.parse
 
-import websockets
 from postern_portal import config, derive
 from postern_portal.server import Portal
 from postern_portal.site import Timers
+from websockets.legacy.client import connect as connect_websocket
 
 PATIENCE = 5
 GATEWAY_UA = "Debian/12.0.0 gateway/1.6.1 (x86_64; 6.1.0)"
@@ -172,7 +172,7 @@ async def connect(
     if token is not None:
         headers["x-authorization"] = f"Bearer {token}"
     version = "v2/" if generation == 2 else ""
-    socket = await websockets.connect(
+    socket = await connect_websocket(
         f"ws://{portal.addresses[0]}/{kind}/{version}websocket?"
         + urllib.parse.urlencode(query),
         extra_headers=headers, compression=None, ping_interval=None,

@@ -4,9 +4,9 @@ import asyncio
 import json
 
 import pytest
-import websockets
 from harness import asynchronous, client, connect, control, gateway, http, new_key, running, site
 from websockets.exceptions import InvalidStatusCode
+from websockets.legacy.client import connect as connect_websocket
 
 QUERY = "external_id=e&name=n&public_key=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8%3D"
 UA = "User-Agent: Debian/12.0.0 headless-client/1.5.12"
@@ -209,7 +209,7 @@ async def test_tls(tmp_path):
     })
     async with running(settings) as portal:
         context = ssl.create_default_context(cafile=certificate)
-        async with websockets.connect(
+        async with connect_websocket(
             f"wss://{portal.addresses[0]}/client/v2/websocket?{QUERY}&x={new_key()[0]}",
             ssl=context, server_hostname="localhost", user_agent_header=None,
             extra_headers={"X-Authorization": "Bearer jane",

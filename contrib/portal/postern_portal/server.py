@@ -8,8 +8,8 @@ import logging
 import ssl
 from dataclasses import dataclass, field
 
-import websockets
-from websockets.server import WebSocketServerProtocol
+# Of the two implementations the one that every release has.
+from websockets.legacy.server import WebSocketServerProtocol, serve
 
 from .channel import Channel
 from .client import ClientChannel
@@ -102,7 +102,7 @@ class Portal:
             self._control.claim(self.config.control_socket)
         self.site.broker.start()
         for host, port in self.config.listen:
-            self._servers.append(await websockets.serve(
+            self._servers.append(await serve(
                 self._handle, host, port,
                 create_protocol=functools.partial(PortalSocket, self),
                 ssl=context, compression=None, ping_interval=None,
