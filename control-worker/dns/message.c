@@ -2,40 +2,61 @@
 #include "control-worker/dns/message.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <string.h>
 
-#include <ares.h>
-#include <arpa/nameser.h>
-
 #include "common/buffer.h"
+#include "control-worker/dns/name.h"
 
 #define HEADER_LEN 12
 
 /* RFC 1035 4.1.1 */
 #define FLAG_RESPONSE  0x8000
 #define FLAG_TRUNCATED 0x0200
+#define FLAG_RECURSION_DESIRED 0x0100
 #define OPCODE_MASK    0x7800
 #define RCODE_MASK     0x000f
 
 #define RCODE_NOERROR  0
 #define RCODE_NXDOMAIN 3
 
+#define TYPE_A     1
+#define TYPE_CNAME 5
+#define TYPE_AAAA  28 /* RFC 3596 */
+#define CLASS_IN   1
+
+#define ALIASES_MAX 16 /* in a row */
+
+/* Which are no names of the DNS: RFC 7686. */
+static bool
+is_onion(const struct dns_name *name)
+{
+	static const struct dns_name onion = { "\5onion", 7 };
+	struct dns_name last = { .len = 0 };
+
+	for (size_t at = 0; name->bytes[at] != 0; at += 1u + name->bytes[at])
+		last.len = name->len - at;
+	memcpy(last.bytes, name->bytes + name->len - last.len, last.len);
+	return dns_name_same(&last, &onion);
+}
+
 size_t
-dns_query_build(const char *name, enum ip_family family, uint16_t id,
+dns_query_build(const char *text, enum ip_family family, uint16_t id,
     uint8_t to[DNS_QUERY_MAX])
 {
-	unsigned char *query = NULL;
-	int len = 0, r;
+	struct dns_name name;
+	struct writer w;
 
-	r = ares_create_query(name, ns_c_in,
-	    family == IP_V4 ? ns_t_a : ns_t_aaaa, id, 1, &query, &len, 0);
-	if (r != ARES_SUCCESS || len <= HEADER_LEN || len > DNS_QUERY_MAX)
-		len = 0;
-	else
-		memcpy(to, query, (size_t)len);
-	ares_free_string(query);
-	return (size_t)len;
+	if (!dns_name_parse(text, &name) || is_onion(&name))
+		return 0;
+	writer_init(&w, to, DNS_QUERY_MAX);
+	writer_be16(&w, id);
+	writer_be16(&w, FLAG_RECURSION_DESIRED);
+	writer_be16(&w, 1);  /* question */
+	writer_zero(&w, 6); /* records of the other sections */
+	writer_bytes(&w, name.bytes, name.len);
+	writer_be16(&w, family == IP_V4 ? TYPE_A : TYPE_AAAA);
+	writer_be16(&w, CLASS_IN);
+	return writer_failed(&w) ? 0 : w.len;
 }
 
 /* The question comes back as it was asked, but for the case of its letters. */
@@ -53,52 +74,127 @@ same_question(const uint8_t *query, size_t query_len, struct cursor *c)
 	return true;
 }
 
-static void
-keep_shortest(struct dns_answer *answer, int ttl_s)
-{
-	uint32_t ttl = ttl_s > 0 ? (uint32_t)ttl_s : 0;
+struct record {
+	struct dns_name owner;
+	uint16_t type, class;
+	uint32_t ttl_s;
+	struct cursor data;
+	struct dns_name target; /* of a CNAME */
+};
 
-	if (ttl < answer->ttl_s)
-		answer->ttl_s = ttl;
+static bool
+record_read(struct cursor *c, const uint8_t *message, struct record *r)
+{
+	if (!dns_name_read(c, message, &r->owner))
+		return false;
+	r->type = cursor_be16(c);
+	r->class = cursor_be16(c);
+	r->ttl_s = cursor_be32(c);
+	/* RFC 2181 8: what would be negative is none. */
+	if (r->ttl_s > INT32_MAX)
+		r->ttl_s = 0;
+	r->data = cursor_sub(c, cursor_be16(c));
+	if (r->type == TYPE_CNAME && r->class == CLASS_IN) {
+		struct cursor target = r->data;
+
+		return dns_name_read(&target, message, &r->target);
+	}
+	return !cursor_failed(c);
+}
+
+/* Those of the answer section. */
+struct records {
+	const uint8_t *message;
+	struct cursor first;
+	unsigned count;
+};
+
+static bool
+records_are_whole(const struct records *records)
+{
+	struct cursor c = records->first;
+	struct record r;
+
+	for (unsigned i = 0; i < records->count; i++)
+		if (!record_read(&c, records->message, &r))
+			return false;
+	return true;
 }
 
 static void
-take_v4(const uint8_t *bytes, size_t len, struct dns_answer *answer)
+keep_shortest(struct dns_answer *answer, const struct record *r)
 {
-	struct ares_addrttl found[DNS_ADDRESSES_MAX];
-	int n = DNS_ADDRESSES_MAX;
+	if (r->ttl_s < answer->ttl_s)
+		answer->ttl_s = r->ttl_s;
+}
 
-	if (ares_parse_a_reply(bytes, (int)len, NULL, found, &n) !=
-	    ARES_SUCCESS)
-		return;
-	for (int i = 0; i < n; i++) {
-		answer->addresses[answer->count++] =
-		    ip_from_bytes(IP_V4, (const uint8_t *)&found[i].ipaddr);
-		keep_shortest(answer, found[i].ttl);
+/* The name becomes what it is an alias of; false: of nothing. */
+static bool
+follow_alias(const struct records *records, struct dns_name *name,
+    struct dns_answer *answer)
+{
+	struct cursor c = records->first;
+	struct record r;
+
+	for (unsigned i = 0; i < records->count &&
+	     record_read(&c, records->message, &r);
+	     i++) {
+		if (r.type != TYPE_CNAME || r.class != CLASS_IN ||
+		    !dns_name_same(&r.owner, name))
+			continue;
+		*name = r.target;
+		keep_shortest(answer, &r);
+		return true;
 	}
+	return false;
 }
 
 static void
-take_v6(const uint8_t *bytes, size_t len, struct dns_answer *answer)
+take_addresses(const struct records *records, const struct dns_name *name,
+    enum ip_family family, struct dns_answer *answer)
 {
-	struct ares_addr6ttl found[DNS_ADDRESSES_MAX];
-	int n = DNS_ADDRESSES_MAX;
+	const size_t len = family == IP_V4 ? 4 : 16;
+	struct cursor c = records->first;
+	struct record r;
 
-	if (ares_parse_aaaa_reply(bytes, (int)len, NULL, found, &n) !=
-	    ARES_SUCCESS)
-		return;
-	for (int i = 0; i < n; i++) {
+	for (unsigned i = 0; i < records->count &&
+	     answer->count < DNS_ADDRESSES_MAX &&
+	     record_read(&c, records->message, &r);
+	     i++) {
+		if (r.type != (family == IP_V4 ? TYPE_A : TYPE_AAAA) ||
+		    r.class != CLASS_IN || r.data.left != len ||
+		    !dns_name_same(&r.owner, name))
+			continue;
 		answer->addresses[answer->count++] =
-		    ip_from_bytes(IP_V6, (const uint8_t *)&found[i].ip6addr);
-		keep_shortest(answer, found[i].ttl);
+		    ip_from_bytes(family, r.data.at);
+		keep_shortest(answer, &r);
 	}
+}
+
+/* What counts is the set of records, not their order: RFC 2181 5. */
+static void
+take_answer(const struct records *records, const uint8_t *query,
+    size_t query_len, enum ip_family family, struct dns_answer *answer)
+{
+	struct dns_name name;
+	struct cursor c;
+	unsigned steps = 0;
+
+	cursor_init(&c, query + HEADER_LEN, query_len - HEADER_LEN);
+	if (!dns_name_read(&c, query, &name))
+		return;
+	while (follow_alias(records, &name, answer))
+		if (++steps == ALIASES_MAX)
+			return;
+	take_addresses(records, &name, family, answer);
 }
 
 enum dns_result
 dns_answer_parse(const uint8_t *query, size_t query_len, const uint8_t *bytes,
     size_t len, enum ip_family family, struct dns_answer *answer)
 {
-	uint16_t id, flags, questions;
+	uint16_t id, flags, questions, answers;
+	struct records records;
 	struct cursor c;
 
 	answer->count = 0;
@@ -107,7 +203,8 @@ dns_answer_parse(const uint8_t *query, size_t query_len, const uint8_t *bytes,
 	id = cursor_be16(&c);
 	flags = cursor_be16(&c);
 	questions = cursor_be16(&c);
-	cursor_bytes(&c, HEADER_LEN - 6);
+	answers = cursor_be16(&c);
+	cursor_bytes(&c, 4); /* numbers of other records */
 	if (cursor_failed(&c) || len > DNS_MESSAGE_MAX ||
 	    id != load_be16(query) || (flags & FLAG_RESPONSE) == 0 ||
 	    (flags & OPCODE_MASK) != 0)
@@ -123,9 +220,8 @@ dns_answer_parse(const uint8_t *query, size_t query_len, const uint8_t *bytes,
 		return DNS_ANSWERED;
 	if ((flags & RCODE_MASK) != RCODE_NOERROR)
 		return DNS_FAILED;
-	if (family == IP_V4)
-		take_v4(bytes, len, answer);
-	else
-		take_v6(bytes, len, answer);
+	records = (struct records){ bytes, c, answers };
+	if (records_are_whole(&records))
+		take_answer(&records, query, query_len, family, answer);
 	return DNS_ANSWERED;
 }

@@ -1,7 +1,6 @@
 /*
  * DNS messages as bytes: questions for addresses, and what an answer to one
- * says. c-ares builds and parses them; whether an answer belongs to its
- * question is checked here. No I/O.
+ * says, which counts only when it belongs to the question. No I/O.
  */
 #ifndef CONTROL_WORKER_DNS_MESSAGE_H
 #define CONTROL_WORKER_DNS_MESSAGE_H
@@ -27,7 +26,7 @@ enum dns_result {
 struct dns_answer {
 	struct ip_address addresses[DNS_ADDRESSES_MAX];
 	size_t count;
-	uint32_t ttl_s; /* of the addresses; the shortest */
+	uint32_t ttl_s; /* of the addresses and their aliases; the shortest */
 };
 
 /*

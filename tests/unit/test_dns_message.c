@@ -52,6 +52,49 @@ test_query(void **state)
 	assert_int_equal(dns_query_build(name, IP_V4, 1, other), 0);
 }
 
+/* Labels hold any octet; what the text of a name cannot say it escapes. */
+static void
+test_query_octets(void **state)
+{
+	static const struct {
+		const char *name, *labels; /* NULL: it is none */
+	} names[] = {
+		{ "a b.test", "03 612062 04 74657374 00" },
+		{ "*.test", "01 2a 04 74657374 00" },
+		{ "\xc3\xbc.test", "02 c3bc 04 74657374 00" },
+		{ "a\\.b.test", "03 612e62 04 74657374 00" },
+		{ "a\\\\b.test", "03 615c62 04 74657374 00" },
+		{ "a\\000b.\\255", "03 610062 01 ff 00" },
+		{ ".", "00" },
+		{ "a\\256.test", NULL },
+		{ "a\\9.test", NULL },
+		{ "a\\", NULL },
+		{ ".a", NULL },
+		{ "a.test..", NULL },
+		/* RFC 7686 */
+		{ "a.onion", NULL },
+		{ "a.b.OniOn.", NULL },
+		{ "onion", NULL },
+		{ "onion.test", "05 6f6e696f6e 04 74657374 00" },
+		{ "a.xonion", "01 61 06 786f6e696f6e 00" },
+	};
+	uint8_t other[DNS_QUERY_MAX];
+	char hex[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		size_t len = dns_query_build(names[i].name, IP_V4, 1, other);
+
+		if (names[i].labels == NULL) {
+			assert_int_equal(len, 0);
+			continue;
+		}
+		snprintf(hex, sizeof(hex), "0001 0100 0001 000000000000 %s 00010001",
+		    names[i].labels);
+		assert_hex(other, len, hex);
+	}
+}
+
 static const struct {
 	const char *hex;
 	enum dns_result result;
@@ -131,26 +174,148 @@ test_v6(void **state)
 	set_up(NULL);
 }
 
+/* An alias of a name that is spelled out, and an address of such a name. */
+#define CNAME(of, length, name) of " 0005 0001 00000e10 " length " " name " "
+#define ADDRESS(of, address)    of " 0001 0001 00000e10 0004 " address " "
+#define B_TEST                  "0162 04 74657374 00"
+#define C_TEST                  "0163 04 74657374 00"
+#define ODD                     "05 2e20ff005c 04 74657374 00"
+
+static const struct {
+	const char *hex;
+	size_t count;
+} aliases[] = {
+	/* The address first, and a chain from its end. */
+	{ HEADER("8180", "0002") QUESTION ADDRESS(B_TEST, "c0000203")
+		CNAME("c00c", "0008", B_TEST),
+	    1 },
+	{ HEADER("8180", "0003") QUESTION ADDRESS(C_TEST, "c0000203")
+		CNAME(B_TEST, "0008", C_TEST) CNAME("c00c", "0008", B_TEST),
+	    1 },
+	/* Any octet may stand in a name; letters are alike. */
+	{ HEADER("8180", "0002") QUESTION CNAME("c00c", "000c", ODD)
+		ADDRESS(ODD, "c0000203"),
+	    1 },
+	{ HEADER("8180", "0002") QUESTION CNAME("c00c", "0008", B_TEST)
+		ADDRESS("0142 04 54455354 00", "c0000203"),
+	    1 },
+	/* Addresses of names that nobody asked for. */
+	{ HEADER("8180", "0001") QUESTION ADDRESS(B_TEST, "c0000203"), 0 },
+	{ HEADER("8180", "0002") QUESTION CNAME(C_TEST, "0008", B_TEST)
+		ADDRESS(B_TEST, "c0000203"),
+	    0 },
+	/* An alias alone; of itself; two of each other. */
+	{ HEADER("8180", "0001") QUESTION CNAME("c00c", "0008", B_TEST), 0 },
+	{ HEADER("8180", "0002") QUESTION CNAME("c00c", "0002", "c00c")
+		ADDRESS("c00c", "c0000203"),
+	    0 },
+	{ HEADER("8180", "0003") QUESTION CNAME("c00c", "0008", B_TEST)
+		CNAME(B_TEST, "0002", "c00c") ADDRESS("c00c", "c0000203"),
+	    0 },
+	/* Pointers to themselves, to behind, into the dark; no label type. */
+	{ HEADER("8180", "0001") QUESTION ADDRESS("c018", "c0000203"), 0 },
+	{ HEADER("8180", "0001") QUESTION ADDRESS("c01a", "c0000203"), 0 },
+	{ HEADER("8180", "0001") QUESTION ADDRESS("ffff", "c0000203"), 0 },
+	{ HEADER("8180", "0001") QUESTION ADDRESS("4161 00", "c0000203"), 0 },
+	/* A target that does not end within its record. */
+	{ HEADER("8180", "0002") QUESTION CNAME("c00c", "0007", "0162 04 74657374")
+		ADDRESS("c00c", "c0000203"),
+	    0 },
+	/* Addresses of another length, another class. */
+	{ HEADER("8180", "0001") QUESTION
+	    "c00c 0001 0001 00000e10 0005 c000020300",
+	    0 },
+	{ HEADER("8180", "0001") QUESTION
+	    "c00c 0001 0003 00000e10 0004 c0000203",
+	    0 },
+	/* One record less than the header says. */
+	{ HEADER("8180", "0002") QUESTION ADDRESS("c00c", "c0000203"), 0 },
+	/* Nobody asked for what follows the answer. */
+	{ "abcd 8180 0001 0001 0001 0001" QUESTION ADDRESS("c00c", "c0000203")
+	  "ffffffff",
+	    1 },
+	/* Records of other types, whatever is in them. */
+	{ HEADER("8180", "0002") QUESTION "c00c 000f 0001 00000e10 0001 ff "
+		ADDRESS("c00c", "c0000203"),
+	    1 },
+};
+
 static void
-test_truncations(void **state)
+test_aliases(void **state)
+{
+	struct dns_answer answer;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(*aliases); i++) {
+		assert_int_equal(
+		    parse(aliases[i].hex, IP_V4, &answer), DNS_ANSWERED);
+		if (answer.count != aliases[i].count)
+			fail_msg("%s: %zu", aliases[i].hex, answer.count);
+		if (answer.count == 1)
+			assert_hex(answer.addresses[0].bytes, 4, "c0000203");
+	}
+}
+
+/* Of the address and of each alias on the way to it. */
+static void
+test_shortest_ttl(void **state)
+{
+	struct dns_answer answer;
+
+	(void)state;
+	parse(HEADER("8180", "0002") QUESTION
+	    "c00c 0005 0001 0000001e 0008 " B_TEST ADDRESS(B_TEST, "c0000203"),
+	    IP_V4, &answer);
+	assert_int_equal(answer.ttl_s, 30);
+	parse(HEADER("8180", "0001") QUESTION
+	    "c00c 0001 0001 80000001 0004 c0000203",
+	    IP_V4, &answer);
+	assert_int_equal(answer.ttl_s, 0);
+}
+
+/* Each pointer leads back to another one. */
+static void
+test_many_pointers(void **state)
+{
+	char hex[8192] = HEADER("8180", "0002") QUESTION
+	    "c00c 0010 0001 0000003c 0200 c00c";
+	struct dns_answer answer;
+	size_t at = 0x18 + 12;
+
+	(void)state;
+	for (; at < 0x18 + 12 + 510; at += 2)
+		snprintf(hex + strlen(hex), 5, "%04zx", 0xc000 | at);
+	snprintf(hex + strlen(hex), 100, "%04zx 0001 0001 0000003c 0004 c0000203",
+	    0xc000 | at);
+	assert_int_equal(parse(hex, IP_V4, &answer), DNS_ANSWERED);
+	assert_int_equal(answer.count, 0);
+}
+
+static void
+cut_at_each_octet(const char *hex, size_t count)
 {
 	struct dns_answer answer;
 	uint8_t bytes[256];
+	size_t len = unhex(hex, bytes, sizeof(bytes));
 
-	(void)state;
-	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
-		size_t len = unhex(answers[i].hex, bytes, sizeof(bytes));
+	for (size_t cut = 0; cut < len; cut++) {
+		uint8_t *exact = test_malloc(cut + 1);
 
-		for (size_t cut = 0; cut < len; cut++) {
-			uint8_t *exact = test_malloc(cut + 1);
-
-			memcpy(exact, bytes, cut);
-			dns_answer_parse(
-			    query, query_len, exact, cut, IP_V4, &answer);
-			assert_true(answer.count <= answers[i].count);
-			test_free(exact);
-		}
+		memcpy(exact, bytes, cut);
+		dns_answer_parse(query, query_len, exact, cut, IP_V4, &answer);
+		assert_true(answer.count <= count);
+		test_free(exact);
 	}
+}
+
+static void
+test_truncations(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++)
+		cut_at_each_octet(answers[i].hex, answers[i].count);
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(*aliases); i++)
+		cut_at_each_octet(aliases[i].hex, aliases[i].count);
 }
 
 static void
@@ -171,8 +336,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_query),
+		cmocka_unit_test(test_query_octets),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_v6),
+		cmocka_unit_test(test_aliases),
+		cmocka_unit_test(test_shortest_ttl),
+		cmocka_unit_test(test_many_pointers),
 		cmocka_unit_test(test_truncations),
 		cmocka_unit_test(test_many_addresses_are_cut),
 	};
