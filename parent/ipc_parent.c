@@ -291,9 +291,9 @@ on_control_ready(void *ctx, struct ipc_control_ready *m)
 }
 
 _Static_assert(sizeof(((struct ipc_egress *)0)->resolvers) ==
-	    sizeof(((struct nat_egress *)0)->resolvers) &&
+	    sizeof(((struct firewall_egress *)0)->resolvers) &&
 	sizeof(((struct ipc_resolvers *)0)->resolvers) ==
-	    sizeof(((struct nat_egress *)0)->resolvers),
+	    sizeof(((struct firewall_egress *)0)->resolvers),
     "a message has no more resolvers than the packet filter takes");
 
 /*
@@ -308,7 +308,7 @@ open_egress(struct service *s, const struct ip_address *resolvers, size_t count)
 	s->egress.resolver_count = count;
 	for (size_t i = 0; i < count; i++)
 		s->egress.resolvers[i] = resolvers[i];
-	if (nat_set_egress(s->nat, &s->egress) == -1)
+	if (firewall_set_egress(s->firewall, &s->egress) == -1)
 		s->fatal_status = 1;
 	else
 		(void)ipc_send_egress_open(s->control.channel, &m);

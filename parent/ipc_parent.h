@@ -12,7 +12,7 @@
 #include "parent/dns_listeners.h"
 #include "parent/handed_file.h"
 #include "parent/identity.h"
-#include "parent/nat.h"
+#include "parent/firewall.h"
 #include "parent/netlink.h"
 #include "parent/options.h"
 #include "parent/roles.h"
@@ -44,7 +44,7 @@ struct service {
 	struct process process[3]; /* by enum ipc_process */
 	struct worker net, control;
 	struct network *network;
-	struct nat *nat;
+	struct firewall *firewall;
 	/* The last intent of control-worker, until it has been carried out. */
 	struct ip_address v4, v6;
 	bool intent;
@@ -56,7 +56,7 @@ struct service {
 	struct mono listen_at;
 	unsigned listen_tries;
 	/* Whom control-worker talks to, and how often it may name others. */
-	struct nat_egress egress;
+	struct firewall_egress egress;
 	unsigned resolvers_due;
 	/* Why the daemon has to end, as an exit status; 0: it need not. */
 	int fatal_status;

@@ -24,7 +24,7 @@
 #include "net-worker/net_worker.h"
 #include "parent/identity.h"
 #include "parent/ipc_parent.h"
-#include "parent/nat.h"
+#include "parent/firewall.h"
 #include "parent/netlink.h"
 #include "parent/options.h"
 #include "parent/roles.h"
@@ -60,7 +60,7 @@ struct daemon {
 	struct identity identity;
 	struct tun tun;
 	struct udp_sockets udp;
-	struct nat *nat;
+	struct firewall *firewall;
 	struct peer_pair pair;
 	struct service service;
 	struct window window;
@@ -218,7 +218,7 @@ open_sockets(struct daemon *d, char *why, size_t why_size)
 static int
 open_network(struct daemon *d, char *why, size_t why_size)
 {
-	const struct nat_options nat = {
+	const struct firewall_options firewall = {
 		.masquerade = !d->options.no_masquerade,
 		.expose_host = d->options.expose_host,
 		.control_uid = d->control_uid,
@@ -241,10 +241,10 @@ open_network(struct daemon *d, char *why, size_t why_size)
 		return -1;
 	}
 	tun_set_offload(&d->tun, true);
-	d->nat = nat_install(&nat, why, why_size);
-	if (d->nat == NULL)
+	d->firewall = firewall_install(&firewall, why, why_size);
+	if (d->firewall == NULL)
 		return -1;
-	d->service.nat = d->nat;
+	d->service.firewall = d->firewall;
 	return window_open(&d->window, &d->options,
 	    d->service.process[IPC_CONTROL].uid, why, why_size);
 }
@@ -393,7 +393,7 @@ take_back(struct daemon *d)
 	window_close(&d->window);
 	peer_pair_close(&d->pair);
 	dns_listeners_close(&d->service.listeners);
-	nat_remove(d->nat);
+	firewall_remove(d->firewall);
 	if (d->service.network != NULL)
 		network_close(d->service.network);
 	udp_sockets_close(&d->udp);

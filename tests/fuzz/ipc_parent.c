@@ -47,14 +47,16 @@ __wrap_network_configure(struct network *network, const struct ip_address *v4,
 	return kernel.outcome & 4 ? -1 : 0;
 }
 
-int __wrap_nat_set_egress(struct nat *, const struct nat_egress *);
+int __wrap_firewall_set_egress(
+    struct firewall *, const struct firewall_egress *);
 int __wrap_dns_family_bind(
     struct dns_family *, const struct ip_address *, uid_t);
 
 int
-__wrap_nat_set_egress(struct nat *nat, const struct nat_egress *e)
+__wrap_firewall_set_egress(
+    struct firewall *fw, const struct firewall_egress *e)
 {
-	must(nat == NULL && e->resolver_count <= NAT_RESOLVERS_MAX);
+	must(fw == NULL && e->resolver_count <= FIREWALL_RESOLVERS_MAX);
 	must(kernel.openings-- > 0);
 	return kernel.outcome & 8 ? -1 : 0;
 }

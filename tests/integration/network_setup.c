@@ -22,7 +22,7 @@
 #include "common/address.h"
 #include "common/log.h"
 #include "parent/dns_listeners.h"
-#include "parent/nat.h"
+#include "parent/firewall.h"
 #include "parent/netlink.h"
 #include "parent/sockets.h"
 #include "parent/sysctl.h"
@@ -36,11 +36,11 @@
 struct state {
 	unsigned queues;
 	int buffer; /* bytes; 0: the default */
-	struct nat_options nat_options;
+	struct firewall_options firewall_options;
 	struct tun tun;
 	struct udp_sockets sockets;
 	struct network *network;
-	struct nat *nat;
+	struct firewall *firewall;
 	struct dns_listeners listeners;
 };
 
@@ -61,12 +61,12 @@ static void
 shut(struct state *s)
 {
 	dns_listeners_close(&s->listeners);
-	nat_remove(s->nat);
+	firewall_remove(s->firewall);
 	network_close(s->network);
 	udp_sockets_close(&s->sockets);
 	tun_close(&s->tun);
 	sysctls_restore();
-	s->nat = NULL;
+	s->firewall = NULL;
 	s->network = NULL;
 }
 
@@ -128,7 +128,8 @@ open_all(struct state *s)
 	    udp_sockets_open(&s->sockets, &options, why, sizeof(why)) == -1)
 		goto fail;
 	sysctls_raise(&options, true);
-	s->network = network_open(s->tun.ifindex, s->nat_options.control_uid);
+	s->network =
+	    network_open(s->tun.ifindex, s->firewall_options.control_uid);
 	if (s->network == NULL) {
 		snprintf(why, sizeof(why), "network: %m");
 		goto fail;
@@ -138,8 +139,8 @@ open_all(struct state *s)
 		snprintf(why, sizeof(why), "device: %m");
 		goto fail;
 	}
-	s->nat = nat_install(&s->nat_options, why, sizeof(why));
-	if (s->nat == NULL)
+	s->firewall = firewall_install(&s->firewall_options, why, sizeof(why));
+	if (s->firewall == NULL)
 		goto fail;
 	answer("ok v4=%u v6=%u queues=%u", s->sockets.port_v4,
 	    s->sockets.port_v6, s->tun.queues);
@@ -180,8 +181,10 @@ listen_on(struct state *s, const char *v4, const char *v6)
 	if (!address(v4, &a) || !address(v6, &b))
 		answer("fail usage");
 	else if (dns_family_bind(
-		     &s->listeners.v4, &a, s->nat_options.control_uid) == -1 ||
-	    dns_family_bind(&s->listeners.v6, &b, s->nat_options.control_uid) ==
+		     &s->listeners.v4, &a,
+		     s->firewall_options.control_uid) == -1 ||
+	    dns_family_bind(
+		&s->listeners.v6, &b, s->firewall_options.control_uid) ==
 		-1)
 		answer("fail %s", strerrorname_np(errno));
 	else
@@ -225,14 +228,16 @@ set_free(struct state *s)
 static void
 set_egress(struct state *s, char *const argument[], unsigned count)
 {
-	struct nat_egress e = { .portal_port = (uint16_t)atoi(argument[0]) };
+	struct firewall_egress e = {
+		.portal_port = (uint16_t)atoi(argument[0]),
+	};
 
 	for (unsigned i = 1; i < count; i++)
 		if (!address(argument[i], &e.resolvers[e.resolver_count++])) {
 			answer("fail usage");
 			return;
 		}
-	answer(nat_set_egress(s->nat, &e) == 0 ? "ok" : "fail");
+	answer(firewall_set_egress(s->firewall, &e) == 0 ? "ok" : "fail");
 }
 
 static uint32_t
@@ -477,16 +482,16 @@ parse_options(struct state *s, int argc, char **argv)
 			s->buffer = atoi(optarg);
 			break;
 		case 'e':
-			s->nat_options.expose_host = true;
+			s->firewall_options.expose_host = true;
 			break;
 		case 'm':
-			s->nat_options.masquerade = false;
+			s->firewall_options.masquerade = false;
 			break;
 		case 'q':
 			s->queues = (unsigned)atoi(optarg);
 			break;
 		case 'u':
-			s->nat_options.control_uid = (uid_t)atoi(optarg);
+			s->firewall_options.control_uid = (uid_t)atoi(optarg);
 			break;
 		default:
 			return -1;
@@ -502,7 +507,7 @@ main(int argc, char **argv)
 	char line[256], *argument[ARGUMENT_MAX];
 	unsigned count;
 
-	s.nat_options = (struct nat_options){ .masquerade = true,
+	s.firewall_options = (struct firewall_options){ .masquerade = true,
 		.control_uid = (uid_t)-1 };
 	memset(s.sockets.v4, 0xff, sizeof(s.sockets.v4));
 	memset(s.sockets.v6, 0xff, sizeof(s.sockets.v6));

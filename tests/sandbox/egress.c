@@ -21,7 +21,7 @@
 #include "common/address.h"
 #include "common/log.h"
 #include "control-worker/worker.h"
-#include "parent/nat.h"
+#include "parent/firewall.h"
 #include "tests/sandbox/escape.h"
 
 #define PORTAL_PORT 8443
@@ -172,11 +172,11 @@ enter_namespace(void)
 int
 egress_try(void)
 {
-	struct nat_egress e = { .portal_port = PORTAL_PORT,
+	struct firewall_egress e = { .portal_port = PORTAL_PORT,
 		.resolver_count = 2 };
 	const struct passwd *pw = getpwnam("_posternctl");
-	struct nat_options o = { 0 };
-	struct nat *nat;
+	struct firewall_options o = { 0 };
+	struct firewall *firewall;
 	char why[512];
 	int bad = 0;
 
@@ -186,17 +186,18 @@ egress_try(void)
 	o.control_uid = user = pw->pw_uid;
 	group = pw->pw_gid;
 	enter_namespace();
-	if ((nat = nat_install(&o, why, sizeof(why))) == NULL)
+	if ((firewall = firewall_install(&o, why, sizeof(why))) == NULL)
 		errx(1, "%s", why);
 	bad += try_all(AS_ROOT, false);
 	printf("# nobody has been named yet\n");
 	bad += try_all(AS_CONTROL_USER, false);
 	if (!ip_parse("127.0.0.53", &e.resolvers[0]) ||
-	    !ip_parse("::1", &e.resolvers[1]) || nat_set_egress(nat, &e) == -1)
+	    !ip_parse("::1", &e.resolvers[1]) ||
+	    firewall_set_egress(firewall, &e) == -1)
 		errx(1, "cannot open the packet filter");
 	printf("# the portal's port and two resolvers\n");
 	for (enum as as = AS_ROOT; as <= AS_CONTROL_WORKER; as++)
 		bad += try_all(as, true);
-	nat_remove(nat);
+	firewall_remove(firewall);
 	return bad;
 }

@@ -34,13 +34,13 @@ network_configure(struct network *n, const struct ip_address *v4,
 
 /* Of the packet filter and of the listeners likewise. */
 static unsigned filtered, bound;
-static struct nat_egress last_egress;
+static struct firewall_egress last_egress;
 static int filter_result, bind_failures;
 
 int
-nat_set_egress(struct nat *n, const struct nat_egress *e)
+firewall_set_egress(struct firewall *fw, const struct firewall_egress *e)
 {
-	(void)n;
+	(void)fw;
 	filtered++;
 	last_egress = *e;
 	return filter_result;

@@ -1,5 +1,5 @@
-/* The nftables table "postern": see nat.h. */
-#include "parent/nat.h"
+/* The nftables table "postern": see firewall.h. */
+#include "parent/firewall.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -19,9 +19,9 @@
 
 #define HTTPS_PORT 443 /* of whatever takes the flow logs */
 
-struct nat {
-	struct nat_options options;
-	struct nat_egress egress; /* that the table lets pass */
+struct firewall {
+	struct firewall_options options;
+	struct firewall_egress egress; /* that the table lets pass */
 	/*
 	 * Its socket owns the table. libnftables may replace the socket when a
 	 * foreign change disturbs a command, and the table would go with it: so
@@ -104,13 +104,13 @@ static const char rules_control_worker[] =
 static const char rules_end[] = "}\n";
 
 static bool
-knows_control_worker(const struct nat_options *o)
+knows_control_worker(const struct firewall_options *o)
 {
 	return o->control_uid != 0 && o->control_uid != (uid_t)-1;
 }
 
 static void
-write_control_worker(FILE *f, uid_t uid, const struct nat_egress *e)
+write_control_worker(FILE *f, uid_t uid, const struct firewall_egress *e)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
@@ -132,8 +132,8 @@ write_control_worker(FILE *f, uid_t uid, const struct nat_egress *e)
 
 /* The whole table as one transaction; to be freed, NULL with errno. */
 static char *
-write_rules(
-    const struct nat_options *o, const char *first, const struct nat_egress *e)
+write_rules(const struct firewall_options *o, const char *first,
+    const struct firewall_egress *e)
 {
 	char *text = NULL;
 	size_t size;
@@ -174,53 +174,53 @@ explain(struct nft_ctx *nft, char *why, size_t why_size)
 	    (int)strcspn(text, "\n"), text);
 }
 
-struct nat *
-nat_install(const struct nat_options *o, char *why, size_t why_size)
+struct firewall *
+firewall_install(const struct firewall_options *o, char *why, size_t why_size)
 {
-	const struct nat_egress nobody = { 0 };
-	struct nat *n = calloc(1, sizeof(*n));
+	const struct firewall_egress nobody = { 0 };
+	struct firewall *fw = calloc(1, sizeof(*fw));
 	char *rules = write_rules(o, rules_first, &nobody);
 
-	if (n == NULL || rules == NULL ||
-	    (n->nft = nft_ctx_new(NFT_CTX_DEFAULT)) == NULL ||
-	    netlink_open(&n->netlink, NETLINK_NETFILTER) == -1) {
+	if (fw == NULL || rules == NULL ||
+	    (fw->nft = nft_ctx_new(NFT_CTX_DEFAULT)) == NULL ||
+	    netlink_open(&fw->netlink, NETLINK_NETFILTER) == -1) {
 		snprintf(why, why_size, "nftables cannot be used: %m");
 		goto fail;
 	}
-	n->options = *o;
-	nft_ctx_buffer_output(n->nft);
-	nft_ctx_buffer_error(n->nft);
-	forward_chains_restore(&n->netlink, n->nft);
-	forward_chains_open(&n->netlink, n->nft);
-	if (nft_run_cmd_from_buffer(n->nft, rules) != 0) {
-		explain(n->nft, why, why_size);
+	fw->options = *o;
+	nft_ctx_buffer_output(fw->nft);
+	nft_ctx_buffer_error(fw->nft);
+	forward_chains_restore(&fw->netlink, fw->nft);
+	forward_chains_open(&fw->netlink, fw->nft);
+	if (nft_run_cmd_from_buffer(fw->nft, rules) != 0) {
+		explain(fw->nft, why, why_size);
 		goto fail;
 	}
 	free(rules);
-	return n;
+	return fw;
 
 fail:
 	free(rules);
-	nat_remove(n);
+	firewall_remove(fw);
 	return NULL;
 }
 
 /* A change of somebody else's may have come between: so more than once. */
 static int
-replace_table(struct nat *n, const char *rules)
+replace_table(struct firewall *fw, const char *rules)
 {
 	char why[512];
 
 	for (unsigned i = 0; i < TRIES; i++)
-		if (nft_run_cmd_from_buffer(n->nft, rules) == 0)
+		if (nft_run_cmd_from_buffer(fw->nft, rules) == 0)
 			return 0;
-	explain(n->nft, why, sizeof(why));
+	explain(fw->nft, why, sizeof(why));
 	log_error("%s", why);
 	return -1;
 }
 
 static bool
-same_egress(const struct nat_egress *a, const struct nat_egress *b)
+same_egress(const struct firewall_egress *a, const struct firewall_egress *b)
 {
 	if (a->portal_port != b->portal_port ||
 	    a->resolver_count != b->resolver_count)
@@ -232,33 +232,33 @@ same_egress(const struct nat_egress *a, const struct nat_egress *b)
 }
 
 int
-nat_set_egress(struct nat *n, const struct nat_egress *e)
+firewall_set_egress(struct firewall *fw, const struct firewall_egress *e)
 {
 	char *rules;
 	int r;
 
-	if (!knows_control_worker(&n->options) || same_egress(&n->egress, e))
+	if (!knows_control_worker(&fw->options) || same_egress(&fw->egress, e))
 		return 0;
-	if ((rules = write_rules(&n->options, rules_again, e)) == NULL) {
+	if ((rules = write_rules(&fw->options, rules_again, e)) == NULL) {
 		log_error("the nftables table cannot be written: %s",
 		    strerrordesc_np(errno));
 		return -1;
 	}
-	if ((r = replace_table(n, rules)) == 0)
-		n->egress = *e;
+	if ((r = replace_table(fw, rules)) == 0)
+		fw->egress = *e;
 	free(rules);
 	return r;
 }
 
 void
-nat_remove(struct nat *n)
+firewall_remove(struct firewall *fw)
 {
-	if (n == NULL)
+	if (fw == NULL)
 		return;
-	if (n->nft != NULL && n->netlink.socket != NULL)
-		forward_chains_restore(&n->netlink, n->nft);
-	if (n->nft != NULL)
-		nft_ctx_free(n->nft);
-	netlink_close(&n->netlink);
-	free(n);
+	if (fw->nft != NULL && fw->netlink.socket != NULL)
+		forward_chains_restore(&fw->netlink, fw->nft);
+	if (fw->nft != NULL)
+		nft_ctx_free(fw->nft);
+	netlink_close(&fw->netlink);
+	free(fw);
 }

@@ -2,8 +2,8 @@
  * The nftables table "postern" (inet, flags owner), by libnftables: masquerade,
  * forwarding and the rules that bind a compromised worker (design section 6).
  */
-#ifndef PARENT_NAT_H
-#define PARENT_NAT_H
+#ifndef PARENT_FIREWALL_H
+#define PARENT_FIREWALL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,9 +12,9 @@
 
 #include "common/address.h"
 
-#define NAT_RESOLVERS_MAX 8
+#define FIREWALL_RESOLVERS_MAX 8
 
-struct nat_options {
+struct firewall_options {
 	bool masquerade;  /* --no-masquerade leaves NAT to the administrator */
 	bool expose_host; /* our own tunnel address answers everything */
 	/* (uid_t)-1 or 0: no rules for the control-worker */
@@ -22,13 +22,13 @@ struct nat_options {
 };
 
 /* Whom control-worker may talk to, beside answers; all zero: nobody. */
-struct nat_egress {
+struct firewall_egress {
 	uint16_t portal_port; /* TCP, of any host */
-	struct ip_address resolvers[NAT_RESOLVERS_MAX];
+	struct ip_address resolvers[FIREWALL_RESOLVERS_MAX];
 	size_t resolver_count;
 };
 
-struct nat;
+struct firewall;
 
 /*
  * Installs the table; it lives as long as the object, in this process and in
@@ -36,13 +36,14 @@ struct nat;
  * sentence for the operator in why. A rule of another table that drops what we
  * forward is overruled, or named in the log.
  */
-struct nat *nat_install(const struct nat_options *, char *why, size_t why_size);
+struct firewall *firewall_install(
+    const struct firewall_options *, char *why, size_t why_size);
 /*
  * Lets control-worker talk to these, and to nobody else; at first it is nobody.
  * -1 with a log line.
  */
-int nat_set_egress(struct nat *, const struct nat_egress *);
+int firewall_set_egress(struct firewall *, const struct firewall_egress *);
 /* Removes the table and the rules put into foreign chains. */
-void nat_remove(struct nat *);
+void firewall_remove(struct firewall *);
 
-#endif /* PARENT_NAT_H */
+#endif /* PARENT_FIREWALL_H */
