@@ -92,12 +92,17 @@ static const char rules_masquerade[] =
  * The test for the user is an equality, since a packet without a socket fits
  * neither that nor its opposite. By name, hosts of the portal and of the flow
  * logs are known only once a resolver has been asked, so TCP is bound to ports.
+ *
+ * After connection tracking, whose states count, and before the kernel's NAT,
+ * which is at dstnat whatever priority its chains have: it is judged whom
+ * control-worker asks. A host may pass that on to another address and port, as
+ * Docker does with its resolver and Kubernetes with every service.
  */
 static const char rules_control_worker[] =
     "		counter drop comment \"control-worker\"\n"
     "	}\n"
     "	chain output {\n"
-    "		type filter hook output priority filter; policy accept\n"
+    "		type filter hook output priority mangle; policy accept\n"
     "		meta skuid %u jump control_worker\n"
     "	}\n";
 
