@@ -10,10 +10,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/time.h"
+
 #define KERNEL_LOG  "/dev/kmsg"
 #define RECORD_MAX  8192 /* as the kernel bounds them */
-#define WAIT_MS     100  /* a thread of the kernel's writes it */
+#define QUIET_MS    100  /* a thread of the kernel's writes it */
 #define SYSCALL_MAX 4095
+/*
+ * What others write meanwhile must not keep us from our work: a search is over
+ * after this time, and after so many records, more than the kernel keeps.
+ */
+#define SEARCH_MS   500
+#define RECORDS_MAX 65536
 
 int
 violation_open(void)
@@ -45,37 +53,53 @@ violation_parse(const char *record, pid_t pid)
 	return (int)number;
 }
 
-/* A record a call. False when there is none now. */
+static int
+patience_ms(struct mono until)
+{
+	int64_t left = mono_ms_between(mono_now(), until);
+
+	if (left <= 0)
+		return 0;
+	return left < QUIET_MS ? (int)left : QUIET_MS;
+}
+
+/*
+ * One record, empty where one was overwritten before it was read. False when
+ * there is none now, nor within a while.
+ */
 static bool
-next(int kernel_log, char record[RECORD_MAX + 1])
+next_record(int kernel_log, struct mono until, char record[RECORD_MAX + 1])
 {
 	struct pollfd pfd = { .fd = kernel_log, .events = POLLIN };
-	ssize_t n;
+	ssize_t n = read(kernel_log, record, RECORD_MAX);
 
-	for (;;) {
-		n = read(kernel_log, record, RECORD_MAX);
-		/* Overwritten before it was read: the next one is there. */
-		if (n == -1 && (errno == EPIPE || errno == EINTR))
-			continue;
-		if (n >= 0) {
-			record[n] = '\0';
-			return n > 0;
-		}
-		if (errno != EAGAIN || poll(&pfd, 1, WAIT_MS) != 1)
+	if (n == -1 && errno == EAGAIN) {
+		if (poll(&pfd, 1, patience_ms(until)) != 1)
 			return false;
+		n = read(kernel_log, record, RECORD_MAX);
 	}
+	if (n == -1 && errno != EPIPE && errno != EINTR && errno != EAGAIN)
+		return false;
+	record[n < 0 ? 0 : n] = '\0';
+	return n != 0;
 }
 
 int
 violation_syscall(int kernel_log, pid_t pid)
 {
+	struct mono until = mono_add_ms(mono_now(), SEARCH_MS);
 	char record[RECORD_MAX + 1];
 	int number;
 
 	if (kernel_log == -1)
 		return -1;
-	while (next(kernel_log, record))
+	for (unsigned i = 0; i < RECORDS_MAX; i++) {
+		if (!next_record(kernel_log, until, record))
+			return -1;
 		if ((number = violation_parse(record, pid)) != -1)
 			return number;
+		if (mono_due(until, mono_now()))
+			return -1;
+	}
 	return -1;
 }

@@ -10,7 +10,10 @@
 
 /* The kernel's log from now on; -1 where it may not be read. */
 int violation_open(void);
-/* The number, for a process that has just been ended; -1: not known. */
+/*
+ * The number, for a process that has just been ended; -1: not known. Takes half
+ * a second at most, however much others write to the log.
+ */
 int violation_syscall(int kernel_log, pid_t);
 /* The number in one record, if that is about this process; else -1. */
 int violation_parse(const char *record, pid_t);
