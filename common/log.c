@@ -9,9 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/log_output.h"
+
 #define LIMIT_INTERVAL_NS INT64_C(10000000000) /* one line per ten seconds */
 #define LIMIT_BURST       5
-#define LINE_MAX_LEN      (LOG_TEXT_MAX * 6 + 256) /* worst case of JSON */
+#define ESCAPED_MAX       6 /* bytes of one */
+#define LINE_END_MAX      6 /* "..." and what ends a JSON line */
 
 /* Where this process's records go; set once, before anything is logged. */
 static struct {
@@ -19,7 +22,8 @@ static struct {
 	const char *process;
 	enum log_level level;
 	enum log_format format;
-} sink = { -1, "posternd", LOG_LEVEL_INFO, LOG_FORMAT_HUMAN };
+	uint64_t lost; /* lines that standard output did not take */
+} sink = { -1, "posternd", LOG_LEVEL_INFO, LOG_FORMAT_HUMAN, 0 };
 
 static const char *const level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -110,11 +114,11 @@ timestamp(char *to, size_t size)
 }
 
 /* One line to standard output by one write, so that lines do not mix. */
-static void
-print(const char *process, enum log_level level, const char *text, size_t len)
+static bool
+put_line(const char *process, enum log_level level, const char *text, size_t len)
 {
-	char line[LINE_MAX_LEN], when[80];
-	size_t at;
+	char line[LOG_LINE_MAX], when[80];
+	size_t at, i;
 
 	timestamp(when, sizeof(when));
 	if (sink.format == LOG_FORMAT_JSON)
@@ -125,15 +129,43 @@ print(const char *process, enum log_level level, const char *text, size_t len)
 	else
 		at = (size_t)snprintf(line, sizeof(line), "%s %s %s: ", when,
 		    level_labels[level], process);
-	for (size_t i = 0; i < len; i++)
+	for (i = 0; i < len &&
+	     at + ESCAPED_MAX + LINE_END_MAX < sizeof(line); i++)
 		at += escape(line + at, (unsigned char)text[i], sink.format);
+	if (i < len) {
+		memcpy(line + at, "...", 3);
+		at += 3;
+	}
 	if (sink.format == LOG_FORMAT_JSON) {
 		line[at++] = '"';
 		line[at++] = '}';
 	}
 	line[at++] = '\n';
-	/* A log that cannot be written has nobody to be reported to. */
-	(void)!write(STDOUT_FILENO, line, at);
+	return log_output_line(line, at);
+}
+
+void
+log_tell_lost(void)
+{
+	char text[96];
+	int len;
+
+	if (sink.lost == 0)
+		return;
+	len = snprintf(text, sizeof(text),
+	    "%llu lines dropped: standard output did not take them",
+	    (unsigned long long)sink.lost);
+	if (put_line(sink.process, LOG_LEVEL_WARN, text, (size_t)len))
+		sink.lost = 0;
+}
+
+static void
+print(const char *process, enum log_level level, const char *text, size_t len)
+{
+	log_tell_lost();
+	/* As long as that cannot be told, there is no room for more. */
+	if (sink.lost > 0 || !put_line(process, level, text, len))
+		sink.lost++;
 }
 
 bool

@@ -1,7 +1,8 @@
 /*
  * Log records. A worker writes them to fd 4, one SOCK_SEQPACKET datagram each
  * (a level byte and the text); the parent checks and prints them to standard
- * output with time, level and process. Levels: spec/policy.md 9.7.
+ * output with time, level and process. Nobody waits for a log: lines that
+ * nobody takes are lost and counted. Levels: spec/policy.md 9.7.
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
@@ -28,6 +29,8 @@ enum log_format {
 
 /* In the parent (and in tools): print to standard output as process. */
 void log_init_sink(const char *process, enum log_level, enum log_format);
+/* In the parent, now and then: lines that were lost, once there is room. */
+void log_tell_lost(void);
 /* In a worker: send records to the descriptor. */
 void log_init_worker(int fd, enum log_level);
 enum log_level log_get_level(void);
@@ -37,7 +40,8 @@ const char *log_level_name(enum log_level);
 
 /*
  * In the parent: a worker's datagram. Prints it under the worker's name with
- * unprintable bytes escaped; false when it is no record.
+ * unprintable bytes escaped, cut at LOG_LINE_MAX (log_output.h); false when it
+ * is no record.
  */
 bool log_relay(const char *process, const void *record, size_t len);
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/log_output.h"
 #include "control-worker/control_worker.h"
 #include "net-worker/net_worker.h"
 #include "parent/identity.h"
@@ -371,6 +372,7 @@ on_tick(void *ctx)
 {
 	struct daemon *d = ctx;
 
+	log_tell_lost();
 	handed_file_look(&d->resolv_conf);
 	handed_file_look(&d->hosts);
 	service_renew_files(&d->service, &d->resolv_conf, &d->hosts);
@@ -486,6 +488,7 @@ main(int argc, char **argv)
 	umask(077);
 	/* What a careless starter left open must not reach the workers. */
 	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
+	log_output_open();
 	log_init_sink("parent", d.options.log_level, d.options.log_format);
 	prepare(&d);
 	return run(&d);
