@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/log_budget.h"
 #include "common/log_output.h"
 
 #define LIMIT_INTERVAL_NS INT64_C(10000000000) /* one line per ten seconds */
@@ -168,16 +169,36 @@ print(const char *process, enum log_level level, const char *text, size_t len)
 		sink.lost++;
 }
 
+void
+log_tell_dropped(const char *process, struct log_budget *budget)
+{
+	char text[96];
+	int len;
+
+	if (budget->dropped == 0)
+		return;
+	len = snprintf(text, sizeof(text),
+	    "%llu lines of %s dropped: it writes too much",
+	    (unsigned long long)budget->dropped, process);
+	budget->dropped = 0;
+	print(sink.process, LOG_LEVEL_WARN, text, (size_t)len);
+}
+
 bool
-log_relay(const char *process, const void *record, size_t len)
+log_relay(const char *process, struct log_budget *budget, const void *record,
+    size_t len)
 {
 	const uint8_t *bytes = record;
 
 	if (len < 2 || len > LOG_TEXT_MAX + 1 || bytes[0] > LOG_LEVEL_TRACE)
 		return false;
-	if (bytes[0] <= sink.level)
-		print(process, (enum log_level)bytes[0],
-		    (const char *)bytes + 1, len - 1);
+	if (bytes[0] > sink.level ||
+	    !log_budget_take(budget, mono_now(), (enum log_level)bytes[0],
+		sink.level >= LOG_LEVEL_DEBUG, bytes + 1, len - 1))
+		return true;
+	log_tell_dropped(process, budget);
+	print(process, (enum log_level)bytes[0], (const char *)bytes + 1,
+	    len - 1);
 	return true;
 }
 

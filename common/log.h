@@ -38,12 +38,18 @@ enum log_level log_get_level(void);
 bool log_parse_level(const char *, enum log_level *);
 const char *log_level_name(enum log_level);
 
+struct log_budget;
+
 /*
  * In the parent: a worker's datagram. Prints it under the worker's name with
  * unprintable bytes escaped, cut at LOG_LINE_MAX (log_output.h); false when it
- * is no record.
+ * is no record. What is beyond the budget (log_budget.h) is dropped, and told
+ * by the next line that is not.
  */
-bool log_relay(const char *process, const void *record, size_t len);
+bool log_relay(const char *process, struct log_budget *, const void *record,
+    size_t len);
+/* Tells what was dropped since, without waiting for another line. */
+void log_tell_dropped(const char *process, struct log_budget *);
 
 #define LOG_PRINTF(f, a) __attribute__((__format__(printf, f, a)))
 

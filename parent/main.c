@@ -373,6 +373,8 @@ on_tick(void *ctx)
 	struct daemon *d = ctx;
 
 	log_tell_lost();
+	worker_tell_dropped(&d->service.net);
+	worker_tell_dropped(&d->service.control);
 	handed_file_look(&d->resolv_conf);
 	handed_file_look(&d->hosts);
 	service_renew_files(&d->service, &d->resolv_conf, &d->hosts);

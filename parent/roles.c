@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/log_budget.h"
 
 #define ROLE_FLAG  "--role="
 #define LEVEL_FLAG "--log-level="
@@ -30,6 +31,9 @@
 	"................................" \
 	"................................" \
 	"................................"
+
+/* A successor has what its predecessor left. */
+static struct log_budget budgets[IPC_CONTROL + 1];
 
 const char *
 worker_name(const struct worker *w)
@@ -185,6 +189,12 @@ worker_describe_end(int status, char to[WORKER_END_MAX])
 	return to;
 }
 
+void
+worker_tell_dropped(const struct worker *w)
+{
+	log_tell_dropped(worker_name(w), &budgets[w->role]);
+}
+
 bool
 worker_relay_log(struct worker *w, unsigned max)
 {
@@ -200,7 +210,8 @@ worker_relay_log(struct worker *w, unsigned max)
 			w->log_fd = -1;
 			break;
 		}
-		if (!log_relay(worker_name(w), record, (size_t)n))
+		if (!log_relay(worker_name(w), &budgets[w->role], record,
+			(size_t)n))
 			return false;
 	}
 	return true;

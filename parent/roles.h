@@ -37,6 +37,8 @@ const char *worker_describe_end(int status, char to[WORKER_END_MAX]);
 bool worker_violated_sandbox(int status);
 /* Prints up to max of its log records; false when one of them is none. */
 bool worker_relay_log(struct worker *, unsigned max);
+/* Says how many were dropped since it was last said (log_budget.h). */
+void worker_tell_dropped(const struct worker *);
 /* Closes what belongs to it; the process is not touched. */
 void worker_close(struct worker *);
 

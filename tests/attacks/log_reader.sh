@@ -62,8 +62,26 @@ test_fifo() {
 	exec 8<&-
 }
 
+# test_flood WORKER: what it writes is bounded, and hides no error.
+test_flood() {
+	local before sent
+	before=$(stat -c %s "$work/gateway.log")
+	sent=$("$PYTHON" "$(dirname "$0")/log_flood.py" "$(worker "$1")" 5)
+	check "a flood from $1: it is more than 10 MB" \
+	    test "$sent" -gt 10000000
+	check "a flood from $1: what is dropped is counted" wait_line 5 \
+	    "$work/gateway.log" "WARN parent: [0-9]+ lines of $1 dropped"
+	check "a flood from $1: an error is seen all the same" wait_line 5 \
+	    "$work/gateway.log" "ERROR $1: an error after the flood"
+	check "a flood from $1: less than 1 MB is written" test \
+	    "$(($(stat -c %s "$work/gateway.log") - before))" -lt 1000000
+}
+
 topology
 start_relay
 start_portal
 test_fifo
+start_gateway
+test_flood net-worker
+test_flood control-worker
 finish

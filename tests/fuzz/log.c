@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/log_budget.h"
 #include "tests/fuzz/fuzz.h"
 
 static int output, report;
@@ -25,11 +26,12 @@ fuzz_init(void)
 static size_t
 relay(struct cursor *in, bool *accepted, char *line, size_t size)
 {
+	struct log_budget budget = { 0 };
 	ssize_t n;
 
 	must(ftruncate(output, 0) == 0 && lseek(output, 0, SEEK_SET) == 0);
 	must(dup2(output, STDOUT_FILENO) != -1);
-	*accepted = log_relay("net-worker", in->at, in->left);
+	*accepted = log_relay("net-worker", &budget, in->at, in->left);
 	must(dup2(report, STDOUT_FILENO) != -1);
 	n = pread(output, line, size, 0);
 	must(n >= 0 && (size_t)n < size);

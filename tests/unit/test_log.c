@@ -10,9 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/log_budget.h"
 #include "tests/unit/unit.h"
 
 static char output[65536];
+static struct log_budget budget; /* not used up here */
 static int saved_stdout, capture[2];
 
 static void
@@ -103,7 +105,7 @@ each_level_has_its_label(void **state)
 
 		snprintf(want, sizeof(want), " %s w: hi\n", labels[i]);
 		begin();
-		assert_true(log_relay("w", record, sizeof(record)));
+		assert_true(log_relay("w", &budget, record, sizeof(record)));
 		assert_string_equal(after_time(end()), want);
 	}
 }
@@ -191,13 +193,13 @@ relay_refuses_what_is_no_record(void **state)
 	memset(record, 'x', sizeof(record));
 	record[0] = LOG_LEVEL_TRACE;
 	begin();
-	assert_false(log_relay("w", record, 0));
-	assert_false(log_relay("w", record, 1));
-	assert_true(log_relay("w", record, 2));
-	assert_true(log_relay("w", record, LOG_TEXT_MAX + 1));
-	assert_false(log_relay("w", record, LOG_TEXT_MAX + 2));
+	assert_false(log_relay("w", &budget, record, 0));
+	assert_false(log_relay("w", &budget, record, 1));
+	assert_true(log_relay("w", &budget, record, 2));
+	assert_true(log_relay("w", &budget, record, LOG_TEXT_MAX + 1));
+	assert_false(log_relay("w", &budget, record, LOG_TEXT_MAX + 2));
 	record[0] = LOG_LEVEL_TRACE + 1;
-	assert_false(log_relay("w", record, 2));
+	assert_false(log_relay("w", &budget, record, 2));
 	(void)end();
 }
 
@@ -209,7 +211,7 @@ relay_keeps_to_the_level(void **state)
 	(void)state;
 	log_init_sink("parent", LOG_LEVEL_INFO, LOG_FORMAT_HUMAN);
 	begin();
-	assert_true(log_relay("w", record, sizeof(record)));
+	assert_true(log_relay("w", &budget, record, sizeof(record)));
 	assert_string_equal(end(), "");
 }
 
@@ -223,7 +225,7 @@ cuts_a_line_that_a_pipe_would_not_take_whole(void **state)
 	log_init_sink("parent", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
 	record[0] = LOG_LEVEL_ERROR; /* every byte becomes six */
 	begin();
-	assert_true(log_relay("control-worker", record, sizeof(record)));
+	assert_true(log_relay("control-worker", &budget, record, sizeof(record)));
 	len = strlen(end());
 	assert_in_range(len, PIPE_BUF - 8, PIPE_BUF);
 	assert_string_equal(output + len - 12, "\\u0000...\"}\n");
