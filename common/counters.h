@@ -39,7 +39,16 @@ struct shard_counters {
 	uint64_t events_lost;
 };
 
-/* Of the sockets and the TUN queue. */
+enum offload_state {
+	OFFLOAD_NONE, /* not offered */
+	OFFLOAD_IN_USE,
+	OFFLOAD_REFUSED, /* by the kernel, and to be tried again */
+};
+
+/*
+ * Of the sockets and the TUN queue. What is in use of segmentation is how it is
+ * now, brought up each second.
+ */
 struct io_counters {
 	uint64_t udp_received, udp_sent; /* datagrams */
 	uint64_t udp_oversized;          /* received: too long, or no address */
@@ -47,6 +56,10 @@ struct io_counters {
 	uint64_t tun_read, tun_written;  /* packets */
 	uint64_t tun_malformed;
 	uint64_t tun_write_failed;
+	uint64_t udp_segmentation[2]; /* offload_state of IPv4, IPv6 */
+	uint64_t udp_paths_refusing;  /* it, though their family does not */
+	uint64_t tun_segmentation;    /* offload_state */
+	uint64_t udp_segmentation_refused, tun_segmentation_refused; /* calls */
 };
 
 /* Of the engine. The first four are how it is now, brought up each second. */

@@ -137,6 +137,31 @@ write_io(struct text *t, const struct io_counters *c)
 }
 
 static void
+write_offloads(struct text *t, const struct io_counters *c)
+{
+	static const char used[] = "postern_segmentation_in_use",
+			  refused[] = "postern_segmentation_refused_total";
+
+	declare(t, used, "gauge",
+	    "Whether the kernel cuts what is written at once; 0: refused.");
+	labelled(t, used, "what", "udp ipv4",
+	    counter_read(&c->udp_segmentation[0]) == OFFLOAD_IN_USE);
+	labelled(t, used, "what", "udp ipv6",
+	    counter_read(&c->udp_segmentation[1]) == OFFLOAD_IN_USE);
+	labelled(t, used, "what", "tun",
+	    counter_read(&c->tun_segmentation) == OFFLOAD_IN_USE);
+	single(t, "postern_segmentation_refusing_paths", "gauge",
+	    "Destinations that it is refused for, of datagrams.",
+	    counter_read(&c->udp_paths_refusing));
+	declare(t, refused, "counter",
+	    "Writes that the kernel took only in parts.");
+	labelled(t, refused, "what", "udp",
+	    counter_read(&c->udp_segmentation_refused));
+	labelled(t, refused, "what", "tun",
+	    counter_read(&c->tun_segmentation_refused));
+}
+
+static void
 write_data(struct text *t, const struct counter_page *p)
 {
 	static const char packets[] = "postern_client_packets_total",
@@ -214,6 +239,7 @@ metrics_write(struct text *t, const struct situation *s)
 		return;
 	write_engine(t, &s->counters->engine);
 	write_io(t, &s->counters->io);
+	write_offloads(t, &s->counters->io);
 	write_data(t, s->counters);
 	write_refused(t, s->counters);
 }

@@ -25,5 +25,7 @@ extern const struct status_format status_text, status_json;
 
 /* "none", "connecting", "connected", "idle" */
 const char *status_connection_name(uint8_t query_state);
+/* "none", "in use", "refused" */
+const char *status_offload_name(uint64_t offload_state);
 
 #endif /* CONTROL_WORKER_STATUS_H */

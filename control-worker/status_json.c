@@ -152,6 +152,31 @@ put_tunnel(struct text *t, const struct situation *s)
 }
 
 static void
+put_offloads(struct text *t, const struct situation *s)
+{
+	const struct io_counters *c;
+
+	if (s->counters == NULL) {
+		text_add(t, "\"segmentation\":null,");
+		return;
+	}
+	c = &s->counters->io;
+	text_add(t, "\"segmentation\":{");
+	member_string(t, "udp_ipv4",
+	    status_offload_name(counter_read(&c->udp_segmentation[0])));
+	comma(t);
+	member_string(t, "udp_ipv6",
+	    status_offload_name(counter_read(&c->udp_segmentation[1])));
+	comma(t);
+	member_string(t, "tun",
+	    status_offload_name(counter_read(&c->tun_segmentation)));
+	comma(t);
+	member_number(
+	    t, "refusing_paths", counter_read(&c->udp_paths_refusing));
+	text_add(t, "},");
+}
+
+static void
 put_situation(struct text *t, const struct situation *s, uint64_t now)
 {
 	const char *lacks = situation_lacks(s);
@@ -167,6 +192,7 @@ put_situation(struct text *t, const struct situation *s, uint64_t now)
 	comma(t);
 	put_portal(t, s);
 	put_tunnel(t, s);
+	put_offloads(t, s);
 	text_add(t, "\"processes\":[");
 	for (unsigned i = 0; i < 3; i++)
 		put_process(t, &s->process[i], i);

@@ -22,6 +22,18 @@ status_connection_name(uint8_t state)
 	return state <= QUERY_STATE_IDLE ? names[state] : "unknown";
 }
 
+const char *
+status_offload_name(uint64_t state)
+{
+	static const char *const names[] = {
+		[OFFLOAD_NONE] = "none",
+		[OFFLOAD_IN_USE] = "in use",
+		[OFFLOAD_REFUSED] = "refused",
+	};
+
+	return state <= OFFLOAD_REFUSED ? names[state] : "unknown";
+}
+
 /* The two largest units: "3d 4h", "12m 5s", "0s". */
 static const char *
 format_time(uint64_t s, char to[ROOM])
@@ -97,6 +109,20 @@ write_tunnel(struct text *t, const struct situation *s)
 }
 
 static void
+write_offloads(struct text *t, const struct io_counters *c)
+{
+	uint64_t paths = counter_read(&c->udp_paths_refusing);
+
+	text_add(t, "segmentation: UDP IPv4 %s, IPv6 %s, TUN %s",
+	    status_offload_name(counter_read(&c->udp_segmentation[0])),
+	    status_offload_name(counter_read(&c->udp_segmentation[1])),
+	    status_offload_name(counter_read(&c->tun_segmentation)));
+	if (paths > 0)
+		text_add(t, "; refused for %" PRIu64 " destinations", paths);
+	text_add(t, "\n");
+}
+
+static void
 write_situation(struct text *t, const struct situation *s, uint64_t now)
 {
 	const char *lacks = situation_lacks(s);
@@ -109,6 +135,8 @@ write_situation(struct text *t, const struct situation *s, uint64_t now)
 	    s->online ? "online" : "not connected",
 	    format_time(since(s->since, now), text), s->url);
 	write_tunnel(t, s);
+	if (s->counters != NULL)
+		write_offloads(t, &s->counters->io);
 	text_add(t, "\n%-15s %7s %6s %8s %8s  %s\n", "process", "pid", "uid",
 	    "up", "restarts", "locks");
 	for (unsigned i = 0; i < 3; i++)

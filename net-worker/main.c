@@ -255,6 +255,32 @@ bytes_carried(const struct worker *w)
 	return c->udp_bytes + c->tun_bytes;
 }
 
+/* A line when the kernel begins to refuse what it has done for us. */
+static void
+say_refused_offloads(struct worker *w)
+{
+	const struct io_counters *c = &w->counters->io;
+	const struct {
+		const char *what;
+		uint64_t state;
+	} offloads[WORKER_OFFLOADS] = {
+		{ "to cut datagrams sent over IPv4", c->udp_segmentation[0] },
+		{ "to cut datagrams sent over IPv6", c->udp_segmentation[1] },
+		{ "joined packets at the TUN", c->tun_segmentation },
+	};
+
+	for (size_t i = 0; i < WORKER_OFFLOADS; i++) {
+		bool refused = offloads[i].state == OFFLOAD_REFUSED;
+
+		if (refused && !w->offload_refused[i])
+			log_info("the kernel refuses %s: they go one by one, "
+				 "which costs more; tried again from time to "
+				 "time",
+			    offloads[i].what);
+		w->offload_refused[i] = refused;
+	}
+}
+
 /* What can be seen of us: the title and the state in the counter page. */
 static void
 on_title_timer(uv_timer_t *handle)
@@ -270,6 +296,10 @@ on_title_timer(uv_timer_t *handle)
 	page->direct = sum.connections - sum.relayed;
 	page->relayed = sum.relayed;
 	page->relays = sum.relays;
+	w->now = mono_now();
+	udp_io_describe(w->udp);
+	tun_io_describe(w->tun);
+	say_refused_offloads(w);
 	w->title_bytes = bytes;
 	if (mbits >= 1000)
 		setproctitle("net-worker [%zu clients, %zu relays, "
@@ -310,9 +340,9 @@ make_parts(struct worker *w)
 	if (w->control != NULL)
 		ipc_set_epoch(w->control, w->epoch);
 	w->udp = udp_io_new(w->udp_fd[0], w->settings.port_v4, w->udp_fd[1],
-	    w->settings.port_v6, &w->counters->io);
-	w->tun =
-	    tun_io_new(w->tun_fd, w->settings.tun_offload, &w->counters->io);
+	    w->settings.port_v6, &w->now, &w->counters->io);
+	w->tun = tun_io_new(w->tun_fd, w->settings.tun_offload, &w->now,
+	    &w->counters->io);
 	w->aead = aead_new();
 	if (w->control == NULL || w->udp == NULL || w->tun == NULL ||
 	    w->aead == NULL)

@@ -9,12 +9,14 @@
 #include <sys/socket.h>
 
 #include "net-worker/core/datagram.h"
+#include "net-worker/core/offload_pause.h"
 
 #define RECEIVE_BATCH 8
 #define RECEIVE_SIZE  65536 /* what GRO merges at most */
 #define SEND_BATCHES  16
 #define SEND_SIZE     65000 /* less than 65535 by any headers */
 #define SEND_SEGMENTS 64    /* UDP_MAX_SEGMENTS of older kernels */
+#define REFUSALS      64    /* paths that are remembered as refusing */
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -38,6 +40,7 @@ struct batch {
 	struct endpoint to;
 	struct ip_address from;
 	uint8_t ecn;
+	bool joined;    /* may be sent by one call */
 	bool sealed;    /* its last segment is a short one */
 	size_t segment; /* bytes of each but the last */
 	size_t count;
@@ -45,11 +48,19 @@ struct batch {
 	uint8_t bytes[SEND_SIZE];
 };
 
+/* A path on which the kernel does not cut. */
+struct refusal {
+	struct ip_address to;
+	struct offload_pause pause;
+};
+
 struct udp_io {
 	int fd[2]; /* IPv4, IPv6 */
 	uint16_t port[2];
-	bool segmentation; /* false once the kernel has refused it */
+	const struct mono *now;
 	struct io_counters *counters;
+	struct offload_pause pause[2];   /* of a whole family */
+	struct refusal refusal[REFUSALS]; /* where a hash of to points */
 	size_t batches;
 	struct batch batch[SEND_BATCHES];
 	union control receive_control[RECEIVE_BATCH];
@@ -59,7 +70,7 @@ struct udp_io {
 
 struct udp_io *
 udp_io_new(int v4, uint16_t port_v4, int v6, uint16_t port_v6,
-    struct io_counters *counters)
+    const struct mono *now, struct io_counters *counters)
 {
 	struct udp_io *io = calloc(1, sizeof(*io));
 
@@ -69,7 +80,7 @@ udp_io_new(int v4, uint16_t port_v4, int v6, uint16_t port_v6,
 	io->fd[1] = v6;
 	io->port[0] = port_v4;
 	io->port[1] = port_v6;
-	io->segmentation = true;
+	io->now = now;
 	io->counters = counters;
 	return io;
 }
@@ -172,12 +183,79 @@ udp_io_receive(
 	return n == RECEIVE_BATCH;
 }
 
+/*
+ * Segmentation by the kernel. A device or a transform that cannot do it refuses
+ * with EIO, and most likely does so for all of a family. EINVAL (in newer
+ * kernels EMSGSIZE) is about this path: segments longer than it can carry, or a
+ * source address that is not ours any more, with which no datagram can leave.
+ */
+
+static struct refusal *
+refusal_slot(struct udp_io *io, const struct ip_address *to)
+{
+	unsigned hash = 0;
+
+	for (size_t i = 0; i < ip_size(to); i++)
+		hash = hash * 31 + to->bytes[i];
+	return &io->refusal[hash % REFUSALS];
+}
+
+static bool
+may_segment(struct udp_io *io, const struct ip_address *to)
+{
+	const struct refusal *r = refusal_slot(io, to);
+
+	return !offload_paused(&io->pause[to->family == IP_V6], *io->now) &&
+	    !(offload_paused(&r->pause, *io->now) && ip_equal(&r->to, to));
+}
+
+static void
+note_refused(struct udp_io *io, const struct ip_address *to, int error)
+{
+	struct refusal *r = refusal_slot(io, to);
+
+	io->counters->udp_segmentation_refused++;
+	if (error == EIO) {
+		offload_refused(&io->pause[to->family == IP_V6], *io->now);
+		return;
+	}
+	if (!ip_equal(&r->to, to))
+		*r = (struct refusal){ .to = *to };
+	offload_refused(&r->pause, *io->now);
+}
+
+static void
+note_taken(struct udp_io *io, const struct ip_address *to)
+{
+	struct refusal *r = refusal_slot(io, to);
+
+	offload_taken(&io->pause[to->family == IP_V6]);
+	if (ip_equal(&r->to, to))
+		offload_taken(&r->pause);
+}
+
+void
+udp_io_describe(const struct udp_io *io)
+{
+	uint64_t paths = 0;
+
+	for (size_t i = 0; i < REFUSALS; i++)
+		paths += offload_paused(&io->refusal[i].pause, *io->now);
+	io->counters->udp_paths_refusing = paths;
+	for (size_t f = 0; f < 2; f++)
+		io->counters->udp_segmentation[f] = io->fd[f] == -1
+		    ? OFFLOAD_NONE
+		    : offload_paused(&io->pause[f], *io->now)
+		    ? OFFLOAD_REFUSED
+		    : OFFLOAD_IN_USE;
+}
+
 /* Sending. */
 
 static bool
-may_join(const struct udp_io *io, const struct batch *b, size_t len)
+may_join(const struct batch *b, size_t len)
 {
-	return io->segmentation && !b->sealed && len <= b->segment &&
+	return b->joined && !b->sealed && len <= b->segment &&
 	    b->count < SEND_SEGMENTS && b->len + len <= SEND_SIZE;
 }
 
@@ -198,7 +276,7 @@ find_batch(struct udp_io *io, const struct endpoint *to,
 		struct batch *b = &io->batch[i];
 
 		if (same_key(b, to, from, ecn))
-			return may_join(io, b, len) ? b : NULL;
+			return may_join(b, len) ? b : NULL;
 	}
 	return NULL;
 }
@@ -219,6 +297,7 @@ udp_io_reserve(struct udp_io *io, const struct endpoint *to,
 		b->to = *to;
 		b->from = *from;
 		b->ecn = ecn;
+		b->joined = may_segment(io, &to->ip);
 		b->sealed = false;
 		b->segment = len;
 		b->count = 0;
@@ -306,18 +385,36 @@ failed(struct udp_io *io, size_t datagrams)
 	io->counters->udp_send_failed += datagrams;
 }
 
-static void
+/*
+ * What is too long, or has a source that is none, stays so: of the datagrams
+ * of that length only one is tried. Returns the error of the first one, which
+ * has the length of a segment.
+ */
+static int
 send_one_by_one(struct udp_io *io, const struct batch *b)
 {
+	size_t refused = SIZE_MAX;
+	int first = 0;
+
 	for (size_t at = 0; at < b->len; at += b->segment) {
 		size_t left = b->len - at;
 		size_t len = left < b->segment ? left : b->segment;
+		int error = 0;
 
-		if (send_part(io, b, b->bytes + at, len, false) != 0)
+		if (len >= refused) {
 			failed(io, 1);
-		else
+			continue;
+		}
+		if ((error = send_part(io, b, b->bytes + at, len, false)) == 0)
 			io->counters->udp_sent++;
+		else
+			failed(io, 1);
+		if (error == EINVAL || error == EMSGSIZE)
+			refused = len;
+		if (at == 0)
+			first = error;
 	}
+	return first;
 }
 
 static void
@@ -329,18 +426,18 @@ send_batch(struct udp_io *io, const struct batch *b)
 		failed(io, b->count);
 		return;
 	}
-	if (b->count == 1 || !io->segmentation) {
-		send_one_by_one(io, b);
+	if (b->count == 1 || !may_segment(io, &b->to.ip)) {
+		(void)send_one_by_one(io, b);
 		return;
 	}
 	error = send_part(io, b, b->bytes, b->len, true);
-	if (error == EIO || error == EINVAL) {
-		/* No segmentation on this path (spec/tunnel.md 7.3). */
-		io->segmentation = false;
-		send_one_by_one(io, b);
+	if (error == EIO || error == EINVAL || error == EMSGSIZE) {
+		if (send_one_by_one(io, b) == 0)
+			note_refused(io, &b->to.ip, error);
 	} else if (error != 0) {
 		failed(io, b->count);
 	} else {
+		note_taken(io, &b->to.ip);
 		io->counters->udp_sent += b->count;
 	}
 }

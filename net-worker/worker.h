@@ -15,6 +15,8 @@
 #include "net-worker/tun_io.h"
 #include "net-worker/udp_io.h"
 
+#define WORKER_OFFLOADS 3 /* UDP over IPv4, over IPv6, TUN */
+
 struct worker {
 	struct ipc_channel *parent;
 	struct ipc_channel *control;
@@ -48,6 +50,7 @@ struct worker {
 	int control_events; /* what poll_control waits for */
 	uv_timer_t timer, title_timer;
 	uint64_t title_bytes; /* carried when the title was last set */
+	bool offload_refused[WORKER_OFFLOADS]; /* and it has been said */
 };
 
 /* ipc_net.c: the tables of handlers, and the engine's way to control-worker. */

@@ -397,3 +397,15 @@ coalesce_finish(struct coalescer *c, int *count)
 	c->count = 0;
 	return c->pieces;
 }
+
+/* Payloads lie where their packets are, behind their own headers. */
+uint8_t *
+coalesce_packet(const struct coalescer *c, int count, size_t i, size_t *len)
+{
+	const struct iovec *payload = &c->pieces[2 + i];
+
+	if (i + 2 >= (size_t)count)
+		return NULL;
+	*len = c->header_len + payload->iov_len;
+	return (uint8_t *)payload->iov_base - c->header_len;
+}

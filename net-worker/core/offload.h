@@ -77,5 +77,11 @@ enum coalesce_result coalesce_add(
     struct coalescer *, uint8_t *packet, size_t len);
 /* The vectors for writev(2), vnet header first; empties the coalescer. */
 const struct iovec *coalesce_finish(struct coalescer *, int *count);
+/*
+ * Of what coalesce_finish() returned last: the i-th packet as it was added.
+ * NULL beyond the last.
+ */
+uint8_t *coalesce_packet(
+    const struct coalescer *, int count, size_t i, size_t *len);
 
 #endif /* NET_WORKER_CORE_OFFLOAD_H */

@@ -51,6 +51,10 @@ working(void)
 	};
 
 	page.engine.relays = 1;
+	page.io.udp_segmentation[0] = OFFLOAD_IN_USE;
+	page.io.udp_segmentation[1] = OFFLOAD_REFUSED;
+	page.io.tun_segmentation = OFFLOAD_NONE;
+	page.io.udp_paths_refusing = 2;
 	return s;
 }
 
@@ -114,6 +118,8 @@ text_of_all(void **state)
 	    "posternd " POSTERN_VERSION ": ready\n"
 	    "portal: online for 3d 2h, wss://portal\n"
 	    "tunnel: tun-firezone, IPv4 100.64.0.1, IPv6 none\n"
+	    "segmentation: UDP IPv4 in use, IPv6 refused, TUN none; refused "
+	    "for 2 destinations\n"
 	    "\n"
 	    "process             pid    uid       up restarts  locks\n"
 	    "parent               10      0    2h 3m        0  seccomp\n"
@@ -226,6 +232,11 @@ json_of_all(void **state)
 	assert_true(json_is(member(root, "problem"), JSON_NULL));
 	assert_true(json_is_text(
 	    member(member(root, "portal"), "url"), "wss://portal"));
+	v = member(root, "segmentation");
+	assert_true(json_is_text(member(v, "udp_ipv4"), "in use"));
+	assert_true(json_is_text(member(v, "udp_ipv6"), "refused"));
+	assert_true(json_is_text(member(v, "tun"), "none"));
+	assert_int_equal(member(v, "refusing_paths")->number, 2);
 	v = element(member(root, "processes"), 1);
 	assert_true(json_is_text(member(v, "process"), "net-worker"));
 	assert_int_equal(json_count(member(v, "locks")), 2);
