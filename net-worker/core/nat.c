@@ -75,6 +75,7 @@ struct session {
 	struct mono last; /* packet; of an expired one, its end */
 	uint16_t chain[2];
 	uint16_t before, after; /* in the list of its phase */
+	uint16_t name;
 	uint8_t phase;
 	bool fin[2]; /* sent by that side */
 };
@@ -92,6 +93,7 @@ struct nat {
 	uint16_t live; /* sessions that have not expired */
 	uint16_t expired;
 	struct list lists[PHASE_COUNT];
+	struct name_use *use; /* NULL: nobody wants to know */
 	uint16_t buckets[2][BUCKETS];
 	struct session sessions[SLOTS];
 };
@@ -122,12 +124,27 @@ nat_new(void)
 void
 nat_free(struct nat *n)
 {
+	if (n != NULL)
+		name_use_release(n->use);
 	free(n);
+}
+
+void
+nat_count_in(struct nat *n, struct name_use *use)
+{
+	n->use = name_use_hold(use);
 }
 
 void
 nat_forget(struct nat *n)
 {
+	for (enum phase phase = 0; n->use != NULL && phase < PHASE_EXPIRED;
+	     phase++) {
+		uint16_t i = n->lists[phase].head;
+
+		for (; i != NONE; i = n->sessions[i].after)
+			name_use_count(n->use, n->sessions[i].name, -1);
+	}
 	reset(n);
 	memset(n->buckets, 0, sizeof(n->buckets));
 }
@@ -262,6 +279,12 @@ drop_expired(struct nat *n, uint16_t i)
 static void
 expire(struct nat *n, uint16_t i, struct mono end)
 {
+	const struct session *s = &n->sessions[i];
+
+	if (n->use != NULL) {
+		name_use_note(n->use, s->name, s->last);
+		name_use_count(n->use, s->name, -1);
+	}
 	list_remove(n, i);
 	hash_remove(n, INSIDE, i);
 	n->live--;
@@ -367,19 +390,57 @@ choose_value(struct nat *n, struct mono now, struct tuple *t)
 	return false;
 }
 
+/* The first of the phase, if it has been idle for so long; else NONE. */
+static uint16_t
+idle_session(
+    const struct nat *n, struct mono now, enum phase phase, int64_t seconds)
+{
+	uint16_t i = n->lists[phase].head;
+
+	return i != NONE &&
+		mono_due(mono_add_s(n->sessions[i].last, seconds), now)
+	    ? i
+	    : NONE;
+}
+
+/* The session that can best be spared, or NONE. */
+static uint16_t
+spare_session(const struct nat *n, struct mono now)
+{
+	uint16_t i, tcp;
+
+	if ((i = idle_session(n, now, PHASE_CLOSING, 0)) != NONE ||
+	    (i = idle_session(n, now, PHASE_UNANSWERED, NAT_UNANSWERED_S)) !=
+		NONE)
+		return i;
+	i = idle_session(n, now, PHASE_IDLING, NAT_IDLE_S);
+	tcp = idle_session(n, now, PHASE_TCP, NAT_IDLE_S);
+	if (i == NONE ||
+	    (tcp != NONE &&
+		mono_before(n->sessions[tcp].last, n->sessions[i].last)))
+		return tcp;
+	return i;
+}
+
 /* NONE when it cannot be. */
 static uint16_t
 session_new(struct nat *n, struct mono now, const struct tuple *inside,
-    const struct ip_address *real)
+    const struct ip_address *real, uint16_t name)
 {
 	struct tuple outside = { *real, inside->protocol, inside->value };
-	uint16_t i;
+	bool full = n->live == NAT_SESSIONS_MAX;
+	uint16_t i, spare = full ? spare_session(n, now) : NONE;
 
-	if (n->live == NAT_SESSIONS_MAX || !choose_value(n, now, &outside))
+	if ((full && spare == NONE) || !choose_value(n, now, &outside))
 		return NONE;
+	if (full)
+		expire(n, spare, now);
 	i = take_slot(n);
 	n->live++;
-	n->sessions[i] = (struct session){ .tuple = { *inside, outside } };
+	n->sessions[i] =
+	    (struct session){ .tuple = { *inside, outside }, .name = name };
+	if (n->use != NULL)
+		name_use_count(n->use, name, 1);
 	hash_insert(n, INSIDE, i);
 	hash_insert(n, OUTSIDE, i);
 	enter(n, i, PHASE_UNANSWERED, now);
@@ -443,7 +504,7 @@ rewrite_source_value(struct packet *p, uint16_t value)
 
 enum nat_result
 nat_outbound(struct nat *n, struct mono now, struct packet *p,
-    const struct ip_address *real)
+    const struct ip_address *real, uint16_t name)
 {
 	struct tuple inside = { p->destination, p->protocol, p->source_port };
 	uint16_t i;
@@ -453,7 +514,7 @@ nat_outbound(struct nat *n, struct mono now, struct packet *p,
 	nat_timeout(n, now);
 	if ((i = find(n, INSIDE, &inside)) != NONE)
 		note(n, now, i, INSIDE, tcp_flags(p));
-	else if ((i = session_new(n, now, &inside, real)) == NONE)
+	else if ((i = session_new(n, now, &inside, real, name)) == NONE)
 		return NAT_EXHAUSTED;
 	rewrite_destination(p, &n->sessions[i].tuple[OUTSIDE].ip);
 	rewrite_source_value(p, n->sessions[i].tuple[OUTSIDE].value);

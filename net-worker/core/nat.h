@@ -26,6 +26,11 @@
  * late replies are not mistaken for something else, until a new session takes
  * it, it is too old, or there are too many.
  *
+ * When there are as many sessions as there may be, a new one takes the place of
+ * one that is idle: that both sides have finished, else that has been without
+ * an answer for 3 s, else, and last, that had no packet for 10 s. Of one kind
+ * it is the one that has been idle longest. There is none: no new session.
+ *
  * Everything in it is an index into arrays that nat_new has allocated; a table
  * that is not used does not touch their pages.
  */
@@ -33,9 +38,12 @@
 #define NET_WORKER_CORE_NAT_H
 
 #include "common/time.h"
+#include "net-worker/core/name_use.h"
 #include "net-worker/core/packet.h"
 
 #define NAT_SESSIONS_MAX 16384 /* that live */
+#define NAT_UNANSWERED_S 3     /* then one gives way to a new session */
+#define NAT_IDLE_S       10    /* likewise */
 #define NAT_EXPIRED_MAX  4096  /* the oldest gives way */
 #define NAT_EXPIRED_S    600   /* how long from the end of the session */
 /*
@@ -55,6 +63,8 @@ struct nat;
 
 struct nat *nat_new(void);   /* NULL without memory */
 void nat_free(struct nat *); /* NULL is fine */
+/* Sessions are counted there by their names; it is held. */
+void nat_count_in(struct nat *, struct name_use *);
 /* The client has renumbered its proxies: no session, no expired one is left. */
 void nat_forget(struct nat *);
 /*
@@ -69,17 +79,18 @@ enum nat_result {
 	NAT_TRANSLATED, /* rewritten, its checksums updated */
 	NAT_EXPIRED,    /* it belongs to a session that has ended */
 	NAT_UNUSABLE,   /* a kind of packet that NAT cannot evaluate */
-	NAT_EXHAUSTED,  /* no port found, or too many sessions */
+	NAT_EXHAUSTED,  /* no port found, or too many sessions in use */
 };
 
 /*
  * Client to resource: the packet has been parsed and its destination is a proxy
  * address. Rewritten in place, and so are the fields of the packet. real, of
  * the same family, is where a new session goes; one that exists keeps its own.
+ * name is the number of the name that the proxy address stands for.
  * TRANSLATED, UNUSABLE or EXHAUSTED; the packet is as it was but for the first.
  */
 enum nat_result nat_outbound(struct nat *, struct mono now, struct packet *,
-    const struct ip_address *real);
+    const struct ip_address *real, uint16_t name);
 
 /*
  * Resource to client, in place likewise; never EXHAUSTED. *length is the length

@@ -37,9 +37,11 @@ give_nat(struct member *m, struct shard_command *command)
 {
 	if (m->has_nat || !client_has_names(m->client))
 		return true;
-	command->policy.nat = nat_new();
-	m->has_nat = command->policy.nat != NULL;
-	return m->has_nat;
+	if ((command->policy.nat = nat_new()) == NULL)
+		return false;
+	nat_count_in(command->policy.nat, client_name_use(m->client));
+	m->has_nat = true;
+	return true;
 }
 
 /* Without memory there is no policy at all. */

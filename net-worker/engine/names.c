@@ -81,7 +81,7 @@ why_not(enum assign_result result)
 	case ASSIGN_NO_PROXY:
 		return "none of its addresses is one for names";
 	case ASSIGN_NO_ROOM:
-		return "too many, or no memory";
+		return "too many names in use, or no memory";
 	case ASSIGN_DONE:
 		break;
 	}
@@ -166,6 +166,7 @@ assign(struct engine *e, struct mono now, struct member *m,
 		.proxy_count = r->proxies_count,
 		.addresses = r->addresses,
 		.address_count = r->addresses_count,
+		.now = now,
 	};
 	struct assign_effect effect;
 	enum assign_result result =

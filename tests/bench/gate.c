@@ -68,7 +68,7 @@ add_names(struct client *c)
 				      100, 96, (uint8_t)(i >> 8), (uint8_t)i),
 				  real = ip("192.0.2.1");
 		struct assignment a = { g.resource, domain, &proxy, 1, &real,
-			1 };
+			1, { 0 } };
 
 		snprintf(domain, sizeof(domain), "n%u.example", i);
 		if (client_assign(c, &a, &effect) != ASSIGN_DONE)

@@ -189,7 +189,7 @@ go(struct nat *n, struct mono now, const struct packet *p, bool out,
 	o->p.data = memcpy(o->data, p->data, p->length);
 	o->length = p->length;
 	if (out)
-		o->result = nat_outbound(n, now, &o->p, other);
+		o->result = nat_outbound(n, now, &o->p, other, 0);
 	else
 		o->result =
 		    nat_inbound(n, now, &o->p, other, o->to, &o->length);

@@ -214,6 +214,7 @@ translate_outbound(struct model *m, struct mono now,
     const struct model_packet *p, const struct model_name *n,
     struct model_result *r)
 {
+	unsigned long gave_way = m->nat.gave_way;
 	struct model_session *s;
 	bool made;
 
@@ -231,6 +232,7 @@ translate_outbound(struct model *m, struct mono now,
 		return;
 	}
 	count_session(m, s, made);
+	m->seen[PATH_NAT_ROOM] += m->nat.gave_way - gave_way;
 	if (!model_same(&s->real, &n->real))
 		m->seen[PATH_NAT_PINNED]++;
 	model_rewrite(r->data, r->length, p, NULL, &s->real, s->outside, true,

@@ -52,6 +52,7 @@
 	X(NAT_ECHO_V6, "NAT: echo, IPv6")                                \
 	X(NAT_NO_CHECKSUM, "NAT: UDP without checksum")                  \
 	X(NAT_FULL, "NAT: too many sessions")                            \
+	X(NAT_ROOM, "NAT: an idle session made room")                    \
 	X(NAT_NO_PORT, "NAT: no free port")                              \
 	X(FROM_GATEWAY, "in: from the gateway")                          \
 	X(FROM_GATEWAY_TRANSLATED, "in: from the gateway, rebuilt")      \

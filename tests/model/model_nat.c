@@ -53,12 +53,13 @@ drop_ended(struct model_nat *nat, size_t i)
 
 /* Bounded: the one that ended first gives way. */
 static void
-add_ended(struct model_nat *nat, const struct model_session *s)
+add_ended(
+    struct model_nat *nat, const struct model_session *s, struct mono end)
 {
 	size_t first = 0;
 
 	nat->ended[nat->ended_count++] = (struct model_ended){ s->protocol,
-		s->outside, s->real, model_session_end(s) };
+		s->outside, s->real, end };
 	if (nat->ended_count <= MODEL_ENDED_MAX)
 		return;
 	for (size_t i = 1; i < nat->ended_count; i++)
@@ -72,7 +73,8 @@ model_nat_settle(struct model_nat *nat, struct mono now)
 {
 	for (size_t i = 0; i < nat->count;) {
 		if (model_session_end(&nat->sessions[i]).ns <= now.ns) {
-			add_ended(nat, &nat->sessions[i]);
+			add_ended(nat, &nat->sessions[i],
+			    model_session_end(&nat->sessions[i]));
 			nat->sessions[i] = nat->sessions[--nat->count];
 		} else
 			i++;
@@ -119,6 +121,63 @@ by_inside(struct model_nat *nat, const struct model_packet *p)
 	return NULL;
 }
 
+static int64_t
+last_packet(const struct model_session *s)
+{
+	return s->confirmed ? later(s->last_out.ns, s->last_in.ns)
+			    : s->last_out.ns;
+}
+
+/* The kind that it gives way with, the lowest first, after how many seconds. */
+static int
+kind(const struct model_session *s, int64_t *seconds)
+{
+	if (s->fin_out && s->fin_in) {
+		*seconds = 0;
+		return 0;
+	}
+	*seconds = s->confirmed ? 10 : 3;
+	return s->confirmed ? 2 : 1;
+}
+
+/* Of the first kind that there is: the one that has been idle longest. */
+static struct model_session *
+idlest(struct model_nat *nat, struct mono now)
+{
+	struct model_session *best = NULL;
+	int best_kind = 0;
+
+	for (size_t i = 0; i < nat->count; i++) {
+		struct model_session *s = &nat->sessions[i];
+		int64_t seconds, last = last_packet(s);
+		int k = kind(s, &seconds);
+
+		if (last + seconds * SECOND > now.ns)
+			continue;
+		if (best == NULL || k < best_kind ||
+		    (k == best_kind &&
+			(last < last_packet(best) ||
+			    (last == last_packet(best) &&
+				s->order < best->order)))) {
+			best = s;
+			best_kind = k;
+		}
+	}
+	return best;
+}
+
+/* A packet has changed what the session was like. */
+static void
+reorder(struct model_nat *nat, struct model_session *s,
+    const struct model_session *before)
+{
+	int64_t seconds;
+
+	if (last_packet(s) != last_packet(before) ||
+	    kind(s, &seconds) != kind(before, &seconds))
+		s->order = ++nat->order;
+}
+
 /* 6.6: the original value, upwards, then from 1; 1024 tries at most. */
 static bool
 free_value(struct model_nat *nat, const struct model_packet *p,
@@ -143,24 +202,32 @@ model_nat_outbound(struct model_nat *nat, struct mono now,
     const struct model_packet *p, uint8_t tcp, const struct ip_address *real,
     struct model_session **session, bool *made)
 {
-	struct model_session *s;
+	struct model_session *s, *idle = NULL, before;
 	uint16_t value;
 
 	model_nat_settle(nat, now);
 	s = by_inside(nat, p);
 	*made = s == NULL;
 	if (s != NULL) {
+		before = *s;
 		s->last_out = now;
 		if (tcp & FIN)
 			s->fin_out = true;
 		if (tcp & RST)
 			s->rst = true;
+		reorder(nat, s, &before);
 		*session = s;
 		return MODEL_NAT_FOUND;
 	}
-	if (nat->count == MODEL_SESSIONS_MAX ||
+	if ((nat->count == MODEL_SESSIONS_MAX &&
+		(idle = idlest(nat, now)) == NULL) ||
 	    !free_value(nat, p, real, &value))
 		return MODEL_NAT_EXHAUSTED;
+	if (idle != NULL) {
+		nat->gave_way++;
+		add_ended(nat, idle, now);
+		*idle = nat->sessions[--nat->count];
+	}
 	s = &nat->sessions[nat->count++];
 	*s = (struct model_session){
 		.protocol = p->protocol,
@@ -169,6 +236,7 @@ model_nat_outbound(struct model_nat *nat, struct mono now,
 		.outside = value,
 		.real = *real,
 		.last_out = now,
+		.order = ++nat->order,
 	};
 	for (size_t i = 0; i < nat->ended_count;) {
 		const struct model_ended *e = &nat->ended[i];
@@ -191,17 +259,19 @@ model_nat_inbound(struct model_nat *nat, struct mono now,
 {
 	uint16_t value = quoted ? p->source_port : p->destination_port;
 	const struct ip_address *real = quoted ? &p->destination : &p->source;
-	struct model_session *s;
+	struct model_session *s, before;
 
 	model_nat_settle(nat, now);
 	s = by_outside(nat, p->protocol, value, real);
 	if (s != NULL) {
+		before = *s;
 		s->last_in = now;
 		s->confirmed = true;
 		if (!quoted && (tcp & FIN))
 			s->fin_in = true;
 		if (!quoted && (tcp & RST))
 			s->rst = true;
+		reorder(nat, s, &before);
 		*session = s;
 		return MODEL_NAT_FOUND;
 	}

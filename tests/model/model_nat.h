@@ -20,6 +20,7 @@ struct model_session {
 	struct ip_address real;
 	struct mono last_out, last_in;
 	bool confirmed, fin_out, fin_in, rst;
+	uint64_t order; /* of what was at the same time */
 };
 
 struct model_ended {
@@ -32,6 +33,8 @@ struct model_ended {
 struct model_nat {
 	struct model_session sessions[MODEL_SESSIONS_MAX];
 	size_t count;
+	uint64_t order;
+	unsigned long gave_way; /* sessions, to others */
 	struct model_ended ended[MODEL_ENDED_MAX + 1];
 	size_t ended_count;
 };

@@ -229,13 +229,13 @@ crowd(struct world *w)
 		    (uint16_t)((first + roll(&w->dice, 3) - 1) % 65535 + 1));
 }
 
-/* One session more than there may be, from new ports. */
+/* Some sessions more than there may be, from new ports, at this pace. */
 static void
-fill_up(struct world *w, uint32_t first)
+fill_up(struct world *w, uint32_t first, int64_t pace_ns)
 {
 	for (uint32_t i = 0; i < MODEL_SESSIONS_MAX + 20; i++) {
 		/* No two end at once: one would not know which gives way. */
-		w->now = mono_add_ms(w->now, 2);
+		w->now = mono_add_ns(w->now, pace_ns);
 		send_plain(w, 0, (uint16_t)(first + i));
 	}
 	for (uint32_t i = 0; i < 200; i++)
@@ -243,8 +243,9 @@ fill_up(struct world *w, uint32_t first)
 }
 
 /*
- * All the sessions that there may be, after others were forgotten; then more
- * ended ones than are remembered, and all the sessions again beside them.
+ * All the sessions that there may be, after others were forgotten, faster than
+ * any could give way; then more ended ones than are remembered, and all the
+ * sessions again beside them, slowly.
  */
 static void
 overflow(struct world *w)
@@ -254,14 +255,14 @@ overflow(struct world *w)
 		send_plain(w, 0, (uint16_t)(50000 + i));
 	nat_forget(w->gate.nat);
 	model_nat_forget(&w->model->nat);
-	fill_up(w, 1);
+	fill_up(w, 1, 100000);
 	for (int s = 0; s < 80; s++) {
 		w->now = mono_add_s(w->now, 1);
 		world_tick(w);
 		for (int i = 0; i < 20; i++)
 			receive_plain(w, (uint16_t)(1 + roll(&w->dice, 16500)));
 	}
-	fill_up(w, 20000);
+	fill_up(w, 20000, 2000000);
 }
 
 static void

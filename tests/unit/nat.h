@@ -184,7 +184,7 @@ outbound_any(
 
 	memcpy(before, p.data, p.length);
 	*result =
-	    nat_outbound(r->nat, r->now, &p, &r->real[f->to.family == IP_V6]);
+	    nat_outbound(r->nat, r->now, &p, &r->real[f->to.family == IP_V6], 0);
 	check_packet(&p, before, *result);
 	return p;
 }

@@ -268,23 +268,12 @@ install_for(struct rig *r, uint8_t resource, const char *domain,
 	assert_int_equal(r->answer, ASSIGNMENT_INSTALLED);
 }
 
-/*
- * A client that makes us forget a name, so that its proxy address can be given
- * to another one, must not get at the former's address by the latter's grant.
- */
+/* Beside the other resources, one of names with the id 0x78. */
 static void
-sessions_end_with_their_name(void **state)
+grant_other_names(struct rig *r)
 {
-	struct rig *r = *state;
 	struct ipc_authorization open = authorization(r);
-	struct ipc_revocation gone = { .client = { { 0xc1 } },
-		.resource = { { 0x77 } } };
-	struct ip_address proxy = at("100.96.0.1:0").ip;
-	uint8_t reply[40];
-	char domain[32];
 
-	connected(r);
-	grant_names(r);
 	open.resource.bytes[0] = 0x78;
 	open.type = RESOURCE_DNS;
 	open.filters_count = 0;
@@ -292,17 +281,80 @@ sessions_end_with_their_name(void **state)
 	strlcpy(open.pattern, "*.example.org", sizeof(open.pattern));
 	engine_authorization(r->engine, r->now, &open);
 	settle(r);
+}
 
-	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
-	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
-	assert_int_equal(r->tun[0].data[19], 80);
-	for (unsigned i = 0; i < NAMES_MAX; i++) {
-		struct ip_address other =
-		    ip_v4(100, 97, (uint8_t)(i >> 8), (uint8_t)i);
+static struct ip_address
+other_proxy(unsigned i)
+{
+	return ip_v4(100, 97, (uint8_t)(i >> 8), (uint8_t)i);
+}
+
+static void
+install_others(struct rig *r, unsigned count)
+{
+	char domain[32];
+
+	for (unsigned i = 0; i < count; i++) {
+		struct ip_address proxy = other_proxy(i);
 
 		snprintf(domain, sizeof(domain), "n%u.example.org", i);
-		install_for(r, 0x78, domain, &other, "192.0.2.90:0");
+		install_for(r, 0x78, domain, &proxy, "192.0.2.90:0");
 	}
+}
+
+/* More names than there may be do not end what is in use, idle or not. */
+static void
+names_in_use_stay(void **state)
+{
+	struct rig *r = *state;
+	uint8_t reply[40], *inner;
+
+	connected(r);
+	grant_names(r);
+	grant_other_names(r);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
+	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	r->now = mono_add_s(r->now, 100);
+	install_others(r, NAMES_MAX + 10);
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	assert_int_equal(r->tun_count, 2);
+	assert_int_equal(r->tun[1].data[19], 80);
+	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
+	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	assert_int_equal(client_hears(r, &inner), 40);
+	assert_int_equal(inner[15], 1); /* from the proxy address */
+	assert_int_equal(
+	    shard_get_counters(r->shard)->refused_inbound[REASON_NAT_EXPIRED],
+	    0);
+}
+
+/*
+ * A name is forgotten in the very moment in which the client begins to use it.
+ * Its proxy address can then be given to another name, and the client must not
+ * get at the former's address by the latter's grant.
+ */
+static void
+sessions_end_with_their_name(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_revocation gone = { .client = { { 0xc1 } },
+		.resource = { { 0x77 } } };
+	struct ip_address proxy = at("100.96.0.1:0").ip;
+	struct ipc_name_resolved last;
+	uint8_t reply[40];
+
+	connected(r);
+	grant_names(r);
+	grant_other_names(r);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	install_others(r, NAMES_MAX - 1);
+	last = resolved("last.example.org", "100.97.99.1:0", "192.0.2.90:0");
+	last.resource.bytes[0] = 0x78;
+	engine_name_resolved(r->engine, r->now, &last);
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	assert_int_equal(r->tun[0].data[19], 80);
 	install_for(r, 0x78, "late.example.org", &proxy, "192.0.2.91:0");
 	engine_revocation(r->engine, r->now, &gone);
 	settle(r);
@@ -502,6 +554,7 @@ main(void)
 		T(translates_both_ways),
 		T(tidies_up_sessions),
 		T(renumbering_forgets_sessions),
+		T(names_in_use_stay),
 		T(sessions_end_with_their_name),
 		T(refused_kinds_are_counted),
 		T(reports_flows),

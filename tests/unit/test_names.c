@@ -308,6 +308,57 @@ the_oldest_name_gives_way(void **state)
 	client_free(c);
 }
 
+/* What has sessions stays, and what has had one lately goes late. */
+static void
+names_in_use_stay(void **state)
+{
+	struct client *c = new_client();
+	struct name_use *use;
+
+	(void)state;
+	for (unsigned n = 0; n < NAMES_MAX; n++)
+		assign_numbered(c, n);
+	use = client_name_use(c);
+	name_use_count(use, 0, 1);
+	name_use_note(use, 1, (struct mono){ 5 });
+	for (unsigned n = 0; n < NAMES_MAX - 2; n++)
+		assign_numbered(c, NAMES_MAX + n);
+	IS(c, "100.97.0.0", "192.0.2.1");
+	IS(c, "100.97.0.1", "192.0.2.1");
+	IS(c, "100.97.0.2", "refused");
+	for (unsigned n = 0; n < NAMES_MAX; n++)
+		assign_numbered(c, 2 * NAMES_MAX + n);
+	IS(c, "100.97.0.0", "192.0.2.1");
+	IS(c, "100.97.0.1", "192.0.2.1");
+	client_free(c);
+}
+
+/* All in use: the newest is refused, and nothing else changes. */
+static void
+newest_name_is_refused(void **state)
+{
+	struct client *c = new_client();
+	struct assign_effect e;
+
+	(void)state;
+	for (unsigned n = 0; n < NAMES_MAX; n++)
+		assign_numbered(c, n);
+	for (uint16_t n = 0; n < NAMES_MAX; n++)
+		name_use_count(client_name_use(c), n, 1);
+	assert_int_equal(assign(c, 1, "late.a.example", "100.98.0.1",
+			     "192.0.2.1", &e),
+	    ASSIGN_NO_ROOM);
+	assert_false(e.changed);
+	IS(c, "100.98.0.1", "refused");
+	name_use_count(client_name_use(c), 7, -1);
+	assert_int_equal(assign(c, 1, "late.a.example", "100.98.0.1",
+			     "192.0.2.1", &e),
+	    ASSIGN_DONE);
+	IS(c, "100.97.0.7", "refused");
+	IS(c, "100.97.0.8", "192.0.2.1");
+	client_free(c);
+}
+
 static void
 proxies_are_bounded(void **state)
 {
@@ -376,6 +427,8 @@ main(void)
 		cmocka_unit_test(renumbering_forgets_all),
 		cmocka_unit_test(outlives_its_resource),
 		cmocka_unit_test(the_oldest_name_gives_way),
+		cmocka_unit_test(names_in_use_stay),
+		cmocka_unit_test(newest_name_is_refused),
 		cmocka_unit_test(proxies_are_bounded),
 		cmocka_unit_test(resources_of_a_proxy_are_bounded),
 	};

@@ -192,14 +192,56 @@ holds_so_many_sessions(void **state)
 	outbound(&r, &f, 0, NAT_EXHAUSTED);
 	/* Those that there are do not suffer. */
 	f = numbered(7);
-	wait_s(&r, 59);
+	r.now = mono_add_ms(r.now, NAT_UNANSWERED_S * 1000 - 1);
 	outbound(&r, &f, 0, NAT_TRANSLATED);
 	f = numbered(NAT_SESSIONS_MAX);
 	outbound(&r, &f, 0, NAT_EXHAUSTED);
-	wait_s(&r, 1);
+	r.now = mono_add_ms(r.now, 1);
 	assert_int_equal(value_of(&r, &f), f.port);
 	f = numbered(7);
 	outbound(&r, &f, 0, NAT_TRANSLATED);
+	rig_free(&r);
+}
+
+/*
+ * A table full of answered sessions: the one that has been idle longest makes
+ * room, of whichever protocol; one in use never does.
+ */
+static void
+idle_ones_make_room(void **state)
+{
+	struct rig r = rig_new(state);
+	struct flow idle = flows[TCP_V4], busy = flows[TCP_V4], f;
+	struct packet idle_sent, busy_sent, sent;
+
+	idle.port = 77;
+	busy.port = 78;
+	idle_sent = outbound(&r, &idle, 0, NAT_TRANSLATED);
+	inbound(&r, &idle_sent, 0, NAT_TRANSLATED);
+	wait_s(&r, 1);
+	busy_sent = outbound(&r, &busy, 0, NAT_TRANSLATED);
+	inbound(&r, &busy_sent, 0, NAT_TRANSLATED);
+	for (unsigned i = 2; i < NAT_SESSIONS_MAX; i++) {
+		f = numbered(i);
+		sent = outbound(&r, &f, 0, NAT_TRANSLATED);
+		inbound(&r, &sent, 0, NAT_TRANSLATED);
+	}
+	r.now = mono_add_ms(r.now, (NAT_IDLE_S - 1) * 1000 - 1);
+	f = numbered(NAT_SESSIONS_MAX);
+	outbound(&r, &f, 0, NAT_EXHAUSTED);
+	outbound(&r, &busy, 0, NAT_TRANSLATED);
+	r.now = mono_add_ms(r.now, 1);
+	outbound(&r, &f, 0, NAT_TRANSLATED);
+	inbound(&r, &idle_sent, 0, NAT_EXPIRED);
+	inbound(&r, &busy_sent, 0, NAT_TRANSLATED);
+	/* And so on, while one goes on: it stays. */
+	for (unsigned i = 1; i < 1000; i++) {
+		wait_s(&r, 1);
+		outbound(&r, &busy, 0, NAT_TRANSLATED);
+		f = numbered(NAT_SESSIONS_MAX + i);
+		outbound(&r, &f, 0, NAT_TRANSLATED);
+	}
+	inbound(&r, &busy_sent, 0, NAT_TRANSLATED);
 	rig_free(&r);
 }
 
@@ -524,7 +566,7 @@ takes_either_echo(void **state)
 		r.out[p.transport] = v4 ? 0 : 129;
 		p = parsed(r.out, p.length);
 		set_checksums(&p);
-		assert_int_equal(nat_outbound(r.nat, r.now, &p, &r.real[i % 2]),
+		assert_int_equal(nat_outbound(r.nat, r.now, &p, &r.real[i % 2], 0),
 		    NAT_TRANSLATED);
 		assert_true(checksums_right(&p));
 		p = inbound(&r, &p, 0, NAT_TRANSLATED);
@@ -556,7 +598,7 @@ refuses_other_kinds(void **state)
 			p = parsed(data, len);
 			memcpy(copy, data, len);
 			assert_int_equal(
-			    nat_outbound(r.nat, r.now, &p, &r.real[i]),
+			    nat_outbound(r.nat, r.now, &p, &r.real[i], 0),
 			    NAT_UNUSABLE);
 			assert_int_equal(
 			    nat_inbound(r.nat, r.now, &p, &f->from, r.to, &len),
@@ -707,6 +749,7 @@ main(void)
 		cmocka_unit_test(tries_so_many_values),
 		cmocka_unit_test(limits_long_searches),
 		cmocka_unit_test(holds_so_many_sessions),
+		cmocka_unit_test(idle_ones_make_room),
 		cmocka_unit_test(remembers_so_many_expired),
 		cmocka_unit_test(ends_in_time),
 		cmocka_unit_test(ends_by_itself),

@@ -284,7 +284,7 @@ lets_no_error_out(void **state)
 			      p = unreachable(&r, &sent);
 
 		assert_int_equal(p.kind, PACKET_ICMP_ERROR);
-		assert_int_equal(nat_outbound(r.nat, r.now, &p, &r.real[i % 2]),
+		assert_int_equal(nat_outbound(r.nat, r.now, &p, &r.real[i % 2], 0),
 		    NAT_UNUSABLE);
 	}
 	rig_free(&r);

@@ -414,6 +414,7 @@ client_assign(
 	struct names_entry entry = {
 		.domain = a->domain,
 		.resource = a->resource,
+		.now = a->now,
 		.proxy_count = a->proxy_count,
 		.address_count = a->address_count,
 	};
@@ -443,6 +444,12 @@ bool
 client_has_names(const struct client *c)
 {
 	return names_count(c->names) > 0;
+}
+
+struct name_use *
+client_name_use(const struct client *c)
+{
+	return names_use(c->names);
 }
 
 /* Compiling. */
@@ -529,7 +536,7 @@ add_proxies(struct sources *s, const struct client *c)
 		struct ip_prefix network = host_route(&p->ip);
 
 		s->translations[i] = (struct translation_source){ p->ip,
-			p->real, p->name->domain };
+			p->real, p->name->domain, p->name->number };
 		for (size_t r = 0; r < p->resource_count; r++) {
 			bool there;
 			size_t at = find(c, &p->resources[r], &there);

@@ -7,6 +7,7 @@
 #define NET_WORKER_CORE_POLICY_CLIENT_H
 
 #include "common/time.h"
+#include "net-worker/core/name_use.h"
 #include "net-worker/core/policy/policy.h"
 
 #define CLIENT_GRANTS_MAX 16384
@@ -31,6 +32,7 @@ struct assignment {
 	size_t proxy_count;
 	const struct ip_address *addresses;
 	size_t address_count;
+	struct mono now;
 };
 
 struct client;
@@ -83,7 +85,7 @@ enum assign_result {
 	ASSIGN_NOT_DNS,
 	ASSIGN_NO_MATCH, /* the name is none of the resource's */
 	ASSIGN_NO_PROXY, /* proxies are given, but none is in a proxy range */
-	ASSIGN_NO_ROOM,  /* memory, or too many proxies or resources */
+	ASSIGN_NO_ROOM,  /* memory, or too many names or proxies in use */
 };
 
 struct assign_effect {
@@ -102,14 +104,16 @@ enum assign_result client_may_assign(
  * even if the assignment itself is then refused. What was assigned before stays
  * otherwise. effect is always written.
  *
- * A client has at most NAMES_MAX names (names.h); the one that was assigned the
- * longest time ago gives way.
+ * A client has at most NAMES_MAX names; of those without a session of NAT the
+ * one that was not used or assigned for the longest time gives way.
  */
 enum assign_result client_assign(
     struct client *, const struct assignment *, struct assign_effect *effect);
 
 /* Whether any name has been assigned, and so there is something for NAT. */
 bool client_has_names(const struct client *);
+/* Where NAT is to count its sessions, once there are names. The client's. */
+struct name_use *client_name_use(const struct client *);
 
 struct mono client_deadline(const struct client *);
 /*

@@ -300,7 +300,7 @@ add_translations(struct policy *p, const struct policy_source *from, char *text)
 			text += len;
 		}
 		t->entries[i] = (struct translation){ number_of(&source->proxy),
-			source->real, domain };
+			source->real, domain, source->name };
 		if (source->proxy.family == IP_V4)
 			t->v4.count++;
 		else

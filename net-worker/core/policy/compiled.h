@@ -61,6 +61,7 @@ struct translation {
 	struct number proxy;
 	struct ip_address real; /* IP_NONE: no address of its family */
 	const char *domain;     /* in the policy */
+	uint16_t name;          /* its number */
 };
 
 struct translations {
@@ -144,6 +145,7 @@ struct route_source {
 struct translation_source {
 	struct ip_address proxy, real;
 	const char *domain;
+	uint16_t name;
 };
 
 struct policy_source {

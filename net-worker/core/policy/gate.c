@@ -70,7 +70,7 @@ translate(struct gate *g, struct mono now, struct packet *p,
 {
 	if (g->nat == NULL)
 		return drop(REASON_NAT_EXHAUSTED);
-	switch (nat_outbound(g->nat, now, p, &d->real)) {
+	switch (nat_outbound(g->nat, now, p, &d->real, d->name)) {
 	case NAT_TRANSLATED:
 		return pass(d, p->data, p->length);
 	case NAT_UNUSABLE:

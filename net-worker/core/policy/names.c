@@ -1,7 +1,7 @@
 /*
  * Proxy addresses and names: see names.h. Proxies are kept in ascending order
- * of their addresses, names in no order: there are few, and they are looked
- * for only when a client assigns one.
+ * of their addresses, names by their numbers: there are few, and they are
+ * looked for only when a client assigns one.
  */
 #include "net-worker/core/policy/names.h"
 
@@ -15,9 +15,9 @@
 struct names {
 	struct proxy **proxies;
 	size_t proxy_count, proxy_room;
-	struct name *all[NAMES_MAX];
-	size_t name_count;
-	uint64_t clock; /* counts assignments */
+	struct name *all[NAMES_MAX]; /* by number; NULL: none has it */
+	struct name_use *use;
+	uint64_t order; /* counts assignments */
 };
 
 struct names *
@@ -36,6 +36,8 @@ proxy_free(struct proxy *p)
 static void
 name_free(struct name *n)
 {
+	if (n == NULL)
+		return;
 	free(n->domain);
 	free(n);
 }
@@ -45,9 +47,10 @@ names_clear(struct names *n)
 {
 	for (size_t i = 0; i < n->proxy_count; i++)
 		proxy_free(n->proxies[i]);
-	for (size_t i = 0; i < n->name_count; i++)
+	for (size_t i = 0; i < NAMES_MAX; i++)
 		name_free(n->all[i]);
-	n->proxy_count = n->name_count = 0;
+	memset(n->all, 0, sizeof(n->all));
+	n->proxy_count = 0;
 }
 
 void
@@ -56,8 +59,15 @@ names_free(struct names *n)
 	if (n == NULL)
 		return;
 	names_clear(n);
+	name_use_release(n->use);
 	free(n->proxies);
 	free(n);
+}
+
+struct name_use *
+names_use(const struct names *n)
+{
+	return n->use;
 }
 
 size_t
@@ -105,12 +115,14 @@ names_conflict(const struct names *n, const char *domain,
 	return false;
 }
 
-/* Room: whoever was assigned longest ago gives way. */
+/*
+ * Room: of what has no session, the one that was used or assigned longest ago
+ * gives way.
+ */
 
 static void
-forget(struct names *n, size_t at)
+forget(struct names *n, struct name *name)
 {
-	struct name *name = n->all[at];
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n->proxy_count; i++) {
@@ -120,23 +132,55 @@ forget(struct names *n, size_t at)
 			n->proxies[kept++] = n->proxies[i];
 	}
 	n->proxy_count = kept;
-	n->all[at] = n->all[--n->name_count];
+	n->all[name->number] = NULL;
 	name_free(name);
 }
 
-static void
-forget_oldest(struct names *n)
+static bool
+is_older(const struct names *n, const struct name *a, const struct name *b)
 {
-	size_t oldest = 0;
+	struct mono used_a =
+	    mono_max(a->assigned, name_last_use(n->use, a->number));
+	struct mono used_b =
+	    mono_max(b->assigned, name_last_use(n->use, b->number));
 
-	for (size_t i = 1; i < n->name_count; i++)
-		if (n->all[i]->assigned < n->all[oldest]->assigned)
-			oldest = i;
-	forget(n, oldest);
+	if (used_a.ns != used_b.ns)
+		return mono_before(used_a, used_b);
+	return a->order < b->order;
+}
+
+/* False where all but keep are in use. */
+static bool
+forget_oldest(struct names *n, const struct name *keep)
+{
+	struct name *oldest = NULL;
+
+	for (size_t i = 0; i < NAMES_MAX; i++) {
+		struct name *name = n->all[i];
+
+		if (name == NULL || name == keep ||
+		    name_in_use(n->use, name->number))
+			continue;
+		if (oldest == NULL || is_older(n, name, oldest))
+			oldest = name;
+	}
+	if (oldest != NULL)
+		forget(n, oldest);
+	return oldest != NULL;
+}
+
+static size_t
+free_number(const struct names *n)
+{
+	size_t i = 0;
+
+	while (i < NAMES_MAX && n->all[i] != NULL)
+		i++;
+	return i;
 }
 
 static struct name *
-add_name(struct names *n, const char *domain)
+add_name(struct names *n, size_t number, const char *domain)
 {
 	struct name *name = calloc(1, sizeof(*name));
 
@@ -144,21 +188,29 @@ add_name(struct names *n, const char *domain)
 		free(name);
 		return NULL;
 	}
-	n->all[n->name_count++] = name;
+	name->number = (uint16_t)number;
+	n->all[number] = name;
 	return name;
 }
 
 static struct name *
 name_of(struct names *n, const char *domain, bool *changed)
 {
-	for (size_t i = 0; i < n->name_count; i++)
-		if (strcasecmp(n->all[i]->domain, domain) == 0)
+	size_t number;
+
+	for (size_t i = 0; i < NAMES_MAX; i++)
+		if (n->all[i] != NULL &&
+		    strcasecmp(n->all[i]->domain, domain) == 0)
 			return n->all[i];
-	if (n->name_count == NAMES_MAX) {
-		forget_oldest(n);
+	if (n->use == NULL && (n->use = name_use_new()) == NULL)
+		return NULL;
+	if ((number = free_number(n)) == NAMES_MAX) {
+		if (!forget_oldest(n, NULL))
+			return NULL;
 		*changed = true;
+		number = free_number(n);
 	}
-	return add_name(n, domain);
+	return add_name(n, number, domain);
 }
 
 static bool
@@ -264,12 +316,11 @@ names_assign(struct names *n, const struct names_entry *e, bool *changed)
 		return true;
 	if ((name = name_of(n, e->domain, changed)) == NULL)
 		return false;
-	name->assigned = ++n->clock;
+	name->assigned = e->now;
+	name->order = ++n->order;
 	while (n->proxy_count + e->proxy_count > NAMES_PROXIES_MAX &&
-	    n->name_count > 1) {
-		forget_oldest(n);
+	    forget_oldest(n, name))
 		*changed = true;
-	}
 	for (size_t i = 0; i < e->proxy_count; i++) {
 		struct proxy *p = proxy_of(n, name, &e->proxies[i]);
 		struct ip_address real;

@@ -12,14 +12,20 @@
 
 #include "common/address.h"
 #include "common/uuid.h"
+#include "net-worker/core/name_use.h"
 
-#define NAMES_MAX           1024  /* the one assigned longest ago gives way */
-#define NAMES_PROXIES_MAX   16384 /* likewise */
+/*
+ * Where there are NAMES_MAX names, or so many proxies, a name without a session
+ * gives way: the one that was used or assigned longest ago.
+ */
+#define NAMES_PROXIES_MAX   16384
 #define PROXY_RESOURCES_MAX 32
 
 struct name {
 	char *domain;
-	uint64_t assigned; /* when, as a number that rises */
+	uint16_t number; /* below NAMES_MAX; no other name has it */
+	struct mono assigned;
+	uint64_t order; /* of assignments in one moment: rises */
 };
 
 struct proxy {
@@ -37,6 +43,8 @@ void names_free(struct names *); /* NULL is fine */
 /* In ascending order of addresses; NULL at the end. */
 const struct proxy *names_get(const struct names *, size_t i);
 size_t names_count(const struct names *); /* of proxies */
+/* Where sessions are to be counted; NULL before the first name. */
+struct name_use *names_use(const struct names *);
 
 /* Whether one of the proxies stands for another name already. */
 bool names_conflict(const struct names *, const char *domain,
@@ -51,11 +59,13 @@ struct names_entry {
 	size_t proxy_count;
 	const struct ip_address *addresses;
 	size_t address_count;
+	struct mono now;
 };
 
 /*
  * The i-th proxy of a family stands for the (i mod n)-th of its n addresses.
- * No proxy may conflict. False without memory or room, with a part of it done;
+ * No proxy may conflict. False without memory, or with too many names in use,
+ * with a part of it done;
  * *changed: something is not as it was.
  */
 bool names_assign(struct names *, const struct names_entry *, bool *changed);

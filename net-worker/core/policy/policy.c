@@ -178,6 +178,7 @@ translate(const struct policy *p, const struct ip_address *proxy,
 	decision.translate = true;
 	decision.real = t->real;
 	decision.domain = t->domain;
+	decision.name = t->name;
 	return decision;
 }
 

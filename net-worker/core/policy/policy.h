@@ -31,6 +31,7 @@ struct policy_decision {
 	bool translate;
 	struct ip_address real;
 	const char *domain; /* in the policy; else NULL */
+	uint16_t name;      /* its number */
 };
 
 struct policy;
