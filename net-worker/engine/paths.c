@@ -14,6 +14,12 @@
 #define DISCONNECT_GRACE_S 2
 #define LINES_MAX          (ANNOUNCEMENTS_MAX * CANDIDATE_LINE_MAX)
 
+static struct turn_owner
+owner_of(const struct connection *c)
+{
+	return (struct turn_owner){ c->client, c->index };
+}
+
 static struct allocation *
 relay_of(struct engine *e, const struct connection *c)
 {
@@ -29,6 +35,7 @@ route(struct engine *e, struct mono now, struct connection *c,
     const struct endpoint *local, bool relayed, const struct endpoint *remote)
 {
 	struct allocation *relay = relay_of(e, c);
+	struct turn_owner owner = owner_of(c);
 	struct shard_path path = { 0 };
 	struct endpoint own;
 
@@ -43,7 +50,7 @@ route(struct engine *e, struct mono now, struct connection *c,
 	own = allocation_relayed(relay, local->ip.family);
 	if (!endpoint_equal(&own, local) || !allocation_server(relay, &path.to))
 		return path;
-	path.channel = allocation_channel(relay, now, remote);
+	path.channel = allocation_channel(relay, now, remote, &owner);
 	path.known = path.channel != 0;
 	return path;
 }
@@ -320,15 +327,33 @@ paths_relay_event(
 
 /* Remote candidates. */
 
+static void
+log_no_channel(struct engine *e, struct mono now, const struct connection *c)
+{
+	char who[UUID_TEXT_LEN + 1], which[UUID_TEXT_LEN + 1];
+	uint32_t held;
+
+	if (log_allow(&e->channels_log, now.ns, &held))
+		log_warnx("client %s has named more addresses than it gets "
+			  "channels for on relay %s: no channel (%u more "
+			  "before)",
+		    uuid_format(&c->client, who),
+		    uuid_format(&c->relay, which), held);
+}
+
 /* Lets the peer's datagrams through our relay before it needs it (4.9). */
 static void
 open_channel(struct engine *e, struct mono now, struct connection *c,
     const struct candidate *remote)
 {
 	struct allocation *relay = relay_of(e, c);
+	struct turn_owner owner = owner_of(c);
 
-	if (relay != NULL && remote->kind != CANDIDATE_HOST)
-		allocation_bind(relay, now, &remote->address);
+	if (relay == NULL || remote->kind == CANDIDATE_HOST ||
+	    allocation_bind(relay, now, &remote->address, &owner))
+		return;
+	e->counters->channels_refused++;
+	log_no_channel(e, now, c);
 }
 
 static void

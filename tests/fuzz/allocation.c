@@ -156,13 +156,15 @@ pass(struct rig *r, int64_t ms)
 		must(!mono_due(allocation_deadline(r->a), r->now));
 }
 
+static const struct turn_owner owner;
+
 static void
 use_channel(struct rig *r, struct cursor *in)
 {
 	struct endpoint peer = pick_endpoint(in, peers, 4);
 	uint16_t number;
 
-	number = allocation_channel(r->a, r->now, &peer);
+	number = allocation_channel(r->a, r->now, &peer, &owner);
 	must(number == 0 ||
 	    (number >= CHANNEL_NUMBER_FIRST && number <= CHANNEL_NUMBER_LAST));
 	if (number != 0) {
@@ -204,7 +206,7 @@ step(struct rig *r, struct cursor *in)
 		break;
 	case 7:
 		peer = pick_endpoint(in, peers, 4);
-		allocation_bind(r->a, r->now, &peer);
+		allocation_bind(r->a, r->now, &peer, &owner);
 		break;
 	case 8:
 		use_channel(r, in);

@@ -256,10 +256,12 @@ allocate(struct probe *p, const char *step)
 	    (long long)allocation_rtt_us(p->allocation));
 }
 
+static const struct turn_owner nobody;
+
 static void
 bind_channel(struct probe *p)
 {
-	allocation_bind(p->allocation, clock_of(p), &p->peer);
+	allocation_bind(p->allocation, clock_of(p), &p->peer, &nobody);
 	UNTIL(p, p->bound, "ChannelBind");
 }
 
@@ -273,7 +275,7 @@ exchange(struct probe *p, const char *step)
 	size_t len = 0;
 
 	store_be16(
-	    out, allocation_channel(p->allocation, clock_of(p), &p->peer));
+	    out, allocation_channel(p->allocation, clock_of(p), &p->peer, &nobody));
 	if (!allocation_server(p->allocation, &server))
 		fail("an active socket");
 	send_to(p->sock, &server, out, sizeof(out));

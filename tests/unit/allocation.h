@@ -265,12 +265,14 @@ allocate(void)
 	expect_silence();
 }
 
+static struct turn_owner owner; /* of the channels, one of many */
+
 static inline void
 bind_to(const char *peer)
 {
 	struct endpoint e = endpoint_of(peer);
 
-	allocation_bind(a, now, &e);
+	allocation_bind(a, now, &e, &owner);
 }
 
 static inline uint16_t
@@ -278,7 +280,7 @@ channel_of(const char *peer)
 {
 	struct endpoint e = endpoint_of(peer);
 
-	return allocation_channel(a, now, &e);
+	return allocation_channel(a, now, &e, &owner);
 }
 
 static inline bool

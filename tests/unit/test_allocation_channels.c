@@ -142,7 +142,8 @@ more_binds_than_requests(void **state)
 	allocate();
 	for (uint16_t i = 0; i < 150; i++) {
 		e.port = (uint16_t)(1000 + i);
-		allocation_bind(a, now, &e);
+		owner.client.bytes[0] = (uint8_t)(i / 8);
+		allocation_bind(a, now, &e, &owner);
 	}
 	while (seen_count < SEEN && allocation_transmit(a, &d)) {
 		struct seen *s = &seen[seen_count++];
@@ -155,7 +156,7 @@ more_binds_than_requests(void **state)
 	assert_int_equal(sent, 150);
 	for (uint16_t i = 0; i < 150; i++) {
 		e.port = (uint16_t)(1000 + i);
-		assert_int_equal(allocation_channel(a, now, &e), 0x4000 + i);
+		assert_int_equal(allocation_channel(a, now, &e, &owner), 0x4000 + i);
 	}
 }
 
@@ -170,7 +171,8 @@ waiting_peers_are_bounded(void **state)
 	begin();
 	for (uint16_t i = 0; i < 1000; i++) {
 		e.port = (uint16_t)(1000 + i);
-		allocation_bind(a, now, &e);
+		owner.client.bytes[0] = (uint8_t)(i / 8);
+		allocation_bind(a, now, &e, &owner);
 	}
 	answer(expect(STUN_BINDING_REQUEST), binding_ok);
 	answer(expect(STUN_ALLOCATE_REQUEST), allocate_challenge);

@@ -24,12 +24,29 @@ peer(unsigned i)
 	return e;
 }
 
+/* Every peer belongs to a client of its own. */
+static struct turn_owner
+owner(unsigned i)
+{
+	struct turn_owner o = { .connection = 7 };
+
+	memcpy(o.client.bytes, &i, sizeof(i));
+	return o;
+}
+
+static struct channel *
+take_for(unsigned client, unsigned i, int64_t when)
+{
+	struct turn_owner o = owner(client);
+	struct endpoint e = peer(i);
+
+	return channels_take(&cs, at(when), &e, &o);
+}
+
 static struct channel *
 take(unsigned i, int64_t when)
 {
-	struct endpoint e = peer(i);
-
-	return channels_take(&cs, at(when), &e);
+	return take_for(i, i, when);
 }
 
 static struct channel *
@@ -73,6 +90,42 @@ numbers_count_up(void **state)
 	assert_int_equal(take(1, 0)->number, 0x4001);
 	assert_int_equal(take(0, 0)->number, 0x4000);
 	assert_int_equal(take(2, 0)->number, 0x4002);
+}
+
+static size_t
+take_all_it_gets(unsigned client, unsigned first, int64_t when)
+{
+	size_t n = 0;
+
+	while (n < CHANNELS_MAX &&
+	    take_for(client, first + (unsigned)n, when) != NULL)
+		n++;
+	return n;
+}
+
+/* What one client may have is little, and there is always some for another. */
+static void
+every_client_has_a_share(void **state)
+{
+	struct turn_owner o = owner(0);
+	struct endpoint e = peer(20000);
+	unsigned peers = 0;
+
+	(void)state;
+	assert_int_equal(
+	    take_all_it_gets(0, 0, 0), CHANNELS_OF_CONNECTION);
+	/* Its own are still its own, and so they are for fifteen minutes. */
+	assert_int_equal(take_for(0, 3, 1)->number, 0x4003);
+	assert_null(take_for(0, 40, 15 * MINUTE - 2));
+	o.connection = 8;
+	assert_non_null(channels_take(&cs, at(2), &e, &o));
+	for (unsigned client = 1; client < 300; client++) {
+		size_t got = take_all_it_gets(client, 100 + peers, 3);
+
+		assert_true(got >= (client < 60 ? 16 : 1));
+		peers += 100;
+	}
+	assert_non_null(take_for(0, 40, 15 * MINUTE + 3));
 }
 
 static void
@@ -298,12 +351,13 @@ static void
 peers_differ_in_each_part(void **state)
 {
 	struct endpoint a = peer(0), b = peer(0), c = peer(1);
+	struct turn_owner o = owner(0);
 
 	(void)state;
 	b.ip.bytes[3]++;
-	assert_int_equal(channels_take(&cs, at(0), &a)->number, 0x4000);
-	assert_int_equal(channels_take(&cs, at(0), &b)->number, 0x4001);
-	assert_int_equal(channels_take(&cs, at(0), &c)->number, 0x4002);
+	assert_int_equal(channels_take(&cs, at(0), &a, &o)->number, 0x4000);
+	assert_int_equal(channels_take(&cs, at(0), &b, &o)->number, 0x4001);
+	assert_int_equal(channels_take(&cs, at(0), &c, &o)->number, 0x4002);
 	a.ip.family = IP_V6;
 	assert_null(channels_find(&cs, &a));
 }
@@ -315,6 +369,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(numbers_count_up),
+		TEST(every_client_has_a_share),
 		TEST(all_numbers_used),
 		TEST(old_numbers_wait_for_the_new),
 		TEST(recycling_goes_on_in_order),

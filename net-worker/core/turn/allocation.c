@@ -127,14 +127,23 @@ given_up(const struct allocation *a)
 	return a->failed || !a->credentials.usable;
 }
 
-void
-allocation_wait(struct allocation *a, const struct endpoint *peer)
+bool
+allocation_wait(struct allocation *a, const struct endpoint *peer,
+    const struct turn_owner *owner)
 {
-	for (size_t i = 0; i < a->waiting_count; i++)
-		if (endpoint_equal(&a->waiting[i], peer))
-			return;
-	if (a->waiting_count < PEERS_WAITING_MAX)
-		a->waiting[a->waiting_count++] = *peer;
+	size_t left = PEERS_WAITING_MAX - a->waiting_count, of_client = 0;
+
+	for (size_t i = 0; i < a->waiting_count; i++) {
+		if (endpoint_equal(&a->waiting[i].peer, peer))
+			return true;
+		of_client += uuid_equal(
+		    &a->waiting[i].owner.client, &owner->client);
+	}
+	if (left == 0 ||
+	    (of_client > 0 && of_client >= left / PEERS_WAITING_LEFT))
+		return false;
+	a->waiting[a->waiting_count++] = (struct waiting_peer){ *peer, *owner };
+	return true;
 }
 
 static void
@@ -149,26 +158,25 @@ send_bind(struct allocation *a, struct mono now, struct channel *c)
 	c->in_flight = true;
 }
 
-void
-allocation_bind(
-    struct allocation *a, struct mono now, const struct endpoint *peer)
+bool
+allocation_bind(struct allocation *a, struct mono now,
+    const struct endpoint *peer, const struct turn_owner *owner)
 {
 	struct channel *c = channels_find(&a->channels, peer);
 
 	if (given_up(a) || allocation_suspended(a) ||
 	    peer->ip.family == IP_NONE ||
 	    (c != NULL && channel_usable(&a->channels, c, now)))
-		return;
-	if (!a->allocated || requests_full(&a->requests)) {
-		allocation_wait(a, peer);
-		return;
-	}
+		return true;
+	if (!a->allocated || requests_full(&a->requests))
+		return allocation_wait(a, peer, owner);
 	if (a->relayed[family_index(peer->ip.family)].address.ip.family ==
 	    IP_NONE)
-		return;
-	c = channels_take(&a->channels, now, peer);
+		return true;
+	c = channels_take(&a->channels, now, peer, owner);
 	if (c != NULL)
 		send_bind(a, now, c);
+	return c != NULL;
 }
 
 void
@@ -178,21 +186,22 @@ allocation_bind_waiting(struct allocation *a, struct mono now)
 
 	if (!a->allocated)
 		return;
-	while (done < a->waiting_count && !requests_full(&a->requests))
-		allocation_bind(a, now, &a->waiting[done++]);
+	for (; done < a->waiting_count && !requests_full(&a->requests); done++)
+		(void)allocation_bind(a, now, &a->waiting[done].peer,
+		    &a->waiting[done].owner);
 	a->waiting_count -= done;
 	memmove(a->waiting, a->waiting + done,
 	    a->waiting_count * sizeof(a->waiting[0]));
 }
 
 uint16_t
-allocation_channel(
-    struct allocation *a, struct mono now, const struct endpoint *peer)
+allocation_channel(struct allocation *a, struct mono now,
+    const struct endpoint *peer, const struct turn_owner *owner)
 {
 	struct channel *c = channels_find(&a->channels, peer);
 
 	if (c == NULL || !channel_usable(&a->channels, c, now)) {
-		allocation_bind(a, now, peer);
+		(void)allocation_bind(a, now, peer, owner);
 		return 0;
 	}
 	channel_note_sent(&a->channels, c);

@@ -13,6 +13,7 @@
 #include "common/uuid.h"
 #include "net-worker/core/datagram.h"
 #include "net-worker/core/stun.h"
+#include "net-worker/core/turn/owner.h"
 
 #define TURN_PORT           3478
 #define TURN_REALM          "firezone" /* unless a standard server differs */
@@ -86,16 +87,16 @@ bool allocation_suspended(const struct allocation *);
 
 /*
  * Binds a channel to the peer unless there is one. Buffered until allocated;
- * ignored while suspended.
+ * ignored while suspended. False when the owner has as many as it may have.
  */
-void allocation_bind(
-    struct allocation *, struct mono now, const struct endpoint *peer);
+bool allocation_bind(struct allocation *, struct mono now,
+    const struct endpoint *peer, const struct turn_owner *);
 /*
  * The channel on which data may be sent to the peer now (bound or in flight),
  * or 0, in which case a bind has been started where possible.
  */
-uint16_t allocation_channel(
-    struct allocation *, struct mono now, const struct endpoint *peer);
+uint16_t allocation_channel(struct allocation *, struct mono now,
+    const struct endpoint *peer, const struct turn_owner *);
 /* The peer of a confirmed channel on which data was received, or false. */
 bool allocation_received(struct allocation *, struct mono now, uint16_t channel,
     struct endpoint *peer);

@@ -10,6 +10,8 @@
 #include "net-worker/core/turn/request.h"
 
 #define PEERS_WAITING_MAX 100
+/* A client has less than one in so many of the places that are left. */
+#define PEERS_WAITING_LEFT 4
 #define KEEPALIVE_S       25
 
 /* A candidate of one family, and whether its event is still to be given. */
@@ -17,6 +19,11 @@ struct candidate_slot {
 	struct endpoint address; /* IP_NONE: none */
 	struct endpoint base;
 	bool changed;
+};
+
+struct waiting_peer {
+	struct endpoint peer;
+	struct turn_owner owner;
 };
 
 struct allocation {
@@ -40,7 +47,7 @@ struct allocation {
 	int64_t lifetime_s;
 	struct mono expiry, refresh;
 
-	struct endpoint waiting[PEERS_WAITING_MAX]; /* for a channel */
+	struct waiting_peer waiting[PEERS_WAITING_MAX]; /* for a channel */
 	size_t waiting_count;
 
 	int64_t rtt_us;
@@ -57,7 +64,9 @@ struct request *allocation_send(
 void allocation_invalidate(struct allocation *);
 /* Invalidates, and looks for the relay as if it were new. */
 void allocation_start_over(struct allocation *, struct mono now);
-void allocation_wait(struct allocation *, const struct endpoint *peer);
+/* False: there is no room for it. */
+bool allocation_wait(struct allocation *, const struct endpoint *peer,
+    const struct turn_owner *);
 /* Binds channels for as many waiting peers as there are requests left. */
 void allocation_bind_waiting(struct allocation *, struct mono now);
 void allocation_announce(struct candidate_slot *, const struct endpoint *,

@@ -196,14 +196,18 @@ mismatched(struct allocation *a, struct mono now, const struct request *r)
 {
 	enum request_kind kind = r->kind;
 	struct endpoint peer = r->peer;
+	const struct channel *c = channels_get(&a->channels, r->channel);
+	struct turn_owner owner = { 0 };
 
+	if (c != NULL)
+		owner = c->owner;
 	allocation_invalidate(a);
 	if (++a->mismatches > MISMATCHES_MAX) {
 		a->waiting_count = 0;
 		return;
 	}
 	if (kind == REQUEST_CHANNEL_BIND)
-		allocation_wait(a, &peer);
+		(void)allocation_wait(a, &peer, &owner);
 	allocation_send(a, now,
 	    kind == REQUEST_ALLOCATE ? REQUEST_DELETE : REQUEST_ALLOCATE);
 }

@@ -9,6 +9,7 @@
 #define CHANNEL_REFRESH_S     300
 #define PERMISSION_LIFETIME_S 300
 #define PERMISSION_REFRESH_S  240
+#define REFUSED_S             1 /* counting takes a walk over all */
 
 static int
 compare_peers(const struct channel *a, const struct channel *b)
@@ -75,6 +76,7 @@ channels_clear(struct channels *cs)
 	TAILQ_INIT(&cs->changes);
 	cs->used = 0;
 	cs->deadline = MONO_NEVER;
+	cs->refused_until = (struct mono){ 0 };
 }
 
 struct channel *
@@ -140,22 +142,69 @@ find_free(struct channels *cs, struct mono now)
 	return NULL;
 }
 
+static bool
+same_owner(const struct turn_owner *a, const struct turn_owner *b)
+{
+	return a->connection == b->connection &&
+	    uuid_equal(&a->client, &b->client);
+}
+
+static bool
+may_have_more(const struct channels *cs, struct mono now,
+    const struct turn_owner *owner)
+{
+	size_t taken = 0, of_client = 0, of_connection = 0;
+
+	for (size_t i = 0; i < cs->used; i++) {
+		const struct channel *c = &cs->slots[i];
+
+		if (is_free(c, now))
+			continue;
+		taken++;
+		of_client += uuid_equal(&c->owner.client, &owner->client);
+		of_connection += same_owner(&c->owner, owner);
+	}
+	if (of_client == 0)
+		return taken < CHANNELS_MAX;
+	return of_connection < CHANNELS_OF_CONNECTION &&
+	    of_client < (CHANNELS_MAX - taken) / CHANNELS_LEFT;
+}
+
+static bool
+has_share(
+    struct channels *cs, struct mono now, const struct turn_owner *owner)
+{
+	if (same_owner(&cs->refused, owner) &&
+	    mono_before(now, cs->refused_until))
+		return true;
+	if (may_have_more(cs, now, owner))
+		return false;
+	cs->refused = *owner;
+	cs->refused_until = mono_add_s(now, REFUSED_S);
+	return true;
+}
+
 struct channel *
-channels_take(struct channels *cs, struct mono now, const struct endpoint *peer)
+channels_take(struct channels *cs, struct mono now, const struct endpoint *peer,
+    const struct turn_owner *owner)
 {
 	struct channel *c = channels_find(cs, peer);
 	uint16_t number;
 
 	if (c != NULL)
 		return c;
-	c = find_free(cs, now);
-	if (c == NULL)
+	if (has_share(cs, now, owner) || (c = find_free(cs, now)) == NULL)
 		return NULL;
 	release(cs, c);
 	if (c->changed)
 		TAILQ_REMOVE(&cs->changes, c, change);
 	number = c->number;
-	*c = (struct channel){ .peer = *peer, .since = now, .number = number };
+	*c = (struct channel){
+		.peer = *peer,
+		.owner = *owner,
+		.since = now,
+		.number = number,
+	};
 	c->taken = true;
 	RB_INSERT(channel_tree, &cs->by_peer, c);
 	return c;

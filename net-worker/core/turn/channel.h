@@ -13,16 +13,28 @@
 
 #include "common/address.h"
 #include "common/time.h"
+#include "net-worker/core/turn/owner.h"
 
 #define CHANNEL_NUMBER_FIRST 0x4000
 #define CHANNEL_NUMBER_LAST  0x4fff
 #define CHANNELS_MAX         (CHANNEL_NUMBER_LAST - CHANNEL_NUMBER_FIRST + 1)
 
+/*
+ * A number cannot be given back: the relay keeps it for its peer, and 15
+ * minutes go by before another one may have it. So it counts as its owner's for
+ * that long, whatever became of candidate and connection. A connection has at
+ * most CHANNELS_OF_CONNECTION, and a client less than one in CHANNELS_LEFT of
+ * what is free: 63 if it is alone, and always something for one more client.
+ */
+#define CHANNELS_OF_CONNECTION 32
+#define CHANNELS_LEFT          64
+
 struct channel {
 	RB_ENTRY(channel) by_peer;
 	TAILQ_ENTRY(channel) change;
 	struct endpoint peer;
-	struct mono since; /* taken, or last confirmed */
+	struct turn_owner owner; /* who asked first */
+	struct mono since;       /* taken, or last confirmed */
 	uint16_t number;
 	bool taken;          /* has a peer and is in the tree */
 	bool confirmed;      /* a bind has succeeded */
@@ -41,6 +53,9 @@ struct channels {
 	struct channel_list changes;
 	size_t used; /* slots beyond have never been taken */
 	size_t next; /* where the search for a free number starts */
+	/* The last one that had its share, so that it is not counted again. */
+	struct turn_owner refused;
+	struct mono refused_until;
 	struct mono deadline;
 	/*
 	 * The server drops what is older than a permission (RFC 8656 9), which
@@ -59,11 +74,11 @@ struct channel *channels_find(const struct channels *, const struct endpoint *);
 struct channel *channels_get(const struct channels *, uint16_t number);
 
 /*
- * The peer's own channel, of whatever age, or else a free number; NULL when
- * all are taken.
+ * The peer's own channel, of whatever age and whoever asked first, or else a
+ * free number; NULL when all are taken, or the owner has its share.
  */
-struct channel *channels_take(
-    struct channels *, struct mono now, const struct endpoint *peer);
+struct channel *channels_take(struct channels *, struct mono now,
+    const struct endpoint *peer, const struct turn_owner *);
 void channel_confirm(struct channels *, struct channel *, struct mono now);
 void channel_forget(struct channels *, struct channel *);
 
