@@ -25,12 +25,12 @@ shard_new(unsigned number, struct aead *aead)
 	s->number = number;
 	s->aead = aead;
 	s->counters = &s->own;
-	s->deadline = s->tidy_at = MONO_NEVER;
-	TAILQ_INIT(&s->all);
+	s->tidy_at = MONO_NEVER;
 	TAILQ_INIT(&s->translators);
 	if (!index_map_init(&s->tunnels, SHARD_CONNECTIONS_MAX) ||
 	    !index_map_init(&s->peers, SHARD_PEERS_MAX) ||
 	    !index_map_init(&s->addresses, 2 * SHARD_PEERS_MAX) ||
+	    !deadlines_init(&s->due, SHARD_CONNECTIONS_MAX) ||
 	    !ring_init(&s->commands, sizeof(struct shard_command), COMMANDS) ||
 	    !ring_init(&s->events, sizeof(struct shard_event), EVENTS) ||
 	    !ring_init(&s->controls, sizeof(struct shard_control), CONTROLS) ||
@@ -56,7 +56,8 @@ static void
 tunnel_free(struct shard *s, struct tunnel *t)
 {
 	index_map_remove(&s->tunnels, t->index);
-	TAILQ_REMOVE(&s->all, t, entry);
+	deadlines_remove(&s->due, &t->due);
+	LIST_REMOVE(t, entry);
 	if (t->peer->tunnel == t)
 		t->peer->tunnel = NULL;
 	for (size_t i = 0; i < SESSIONS; i++)
@@ -87,11 +88,10 @@ retire_policy(struct shard *s, struct policy *policy)
 static void
 peer_free(struct shard *s, struct peer *p)
 {
-	struct tunnel *t, *next;
+	struct tunnel *t;
 
-	TAILQ_FOREACH_SAFE(t, &s->all, entry, next)
-		if (t->peer == p)
-			tunnel_free(s, t);
+	while ((t = LIST_FIRST(&p->tunnels)) != NULL)
+		tunnel_free(s, t);
 	/* A later client may have been given the address meanwhile. */
 	if (index_map_get(&s->addresses, shard_address_key(&p->v4)) == p)
 		index_map_remove(&s->addresses, shard_address_key(&p->v4));
@@ -150,6 +150,7 @@ shard_free(struct shard *s)
 	index_map_free(&s->tunnels);
 	index_map_free(&s->peers);
 	index_map_free(&s->addresses);
+	deadlines_free(&s->due);
 	ring_free(&s->commands);
 	ring_free(&s->events);
 	ring_free(&s->controls);
@@ -230,23 +231,30 @@ shard_peer_stats(
 struct mono
 shard_deadline(const struct shard *s)
 {
-	return s->deadline;
+	return mono_min(s->tidy_at, deadlines_first(&s->due));
 }
 
-void
-shard_arm(struct shard *s, const struct tunnel *t)
+static struct mono
+tunnel_due(const struct tunnel *t)
 {
-	struct mono first =
-	    mono_min(tunnel_deadline(&t->timers), t->session_end);
+	return mono_add_ms(
+	    mono_min(tunnel_deadline(&t->timers), t->session_end), TICK_MS);
+}
 
-	s->deadline = mono_min(s->deadline, mono_add_ms(first, TICK_MS));
+/* A timer that moved on is found out when its old time comes. */
+void
+shard_arm(struct shard *s, struct tunnel *t)
+{
+	struct mono due = tunnel_due(t);
+
+	if (mono_before(due, t->due.due))
+		deadlines_set(&s->due, &t->due, due);
 }
 
 void
 shard_tidy_by(struct shard *s, struct mono deadline)
 {
 	s->tidy_at = mono_min(s->tidy_at, deadline);
-	s->deadline = mono_min(s->deadline, s->tidy_at);
 }
 
 /* Commands of the engine. */
@@ -284,8 +292,9 @@ tunnel_add(struct shard *s, const struct shard_command *command)
 	t->peer = p;
 	t->session_end = MONO_NEVER;
 	tunnel_timers_init(&t->timers);
-	TAILQ_INSERT_TAIL(&s->all, t, entry);
-	if (!index_map_put(&s->tunnels, t->index, t)) {
+	LIST_INSERT_HEAD(&p->tunnels, t, entry);
+	if (!deadlines_add(&s->due, &t->due, t) ||
+	    !index_map_put(&s->tunnels, t->index, t)) {
 		tunnel_free(s, t);
 		return;
 	}
@@ -485,29 +494,35 @@ tidy(struct shard *s, struct mono now)
 	shard_tidy_by(s, flow_deadline(s->flows));
 }
 
+static void
+serve_tunnel(struct shard *s, struct mono now, struct tunnel *t,
+    const struct packet_sink *out)
+{
+	unsigned due = tunnel_timeout(&t->timers, now);
+
+	expire_sessions(t, now);
+	if (due & TUNNEL_KEEPALIVE)
+		shard_transmit(s, now, t, NULL, 0, 0, out);
+	if (due & TUNNEL_HANDSHAKE)
+		shard_post_event(s,
+		    &(struct shard_event){
+			.type = SHARD_EVENT_HANDSHAKE,
+			.connection = t->index });
+	/* Not in this turn again, whatever its timers say. */
+	deadlines_set(&s->due, &t->due,
+	    mono_max(tunnel_due(t), mono_add_ms(now, TICK_MS + 1)));
+}
+
 void
 shard_timeout(struct shard *s, struct mono now, const struct packet_sink *out)
 {
 	struct tunnel *t;
 
-	if (!mono_due(s->deadline, now))
+	if (!mono_due(shard_deadline(s), now))
 		return;
-	s->deadline = s->tidy_at;
-	if (mono_due(s->tidy_at, now)) {
-		s->deadline = MONO_NEVER;
+	if (mono_due(s->tidy_at, now))
 		tidy(s, now);
-	}
-	TAILQ_FOREACH(t, &s->all, entry) {
-		unsigned due = tunnel_timeout(&t->timers, now);
-
-		expire_sessions(t, now);
-		if (due & TUNNEL_KEEPALIVE)
-			shard_transmit(s, now, t, NULL, 0, 0, out);
-		if (due & TUNNEL_HANDSHAKE)
-			shard_post_event(s,
-			    &(struct shard_event){
-				.type = SHARD_EVENT_HANDSHAKE,
-				.connection = t->index });
-		shard_arm(s, t);
-	}
+	/* Who would be woken by and by is served in this turn. */
+	while ((t = deadlines_take(&s->due, mono_add_ms(now, TICK_MS))) != NULL)
+		serve_tunnel(s, now, t, out);
 }

@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "common/buffer.h"
+#include "net-worker/core/deadlines.h"
 #include "net-worker/core/flow.h"
 #include "net-worker/core/index_map.h"
 #include "net-worker/core/policy/gate.h"
@@ -32,13 +33,15 @@ struct peer {
 	struct ip_address v4, v6;
 	struct gate gate;
 	struct bucket controls; /* its allowance of control packets */
-	struct tunnel *tunnel;  /* what packets to it take, or NULL */
+	LIST_HEAD(, tunnel) tunnels;
+	struct tunnel *tunnel; /* what packets to it take, or NULL */
 	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
 	struct mono handshake; /* of the last session that was in use */
 };
 
 struct tunnel {
-	TAILQ_ENTRY(tunnel) entry;
+	LIST_ENTRY(tunnel) entry; /* of its peer */
+	struct deadline due;      /* no later than its timers, and TICK_MS */
 	uint32_t index;
 	struct peer *peer;
 	struct shard_path path;
@@ -57,15 +60,14 @@ struct shard {
 	struct index_map tunnels;   /* by 24-bit index */
 	struct index_map peers;     /* by the engine's number */
 	struct index_map addresses; /* by family and low bits */
-	TAILQ_HEAD(, tunnel) all;
+	struct deadlines due; /* tunnels */
 	TAILQ_HEAD(, peer) translators;
 	struct flow_table *flows;
 	bool flows_wanted;
 	bool flows_over; /* none is opened any more */
 	bool refusals_wanted;
 	struct bucket refusal_bucket;
-	struct mono deadline; /* no later than the earliest timer */
-	struct mono tidy_at;  /* NAT and flows: no later than they want it */
+	struct mono tidy_at; /* NAT and flows: no later than they want it */
 	struct ring commands, events, controls, reports, refusals;
 	struct shard_counters *counters; /* own, or in the counter page */
 	struct shard_counters own;
@@ -83,8 +85,8 @@ shard_address_key(const struct ip_address *ip)
 
 /* shard.c */
 void shard_post_event(struct shard *, const struct shard_event *);
-/* Keeps shard.deadline no later than this connection's timers. */
-void shard_arm(struct shard *, const struct tunnel *);
+/* To be called when this connection's timers may have become due earlier. */
+void shard_arm(struct shard *, struct tunnel *);
 /* NAT or flows have something to do then. */
 void shard_tidy_by(struct shard *, struct mono deadline);
 /* From now on the session is the one that sends. */

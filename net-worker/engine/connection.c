@@ -20,12 +20,7 @@
 struct connection *
 connection_find(struct engine *e, const struct uuid *client)
 {
-	struct connection *c;
-
-	TAILQ_FOREACH(c, &e->connections, entry)
-		if (uuid_equal(&c->client, client))
-			return c;
-	return NULL;
+	return key_map_get(&e->by_client, client, sizeof(*client));
 }
 
 struct connection *
@@ -109,6 +104,34 @@ make(struct engine *e, struct mono now, const struct ipc_authorization *a,
 	return c;
 }
 
+/* The connection can be found from now on; false when there are too many. */
+static bool
+enter_connection(struct engine *e, struct connection *c)
+{
+	const char *username = ice_agent_local(c->ice)->username;
+
+	TAILQ_INSERT_TAIL(&e->connections, c, entry);
+	key_map_add(&e->by_client, &c->by_client, &c->client,
+	    sizeof(c->client), c);
+	key_map_add(
+	    &e->by_username, &c->by_username, username, strlen(username), c);
+	key_map_add(&e->by_key, &c->by_key, c->noise.public_key,
+	    sizeof(c->noise.public_key), c);
+	return deadlines_add(&e->due, &c->due, c) &&
+	    index_map_put(&e->by_index, c->index, c);
+}
+
+static void
+withdraw_connection(struct engine *e, struct connection *c)
+{
+	TAILQ_REMOVE(&e->connections, c, entry);
+	key_map_remove(&e->by_client, &c->by_client);
+	key_map_remove(&e->by_username, &c->by_username);
+	key_map_remove(&e->by_key, &c->by_key);
+	deadlines_remove(&e->due, &c->due);
+	index_map_remove(&e->by_index, c->index);
+}
+
 struct connection *
 connection_upsert(struct engine *e, struct mono now,
     const struct ipc_authorization *a, uint32_t peer)
@@ -133,8 +156,7 @@ connection_upsert(struct engine *e, struct mono now,
 		return NULL;
 	if (old != NULL)
 		connection_close(e, old);
-	TAILQ_INSERT_TAIL(&e->connections, c, entry);
-	if (!index_map_put(&e->by_index, c->index, c)) {
+	if (!enter_connection(e, c)) {
 		connection_close(e, c);
 		return NULL;
 	}
@@ -155,8 +177,7 @@ connection_close(struct engine *e, struct connection *c)
 
 	e->host.command(e->host.ctx, &command);
 	e->host.closed(e->host.ctx, &c->client);
-	TAILQ_REMOVE(&e->connections, c, entry);
-	index_map_remove(&e->by_index, c->index);
+	withdraw_connection(e, c);
 	if (c->dirty)
 		TAILQ_REMOVE(&e->dirty, c, dirty_entry);
 	ice_agent_free(c->ice);

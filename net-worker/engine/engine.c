@@ -16,6 +16,32 @@
 /* Deadlines of many connections are served together, this much late. */
 #define TICK_MS 10
 
+static bool
+make_tables(struct engine *e)
+{
+	return key_map_init(&e->members_by_client, SHARD_PEERS_MAX) &&
+	    key_map_init(&e->by_client, SHARD_CONNECTIONS_MAX) &&
+	    key_map_init(&e->by_username, SHARD_CONNECTIONS_MAX) &&
+	    key_map_init(&e->by_key, SHARD_CONNECTIONS_MAX) &&
+	    index_map_init(&e->by_index, SHARD_CONNECTIONS_MAX) &&
+	    index_map_init(&e->by_check, CHECKS_MAX) &&
+	    deadlines_init(&e->expiries, SHARD_PEERS_MAX) &&
+	    deadlines_init(&e->due, SHARD_CONNECTIONS_MAX);
+}
+
+static void
+free_tables(struct engine *e)
+{
+	key_map_free(&e->members_by_client);
+	key_map_free(&e->by_client);
+	key_map_free(&e->by_username);
+	key_map_free(&e->by_key);
+	index_map_free(&e->by_index);
+	index_map_free(&e->by_check);
+	deadlines_free(&e->expiries);
+	deadlines_free(&e->due);
+}
+
 struct engine *
 engine_new(const struct engine_host *host, const struct packet_sink *sink,
     struct mono now, uint64_t unix_now, bool expose_host)
@@ -33,13 +59,12 @@ engine_new(const struct engine_host *host, const struct packet_sink *sink,
 	e->expose_host = expose_host;
 	e->started = now;
 	e->started_unix = unix_now;
-	e->deadline = e->grants_due = MONO_NEVER;
+	e->deadline = MONO_NEVER;
 	e->counters = &e->own;
 	cookie_guard_init(&e->guard, now);
 	e->checks = calloc(CHECKS_MAX, sizeof(*e->checks));
 	if (e->checks == NULL || (e->relays = relays_new()) == NULL ||
-	    !index_map_init(&e->by_index, SHARD_CONNECTIONS_MAX) ||
-	    !index_map_init(&e->by_check, CHECKS_MAX) ||
+	    !make_tables(e) ||
 	    !noise_identity_generate(&e->identity)) {
 		engine_free(e);
 		return NULL;
@@ -64,8 +89,7 @@ engine_free(struct engine *e)
 	}
 	flows_free(e);
 	relays_free(e->relays);
-	index_map_free(&e->by_index);
-	index_map_free(&e->by_check);
+	free_tables(e);
 	free(e->checks);
 	free(e->snapshot);
 	cookie_guard_wipe(&e->guard);
@@ -126,12 +150,12 @@ engine_settle(struct engine *e, struct mono now)
 			TAILQ_REMOVE(&e->dirty, c, dirty_entry);
 			c->dirty = false;
 			paths_drain(e, now, c);
-			e->deadline =
-			    mono_min(e->deadline, connection_deadline(c));
+			deadlines_set(&e->due, &c->due, connection_deadline(c));
+			e->deadline = mono_min(e->deadline, c->due.due);
 		}
 	}
 	e->deadline = mono_min(e->deadline, relays_deadline(e->relays));
-	e->deadline = mono_min(e->deadline, e->grants_due);
+	e->deadline = mono_min(e->deadline, deadlines_first(&e->expiries));
 }
 
 struct mono
@@ -143,21 +167,15 @@ engine_deadline(const struct engine *e)
 void
 engine_timeout(struct engine *e, struct mono now)
 {
-	struct connection *c, *next;
+	struct connection *c;
 
 	if (!mono_due(e->deadline, now))
 		return;
-	e->deadline = MONO_NEVER;
 	relays_timeout(e->relays, now);
 	members_timeout(e, now);
-	TAILQ_FOREACH_SAFE(c, &e->connections, entry, next) {
-		struct mono due = connection_deadline(c);
-
-		if (mono_due(due, now))
-			connection_timeout(e, now, c);
-		else
-			e->deadline = mono_min(e->deadline, due);
-	}
+	while ((c = deadlines_take(&e->due, now)) != NULL)
+		connection_timeout(e, now, c);
+	e->deadline = deadlines_first(&e->due);
 	engine_settle(e, now);
 	if (mono_before(e->deadline, mono_add_ms(now, TICK_MS)))
 		e->deadline = mono_add_ms(now, TICK_MS);

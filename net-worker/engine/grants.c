@@ -16,12 +16,7 @@
 struct member *
 member_find(struct engine *e, const struct uuid *client)
 {
-	struct member *m;
-
-	TAILQ_FOREACH(m, &e->members, entry)
-		if (uuid_equal(client_id(m->client), client))
-			return m;
-	return NULL;
+	return key_map_get(&e->members_by_client, client, sizeof(*client));
 }
 
 static struct policy *
@@ -80,8 +75,9 @@ member_add(struct engine *e, const struct ipc_authorization *a)
 	if (m == NULL)
 		return NULL;
 	m->client = client_new(&a->client, &a->client_v4, &a->client_v6);
-	if (m->client == NULL ||
+	if (m->client == NULL || !deadlines_add(&e->expiries, &m->expiry, m) ||
 	    (command.client.policy = compile(e, m)) == NULL) {
+		deadlines_remove(&e->expiries, &m->expiry);
 		client_free(m->client);
 		free(m);
 		return NULL;
@@ -92,6 +88,8 @@ member_add(struct engine *e, const struct ipc_authorization *a)
 	command.client.v4 = a->client_v4;
 	command.client.v6 = a->client_v6;
 	TAILQ_INSERT_TAIL(&e->members, m, entry);
+	key_map_add(&e->members_by_client, &m->by_client, client_id(m->client),
+	    sizeof(a->client), m);
 	e->member_count++;
 	e->host.command(e->host.ctx, &command);
 	return m;
@@ -114,6 +112,8 @@ member_remove(struct engine *e, struct mono now, struct member *m, bool goodbye)
 	}
 	e->host.command(e->host.ctx, &command);
 	TAILQ_REMOVE(&e->members, m, entry);
+	key_map_remove(&e->members_by_client, &m->by_client);
+	deadlines_remove(&e->expiries, &m->expiry);
 	e->member_count--;
 	client_free(m->client);
 	free(m);
@@ -150,17 +150,17 @@ expiry(const struct engine *e, struct mono now, uint64_t expires_at)
 	    expires_at, now, e->started_unix + (uint64_t)elapsed);
 }
 
-/* Grants are many, so that they are not asked before one may be over. */
-static void
-watch_expiry(struct engine *e, struct mono expires)
+void
+member_watch_expiry(struct engine *e, struct member *m)
 {
-	e->grants_due = mono_min(e->grants_due, expires);
+	deadlines_set(&e->expiries, &m->expiry, client_deadline(m->client));
 }
 
 static enum grant_result
 grant(struct engine *e, struct mono now, struct member *m,
     const struct ipc_authorization *a)
 {
+	enum grant_result result;
 	struct grant g = {
 		.resource = a->resource,
 		.type = (enum resource_type)a->type,
@@ -172,8 +172,9 @@ grant(struct engine *e, struct mono now, struct member *m,
 	};
 
 	strlcpy(g.pattern, a->pattern, sizeof(g.pattern));
-	watch_expiry(e, g.expires);
-	return client_grant(m->client, &g);
+	result = client_grant(m->client, &g);
+	member_watch_expiry(e, m);
+	return result;
 }
 
 /*
@@ -383,10 +384,8 @@ reconcile(struct engine *e, struct mono now, struct member *m)
 		    : bsearch(&key, e->snapshot, e->snapshot_count, sizeof(key),
 			  compare_entries);
 		if (found != NULL) {
-			struct mono expires = expiry(e, now, found->expires_at);
-
-			client_set_expiry(m->client, &key.resource, expires);
-			watch_expiry(e, expires);
+			client_set_expiry(m->client, &key.resource,
+			    expiry(e, now, found->expires_at));
 			i++;
 			continue;
 		}
@@ -395,6 +394,7 @@ reconcile(struct engine *e, struct mono now, struct member *m)
 		    &key.resource);
 		any = true;
 	}
+	member_watch_expiry(e, m);
 	return any;
 }
 
@@ -423,12 +423,9 @@ engine_grants_commit(struct engine *e, struct mono now)
 void
 members_timeout(struct engine *e, struct mono now)
 {
-	struct member *m, *next;
+	struct member *m;
 
-	if (!mono_due(e->grants_due, now))
-		return;
-	e->grants_due = MONO_NEVER;
-	TAILQ_FOREACH_SAFE(m, &e->members, entry, next) {
+	while ((m = deadlines_take(&e->expiries, now)) != NULL) {
 		struct uuid gone;
 		bool any = false;
 
@@ -438,7 +435,7 @@ members_timeout(struct engine *e, struct mono now)
 			e->counters->expired++;
 			any = true;
 		}
-		watch_expiry(e, client_deadline(m->client));
+		member_watch_expiry(e, m);
 		if (any)
 			changed(e, now, m);
 	}

@@ -52,17 +52,6 @@ handshake_release_held(struct engine *e, struct mono now, struct connection *c)
 	c->held_count = 0;
 }
 
-static struct connection *
-connection_of_key(struct engine *e, const uint8_t key[NOISE_KEY_LEN])
-{
-	struct connection *c;
-
-	TAILQ_FOREACH(c, &e->connections, entry)
-		if (sodium_memcmp(c->noise.public_key, key, NOISE_KEY_LEN) == 0)
-			return c;
-	return NULL;
-}
-
 static void
 respond(struct engine *e, struct mono now, struct connection *c,
     struct noise_initiation *initiation)
@@ -86,7 +75,8 @@ initiation(struct engine *e, struct mono now, const uint8_t *message)
 	struct connection *c;
 
 	if (noise_open_initiation(&e->identity, message, &initiation) &&
-	    (c = connection_of_key(e, initiation.remote_static)) != NULL &&
+	    (c = key_map_get(&e->by_key, initiation.remote_static,
+		 NOISE_KEY_LEN)) != NULL &&
 	    noise_accept_initiation(&c->noise, &initiation))
 		respond(e, now, c, &initiation);
 	sodium_memzero(&initiation, sizeof(initiation));

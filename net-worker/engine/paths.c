@@ -437,20 +437,16 @@ connection_of_answer(struct engine *e, const struct stun_message *m)
 	    : NULL;
 }
 
+/* Ours comes first in "ours:theirs" (RFC 8445, 7.2.2). */
 static struct connection *
 connection_of_request(struct engine *e, const struct stun_message *m)
 {
-	struct connection *c;
+	const uint8_t *name = m->username.bytes, *colon;
 
-	TAILQ_FOREACH(c, &e->connections, entry) {
-		const char *name = ice_agent_local(c->ice)->username;
-		size_t len = strlen(name);
-
-		if (m->username.length > len && m->username.bytes[len] == ':' &&
-		    memcmp(m->username.bytes, name, len) == 0)
-			return c;
-	}
-	return NULL;
+	if (m->username.length == 0 ||
+	    (colon = memchr(name, ':', m->username.length)) == NULL)
+		return NULL;
+	return key_map_get(&e->by_username, name, (size_t)(colon - name));
 }
 
 static struct connection *

@@ -16,8 +16,10 @@
 #include <sys/queue.h>
 
 #include "common/log.h"
+#include "net-worker/core/deadlines.h"
 #include "net-worker/core/ice/agent.h"
 #include "net-worker/core/index_map.h"
+#include "net-worker/core/key_map.h"
 #include "net-worker/core/policy/client.h"
 #include "net-worker/core/turn/relays.h"
 #include "net-worker/core/wireguard/cookie.h"
@@ -40,6 +42,8 @@ struct way {
 /* A client with grants; it outlives connections (spec/tunnel.md 5.5). */
 struct member {
 	TAILQ_ENTRY(member) entry;
+	struct key_entry by_client;
+	struct deadline expiry; /* of the grant that ends first */
 	struct client *client;
 	uint32_t peer; /* the shard's number for it */
 	bool has_nat;  /* the shard has been given one for it */
@@ -57,6 +61,8 @@ struct connection {
 	TAILQ_ENTRY(connection) entry;
 	TAILQ_ENTRY(connection) dirty_entry;
 	bool dirty; /* something may be waiting to be drained */
+	struct key_entry by_client, by_username, by_key;
+	struct deadline due;
 	struct uuid client;
 	uint32_t index; /* 24-bit */
 	enum connection_state state;
@@ -121,12 +127,17 @@ struct engine {
 	struct relays *relays;
 	struct ip_address own_v4, own_v6; /* IP_NONE before the first init */
 
-	struct mono grants_due; /* no later than a grant expires */
+	struct deadlines expiries; /* of members' grants */
+	struct deadlines due;      /* connections */
 
 	TAILQ_HEAD(, member) members;
 	TAILQ_HEAD(, connection) connections;
 	TAILQ_HEAD(, connection) dirty;
-	struct index_map by_index; /* connections */
+	struct key_map members_by_client;
+	struct key_map by_client;   /* connections, as the next three */
+	struct key_map by_username; /* our ICE user name fragment */
+	struct key_map by_key;      /* the peer's static key */
+	struct index_map by_index;
 	struct index_map by_check; /* struct check, in checks */
 	struct check *checks;      /* a ring */
 	uint32_t next_check;
@@ -159,6 +170,8 @@ void engine_send(struct engine *, const struct endpoint *to,
 
 /* grants.c */
 struct member *member_find(struct engine *, const struct uuid *);
+/* To be called whenever expiry times have changed. */
+void member_watch_expiry(struct engine *, struct member *);
 /* Forgets the client, its policy and its connection. */
 void member_remove(struct engine *, struct mono, struct member *, bool goodbye);
 /* Hands the shard the client's policy as it is now. */
