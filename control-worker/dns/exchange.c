@@ -86,8 +86,8 @@ on_timeout(uv_timer_t *timer)
 }
 
 struct exchange *
-exchange_start(uv_loop_t *loop, const struct endpoint *server, const char *name,
-    enum ip_family family, unsigned timeout_ms, exchange_done done, void *ctx)
+exchange_start(uv_loop_t *loop, const struct endpoint *server,
+    const struct dns_name *name, enum ip_family family, unsigned timeout_ms, exchange_done done, void *ctx)
 {
 	struct exchange *x = calloc(1, sizeof(*x));
 	uint16_t id = (uint16_t)randombytes_uniform(UINT16_MAX + 1);
@@ -103,7 +103,7 @@ exchange_start(uv_loop_t *loop, const struct endpoint *server, const char *name,
 	uv_timer_init(loop, &x->timer);
 	x->timer.data = x;
 	x->query_len = dns_query_build(name, family, id, x->query);
-	if (x->query_len == 0 || !ask(x)) {
+	if (!ask(x)) {
 		exchange_cancel(x);
 		return NULL;
 	}

@@ -16,9 +16,9 @@ struct exchange;
 /* answer is NULL when the server did not answer in time or could not say. */
 typedef void (*exchange_done)(void *ctx, const struct dns_answer *answer);
 
-/* NULL, without a callback, when the name is none or a socket is missing. */
+/* NULL, without a callback, when a socket is missing. */
 struct exchange *exchange_start(uv_loop_t *, const struct endpoint *server,
-    const char *name, enum ip_family, unsigned timeout_ms, exchange_done,
+    const struct dns_name *, enum ip_family, unsigned timeout_ms, exchange_done,
     void *ctx);
 /* Ends it without a callback; not to be called after the callback. */
 void exchange_cancel(struct exchange *);

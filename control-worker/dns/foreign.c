@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/buffer.h"
+#include "control-worker/dns/record.h"
 
 /* The flags of the header's third byte, and of the fourth: RFC 1035 4.1.1. */
 #define QR          0x80
@@ -17,49 +17,16 @@
 #define FLAGS   2
 #define RECORDS 6 /* the numbers of the other three sections */
 
-#define LABEL_TYPE_MASK 0xc0
-#define LABEL_POINTER   0xc0
-
-#define RECORD_FIXED_LEN 8 /* type, class, TTL */
-
-/*
- * A name in its place. A pointer ends it, and points to before the name: so who
- * follows it does not go round in circles. RFC 1035 4.1.4.
- */
+/* It is there in full: nothing is before it that it could point to. */
 static bool
-skip_name(struct cursor *c, const uint8_t *message, bool pointers)
+skip_question(struct cursor *c, const uint8_t *message)
 {
-	const size_t start = (size_t)(c->at - message);
-	size_t total = 0;
+	struct dns_name name;
+	size_t left = c->left;
 
-	for (;;) {
-		uint8_t n = cursor_u8(c);
-
-		if ((n & LABEL_TYPE_MASK) == LABEL_POINTER) {
-			size_t to = (size_t)(n & ~LABEL_TYPE_MASK) << 8;
-
-			to |= cursor_u8(c);
-			return pointers && !cursor_failed(c) &&
-			    to >= DNS_HEADER_LEN && to < start;
-		}
-		if ((n & LABEL_TYPE_MASK) != 0)
-			return false;
-		cursor_bytes(c, n);
-		total += 1 + (size_t)n;
-		if (cursor_failed(c) || total > DNS_NAME_LEN_MAX)
-			return false;
-		if (n == 0)
-			return true;
-	}
-}
-
-static bool
-skip_record(struct cursor *c, const uint8_t *message)
-{
-	if (!skip_name(c, message, true))
+	if (!dns_name_read(c, message, &name) || left - c->left != name.len)
 		return false;
-	cursor_bytes(c, RECORD_FIXED_LEN);
-	cursor_bytes(c, cursor_be16(c));
+	cursor_bytes(c, 4); /* type and class */
 	return !cursor_failed(c);
 }
 
@@ -68,6 +35,7 @@ head(const uint8_t *bytes, size_t len, uint8_t response)
 {
 	struct cursor c;
 	uint16_t questions, answers;
+	struct dns_record record;
 	uint8_t flags;
 	size_t n;
 
@@ -79,14 +47,11 @@ head(const uint8_t *bytes, size_t len, uint8_t response)
 	answers = cursor_be16(&c);
 	cursor_bytes(&c, 4);
 	if (cursor_failed(&c) || (flags & QR) != response || questions != 1 ||
-	    !skip_name(&c, bytes, false))
-		return 0;
-	cursor_bytes(&c, 4); /* type and class */
-	if (cursor_failed(&c))
+	    !skip_question(&c, bytes))
 		return 0;
 	n = len - c.left;
 	while (answers-- > 0)
-		if (!skip_record(&c, bytes))
+		if (!dns_record_read(&c, bytes, &record))
 			return 0;
 	return n;
 }

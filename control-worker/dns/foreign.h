@@ -12,7 +12,6 @@
 
 #include "control-worker/dns/name.h"
 
-#define DNS_HEADER_LEN   12
 /* Header and question: what an answer without records consists of. */
 #define DNS_HEAD_MAX (DNS_HEADER_LEN + DNS_NAME_LEN_MAX + 4)
 /* A longer answer does not go by UDP through the tunnel. */

@@ -2,61 +2,39 @@
 #include "control-worker/dns/message.h"
 
 #include <ctype.h>
-#include <string.h>
 
 #include "common/buffer.h"
-#include "control-worker/dns/name.h"
-
-#define HEADER_LEN 12
+#include "control-worker/dns/record.h"
 
 /* RFC 1035 4.1.1 */
 #define FLAG_RESPONSE  0x8000
+#define FLAG_RECURSION 0x0100
 #define FLAG_TRUNCATED 0x0200
-#define FLAG_RECURSION_DESIRED 0x0100
 #define OPCODE_MASK    0x7800
 #define RCODE_MASK     0x000f
 
 #define RCODE_NOERROR  0
 #define RCODE_NXDOMAIN 3
 
-#define TYPE_A     1
-#define TYPE_CNAME 5
-#define TYPE_AAAA  28 /* RFC 3596 */
-#define CLASS_IN   1
-
-#define ALIASES_MAX 16 /* in a row */
-
-/* Which are no names of the DNS: RFC 7686. */
-static bool
-is_onion(const struct dns_name *name)
-{
-	static const struct dns_name onion = { "\5onion", 7 };
-	struct dns_name last = { .len = 0 };
-
-	for (size_t at = 0; name->bytes[at] != 0; at += 1u + name->bytes[at])
-		last.len = name->len - at;
-	memcpy(last.bytes, name->bytes + name->len - last.len, last.len);
-	return dns_name_same(&last, &onion);
-}
+#define HEADER_LEN DNS_HEADER_LEN
 
 size_t
-dns_query_build(const char *text, enum ip_family family, uint16_t id,
+dns_query_build(const struct dns_name *name, enum ip_family family, uint16_t id,
     uint8_t to[DNS_QUERY_MAX])
 {
-	struct dns_name name;
 	struct writer w;
 
-	if (!dns_name_parse(text, &name) || is_onion(&name))
-		return 0;
+	_Static_assert(
+	    DNS_QUERY_MAX >= HEADER_LEN + DNS_NAME_LEN_MAX + 4, "it fits");
 	writer_init(&w, to, DNS_QUERY_MAX);
 	writer_be16(&w, id);
-	writer_be16(&w, FLAG_RECURSION_DESIRED);
-	writer_be16(&w, 1);  /* question */
-	writer_zero(&w, 6); /* records of the other sections */
-	writer_bytes(&w, name.bytes, name.len);
-	writer_be16(&w, family == IP_V4 ? TYPE_A : TYPE_AAAA);
-	writer_be16(&w, CLASS_IN);
-	return writer_failed(&w) ? 0 : w.len;
+	writer_be16(&w, FLAG_RECURSION);
+	writer_be16(&w, 1); /* question */
+	writer_zero(&w, 6); /* records */
+	writer_bytes(&w, name->bytes, name->len);
+	writer_be16(&w, family == IP_V4 ? DNS_TYPE_A : DNS_TYPE_AAAA);
+	writer_be16(&w, DNS_CLASS_IN);
+	return w.len;
 }
 
 /* The question comes back as it was asked, but for the case of its letters. */
@@ -74,137 +52,124 @@ same_question(const uint8_t *query, size_t query_len, struct cursor *c)
 	return true;
 }
 
-struct record {
-	struct dns_name owner;
-	uint16_t type, class;
-	uint32_t ttl_s;
-	struct cursor data;
-	struct dns_name target; /* of a CNAME */
-};
-
-static bool
-record_read(struct cursor *c, const uint8_t *message, struct record *r)
+static void
+keep_shortest(struct dns_answer *answer, uint32_t ttl_s)
 {
-	if (!dns_name_read(c, message, &r->owner))
-		return false;
-	r->type = cursor_be16(c);
-	r->class = cursor_be16(c);
-	r->ttl_s = cursor_be32(c);
-	/* RFC 2181 8: what would be negative is none. */
-	if (r->ttl_s > INT32_MAX)
-		r->ttl_s = 0;
-	r->data = cursor_sub(c, cursor_be16(c));
-	if (r->type == TYPE_CNAME && r->class == CLASS_IN) {
-		struct cursor target = r->data;
-
-		return dns_name_read(&target, message, &r->target);
-	}
-	return !cursor_failed(c);
+	if (ttl_s < answer->ttl_s)
+		answer->ttl_s = ttl_s;
 }
 
-/* Those of the answer section. */
+/* What the records of an answer are: a set, in whatever order they come. */
 struct records {
 	const uint8_t *message;
 	struct cursor first;
-	unsigned count;
+	uint16_t count;
 };
 
 static bool
-records_are_whole(const struct records *records)
+read_target(const struct records *all, const struct dns_record *r,
+    struct dns_name *to)
 {
-	struct cursor c = records->first;
-	struct record r;
+	struct cursor c = r->data;
 
-	for (unsigned i = 0; i < records->count; i++)
-		if (!record_read(&c, records->message, &r))
+	return dns_name_read(&c, all->message, to);
+}
+
+/* What is broken in one place is not to be trusted in another. */
+static bool
+records_are_whole(const struct records *all)
+{
+	struct cursor c = all->first;
+	struct dns_name target;
+	struct dns_record r;
+
+	for (uint16_t i = 0; i < all->count; i++)
+		if (!dns_record_read(&c, all->message, &r) ||
+		    (r.type == DNS_TYPE_CNAME && r.class == DNS_CLASS_IN &&
+			!read_target(all, &r, &target)))
 			return false;
 	return true;
 }
 
-static void
-keep_shortest(struct dns_answer *answer, const struct record *r)
-{
-	if (r->ttl_s < answer->ttl_s)
-		answer->ttl_s = r->ttl_s;
-}
-
-/* The name becomes what it is an alias of; false: of nothing. */
+/* The next of the owner's records of the type. False when there is none. */
 static bool
-follow_alias(const struct records *records, struct dns_name *name,
-    struct dns_answer *answer)
+next_record(const struct records *all, struct cursor *c, uint16_t *left,
+    const struct dns_name *owner, uint16_t type, struct dns_record *r)
 {
-	struct cursor c = records->first;
-	struct record r;
-
-	for (unsigned i = 0; i < records->count &&
-	     record_read(&c, records->message, &r);
-	     i++) {
-		if (r.type != TYPE_CNAME || r.class != CLASS_IN ||
-		    !dns_name_same(&r.owner, name))
-			continue;
-		*name = r.target;
-		keep_shortest(answer, &r);
-		return true;
+	while (*left > 0) {
+		--*left;
+		if (dns_record_read(c, all->message, r) && r->type == type &&
+		    r->class == DNS_CLASS_IN && dns_name_same(&r->owner, owner))
+			return true;
 	}
 	return false;
 }
 
-static void
-take_addresses(const struct records *records, const struct dns_name *name,
-    enum ip_family family, struct dns_answer *answer)
+/* What the name is an alias of, if it is one. */
+static bool
+take_alias(const struct records *all, struct dns_answer *answer)
 {
-	const size_t len = family == IP_V4 ? 4 : 16;
-	struct cursor c = records->first;
-	struct record r;
+	struct cursor c = all->first;
+	uint16_t left = all->count;
+	struct dns_record r;
+	struct dns_name name;
 
-	for (unsigned i = 0; i < records->count &&
-	     answer->count < DNS_ADDRESSES_MAX &&
-	     record_read(&c, records->message, &r);
-	     i++) {
-		if (r.type != (family == IP_V4 ? TYPE_A : TYPE_AAAA) ||
-		    r.class != CLASS_IN || r.data.left != len ||
-		    !dns_name_same(&r.owner, name))
+	if (!next_record(
+		all, &c, &left, &answer->end, DNS_TYPE_CNAME, &r) ||
+	    !read_target(all, &r, &name))
+		return false;
+	answer->end = name;
+	keep_shortest(answer, r.ttl_s);
+	return true;
+}
+
+static void
+take_addresses(const struct records *all, enum ip_family family,
+    struct dns_answer *answer)
+{
+	uint16_t type = family == IP_V4 ? DNS_TYPE_A : DNS_TYPE_AAAA;
+	struct ip_address none = { .family = family };
+	struct cursor c = all->first;
+	uint16_t left = all->count;
+	struct dns_record r;
+
+	while (answer->count < DNS_ADDRESSES_MAX &&
+	    next_record(all, &c, &left, &answer->end, type, &r)) {
+		if (r.data.left != ip_size(&none))
 			continue;
 		answer->addresses[answer->count++] =
 		    ip_from_bytes(family, r.data.at);
-		keep_shortest(answer, &r);
+		keep_shortest(answer, r.ttl_s);
 	}
 }
 
-/* What counts is the set of records, not their order: RFC 2181 5. */
 static void
-take_answer(const struct records *records, const uint8_t *query,
-    size_t query_len, enum ip_family family, struct dns_answer *answer)
+read_records(const struct records *all, enum ip_family family,
+    struct dns_answer *answer)
 {
-	struct dns_name name;
-	struct cursor c;
-	unsigned steps = 0;
-
-	cursor_init(&c, query + HEADER_LEN, query_len - HEADER_LEN);
-	if (!dns_name_read(&c, query, &name))
-		return;
-	while (follow_alias(records, &name, answer))
-		if (++steps == ALIASES_MAX)
+	while (take_alias(all, answer))
+		if (++answer->aliases == DNS_ALIASES_MAX)
 			return;
-	take_addresses(records, &name, family, answer);
+	take_addresses(all, family, answer);
 }
 
 enum dns_result
 dns_answer_parse(const uint8_t *query, size_t query_len, const uint8_t *bytes,
     size_t len, enum ip_family family, struct dns_answer *answer)
 {
-	uint16_t id, flags, questions, answers;
-	struct records records;
-	struct cursor c;
+	struct records all = { .message = bytes };
+	uint16_t id, flags, questions;
+	struct cursor c, asked;
 
 	answer->count = 0;
+	answer->aliases = 0;
 	answer->ttl_s = UINT32_MAX;
 	cursor_init(&c, bytes, len);
 	id = cursor_be16(&c);
 	flags = cursor_be16(&c);
 	questions = cursor_be16(&c);
-	answers = cursor_be16(&c);
-	cursor_bytes(&c, 4); /* numbers of other records */
+	all.count = cursor_be16(&c); /* answers */
+	cursor_bytes(&c, HEADER_LEN - 8);
 	if (cursor_failed(&c) || len > DNS_MESSAGE_MAX ||
 	    id != load_be16(query) || (flags & FLAG_RESPONSE) == 0 ||
 	    (flags & OPCODE_MASK) != 0)
@@ -220,8 +185,13 @@ dns_answer_parse(const uint8_t *query, size_t query_len, const uint8_t *bytes,
 		return DNS_ANSWERED;
 	if ((flags & RCODE_MASK) != RCODE_NOERROR)
 		return DNS_FAILED;
-	records = (struct records){ bytes, c, answers };
-	if (records_are_whole(&records))
-		take_answer(&records, query, query_len, family, answer);
+	if (all.count > DNS_RECORDS_MAX)
+		all.count = DNS_RECORDS_MAX;
+	all.first = c;
+	cursor_init(&asked, query + HEADER_LEN, query_len - HEADER_LEN);
+	if (!dns_name_read(&asked, query, &answer->end))
+		return DNS_FAILED;
+	if (records_are_whole(&all))
+		read_records(&all, family, answer);
 	return DNS_ANSWERED;
 }

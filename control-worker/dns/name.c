@@ -86,6 +86,7 @@ dns_name_read(struct cursor *c, const uint8_t *message, struct dns_name *name)
 				*c = at;
 			/* Always to before, so that it comes to an end. */
 			if (cursor_failed(&at) || pointers > POINTERS_MAX ||
+			    to < DNS_HEADER_LEN ||
 			    to >= (size_t)(start - message))
 				return false;
 			start = message + to;
@@ -118,4 +119,16 @@ dns_name_same(const struct dns_name *a, const struct dns_name *b)
 		if (tolower(a->bytes[i]) != tolower(b->bytes[i]))
 			return false;
 	return true;
+}
+
+bool
+dns_name_is_onion(const struct dns_name *name)
+{
+	static const struct dns_name onion = { "\5onion", 7 };
+	struct dns_name last = { .len = 0 };
+
+	for (size_t at = 0; name->bytes[at] != 0; at += 1u + name->bytes[at])
+		last.len = name->len - at;
+	memcpy(last.bytes, name->bytes + name->len - last.len, last.len);
+	return dns_name_same(&last, &onion);
 }

@@ -11,7 +11,10 @@
 
 #include "common/buffer.h"
 
+#define DNS_HEADER_LEN   12
 #define DNS_NAME_LEN_MAX 255 /* on the wire */
+/* As text, where each octet of four labels is escaped. */
+#define DNS_NAME_TEXT_MAX 1024
 
 /* Labels up to and with the root's; no pointers. */
 struct dns_name {
@@ -32,5 +35,8 @@ bool dns_name_read(
     struct cursor *, const uint8_t *message, struct dns_name *);
 /* But for the case of its ASCII letters. */
 bool dns_name_same(const struct dns_name *, const struct dns_name *);
+
+/* Which is no name of the DNS: RFC 7686. */
+bool dns_name_is_onion(const struct dns_name *);
 
 #endif /* CONTROL_WORKER_DNS_NAME_H */

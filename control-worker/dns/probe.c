@@ -89,12 +89,13 @@ static void
 start_probe(struct prober *p, struct probe *probe, size_t server, bool tcp)
 {
 	uint16_t id = (uint16_t)randombytes_uniform(UINT16_MAX + 1);
+	struct dns_name name;
 
+	(void)dns_name_parse(NAMESERVERS_PROBE, &name);
 	probe->prober = p;
 	probe->server = server;
 	probe->tcp = tcp;
-	probe->query_len =
-	    dns_query_build(NAMESERVERS_PROBE, IP_V4, id, probe->query);
+	probe->query_len = dns_query_build(&name, IP_V4, id, probe->query);
 	probe->forward = forward_start(p->loop, &p->nameservers.servers[server],
 	    tcp, probe->query, probe->query_len, NAMESERVERS_PROBE_MS, on_heard,
 	    probe);

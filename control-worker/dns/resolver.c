@@ -33,9 +33,9 @@ struct lookup {
 	unsigned open_handles;
 	struct resolver *resolver;
 	struct resolv_conf conf; /* of the time it was started */
-	char name[DNS_NAME_MAX + 1];
-	char tried[DNS_NAME_MAX + 1]; /* the name, maybe with a suffix */
-	size_t position;              /* in the order of names to try */
+	char name[DNS_NAME_TEXT_MAX + 1];
+	struct dns_name tried; /* the name, maybe with a suffix */
+	size_t position;       /* in the order of names to try */
 	struct question questions[2];
 	unsigned answered; /* families that a server has answered for */
 	uint32_t ttl_s;    /* the shortest of what it said */
@@ -169,17 +169,18 @@ next_name(struct lookup *l)
 	size_t plain_at = has_enough_dots(l) ? 0 : suffixes;
 
 	for (; l->position <= suffixes; l->position++) {
+		char text[DNS_NAME_TEXT_MAX + DNS_NAME_MAX + 2];
 		size_t at = l->position;
-		int n;
 
 		if (at == plain_at) {
-			n = snprintf(l->tried, sizeof(l->tried), "%s", l->name);
+			snprintf(text, sizeof(text), "%s", l->name);
 		} else {
 			at -= at > plain_at;
-			n = snprintf(l->tried, sizeof(l->tried), "%s.%s",
-			    l->name, l->conf.suffixes[at]);
+			snprintf(text, sizeof(text), "%s.%s", l->name,
+			    l->conf.suffixes[at]);
 		}
-		if (n > 0 && (size_t)n < sizeof(l->tried)) {
+		if (dns_name_parse(text, &l->tried) &&
+		    !dns_name_is_onion(&l->tried)) {
 			l->position++;
 			return true;
 		}
@@ -201,7 +202,7 @@ ask(struct question *q)
 		size_t server = q->tries++ % l->conf.server_count;
 
 		q->exchange = exchange_start(l->resolver->loop,
-		    &l->conf.servers[server], l->tried, q->family,
+		    &l->conf.servers[server], &l->tried, q->family,
 		    l->conf.timeout_s * 1000, on_answer, q);
 	}
 }

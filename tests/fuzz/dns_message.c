@@ -8,6 +8,18 @@
 
 #define HEADER_LEN 12
 
+/* A name is read as it is written. */
+static void
+check_name(const struct dns_name *name)
+{
+	struct dns_name again;
+	struct cursor c;
+
+	cursor_init(&c, name->bytes, name->len);
+	must(dns_name_read(&c, name->bytes, &again) && cursor_done(&c));
+	must(dns_name_same(name, &again));
+}
+
 static void
 check(const uint8_t *query, size_t query_len, const uint8_t *bytes, size_t len,
     enum ip_family family)
@@ -19,6 +31,8 @@ check(const uint8_t *query, size_t query_len, const uint8_t *bytes, size_t len,
 		return;
 	must(len >= query_len && memcmp(bytes, query, 2) == 0);
 	must(answer.count <= DNS_ADDRESSES_MAX);
+	must(answer.aliases <= DNS_ALIASES_MAX);
+	check_name(&answer.end);
 	for (size_t i = 0; i < answer.count; i++)
 		must(answer.addresses[i].family == family);
 }
@@ -47,14 +61,21 @@ void
 fuzz_one(struct cursor *in)
 {
 	enum ip_family family = pick_bool(in) ? IP_V6 : IP_V4;
+	struct dns_name name;
 	uint8_t query[DNS_QUERY_MAX];
-	size_t len = dns_query_build("example.com", family, 0x1234, query);
-	char *name;
+	size_t len;
+	char *text;
 
-	must(len > 0);
+	must(dns_name_parse("example.com", &name));
+	len = dns_query_build(&name, family, 0x1234, query);
 	check(query, len, in->at, in->left, family);
 	check_fitted(query, len, in->at, in->left, family);
-	name = pick_text(in);
-	must(dns_query_build(name, family, 1, query) <= DNS_QUERY_MAX);
-	free(name);
+	text = pick_text(in);
+	if (dns_name_parse(text, &name)) {
+		must(name.len <= strlen(text) + 2);
+		check_name(&name);
+		len = dns_query_build(&name, family, 1, query);
+		must(len == HEADER_LEN + name.len + 4);
+	}
+	free(text);
 }

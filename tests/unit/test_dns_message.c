@@ -22,11 +22,22 @@ parse(const char *hex, enum ip_family family, struct dns_answer *answer)
 	return dns_answer_parse(query, query_len, bytes, len, family, answer);
 }
 
+/* The length of the query; 0 when it is no name. */
+static size_t
+build(const char *text, enum ip_family family, uint16_t id, uint8_t *to)
+{
+	struct dns_name name;
+
+	return dns_name_parse(text, &name) && !dns_name_is_onion(&name)
+	    ? dns_query_build(&name, family, id, to)
+	    : 0;
+}
+
 static int
 set_up(void **state)
 {
 	(void)state;
-	query_len = dns_query_build("a.test", IP_V4, ID, query);
+	query_len = build("a.test", IP_V4, ID, query);
 	return 0;
 }
 
@@ -38,18 +49,17 @@ test_query(void **state)
 
 	(void)state;
 	assert_hex(query, query_len, "abcd 0100 0001 0000 0000 0000 " QUESTION);
-	assert_int_equal(
-	    dns_query_build("a.test.", IP_V6, 1, other), query_len);
+	assert_int_equal(build("a.test.", IP_V6, 1, other), query_len);
 	assert_hex(other, query_len,
 	    "0001 0100 0001 0000 0000 0000 01 61 04 74657374 00 001c 0001");
-	assert_int_equal(dns_query_build("a..test", IP_V4, 1, other), 0);
+	assert_int_equal(build("a..test", IP_V4, 1, other), 0);
 	memset(name, 'a', sizeof(name));
 	name[64] = '\0';
-	assert_int_equal(dns_query_build(name, IP_V4, 1, other), 0);
+	assert_int_equal(build(name, IP_V4, 1, other), 0);
 	for (size_t i = 0; i < 299; i++)
 		name[i] = i % 2 == 0 ? 'a' : '.';
 	name[299] = '\0';
-	assert_int_equal(dns_query_build(name, IP_V4, 1, other), 0);
+	assert_int_equal(build(name, IP_V4, 1, other), 0);
 }
 
 /* Labels hold any octet; what the text of a name cannot say it escapes. */
@@ -83,7 +93,7 @@ test_query_octets(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		size_t len = dns_query_build(names[i].name, IP_V4, 1, other);
+		size_t len = build(names[i].name, IP_V4, 1, other);
 
 		if (names[i].labels == NULL) {
 			assert_int_equal(len, 0);
@@ -160,7 +170,7 @@ test_v6(void **state)
 	struct dns_answer answer;
 
 	(void)state;
-	query_len = dns_query_build("a.test", IP_V6, ID, query);
+	query_len = build("a.test", IP_V6, ID, query);
 	assert_int_equal(
 	    parse(HEADER("8180", "0001") "01 61 04 74657374 00 001c 0001 c00c "
 					 "001c 0001 0000003c 0010 "
@@ -308,6 +318,72 @@ cut_at_each_octet(const char *hex, size_t count)
 	}
 }
 
+#define A_OF(owner, address) owner "0001 0001 0000001e 0004 " address " "
+#define NAME_B               "01 62 04 74657374 00 " /* b.test */
+#define NAME_C               "01 43 04 54657374 00 " /* C.Test */
+
+/* Which records there are counts, and not their order: RFC 1034 5.3.3. */
+static const struct {
+	const char *hex;
+	size_t count;
+	unsigned aliases;
+	const char *end;
+} ends[] = {
+	{ HEADER("8180", "0002") QUESTION A_OF(NAME_B, "c0000201")
+		CNAME("c00c ", "0008 ", NAME_B),
+	    1, 1, "b.test" },
+	{ HEADER("8180", "0003") QUESTION CNAME(NAME_B, "0008 ", NAME_C)
+		A_OF(NAME_C, "c0000201") CNAME("c00c ", "0008 ", NAME_B),
+	    1, 2, "c.test" },
+	{ HEADER("8180", "0003") QUESTION A_OF(NAME_C, "c0000201")
+		CNAME(NAME_B, "0008 ", NAME_C) CNAME("c00c ", "0008 ", NAME_B),
+	    1, 2, "c.test" },
+	/* The end of it is not there. */
+	{ HEADER("8180", "0001") QUESTION CNAME("c00c ", "0008 ", NAME_B), 0, 1,
+	    "b.test" },
+	/* What belongs to another name, class, type, or has no such size. */
+	{ HEADER("8180", "0002") QUESTION A_OF(NAME_C, "c0000201")
+		CNAME("c00c ", "0008 ", NAME_B),
+	    0, 1, "b.test" },
+	{ HEADER("8180", "0001") QUESTION "c00c 0001 0003 0000001e 0004 01020304",
+	    0, 0, "a.test" },
+	{ HEADER("8180", "0001") QUESTION "c00c 0001 0001 0000001e 0003 010203",
+	    0, 0, "a.test" },
+	/* In circles. */
+	{ HEADER("8180", "0002") QUESTION CNAME("c00c ", "0008 ", NAME_B)
+		CNAME(NAME_B, "0002 ", "c00c"),
+	    0, DNS_ALIASES_MAX, "a.test" },
+	{ HEADER("8180", "0001") QUESTION CNAME("c00c ", "0002 ", "c00c"), 0,
+	    DNS_ALIASES_MAX, "a.test" },
+	/* Targets of other octets, one of them a dot within a label. */
+	{ HEADER("8180", "0002") QUESTION A_OF("04 00ff2e41 00 ", "c0000201")
+		CNAME("c00c ", "0006 ", "04 00ff2e61 00"),
+	    1, 1, "\\000\\255\\.a" },
+	{ HEADER("8180", "0002") QUESTION A_OF("03 612e62 00 ", "c0000201")
+		CNAME("c00c ", "0005 ", "01 61 01 62 00"),
+	    0, 1, "a.b" },
+};
+
+static void
+test_ends(void **state)
+{
+	struct dns_answer answer;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		struct dns_name end;
+
+		assert_true(dns_name_parse(ends[i].end, &end));
+		assert_int_equal(
+		    parse(ends[i].hex, IP_V4, &answer), DNS_ANSWERED);
+		assert_int_equal(answer.count, ends[i].count);
+		assert_int_equal(answer.aliases, ends[i].aliases);
+		assert_true(dns_name_same(&answer.end, &end));
+	}
+	parse(ends[0].hex, IP_V4, &answer);
+	assert_int_equal(answer.ttl_s, 30);
+}
+
 static void
 test_truncations(void **state)
 {
@@ -338,6 +414,7 @@ main(void)
 		cmocka_unit_test(test_query),
 		cmocka_unit_test(test_query_octets),
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_v6),
 		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_shortest_ttl),
