@@ -155,6 +155,13 @@ mention(const struct sandbox_profile *p, int number)
 	return found;
 }
 
+/* The kernel's own return from a probe, which no filter is asked about. */
+static bool
+is_filtered(const char *name)
+{
+	return strcmp(name, "uretprobe") != 0;
+}
+
 /* These do not come back, or not to where they were called. */
 static bool
 returns(int number)
@@ -176,7 +183,7 @@ try_list(const struct sandbox_profile *p)
 		char *name = call_name(number);
 		int r;
 
-		if (name != NULL && m != BY_ARGUMENTS &&
+		if (name != NULL && is_filtered(name) && m != BY_ARGUMENTS &&
 		    (m == ABSENT || returns(number))) {
 			r = in_child(filter, call, &c);
 			if (r == KILLED)
