@@ -72,6 +72,14 @@ bool sandbox_has_landlock(void);
 const char *sandbox_describe(unsigned locks, char *to, size_t size);
 
 /*
+ * Before libuv makes a loop: from 1.45 on the loop has a ring of io_uring, by
+ * which calls reach the kernel past every filter, and which outlives the lock
+ * that would forbid to make it. Afterwards the kernel seems to have none. Takes
+ * new privileges away already. fatal() when that cannot be done.
+ */
+void sandbox_hide_io_uring(const char *process);
+
+/*
  * The filter alone, for all threads, on top of those in force; for a process
  * that gives up the rest by itself or narrows itself once more. Needs
  * no-new-privileges. fatal() when it cannot be loaded.

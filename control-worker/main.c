@@ -68,6 +68,7 @@ warm_up(struct worker *w)
 	randombytes_buf(&byte, sizeof(byte));
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		fatalx("libcurl cannot start");
+	sandbox_hide_io_uring("control-worker");
 	if (uv_loop_init(&w->loop) != 0)
 		fatalx("libuv cannot start");
 }

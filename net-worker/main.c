@@ -374,6 +374,7 @@ watch(struct worker *w, uv_poll_t *handle, int fd, uv_poll_cb callback)
 static void
 make_loop(struct worker *w)
 {
+	sandbox_hide_io_uring("net-worker");
 	if (uv_loop_init(&w->loop) != 0)
 		fatalx("uv_loop_init failed");
 	watch(w, &w->poll_parent, ipc_fd(w->parent), on_ipc);

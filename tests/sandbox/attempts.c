@@ -700,7 +700,9 @@ const struct attempt attempts[] = {
 	{ "set the host name", set_the_host_name, FORBIDDEN,
 	    .unfiltered = IN_WORKERS },
 
-	{ "io_uring", io_uring, FORBIDDEN, .unfiltered = IN_NET },
+	/* The parent's new workers ask for it before they are confined. */
+	{ "io_uring", io_uring, FORBIDDEN_TO_WORKERS, .parent = ENOSYS,
+	    .unfiltered = IN_NET },
 	{ "bpf", bpf_map, FORBIDDEN, .unfiltered = IN_NET },
 	{ "kernel keyrings", use_keys, FORBIDDEN },
 	{ "add a key", add_a_key, FORBIDDEN },
