@@ -21,6 +21,7 @@ ADDRESS = f"127.0.77.{os.getpid() % 250 + 1}"
 HOSTS = f"{ADDRESS} ingest.test other.test\n"
 SECOND = 10**9
 NOW = 1_700_000_000 * SECOND
+NET_WORKER = dict(process=1, running=True, pid=1, uid=0, locks=0, restarts=0, started_at=1)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the server needs port 443")
 
@@ -359,11 +360,14 @@ def test_a_restart_with_the_server_away(site):
 
 def test_the_end_is_flushed(site):
     w = site.online(interval=3600)
+    w.tell("PROCESS_STATUS", **NET_WORKER)
     a = site.authorize()
     site.report(a, 1, closed=False)
     site.report(a, 1)
     w.tell("CONTROL_SHUTDOWN")
     site.report(a, 2)
+    site.stored()
+    w.tell("PROCESS_STATUS", **{**NET_WORKER, "running": False})
     assert w.process.wait(PATIENCE) == 0
     assert not site.files()
     site.each_once(2)
@@ -371,15 +375,14 @@ def test_the_end_is_flushed(site):
 
 def test_the_end_waits_for_net_worker_but_not_for_the_server(site):
     w = site.online(interval=3600)
-    status = dict(process=1, running=True, pid=1, uid=0, locks=0, restarts=0, started_at=1)
-    w.tell("PROCESS_STATUS", **status)
+    w.tell("PROCESS_STATUS", **NET_WORKER)
     a = site.authorize()
     site.server.plan = [Answer(hang=True)]
     begun = time.monotonic()
     w.tell("CONTROL_SHUTDOWN")
     site.report(a, 1)
     site.stored()
-    w.tell("PROCESS_STATUS", **{**status, "running": False})
+    w.tell("PROCESS_STATUS", **{**NET_WORKER, "running": False})
     assert w.process.wait(PATIENCE) == 0
     assert 0.5 < time.monotonic() - begun < 2
     assert len(site.files()) == 1
