@@ -22,7 +22,7 @@ load_be32(const uint8_t *p)
 	return be32toh(v);
 }
 
-static uint64_t
+uint64_t
 load_be64(const uint8_t *p)
 {
 	uint64_t v;

@@ -64,6 +64,7 @@ bool writer_failed(const struct writer *);
 /* Loads and stores at a place whose size the caller has already checked. */
 uint16_t load_be16(const uint8_t *);
 uint32_t load_be32(const uint8_t *);
+uint64_t load_be64(const uint8_t *);
 uint32_t load_le32(const uint8_t *);
 uint64_t load_le64(const uint8_t *);
 void store_be16(uint8_t *, uint16_t);

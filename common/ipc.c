@@ -22,7 +22,7 @@
 
 /* A message as it arrived. */
 struct arrival {
-	uint32_t epoch;
+	uint64_t epoch;
 	unsigned type;
 	size_t len;
 	int fd;
@@ -43,8 +43,8 @@ struct ipc_channel {
 	enum ipc_process self, peer;
 	bool running;
 	bool seen[IPC_TYPE_COUNT]; /* for IPC_ONCE */
-	uint32_t epoch;            /* 0: this channel has none */
-	bool early;                /* buffer holds a message of a later one */
+	uint64_t epoch;            /* 0: this channel has none */
+	bool early;                /* buffer holds a message of another one */
 	struct arrival held;       /* that message */
 	TAILQ_HEAD(, pending) queue;
 	size_t backlog, backlog_len; /* messages and their bytes */
@@ -258,13 +258,12 @@ ipc_is_running(const struct ipc_channel *ch)
 }
 
 void
-ipc_set_epoch(struct ipc_channel *ch, uint32_t epoch)
+ipc_set_epoch(struct ipc_channel *ch, uint64_t epoch)
 {
 	struct pending *p;
 
-	if (epoch <= ch->epoch)
-		fatalx("internal error: epoch %u comes after %u", epoch,
-		    ch->epoch);
+	if (epoch == 0 || epoch == ch->epoch)
+		fatalx("internal error: an epoch that is none or not new");
 	while ((p = TAILQ_FIRST(&ch->queue)) != NULL)
 		pending_free(ch, p);
 	memset(ch->seen, 0, sizeof(ch->seen));
@@ -298,7 +297,7 @@ transmit(const struct ipc_channel *ch, const uint8_t *bytes, size_t len, int fd)
 	};
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 
-	store_be32(epoch, ch->epoch);
+	store_be64(epoch, ch->epoch);
 	if (fd != -1) {
 		struct cmsghdr *c;
 
@@ -473,9 +472,9 @@ receive(struct ipc_channel *ch, struct arrival *a)
 		return errno == EAGAIN ? IPC_EMPTY : IPC_CLOSED;
 	if (n == 0)
 		return IPC_CLOSED;
-	*a = (struct arrival){ .epoch = ch->epoch };
+	*a = (struct arrival){ 0 };
 	if ((size_t)n >= header) {
-		a->epoch = load_be32(epoch);
+		a->epoch = load_be64(epoch);
 		a->len = (size_t)n - header;
 	}
 	take_descriptors(&msg, a);
@@ -573,24 +572,19 @@ handle(unsigned type, const struct ipc_handlers *h, void *ctx,
 	}
 }
 
+/*
+ * Of another epoch: kept until the caller has heard the parent, and no longer.
+ * A message without a whole epoch is of none.
+ */
 static enum ipc_result
-next(struct ipc_channel *ch, struct arrival *a)
+hold_or_forget(struct ipc_channel *ch, const struct arrival *a, bool was_held)
 {
-	if (!ch->early)
-		return receive(ch, a);
-	ch->early = false;
-	*a = ch->held;
-	return IPC_HANDLED;
-}
-
-static enum ipc_result
-hold(struct ipc_channel *ch, const struct arrival *a)
-{
+	if (was_held) {
+		forget(ch, a);
+		return IPC_HANDLED;
+	}
 	ch->held = *a;
 	ch->early = true;
-	snprintf(ch->violation, sizeof(ch->violation),
-	    "message %u from %s: of epoch %u, which is not announced", a->type,
-	    ipc_process_name(ch->peer), a->epoch);
 	return IPC_EARLY;
 }
 
@@ -601,16 +595,18 @@ ipc_dispatch(
 	struct arrival a;
 	struct cursor c;
 	const char *what;
-	enum ipc_result r = next(ch, &a);
+	bool was_held = ch->early;
+	enum ipc_result r = IPC_HANDLED;
 
+	if (was_held)
+		a = ch->held;
+	else
+		r = receive(ch, &a);
+	ch->early = false;
 	if (r != IPC_HANDLED)
 		return r;
-	if (a.epoch < ch->epoch) {
-		forget(ch, &a);
-		return IPC_HANDLED;
-	}
-	if (a.epoch > ch->epoch)
-		return hold(ch, &a);
+	if (a.epoch != ch->epoch)
+		return hold_or_forget(ch, &a, was_held);
 	if ((what = objection(ch, &a)) != NULL)
 		return violation(ch, &a, what);
 	ch->seen[a.type] = true;

@@ -8,8 +8,10 @@
  *
  * The ends of the workers' own pair outlive the workers, so what a dead one has
  * sent may still be found there. On that channel an epoch stands before each
- * message. The parent raises it with each start of either worker and tells it
- * to both, so that it names the two processes that talk.
+ * message. The parent draws one at random with each start of either worker and
+ * tells it to both, so that it names the two processes that talk, and nobody
+ * else can speak for one of them. What has another epoch is dropped unseen: it
+ * says nothing about who is at the other end now.
  *
  * A channel has no loop of its own. The owner waits for its descriptor and
  * calls ipc_dispatch() when it is readable and ipc_flush() when it is writable
@@ -30,7 +32,7 @@
 #define IPC_MESSAGE_MAX 65536 /* bytes of one message, type included */
 #define IPC_QUEUE_MAX   4096  /* messages that wait for a slow reader */
 #define IPC_QUEUE_LEN_MAX (8 * 1024 * 1024) /* and their bytes */
-#define IPC_EPOCH_LEN   4 /* in front of a message, where there are epochs */
+#define IPC_EPOCH_LEN   8 /* in front of a message, where there are epochs */
 
 /* Well-known descriptors of a worker after exec. */
 #define IPC_FD_PARENT 3
@@ -128,10 +130,10 @@ void ipc_set_running(struct ipc_channel *);
 bool ipc_is_running(const struct ipc_channel *);
 /*
  * From now on the peer is another process, and messages carry this epoch, which
- * is above the one before. What waited for the old one is wiped; what it sent
- * will be discarded unseen; ONCE begins anew.
+ * is neither 0 nor the one before. What waited for the old one is wiped; what
+ * it sent will be discarded unseen; ONCE begins anew.
  */
-void ipc_set_epoch(struct ipc_channel *, uint32_t epoch);
+void ipc_set_epoch(struct ipc_channel *, uint64_t epoch);
 
 /*
  * ipc_send_relay_present(channel, &message) and so on. A descriptor in
@@ -170,8 +172,9 @@ enum ipc_result {
 	IPC_CLOSED,    /* the peer is gone */
 	IPC_VIOLATION, /* see ipc_violation() */
 	/*
-	 * The message belongs to a later epoch. The parent announces one before
-	 * anybody can use it, so read what it has said, then call again.
+	 * The message has another epoch, of the dead or of a new process. The
+	 * parent announces one before anybody can use it, so read what it has
+	 * said, then call again: if that did not bring it, it is discarded.
 	 */
 	IPC_EARLY,
 };

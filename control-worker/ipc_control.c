@@ -128,8 +128,8 @@ on_net_started(void *ctx, struct ipc_net_started *m)
 {
 	struct worker *w = ctx;
 
-	if (w->net == NULL || m->epoch <= w->epoch)
-		fatalx("the parent announced an epoch that is over");
+	if (w->net == NULL || m->epoch == 0 || m->epoch == w->epoch)
+		fatalx("the parent announced no new epoch");
 	w->epoch = m->epoch;
 	ipc_set_epoch(w->net, w->epoch);
 	w->net_closed = false;
@@ -374,7 +374,7 @@ static const struct ipc_handlers net_handlers = {
 static void
 accuse(struct worker *w)
 {
-	struct ipc_control_accuses m = { .fd = -1 };
+	struct ipc_control_accuses m = { .fd = -1, .epoch = w->epoch };
 
 	strlcpy(m.what, ipc_violation(w->net), sizeof(m.what));
 	if (ipc_send_control_accuses(w->parent, &m) == -1)
@@ -391,10 +391,9 @@ dispatch_net(struct worker *w)
 	r = ipc_dispatch(w->net, &net_handlers, w);
 	if (r != IPC_EARLY)
 		return r;
-	/* Its start has been announced; we have not looked yet. */
+	/* If it is a new process, that has been announced already. */
 	ipc_control_read(w, w->parent);
-	r = ipc_dispatch(w->net, &net_handlers, w);
-	return r == IPC_EARLY ? IPC_VIOLATION : r;
+	return ipc_dispatch(w->net, &net_handlers, w);
 }
 
 void

@@ -34,7 +34,7 @@ struct worker {
 	struct ipc_channel *parent;
 	struct ipc_channel *net; /* NULL before it has been handed over */
 	bool net_closed;         /* nobody to talk to until the next epoch */
-	uint32_t epoch;          /* of who is at the other end */
+	uint64_t epoch;          /* of who is at the other end */
 	bool net_was_full;
 
 	/* Handed over before the start. */

@@ -62,8 +62,8 @@ on_control_started(void *ctx, struct ipc_control_started *m)
 {
 	struct worker *w = ctx;
 
-	if (m->epoch <= w->epoch)
-		fatalx("the parent announced an epoch that is over");
+	if (m->epoch == 0 || m->epoch == w->epoch)
+		fatalx("the parent announced no new epoch");
 	w->epoch = m->epoch;
 	if (w->control == NULL)
 		return;
@@ -293,7 +293,7 @@ const struct ipc_handlers control_handlers = {
 static void
 accuse(struct worker *w)
 {
-	struct ipc_net_accuses m = { .fd = -1 };
+	struct ipc_net_accuses m = { .fd = -1, .epoch = w->epoch };
 
 	w->control_closed = true;
 	strlcpy(m.what, ipc_violation(w->control), sizeof(m.what));
@@ -311,10 +311,9 @@ dispatch_control(struct worker *w)
 	r = ipc_dispatch(w->control, &control_handlers, w);
 	if (r != IPC_EARLY)
 		return r;
-	/* Its start has been announced; we have not looked yet. */
+	/* If it is a new process, that has been announced already. */
 	ipc_net_read(w, w->parent);
-	r = ipc_dispatch(w->control, &control_handlers, w);
-	return r == IPC_EARLY ? IPC_VIOLATION : r;
+	return ipc_dispatch(w->control, &control_handlers, w);
 }
 
 void

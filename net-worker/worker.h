@@ -27,7 +27,7 @@ struct worker {
 	int udp_fd[2]; /* IPv4, IPv6; -1 where there is none */
 	struct counter_page *counters;
 	int control_fd;      /* our end of the pair to control-worker */
-	uint32_t epoch;      /* of who is at the other end */
+	uint64_t epoch;      /* of who is at the other end */
 	bool start;          /* NET_START has come */
 	bool shutdown;       /* NET_SHUTDOWN has come */
 	bool control_closed; /* nobody to talk to until the next epoch */

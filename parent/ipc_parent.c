@@ -6,11 +6,15 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
+
+/* More messages than the sockets of a pair can hold. */
+#define DRAINED_MAX 65536
 
 int
 peer_pair_open(struct peer_pair *p)
@@ -35,14 +39,46 @@ peer_pair_close(struct peer_pair *p)
 	*p = (struct peer_pair){ -1, -1 };
 }
 
-int
-service_announce(struct service *s, enum ipc_process role, uint32_t epoch)
+static void
+drain_end(int fd)
 {
-	const struct ipc_control_started control = { -1, epoch };
-	const struct ipc_net_started net = { -1, epoch };
+	char byte;
+
+	/* A live sender must not keep us; its epoch is over soon. */
+	for (int i = 0; i < DRAINED_MAX; i++)
+		if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) == -1 &&
+		    errno != EINTR)
+			return;
+}
+
+void
+peer_pair_drain(const struct peer_pair *p)
+{
+	drain_end(p->net);
+	drain_end(p->control);
+}
+
+static int
+draw_epoch(uint64_t *epoch)
+{
+	do
+		if (getrandom(epoch, sizeof(*epoch), 0) != sizeof(*epoch))
+			return -1;
+	while (*epoch == 0);
+	return 0;
+}
+
+int
+service_announce(struct service *s, enum ipc_process role)
+{
+	struct ipc_control_started control = { .fd = -1 };
+	struct ipc_net_started net = { .fd = -1 };
 	struct ipc_channel *ch =
 	    role == IPC_NET ? s->control.channel : s->net.channel;
 
+	if (draw_epoch(&s->epoch) == -1)
+		return -1;
+	control.epoch = net.epoch = s->epoch;
 	if (ch == NULL)
 		return 0;
 	if ((role == IPC_NET ? ipc_send_net_started(ch, &net)
@@ -84,7 +120,7 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 		.tun_offload = h->tun->offload,
 		.tun_uso = h->tun->uso,
 	};
-	const struct ipc_net_peer peer = { h->peer, h->epoch };
+	const struct ipc_net_peer peer = { h->peer, s->epoch };
 	const struct ipc_net_counters counters = { h->window->counters };
 	const struct ipc_net_start start = { .fd = -1 };
 
@@ -178,7 +214,7 @@ service_hand_over_control(struct service *s, const struct control_hand_over *h)
 	const struct ipc_control_ca_bundle ca = { .fd = h->ca_bundle };
 	const struct ipc_control_resolv_conf resolv = { h->resolv_conf->fd };
 	const struct ipc_control_hosts hosts = { h->hosts->fd };
-	const struct ipc_control_peer peer = { h->peer, h->epoch };
+	const struct ipc_control_peer peer = { h->peer, s->epoch };
 	const struct ipc_control_start start = { .fd = -1 };
 
 	if (send_identity(s, h->options, h->identity) == -1 ||
@@ -375,11 +411,22 @@ on_control_fatal(void *ctx, struct ipc_control_fatal *m)
 	s->fatal_status = m->status;
 }
 
+/* Who is accused may have had a successor meanwhile, who did nothing. */
+static bool
+is_about_present(const struct service *s, uint64_t epoch)
+{
+	if (epoch != s->epoch)
+		log_debug("an accusation of a worker that is gone: dropped");
+	return epoch == s->epoch;
+}
+
 static void
 on_net_accuses(void *ctx, struct ipc_net_accuses *m)
 {
 	struct service *s = ctx;
 
+	if (!is_about_present(s, m->epoch))
+		return;
 	strlcpy(s->accused_control, m->what, sizeof(s->accused_control));
 }
 
@@ -388,6 +435,8 @@ on_control_accuses(void *ctx, struct ipc_control_accuses *m)
 {
 	struct service *s = ctx;
 
+	if (!is_about_present(s, m->epoch))
+		return;
 	strlcpy(s->accused_net, m->what, sizeof(s->accused_net));
 }
 

@@ -60,6 +60,7 @@ struct service {
 	unsigned resolvers_due;
 	/* Why the daemon has to end, as an exit status; 0: it need not. */
 	int fatal_status;
+	uint64_t epoch; /* of the workers' pair, as announced last */
 	/* What a worker says that the other has done, for the supervisor. */
 	char accused_net[256], accused_control[256];
 };
@@ -74,7 +75,6 @@ struct net_hand_over {
 	const struct tun *tun;
 	const struct udp_sockets *udp;
 	int peer;
-	uint32_t epoch;
 	const struct window *window;
 };
 
@@ -85,19 +85,20 @@ struct control_hand_over {
 	int ca_bundle;     /* a read-only descriptor */
 	struct handed_file *resolv_conf, *hosts;
 	int peer;
-	uint32_t epoch;
 	const struct window *window;
 };
 
 int peer_pair_open(struct peer_pair *);
 void peer_pair_close(struct peer_pair *);
+/* Throws away unread what lies in the pair: the dead shall not be heard. */
+void peer_pair_drain(const struct peer_pair *);
 
 /*
- * Tells the other worker, if there is one, that this one is about to be made.
- * It has to know before the new one says a word: -1 with errno when it does not
- * take the message at once.
+ * Begins a new epoch, and tells it the other worker, if there is one, this one
+ * being about to be made. The other has to know before the new one says a word:
+ * -1 with errno when it does not take the message at once.
  */
-int service_announce(struct service *, enum ipc_process role, uint32_t epoch);
+int service_announce(struct service *, enum ipc_process role);
 
 /* Everything up to START. -1 with errno. */
 int service_hand_over_net(struct service *, const struct net_hand_over *);

@@ -65,7 +65,6 @@ struct daemon {
 	struct peer_pair pair;
 	struct service service;
 	struct window window;
-	uint32_t epoch;    /* of the last start of a worker */
 	uid_t control_uid; /* (uid_t)-1: the workers share ours */
 	gid_t control_gid;
 	struct handed_file resolv_conf, hosts;
@@ -258,7 +257,6 @@ hand_over_net(struct daemon *d)
 		.tun = &d->tun,
 		.udp = &d->udp,
 		.peer = d->pair.net,
-		.epoch = d->epoch,
 		.window = &d->window,
 	};
 
@@ -276,7 +274,6 @@ hand_over_control(struct daemon *d)
 		.resolv_conf = &d->resolv_conf,
 		.hosts = &d->hosts,
 		.peer = d->pair.control,
-		.epoch = d->epoch,
 		.window = &d->window,
 	};
 
@@ -293,7 +290,10 @@ end_worker(struct worker *w)
 	worker_close(w);
 }
 
-/* Each start is an epoch, of which the other worker knows before it begins. */
+/*
+ * Each start is an epoch, of which the other worker knows before it begins; and
+ * what was said before it is not heard after.
+ */
 static int
 start_worker(struct daemon *d, enum ipc_process role)
 {
@@ -301,7 +301,8 @@ start_worker(struct daemon *d, enum ipc_process role)
 	struct worker *w = role == IPC_NET ? &s->net : &s->control;
 	int saved;
 
-	if (service_announce(s, role, ++d->epoch) == -1 ||
+	peer_pair_drain(&d->pair);
+	if (service_announce(s, role) == -1 ||
 	    worker_start(w, role) == -1)
 		return -1;
 	/* One that died already is found, with its reason, by the loop. */

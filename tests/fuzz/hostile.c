@@ -52,7 +52,7 @@ hostile_open(struct hostile *h, enum ipc_process self, enum ipc_process peer)
 }
 
 void
-hostile_follow(struct hostile *h, uint32_t epoch)
+hostile_follow(struct hostile *h, uint64_t epoch)
 {
 	if (epoch == h->epoch)
 		return;
@@ -136,7 +136,7 @@ transmit(struct hostile *h, const struct writer *w, struct cursor *in)
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	int fds[SURPLUS];
 
-	store_be32(epoch, h->of_epoch);
+	store_be64(epoch, h->of_epoch);
 	for (int i = 0; i < h->fds; i++)
 		must((fds[i] = make_descriptor(in)) != -1);
 	if (h->fds > 0) {
@@ -198,7 +198,7 @@ pick_epoch(struct hostile *h, struct cursor *in)
 		h->of_epoch++;
 		break;
 	case 3:
-		h->of_epoch = cursor_be32(in);
+		h->of_epoch = cursor_be64(in);
 		break;
 	case 4:
 		h->framed = false;
@@ -298,9 +298,8 @@ hostile_check(struct hostile *h)
 		return false;
 	if (h->of_epoch != h->epoch) {
 		/* Of a dead process; or of one that nobody has announced. */
-		must(dispatched.result ==
-		    (h->of_epoch < h->epoch ? IPC_HANDLED : IPC_EARLY));
-		return h->of_epoch < h->epoch;
+		must(dispatched.result == IPC_EARLY);
+		return true;
 	}
 	if (dispatched.result == IPC_VIOLATION) {
 		must(strlen(ipc_violation(h->victim)) > 0);

@@ -17,10 +17,10 @@ struct hostile {
 	enum ipc_process self, peer; /* the victim and whom it takes us for */
 	struct ipc_channel *ours;
 	bool seen[IPC_TYPE_COUNT];
-	uint32_t epoch; /* 0: this channel has none */
+	uint64_t epoch; /* 0: this channel has none */
 
 	/* The last message. */
-	uint32_t of_epoch;
+	uint64_t of_epoch;
 	bool framed; /* with as many bytes of epoch as it should */
 	unsigned type;
 	size_t len;
@@ -31,7 +31,7 @@ struct hostile {
 void hostile_open(
     struct hostile *, enum ipc_process self, enum ipc_process peer);
 /* The victim's channel is in this epoch now; we go along. */
-void hostile_follow(struct hostile *, uint32_t epoch);
+void hostile_follow(struct hostile *, uint64_t epoch);
 /* Both ends go from STARTING to RUNNING. */
 void hostile_set_running(struct hostile *);
 /* Closes our end, and the victim's if it is still ours to close. */

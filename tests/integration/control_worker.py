@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import select
 import signal
 import socket
@@ -161,7 +162,7 @@ class ControlWorker:
         self.parent, parent_end = self._pair()
         self.log, log_end = self._pair()
         self.net, self.net_end = self._pair()
-        self.epoch = 1
+        self.epoch = secrets.randbits(64) | 1
         self.lines = []
         # High numbers first, lest one of the two takes the place of the other.
         high = [os.dup(fd) for fd in (parent_end.fileno(), log_end.fileno())]
@@ -208,11 +209,11 @@ class ControlWorker:
         self.say_raw(TABLE.encode(message, **values))
 
     def say_raw(self, data, epoch=None):
-        self._send(self.net, struct.pack(">I", epoch or self.epoch) + data, None)
+        self._send(self.net, struct.pack(">Q", epoch or self.epoch) + data, None)
 
     def new_net_worker(self):
         """As the parent does before it makes one."""
-        self.epoch += 1
+        self.epoch = secrets.randbits(64) | 1
         self.tell("NET_STARTED", epoch=self.epoch)
 
     @staticmethod
@@ -235,8 +236,8 @@ class ControlWorker:
                 data = channel.recv(65536)
                 assert data, f"the worker is gone:\n{self.text()}"
                 if channel is self.net:
-                    (epoch,) = struct.unpack_from(">I", data)
-                    data = data[4:]
+                    (epoch,) = struct.unpack_from(">Q", data)
+                    data = data[8:]
                     if epoch != self.epoch:
                         continue
                 return TABLE.decode(data)

@@ -6,15 +6,20 @@
  * without a commit, candidates that are none, answers to no question.
  *
  *	ipc_flood VOICE VICTIM PID EPOCH COUNT SEED
+ *	ipc_flood epoch PID
  *
  * VOICE and VICTIM are parent, net-worker or control-worker, PID is that of the
- * voice; EPOCH, where the two are workers, that of the last start of either.
- * Ends when the victim has read everything.
+ * voice; EPOCH, where the two are workers, that of the last start of either,
+ * else 0. Ends when the victim has read everything. The second form says what
+ * the epoch is: it stands before what the other worker says to PID, which has
+ * to be stopped meanwhile.
  */
 #include <err.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -31,7 +36,7 @@
 
 struct flood {
 	enum ipc_process voice, victim;
-	uint32_t epoch; /* 0: this channel has none */
+	uint64_t epoch; /* 0: this channel has none */
 	int fd;
 	unsigned types[IPC_TYPE_COUNT];
 	size_t type_count;
@@ -178,7 +183,7 @@ say(const struct flood *f, const struct writer *w)
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	struct pollfd room = { .fd = f->fd, .events = POLLOUT };
 
-	store_be32(epoch, f->epoch);
+	store_be64(epoch, f->epoch);
 	while (sendmsg(f->fd, &msg, MSG_NOSIGNAL) == -1) {
 		if (errno != EAGAIN)
 			err(1, "sendmsg");
@@ -203,6 +208,19 @@ await_reader(const struct flood *f)
 	errx(1, "%d bytes were not read", unread);
 }
 
+static void
+print_epoch(int fd)
+{
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+	uint8_t epoch[IPC_EPOCH_LEN];
+
+	if (poll(&readable, 1, PATIENCE_MS) != 1)
+		errx(1, "nobody says anything");
+	if (recv(fd, epoch, sizeof(epoch), MSG_PEEK) != sizeof(epoch))
+		errx(1, "a message without epoch");
+	printf("%" PRIu64 "\n", load_be64(epoch));
+}
+
 /* The frame that a fuzzer has is not needed here. */
 void
 fuzz_one(struct cursor *in)
@@ -216,11 +234,16 @@ main(int argc, char **argv)
 	struct flood f = { 0 };
 	struct writer w;
 
+	if (argc == 3 && strcmp(argv[1], "epoch") == 0) {
+		print_epoch(borrow((pid_t)strtol(argv[2], NULL, 10), false));
+		return 0;
+	}
 	if (argc != 7)
-		errx(2, "usage: ipc_flood VOICE VICTIM PID EPOCH COUNT SEED");
+		errx(2, "usage: ipc_flood VOICE VICTIM PID EPOCH COUNT SEED\n"
+			"       ipc_flood epoch PID");
 	f.voice = process_of(argv[1]);
 	f.victim = process_of(argv[2]);
-	f.epoch = (uint32_t)strtoul(argv[4], NULL, 10);
+	f.epoch = strtoull(argv[4], NULL, 10);
 	f.random = strtoull(argv[6], NULL, 10) * 0x9e3779b97f4a7c15 + 1;
 	f.fd = borrow((pid_t)strtol(argv[3], NULL, 10), f.victim == IPC_PARENT);
 	list_types(&f);

@@ -38,13 +38,26 @@ messages() {
 	    "$(worker "$1")" "$3" "$4" "$4"
 }
 
-# Each start of a worker is an epoch of the channel between the two.
+# Each start of a worker is an epoch of the channel between the two, which they
+# alone know: one of them is asked by the other while it does not listen.
+epoch() {
+	local net asker
+	net=$(worker net-worker)
+	kill -STOP "$net"
+	at gateway "$BUILD/parent/posternctl" -s "$work/ctl.sock" clients \
+	    > /dev/null 2>&1 &
+	asker=$!
+	"$BUILD/tests/integration/ipc_flood" epoch "$net"
+	kill -CONT "$net"
+	wait "$asker"
+}
+
 to_net() {
-	messages control-worker net-worker 2 "$1"
+	messages control-worker net-worker "$epoch" "$1"
 }
 
 to_control() {
-	messages net-worker control-worker 2 "$1"
+	messages net-worker control-worker "$epoch" "$1"
 }
 
 to_parent() {
@@ -90,6 +103,7 @@ tunnel_address() {
 test_hostile_workers() {
 	local address mark
 	address=$(tunnel_address)
+	epoch=$(epoch)
 	# Names and grants of the few clients are kept, up to their bounds.
 	check "a hostile control-worker: what is kept is full" to_net $FILL
 	bounded "a hostile control-worker" net-worker to_net \

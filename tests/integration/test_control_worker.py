@@ -617,19 +617,33 @@ def test_a_violation_by_net_worker_is_told(online):
     assert "net-worker" in w.hear_parent("CONTROL_ACCUSES")["what"]
 
 
-def test_an_epoch_that_nobody_announced_is_a_violation(online):
+def test_an_accusation_says_what_epoch_it_is_about(online):
     w, _ = online
-    w.say_raw(TABLE.encode("NO_RELAYS"), epoch=2)
-    assert "epoch 2" in w.hear_parent("CONTROL_ACCUSES")["what"]
+    w.say_raw(hashlib.sha256(b"").digest())
+    assert w.hear_parent("CONTROL_ACCUSES")["epoch"] == w.epoch
+
+
+def test_what_is_of_no_announced_epoch_goes_unseen(listener, online):
+    w, _ = online
+    old = w.epoch
+    for epoch in (old - 1, old + 1, old ^ 1 << 63):
+        w.say_raw(TABLE.encode("PUBLIC_KEY", public_key=bytes(32)), epoch=epoch)
+        w.say_raw(b"garbage", epoch=epoch)
+    # Neither in the next epoch, nor as a part of one.
+    w.say_raw(b"\0\0\0\1")
+    w.new_net_worker()
+    w.key(bytes(range(32, 64)))
+    assert listener.online()
 
 
 def test_a_new_net_worker_makes_it_join_again(listener, online):
     w, _ = online
+    old = w.epoch
     w.new_net_worker()
     w.wait_log("net-worker is a new process")
     # What the old one has left behind, malformed or not, goes unseen.
-    w.say_raw(TABLE.encode("PUBLIC_KEY", public_key=bytes(32)), epoch=1)
-    w.say_raw(b"garbage", epoch=1)
+    w.say_raw(TABLE.encode("PUBLIC_KEY", public_key=bytes(32)), epoch=old)
+    w.say_raw(b"garbage", epoch=old)
     w.key(bytes(range(32, 64)))
     again = listener.online()
     again.push("init", INIT)
