@@ -9,6 +9,8 @@
 #include "net-worker/core/wireguard/message.h"
 #include "net-worker/engine/state.h"
 
+#define INITIATION_INTERVAL_MS 20 /* of one peer */
+
 static uint32_t
 next_session(struct connection *c)
 {
@@ -68,6 +70,19 @@ respond(struct engine *e, struct mono now, struct connection *c,
 	engine_touch(e, c);
 }
 
+/*
+ * Whether the peer may have another session by now. Only an initiation that is
+ * its own is counted: anybody can make one that bears its key.
+ */
+static bool
+is_paced(struct connection *c, struct mono now)
+{
+	if (mono_before(now, c->next_initiation))
+		return false;
+	c->next_initiation = mono_add_ms(now, INITIATION_INTERVAL_MS);
+	return true;
+}
+
 static void
 initiation(struct engine *e, struct mono now, const uint8_t *message)
 {
@@ -77,7 +92,8 @@ initiation(struct engine *e, struct mono now, const uint8_t *message)
 	if (noise_open_initiation(&e->identity, message, &initiation) &&
 	    (c = key_map_get(&e->by_key, initiation.remote_static,
 		 NOISE_KEY_LEN)) != NULL &&
-	    noise_accept_initiation(&c->noise, &initiation))
+	    noise_accept_initiation(&c->noise, &initiation) &&
+	    is_paced(c, now))
 		respond(e, now, c, &initiation);
 	sodium_memzero(&initiation, sizeof(initiation));
 }

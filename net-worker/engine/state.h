@@ -80,6 +80,7 @@ struct connection {
 	bool relayed;
 
 	struct noise_peer noise;
+	struct mono next_initiation; /* of the peer: not answered before */
 	struct handshake_timers handshake;
 	uint8_t session_counter;
 	uint8_t held[HELD_RESPONSES][MESSAGE_RESPONSE_LEN];

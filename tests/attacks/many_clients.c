@@ -101,14 +101,15 @@ stranger_initiates(struct rig *r, uint32_t call)
 {
 	static uint8_t message[MESSAGE_INITIATION_LEN];
 	uint8_t timestamp[NOISE_TIMESTAMP_LEN] = { 0 };
+	char from[ENDPOINT_TEXT_MAX];
 
-	/* As many a second as nobody is asked for a cookie for. */
+	/* So many a second, from so many, that nobody is asked for a cookie. */
 	r->now = mono_add_ms(r->now, 10);
+	snprintf(from, sizeof(from), "198.18.0.%u:4000", call);
 	if (call == 0 && !noise_create_initiation(&stranger, &gateway, 1,
 		timestamp, r->now, message))
 		fail();
-	receive(
-	    r, "192.0.2.9:4000", "10.0.0.4:52625", message, sizeof(message));
+	receive(r, from, "10.0.0.4:52625", message, sizeof(message));
 }
 
 static void

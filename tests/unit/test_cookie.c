@@ -26,15 +26,24 @@ initiation(
 	    INITIATOR_INDEX, timestamp, now, message));
 }
 
-/* Takes every place of the window that now is in. */
+/* Takes every place of the window that now is in, each from another address. */
 static void
-load(struct cookie_guard *guard, struct mono now,
-    const struct ip_address *source, const uint8_t *message)
+load_with(struct cookie_guard *guard, struct mono now, const uint8_t *message,
+    size_t len)
 {
-	for (unsigned i = 0; i < LIMIT; i++)
-		assert_int_equal(cookie_judge(guard, now, source, message,
-				     MESSAGE_INITIATION_LEN),
+	for (unsigned i = 0; i < LIMIT; i++) {
+		struct ip_address source = ip_v4(198, 18, 0, (uint8_t)i);
+
+		assert_int_equal(
+		    cookie_judge(guard, now, &source, message, len),
 		    COOKIE_ADMIT);
+	}
+}
+
+static void
+load(struct cookie_guard *guard, struct mono now, const uint8_t *message)
+{
+	load_with(guard, now, message, MESSAGE_INITIATION_LEN);
 }
 
 static void
@@ -57,7 +66,7 @@ vector(void **state)
 	random_is_random();
 
 	unhex(vector_initiation_mac2, first, sizeof(first));
-	load(&guard, start, &source, first);
+	load(&guard, start, first);
 	assert_int_equal(
 	    cookie_judge(&guard, start, &source, first, sizeof(first)),
 	    COOKIE_ADMIT);
@@ -75,20 +84,20 @@ a_hundred_in_a_second(void **state)
 	ends_init(&e);
 	initiation(&e, start, first);
 	cookie_guard_init(&guard, start);
-	load(&guard, start, &source, first);
+	load(&guard, start, first);
 	assert_int_equal(
 	    cookie_judge(&guard, after_ms(999), &source, first, sizeof(first)),
 	    COOKIE_DEMAND);
-	load(&guard, after_ms(1000), &source, first);
+	load(&guard, after_ms(1000), first);
 	assert_int_equal(
 	    cookie_judge(&guard, after_ms(1000), &source, first, sizeof(first)),
 	    COOKIE_DEMAND);
 	/* The window begins with the message that opens it. */
-	load(&guard, after_ms(2500), &source, first);
+	load(&guard, after_ms(2500), first);
 	assert_int_equal(
 	    cookie_judge(&guard, after_ms(3499), &source, first, sizeof(first)),
 	    COOKIE_DEMAND);
-	load(&guard, after_ms(3500), &source, first);
+	load(&guard, after_ms(3500), first);
 }
 
 static void
@@ -105,10 +114,7 @@ responses_count_too(void **state)
 	initiation(&e, start, first);
 	unhex(vector_response, second, sizeof(second));
 	cookie_guard_init(&guard, start);
-	for (unsigned i = 0; i < LIMIT; i++)
-		assert_int_equal(cookie_judge(&guard, start, &source, second,
-				     sizeof(second)),
-		    COOKIE_ADMIT);
+	load_with(&guard, start, second, sizeof(second));
 	assert_int_equal(
 	    cookie_judge(&guard, start, &source, second, sizeof(second)),
 	    COOKIE_DEMAND);
@@ -134,7 +140,10 @@ without_a_source(void **state)
 	ends_init(&e);
 	initiation(&e, start, first);
 	cookie_guard_init(&guard, start);
-	load(&guard, start, &none, first);
+	for (unsigned i = 0; i < LIMIT; i++)
+		assert_int_equal(
+		    cookie_judge(&guard, start, &none, first, sizeof(first)),
+		    COOKIE_ADMIT);
 	assert_int_equal(
 	    cookie_judge(&guard, start, &none, first, sizeof(first)),
 	    COOKIE_REFUSE);
@@ -154,7 +163,7 @@ the_cookie_opens_the_door(void **state)
 	ends_init(&e);
 	initiation(&e, start, first);
 	cookie_guard_init(&guard, start);
-	load(&guard, start, &source, first);
+	load(&guard, start, first);
 	assert_true(cookie_create_reply(
 	    &guard, &e.responder, start, &source, first, sizeof(first), reply));
 	assert_int_equal(
@@ -164,7 +173,7 @@ the_cookie_opens_the_door(void **state)
 	for (unsigned i = 0; i < 2 * LIMIT; i++)
 		assert_int_equal(
 		    cookie_judge(&guard, start, &source, first, sizeof(first)),
-		    COOKIE_ADMIT);
+		    i < SOURCE_LIMIT_BURST ? COOKIE_ADMIT : COOKIE_REFUSE);
 
 	/* For this address, with every bit of MAC2, in this period. */
 	other.bytes[15] ^= 1;
@@ -178,21 +187,84 @@ the_cookie_opens_the_door(void **state)
 		    COOKIE_DEMAND);
 		first[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
-	load(&guard, after_ms(127999), &source, first);
+	load(&guard, after_ms(127999), first);
 	assert_int_equal(cookie_judge(&guard, after_ms(127999), &source, first,
 			     sizeof(first)),
 	    COOKIE_ADMIT);
-	load(&guard, after_ms(128999), &source, first);
+	load(&guard, after_ms(128999), first);
 	assert_int_equal(cookie_judge(&guard, after_ms(128999), &source, first,
 			     sizeof(first)),
 	    COOKIE_DEMAND);
 
 	/* Nor does it outlive the process. */
 	cookie_guard_init(&restarted, start);
-	load(&restarted, start, &source, first);
+	load(&restarted, start, first);
 	assert_int_equal(
 	    cookie_judge(&restarted, start, &source, first, sizeof(first)),
 	    COOKIE_DEMAND);
+}
+
+/* One address is asked for its cookie long before there is any load. */
+static void
+one_source_among_many(void **state)
+{
+	struct ip_address source = ip_v4(192, 0, 2, 1);
+	uint8_t first[MESSAGE_INITIATION_LEN];
+	struct cookie_guard guard;
+	struct ends e;
+
+	(void)state;
+	ends_init(&e);
+	initiation(&e, start, first);
+	cookie_guard_init(&guard, start);
+	for (unsigned i = 0; i < LIMIT; i++)
+		assert_int_equal(
+		    cookie_judge(&guard, start, &source, first, sizeof(first)),
+		    i < SOURCE_LIMIT_BURST ? COOKIE_ADMIT : COOKIE_DEMAND);
+	/* The others' places are not used up by what was not let through. */
+	for (unsigned i = SOURCE_LIMIT_BURST; i < LIMIT; i++) {
+		struct ip_address other = ip_v4(198, 18, 1, (uint8_t)i);
+
+		assert_int_equal(
+		    cookie_judge(&guard, start, &other, first, sizeof(first)),
+		    COOKIE_ADMIT);
+	}
+}
+
+/* Whoever forges an address takes nothing from who can be heard there. */
+static void
+a_forger_does_not_lock_out(void **state)
+{
+	struct ip_address source = ip_v4(192, 0, 2, 1);
+	uint8_t first[MESSAGE_INITIATION_LEN], reply[MESSAGE_COOKIE_LEN];
+	uint8_t forged[MESSAGE_INITIATION_LEN];
+	struct cookie_guard guard;
+	struct ends e;
+
+	(void)state;
+	ends_init(&e);
+	initiation(&e, start, forged);
+	cookie_guard_init(&guard, start);
+	assert_true(cookie_create_reply(&guard, &e.responder, start, &source,
+	    forged, sizeof(forged), reply));
+	assert_true(noise_consume_cookie_reply(&e.to_responder, start, reply));
+	initiation(&e, start, first);
+	for (uint32_t i = 0; i < 100000; i++) {
+		struct ip_address other = ip_v4(10, (uint8_t)(i >> 16),
+		    (uint8_t)(i >> 8), (uint8_t)i);
+
+		(void)cookie_judge(
+		    &guard, start, &source, forged, sizeof(forged));
+		(void)cookie_judge(
+		    &guard, start, &other, forged, sizeof(forged));
+	}
+	assert_int_equal(
+	    cookie_judge(&guard, start, &source, forged, sizeof(forged)),
+	    COOKIE_DEMAND);
+	for (unsigned i = 0; i < SOURCE_LIMIT_BURST; i++)
+		assert_int_equal(
+		    cookie_judge(&guard, start, &source, first, sizeof(first)),
+		    COOKIE_ADMIT);
 }
 
 static void
@@ -230,6 +302,8 @@ main(void)
 		cmocka_unit_test(responses_count_too),
 		cmocka_unit_test(without_a_source),
 		cmocka_unit_test(the_cookie_opens_the_door),
+		cmocka_unit_test(one_source_among_many),
+		cmocka_unit_test(a_forger_does_not_lock_out),
 		cmocka_unit_test(only_handshakes),
 	};
 

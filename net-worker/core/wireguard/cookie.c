@@ -22,6 +22,8 @@ cookie_guard_init(struct cookie_guard *guard, struct mono now)
 	guard->start = now;
 	guard->window_until = mono_add_s(now, WINDOW);
 	guard->admitted = 0;
+	source_limit_init(&guard->proven);
+	source_limit_init(&guard->unproven);
 }
 
 void
@@ -63,6 +65,8 @@ mac2_valid(const struct cookie_guard *guard, struct mono now,
 	uint8_t cookie[NOISE_COOKIE_LEN], mac2[BLAKE2S_MAC_LEN];
 	bool valid;
 
+	if (sodium_is_zero(message + mac2_at, BLAKE2S_MAC_LEN))
+		return false;
 	valid = make_cookie(guard, now, source, cookie) &&
 	    blake2s_mac(mac2, cookie, sizeof(cookie), message, mac2_at) &&
 	    sodium_memcmp(mac2, message + mac2_at, sizeof(mac2)) == 0;
@@ -91,13 +95,16 @@ cookie_judge(struct cookie_guard *guard, struct mono now,
 
 	if (!find_macs(message, len, &mac1_at, &mac2_at))
 		return COOKIE_REFUSE;
-	if (within_limit(guard, now))
-		return COOKIE_ADMIT;
 	if (source->family == IP_NONE)
-		return COOKIE_REFUSE;
+		return within_limit(guard, now) ? COOKIE_ADMIT : COOKIE_REFUSE;
 	if (mac2_valid(guard, now, source, message, mac2_at))
-		return COOKIE_ADMIT;
-	return COOKIE_DEMAND;
+		return source_limit_take(&guard->proven, now, source)
+		    ? COOKIE_ADMIT
+		    : COOKIE_REFUSE;
+	return source_limit_take(&guard->unproven, now, source) &&
+		within_limit(guard, now)
+	    ? COOKIE_ADMIT
+	    : COOKIE_DEMAND;
 }
 
 bool

@@ -1,7 +1,11 @@
 /*
- * The responder under load: how many handshakes it takes, and the cookies with
- * which a sender proves its address to be let through all the same
- * (spec/tunnel.md 2.7; the WireGuard paper, 5.4.7).
+ * How many handshakes the responder takes, and the cookies with which a sender
+ * proves its address (spec/tunnel.md 2.7; the WireGuard paper, 5.4.7).
+ *
+ * Who has proven it has a token bucket of its own, under load and not. All
+ * others share a number in a second and have each a bucket, too, which is one
+ * of another table: who forges somebody's address makes that one prove it, and
+ * can do no more to it.
  *
  * One for the whole process. Only messages with a valid MAC1 are brought here.
  */
@@ -16,6 +20,7 @@
 #include "common/time.h"
 #include "net-worker/core/wireguard/message.h"
 #include "net-worker/core/wireguard/noise.h"
+#include "net-worker/core/wireguard/source_limit.h"
 
 #define COOKIE_SECRET_LEN 16
 
@@ -23,13 +28,14 @@ struct cookie_guard {
 	uint8_t secret[COOKIE_SECRET_LEN];
 	struct mono start;        /* cookies' periods are counted from here */
 	struct mono window_until; /* the limiter's */
-	unsigned admitted;        /* in this window without asking for MAC2 */
+	unsigned admitted;        /* in this window without a cookie */
+	struct source_limit proven, unproven;
 };
 
 enum cookie_verdict {
 	COOKIE_ADMIT,  /* go on with the handshake */
 	COOKIE_DEMAND, /* answer with cookie_create_reply() */
-	COOKIE_REFUSE, /* no answer */
+	COOKIE_REFUSE, /* too many with a cookie: no answer */
 };
 
 void cookie_guard_init(struct cookie_guard *, struct mono now);
