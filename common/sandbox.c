@@ -187,6 +187,18 @@ limit(const struct sandbox_profile *p, int resource, rlim_t value)
 		fatal("%s: cannot set its resource limits", p->process);
 }
 
+/* Where we are not allowed as many, with what we have. */
+static void
+limit_descriptors(const struct sandbox_profile *p)
+{
+	rlim_t wanted = p->descriptors;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_max < wanted)
+		wanted = l.rlim_max;
+	limit(p, RLIMIT_NOFILE, wanted);
+}
+
 static void
 set_limits(const struct sandbox_profile *p)
 {
@@ -195,7 +207,7 @@ set_limits(const struct sandbox_profile *p)
 	/* Beyond it the kernel kills, so not where files are to be written. */
 	if (!p->landlock_files)
 		limit(p, RLIMIT_FSIZE, 0);
-	limit(p, RLIMIT_NOFILE, p->descriptors);
+	limit_descriptors(p);
 }
 
 unsigned

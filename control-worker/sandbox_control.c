@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/sandbox.h"
 #include "control-worker/control_worker.h"
+#include "control-worker/dns/question.h"
 #include "control-worker/worker.h"
 
 #define ALLOW(name, why)                                    \
@@ -79,11 +80,13 @@
 	}
 
 /*
- * Queries and connections of the DNS server on the tunnel (dns/server.h), each
- * with a descriptor; and channels, log, loop, the portal, uploads, operators
- * and our own questions to resolvers.
+ * Queries of the DNS server on the tunnel (dns/server.h), each put to two
+ * resolvers at a time, and its connections; our own questions (dns/question.h)
+ * for both families; and channels, log, loop, the portal, uploads and operators.
  */
-#define DESCRIPTORS (DNS_QUERIES_MAX + DNS_CONNECTIONS_MAX + 448)
+#define DESCRIPTORS                                 \
+	(DNS_QUERIES_MAX * 2 + DNS_CONNECTIONS_MAX + \
+	    ASSIGNMENTS_LOOKUPS_MAX * 2 * QUESTION_TRIES_MAX + 64)
 
 /* Without a spool there is no file to open, and these are left out. */
 #define SPOOL_RULES 8

@@ -36,13 +36,21 @@ exchange_cancel(struct exchange *x)
 }
 
 static void
-finish(struct exchange *x, const struct dns_answer *answer)
+finish(struct exchange *x, enum exchange_outcome outcome,
+    const struct dns_answer *answer)
 {
 	exchange_done done = x->done;
 	void *ctx = x->ctx;
 
 	exchange_cancel(x);
-	done(ctx, answer);
+	done(ctx, outcome, answer);
+}
+
+/* Who has sent us to TCP is there. */
+static void
+give_up(struct exchange *x)
+{
+	finish(x, x->tcp ? EXCHANGE_FAILED : EXCHANGE_SILENT, NULL);
 }
 
 static bool on_heard(void *ctx, const uint8_t *bytes, size_t len);
@@ -74,7 +82,12 @@ on_heard(void *ctx, const uint8_t *bytes, size_t len)
 		if (ask(x))
 			return true;
 	}
-	finish(x, result == DNS_ANSWERED ? &answer : NULL);
+	if (bytes == NULL)
+		give_up(x);
+	else if (result == DNS_ANSWERED)
+		finish(x, EXCHANGE_ANSWERED, &answer);
+	else
+		finish(x, EXCHANGE_FAILED, NULL);
 	return true;
 }
 
@@ -82,7 +95,7 @@ on_heard(void *ctx, const uint8_t *bytes, size_t len)
 static void
 on_timeout(uv_timer_t *timer)
 {
-	finish(timer->data, NULL);
+	give_up(timer->data);
 }
 
 struct exchange *

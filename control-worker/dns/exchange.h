@@ -13,8 +13,15 @@
 
 struct exchange;
 
-/* answer is NULL when the server did not answer in time or could not say. */
-typedef void (*exchange_done)(void *ctx, const struct dns_answer *answer);
+enum exchange_outcome {
+	EXCHANGE_ANSWERED,
+	EXCHANGE_FAILED, /* the server is there, but could not say */
+	EXCHANGE_SILENT, /* nothing came in time, or nobody is there */
+};
+
+/* answer is NULL but for EXCHANGE_ANSWERED. */
+typedef void (*exchange_done)(
+    void *ctx, enum exchange_outcome, const struct dns_answer *answer);
 
 /* NULL, without a callback, when a socket is missing. */
 struct exchange *exchange_start(uv_loop_t *, const struct endpoint *server,

@@ -68,6 +68,8 @@ set_options(struct resolv_conf *c, char *list)
 		set_number(word, "ndots:", 0, NDOTS_MAX, &c->ndots);
 		set_number(word, "timeout:", 1, TIMEOUT_MAX, &c->timeout_s);
 		set_number(word, "attempts:", 1, ATTEMPTS_MAX, &c->attempts);
+		if (strcmp(word, "rotate") == 0)
+			c->rotate = true;
 	}
 }
 

@@ -2,6 +2,7 @@
 #ifndef CONTROL_WORKER_DNS_RESOLV_CONF_H
 #define CONTROL_WORKER_DNS_RESOLV_CONF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/address.h"
@@ -18,6 +19,7 @@ struct resolv_conf {
 	unsigned ndots;
 	unsigned timeout_s; /* of one try */
 	unsigned attempts;
+	bool rotate;
 };
 
 /* What is not understood is left out; without a server it is 127.0.0.1. */

@@ -8,24 +8,30 @@
 #include "control-worker/dns/cache.h"
 #include "control-worker/dns/exchange.h"
 #include "control-worker/dns/hosts.h"
+#include "control-worker/dns/question.h"
 #include "control-worker/dns/resolv_conf.h"
+#include "control-worker/dns/servers.h"
 
 /* How long the second family is waited for once the first has an address. */
 #define GRACE_MS 2000
 
+/* Whether a silent server is back. */
+#define RECHECK_TIMEOUT_MS 2000
+
 struct resolver {
 	uv_loop_t *loop;
 	struct resolv_conf conf;
+	struct servers servers;
+	struct exchange *recheck; /* NULL: none under way */
+	struct endpoint rechecked;
 	struct hosts *hosts;
 	struct cache *cache;
 };
 
-/* The question for one family, put to one server after the other. */
-struct question {
+/* For one family. */
+struct half {
 	struct lookup *lookup;
-	enum ip_family family;
-	struct exchange *exchange; /* NULL: not under way */
-	unsigned tries;
+	struct question *question; /* NULL: not under way */
 };
 
 struct lookup {
@@ -36,7 +42,7 @@ struct lookup {
 	char name[DNS_NAME_TEXT_MAX + 1];
 	struct dns_name tried; /* the name, maybe with a suffix */
 	size_t position;       /* in the order of names to try */
-	struct question questions[2];
+	struct half halves[2];
 	unsigned answered; /* families that a server has answered for */
 	uint32_t ttl_s;    /* the shortest of what it said */
 	bool keep;         /* in the cache, for the next one */
@@ -56,6 +62,7 @@ resolver_new(uv_loop_t *loop)
 	}
 	r->loop = loop;
 	resolv_conf_parse(&r->conf, "", 0);
+	servers_set(&r->servers, &r->conf);
 	return r;
 }
 
@@ -64,6 +71,8 @@ resolver_free(struct resolver *r)
 {
 	if (r == NULL)
 		return;
+	if (r->recheck != NULL)
+		exchange_cancel(r->recheck);
 	hosts_free(r->hosts);
 	cache_free(r->cache);
 	free(r);
@@ -73,6 +82,7 @@ void
 resolver_set_resolv_conf(struct resolver *r, const char *text, size_t len)
 {
 	resolv_conf_parse(&r->conf, text, len);
+	servers_set(&r->servers, &r->conf);
 	cache_clear(r->cache);
 }
 
@@ -100,16 +110,15 @@ on_closed(uv_handle_t *h)
 static bool
 is_asking(const struct lookup *l)
 {
-	return l->questions[0].exchange != NULL ||
-	    l->questions[1].exchange != NULL;
+	return l->halves[0].question != NULL || l->halves[1].question != NULL;
 }
 
 void
 lookup_cancel(struct lookup *l)
 {
 	for (size_t i = 0; i < 2; i++)
-		if (l->questions[i].exchange != NULL)
-			exchange_cancel(l->questions[i].exchange);
+		if (l->halves[i].question != NULL)
+			question_cancel(l->halves[i].question);
 	uv_close((uv_handle_t *)&l->deadline, on_closed);
 	uv_close((uv_handle_t *)&l->next, on_closed);
 }
@@ -188,34 +197,44 @@ next_name(struct lookup *l)
 	return false;
 }
 
-static void on_answer(void *ctx, const struct dns_answer *);
-
-/* Puts the question to the next server that can be reached at all. */
 static void
-ask(struct question *q)
+on_rechecked(
+    void *ctx, enum exchange_outcome outcome, const struct dns_answer *answer)
 {
-	struct lookup *l = q->lookup;
-	unsigned limit = (unsigned)l->conf.server_count * l->conf.attempts;
+	struct resolver *r = ctx;
 
-	q->exchange = NULL;
-	while (q->exchange == NULL && q->tries < limit) {
-		size_t server = q->tries++ % l->conf.server_count;
-
-		q->exchange = exchange_start(l->resolver->loop,
-		    &l->conf.servers[server], &l->tried, q->family,
-		    l->conf.timeout_s * 1000, on_answer, q);
-	}
+	(void)answer;
+	r->recheck = NULL;
+	if (outcome == EXCHANGE_SILENT)
+		servers_silent(&r->servers, &r->rechecked, uv_now(r->loop));
+	else
+		servers_heard(&r->servers, &r->rechecked);
 }
+
+/* Nobody waits for it. */
+static void
+recheck(struct resolver *r, const struct dns_name *name)
+{
+	if (r->recheck == NULL &&
+	    servers_recheck(&r->servers, uv_now(r->loop), &r->rechecked))
+		r->recheck = exchange_start(r->loop, &r->rechecked, name, IP_V4,
+		    RECHECK_TIMEOUT_MS, on_rechecked, r);
+}
+
+static void on_answer(void *ctx, const struct dns_answer *);
 
 static void
 ask_both(struct lookup *l)
 {
+	static const enum ip_family families[2] = { IP_V4, IP_V6 };
+	struct resolver *r = l->resolver;
+
 	l->answered = 0;
 	l->ttl_s = UINT32_MAX;
-	for (size_t i = 0; i < 2; i++) {
-		l->questions[i].tries = 0;
-		ask(&l->questions[i]);
-	}
+	for (size_t i = 0; i < 2; i++)
+		l->halves[i].question = question_start(r->loop, &r->servers,
+		    &l->conf, &l->tried, families[i], on_answer, &l->halves[i]);
+	recheck(r, &l->tried);
 }
 
 static void
@@ -246,13 +265,11 @@ on_deadline(uv_timer_t *timer)
 static void
 on_answer(void *ctx, const struct dns_answer *answer)
 {
-	struct question *q = ctx;
-	struct lookup *l = q->lookup;
+	struct half *h = ctx;
+	struct lookup *l = h->lookup;
 
-	if (answer == NULL) {
-		ask(q);
-	} else {
-		q->exchange = NULL;
+	h->question = NULL;
+	if (answer != NULL) {
 		l->answered++;
 		if (answer->ttl_s < l->ttl_s)
 			l->ttl_s = answer->ttl_s;
@@ -298,8 +315,7 @@ start(struct resolver *r, const char *name, bool keep, lookup_done done,
 	uv_timer_init(r->loop, &l->deadline);
 	uv_timer_init(r->loop, &l->next);
 	l->deadline.data = l->next.data = l;
-	l->questions[0] = (struct question){ l, IP_V4, NULL, 0 };
-	l->questions[1] = (struct question){ l, IP_V6, NULL, 0 };
+	l->halves[0].lookup = l->halves[1].lookup = l;
 	/* A final dot says that the name is complete. */
 	if (name[0] != '\0' && name[strlen(name) - 1] == '.')
 		l->conf.suffix_count = 0;

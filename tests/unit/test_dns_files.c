@@ -38,6 +38,7 @@ test_resolv_conf(void **state)
 	assert_int_equal(c.ndots, 3);
 	assert_int_equal(c.timeout_s, 30);
 	assert_int_equal(c.attempts, 1);
+	assert_true(c.rotate);
 	for (size_t len = 0; len < sizeof(sample); len++) {
 		resolv_conf_parse(&c, sample, len);
 		assert_in_range(c.server_count, 1, RESOLV_SERVERS);
@@ -58,6 +59,7 @@ test_defaults(void **state)
 	assert_int_equal(c.ndots, 1);
 	assert_int_equal(c.timeout_s, 5);
 	assert_int_equal(c.attempts, 2);
+	assert_false(c.rotate);
 }
 
 static void
