@@ -39,8 +39,8 @@ struct worker {
 
 	/* Handed over before the start. */
 	struct ipc_control_identity identity;
-	char host[LOGIN_HOST_MAX + 3]; /* of the portal, for the title */
-	char url[LOGIN_HOST_MAX + 32];
+	char host[URL_HOST_MAX + 3]; /* of the portal, for the title */
+	char url[URL_HOST_MAX + 32];
 	char token[4097];
 	char *ca; /* whom to trust; libcurl reads it later, too */
 	size_t ca_len;

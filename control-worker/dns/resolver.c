@@ -288,10 +288,14 @@ add_known(struct lookup *l)
 {
 	struct ip_address found[LOOKUP_ADDRESSES_MAX];
 	struct resolver *r = l->resolver;
-	size_t n;
+	char name[sizeof(l->name)];
+	size_t n = strlcpy(name, l->name, sizeof(name));
 
 	_Static_assert(CACHE_ADDRESSES_MAX == LOOKUP_ADDRESSES_MAX, "they fit");
-	n = hosts_lookup(r->hosts, l->name, found, LOOKUP_ADDRESSES_MAX);
+	/* The file has names without the last dot. */
+	if (n > 1 && name[n - 1] == '.')
+		name[n - 1] = '\0';
+	n = hosts_lookup(r->hosts, name, found, LOOKUP_ADDRESSES_MAX);
 	if (n == 0 && l->keep)
 		n = cache_get(r->cache, uv_now(r->loop), l->name, found);
 	for (size_t i = 0; i < n; i++)

@@ -8,16 +8,14 @@
 
 #include <stdbool.h>
 
-#include "common/address.h"
+#include "control-worker/url_host.h"
 
-#define INGEST_PORT     443
-#define INGEST_URL_MAX  2304
-#define INGEST_HOST_MAX 253
+#define INGEST_PORT    443
+#define INGEST_URL_MAX 2304
 
 struct ingest_url {
 	char text[INGEST_URL_MAX];
-	char host[INGEST_HOST_MAX + 1]; /* without brackets */
-	struct ip_address literal;      /* the host, where it is an address */
+	struct url_host host;
 };
 
 /* 0, or -1 with a text that says what is wrong with it. */

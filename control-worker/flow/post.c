@@ -23,7 +23,7 @@ struct poster {
 	char *user_agent;
 
 	/* The host that there may be a connection to, and its other end. */
-	char host[INGEST_HOST_MAX + 1];
+	char host[URL_HOST_MAX + 1];
 	struct endpoint peer;
 
 	/* The POST that is under way. */
@@ -209,7 +209,7 @@ append(struct curl_slist **list, const char *text)
 static bool
 make_lists(struct poster *p)
 {
-	char text[INGEST_HOST_MAX + ENDPOINT_TEXT_MAX + 16];
+	char text[URL_HOST_MAX + ENDPOINT_TEXT_MAX + 16];
 	char address[ENDPOINT_TEXT_MAX];
 
 	/*
@@ -219,7 +219,8 @@ make_lists(struct poster *p)
 	 */
 	snprintf(text, sizeof(text), "+%s:%d:%s", p->host, INGEST_PORT,
 	    ip_format(&p->peer.ip, address));
-	if (p->target.literal.family == IP_NONE && !append(&p->resolve, text))
+	if (p->target.host.literal.family == IP_NONE &&
+	    !append(&p->resolve, text))
 		return false;
 	return append(&p->headers, p->authorization) &&
 	    append(&p->headers, "Content-Type: application/json") &&
@@ -276,7 +277,7 @@ on_dialled(void *ctx, int fd, const struct endpoint *peer, const char *error)
 	}
 	p->transfer.fd = fd;
 	p->peer = *peer;
-	strlcpy(p->host, p->target.host, sizeof(p->host));
+	strlcpy(p->host, p->target.host.text, sizeof(p->host));
 	transfer(p);
 }
 
@@ -307,12 +308,14 @@ on_resolved(void *ctx, const struct lookup_result *r)
 static void
 look_up(struct poster *p)
 {
-	if (p->target.literal.family != IP_NONE) {
-		dial(p, &p->target.literal, 1);
+	char name[URL_HOST_MAX + 2];
+
+	if (p->target.host.literal.family != IP_NONE) {
+		dial(p, &p->target.host.literal, 1);
 		return;
 	}
-	p->lookup =
-	    resolver_lookup(p->resolver, p->target.host, on_resolved, p);
+	p->lookup = resolver_lookup(p->resolver,
+	    url_host_name(&p->target.host, name), on_resolved, p);
 	if (p->lookup == NULL)
 		fail_later(p);
 }
@@ -331,7 +334,7 @@ poster_post(struct poster *p, const struct ingest_url *target,
 	    -1) {
 		p->authorization = NULL;
 		fail_later(p);
-	} else if (strcmp(p->host, target->host) == 0) {
+	} else if (strcmp(p->host, target->host.text) == 0) {
 		p->connections++;
 		transfer(p);
 	} else

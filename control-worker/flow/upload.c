@@ -282,7 +282,7 @@ on_posted(void *ctx, const struct post_result *r)
 		end_pass(u);
 		break;
 	case POST_UNREACHABLE:
-		complain(u, "no connection to %s: %s", u->target.host, r->text);
+		complain(u, "no connection to %s: %s", u->target.host.text, r->text);
 		end_pass(u);
 		break;
 	}

@@ -137,7 +137,7 @@ wait_for(struct connection *c, int64_t ms, const char *reason)
 static void
 retry(struct connection *c, const char *because, int64_t delay_ms)
 {
-	char url[LOGIN_HOST_MAX + 32], reason[REASON_MAX];
+	char url[URL_HOST_MAX + 32], reason[REASON_MAX];
 
 	snprintf(reason, sizeof(reason), "%s", because);
 	login_url_display(&c->config.login, url, sizeof(url));
@@ -214,7 +214,7 @@ say(struct connection *c, const char *event, char *payload)
 static void
 joined(struct connection *c)
 {
-	char url[LOGIN_HOST_MAX + 32];
+	char url[URL_HOST_MAX + 32];
 
 	log_info("portal: online at %s",
 	    login_url_display(&c->config.login, url, sizeof(url)));
@@ -451,7 +451,7 @@ static void
 on_resolved(void *ctx, const struct lookup_result *r)
 {
 	struct connection *c = ctx;
-	char reason[LOGIN_HOST_MAX + 64];
+	char reason[URL_HOST_MAX + 64];
 
 	c->lookup = NULL;
 	if (r->count > 0) {
@@ -460,7 +460,7 @@ on_resolved(void *ctx, const struct lookup_result *r)
 	}
 	snprintf(reason, sizeof(reason), "%s for %s",
 	    r->complete ? "no addresses" : "no answer from DNS",
-	    c->config.login.host);
+	    c->config.login.host.text);
 	lose(c, reason);
 }
 
@@ -468,14 +468,15 @@ static void
 start_attempt(struct connection *c)
 {
 	const struct login_url *login = &c->config.login;
+	char name[URL_HOST_MAX + 2];
 
-	if (login->literal.family != IP_NONE) {
-		connect_to(c, &login->literal, 1);
+	if (login->host.literal.family != IP_NONE) {
+		connect_to(c, &login->host.literal, 1);
 		return;
 	}
 	c->state = STATE_RESOLVING;
-	c->lookup =
-	    resolver_lookup(c->config.resolver, login->host, on_resolved, c);
+	c->lookup = resolver_lookup(c->config.resolver,
+	    url_host_name(&login->host, name), on_resolved, c);
 	if (c->lookup == NULL)
 		lose(c, "out of memory");
 }

@@ -43,59 +43,6 @@ parse_scheme(CURLU *u, struct login_url *login, const char **what)
 	return r;
 }
 
-/* Takes the brackets of an IPv6 literal away. */
-static void
-copy_host(const char *from, struct login_url *login)
-{
-	size_t len = strlen(from);
-
-	if (from[0] == '[' && from[len - 1] == ']') {
-		from++;
-		len -= 2;
-	}
-	for (size_t i = 0; i < len; i++)
-		login->host[i] = (char)tolower((unsigned char)from[i]);
-	login->host[len] = '\0';
-	if (!ip_parse(login->host, &login->literal))
-		login->literal = (struct ip_address){ 0 };
-}
-
-static bool
-is_host_text(const char *host)
-{
-	for (; *host != '\0'; host++)
-		if (!isalnum((unsigned char)*host) &&
-		    strchr("-._:[]", *host) == NULL)
-			return false;
-	return true;
-}
-
-static int
-parse_host(CURLU *u, struct login_url *login, const char **what)
-{
-	char *host = NULL, *part = NULL;
-	int r = -1;
-
-	*what = "it has no usable host";
-	if (curl_url_get(u, CURLUPART_USER, &part, 0) == CURLUE_OK) {
-		*what = "it has a user name";
-		curl_free(part);
-		return -1;
-	}
-	if (curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK)
-		return -1;
-	if (host[0] != '\0' && strlen(host) <= LOGIN_HOST_MAX &&
-	    is_host_text(host)) {
-		copy_host(host, login);
-		/* A colon is part of an address or of nothing. */
-		if (login->literal.family != IP_NONE ||
-		    strchr(login->host, ':') == NULL)
-			r = 0;
-	}
-	curl_free(host);
-	return r;
-}
-
 static int
 parse_port(CURLU *u, struct login_url *login, const char **what)
 {
@@ -157,7 +104,7 @@ login_url_parse(const char *api_url, struct login_url *login, const char **what)
 	if (curl_url_set(u, CURLUPART_URL, api_url, CURLU_NON_SUPPORT_SCHEME) ==
 		CURLUE_OK &&
 	    parse_scheme(u, login, what) == 0 &&
-	    parse_host(u, login, what) == 0 &&
+	    url_host_parse(u, &login->host, what) == 0 &&
 	    parse_port(u, login, what) == 0 && parse_path(u, login, what) == 0)
 		r = 0;
 	curl_url_cleanup(u);
@@ -167,17 +114,13 @@ login_url_parse(const char *api_url, struct login_url *login, const char **what)
 const char *
 login_url_host_header(const struct login_url *login, char *to, size_t size)
 {
-	bool brackets = login->literal.family == IP_V6;
-
-	snprintf(to, size, "%s%s%s", brackets ? "[" : "", login->host,
-	    brackets ? "]" : "");
-	return to;
+	return url_host_format(&login->host, to, size);
 }
 
 const char *
 login_url_display(const struct login_url *login, char *to, size_t size)
 {
-	char host[LOGIN_HOST_MAX + 3];
+	char host[URL_HOST_MAX + 3];
 
 	login_url_host_header(login, host, sizeof(host));
 	if (login->port == DEFAULT_PORT)

@@ -10,21 +10,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/address.h"
+#include "control-worker/url_host.h"
 
 /* The protocol generation that we implement; the portal routes clients by it.
  */
 #define GATEWAY_VERSION "1.6.1"
 
-#define LOGIN_HOST_MAX   253
 #define LOGIN_PATH_MAX   2048
 #define LOGIN_TARGET_MAX 8192
 #define USER_AGENT_MAX   512
 
 struct login_url {
 	bool tls;
-	char host[LOGIN_HOST_MAX + 1]; /* lower case, without brackets */
-	struct ip_address literal;     /* the host, where it is an address */
+	struct url_host host;
 	uint16_t port;
 	char path[LOGIN_PATH_MAX + 32]; /* that of the WebSocket */
 };

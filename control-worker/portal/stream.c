@@ -46,8 +46,8 @@ static bool
 set_target(struct stream *s, const struct login_url *login,
     const struct endpoint *peer)
 {
-	char host[LOGIN_HOST_MAX + 3], address[ENDPOINT_TEXT_MAX];
-	char text[LOGIN_HOST_MAX + ENDPOINT_TEXT_MAX + 32];
+	char host[URL_HOST_MAX + 3], address[ENDPOINT_TEXT_MAX];
+	char text[URL_HOST_MAX + ENDPOINT_TEXT_MAX + 32];
 	CURL *easy = s->transfer.easy;
 
 	login_url_host_header(login, host, sizeof(host));
@@ -55,12 +55,15 @@ set_target(struct stream *s, const struct login_url *login,
 	    login->tls ? "https" : "http", host, login->port);
 	if (curl_easy_setopt(easy, CURLOPT_URL, text) != CURLE_OK)
 		return false;
+	/* Without it libcurl would start a thread to look a name up. */
 	snprintf(text, sizeof(text), "%s:%u:%s", host, login->port,
 	    ip_format(&peer->ip, address));
-	s->resolve = curl_slist_append(NULL, text);
-	return s->resolve != NULL &&
-	    curl_easy_setopt(easy, CURLOPT_RESOLVE, s->resolve) == CURLE_OK &&
-	    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK &&
+	if (login->host.literal.family == IP_NONE &&
+	    ((s->resolve = curl_slist_append(NULL, text)) == NULL ||
+		curl_easy_setopt(easy, CURLOPT_RESOLVE, s->resolve) !=
+		    CURLE_OK))
+		return false;
+	return curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK &&
 	    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK;
 }
 

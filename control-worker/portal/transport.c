@@ -612,7 +612,7 @@ static bool
 format_request(struct transport *t, const struct transport_config *c)
 {
 	uint8_t nonce[UPGRADE_NONCE_LEN];
-	char host[LOGIN_HOST_MAX + 3];
+	char host[URL_HOST_MAX + 3];
 	struct upgrade_request r = {
 		.target = c->target,
 		.host = login_url_host_header(c->login, host, sizeof(host)),

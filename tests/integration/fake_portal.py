@@ -16,7 +16,8 @@ GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 class Listener:
     def __init__(self, address="127.0.0.1", tls=None):
-        self.socket = socket.create_server((address, 0))
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.socket = socket.create_server((address, 0), family=family)
         self.socket.settimeout(PATIENCE)
         self.tls = tls
         self.port = self.socket.getsockname()[1]

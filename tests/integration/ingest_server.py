@@ -89,7 +89,7 @@ class _Server(http.server.ThreadingHTTPServer):
     def server_bind(self):
         # Without asking for the name of the address, as HTTPServer does.
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address
+        self.server_name, self.server_port = self.server_address[:2]
 
     def handle_error(self, request, client_address):
         pass
@@ -119,7 +119,9 @@ class IngestServer:
         self.start()
 
     def start(self):
-        self.server = _Server((self.address, PORT), _Handler, bind_and_activate=False)
+        kind = type("_Server6", (_Server,), {"address_family": socket.AF_INET6}) \
+            if ":" in self.address else _Server
+        self.server = kind((self.address, PORT), _Handler, bind_and_activate=False)
         self.server.owner = self
         self.server.server_bind()
         self.server.server_activate()

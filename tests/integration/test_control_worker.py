@@ -439,12 +439,53 @@ def test_tls_by_name(tmp_path, start):
     listener.close()
 
 
-def test_tls_by_address(tmp_path, start):
-    context, ca = _certificates(tmp_path, "IP:127.0.0.1")
-    listener = Listener(tls=context)
-    w = start(f"wss://127.0.0.1:{listener.port}", ca=ca).ready().key()
+@pytest.mark.parametrize("address,host", [
+    ("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("::1", "[0:0::1]"),
+    ("127.0.0.1", "127.0.0.1.")])
+def test_tls_by_address(tmp_path, start, address, host):
+    context, ca = _certificates(tmp_path, f"IP:{address}")
+    names = []
+    context.sni_callback = lambda s, name, c: names.append(name)
+    listener = Listener(address, tls=context)
+    w = start(f"wss://{host}:{listener.port}/", ca=ca).ready().key()
+    listener.online()
+    assert names == [None], "an address has no server name"
+    w.shut_down()
+    listener.close()
+
+
+@pytest.mark.parametrize("address,url", [
+    ("::1", "ws://[::1]:{}"), ("::1", "WS://[0::0:1]:{}/base/"),
+    ("127.0.0.1", "ws://127.0.0.1:{}"),
+    ("127.0.0.1", "ws://PORTAL.test.:{}/"), ("127.0.0.1", "http://p%6Frtal%2Etest:{}"),
+    ("127.0.0.1", "ws://alone.:{}")])
+def test_forms_of_the_url(start, address, url):
+    listener = Listener(address)
+    w = start(url.format(listener.port), hosts="127.0.0.1 portal.test alone\n",
+              resolv_conf="search corp.test\n").ready().key()
     listener.online()
     w.shut_down()
+    listener.close()
+
+
+def test_tls_by_a_name_with_its_dot(tmp_path, start):
+    context, ca = _certificates(tmp_path, "DNS:portal.test")
+    listener = Listener(tls=context)
+    w = start(f"wss://portal.test.:{listener.port}", ca=ca,
+              hosts="127.0.0.1 portal.test\n").ready().key()
+    assert listener.online().headers["host"] == "portal.test"
+    w.shut_down()
+    listener.close()
+
+
+@pytest.mark.parametrize("san", ["IP:::2", "DNS:::1"])
+def test_tls_of_another_address(tmp_path, start, san):
+    context, ca = _certificates(tmp_path, san)
+    listener = Listener("::1", tls=context)
+    w = start(f"wss://[::1]:{listener.port}", ca=ca).ready().key()
+    with pytest.raises((ssl.SSLError, OSError, EOFError)):
+        listener.accept().request()
+    w.wait_log("next attempt")
     listener.close()
 
 

@@ -42,10 +42,12 @@ def token(authorization, **claims):
 class Site:
     """A portal, a server for flow logs, a spool, and a control-worker at a time."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, address=ADDRESS):
         self.folder = folder
-        _, self.ca = _certificates(folder, "DNS:ingest.test,DNS:other.test")
-        self.server = IngestServer(ADDRESS, folder / "portal.pem", folder / "portal.key")
+        self.api_url = "https://ingest.test/base"
+        _, self.ca = _certificates(
+            folder, f"DNS:ingest.test,DNS:other.test,IP:{address}")
+        self.server = IngestServer(address, folder / "portal.pem", folder / "portal.key")
         self.listener = Listener()
         self.spool = folder / "flow_logs"
         self.spool.mkdir()
@@ -72,7 +74,7 @@ class Site:
 
     def init(self, interval, batch=1000, **more):
         self.connection.push("init", {**INIT, "flow_logs": {
-            "api_url": "https://ingest.test/base", "upload_interval_secs": interval,
+            "api_url": self.api_url, "upload_interval_secs": interval,
             "upload_batch_size": batch}, **more})
         messages, _ = self.worker.init()
         self.settings = dict(messages)["FLOW_SETTINGS"]
@@ -166,6 +168,23 @@ def test_from_a_report_to_the_server(site):
     assert site.settings == {"enabled": False}
     assert not (site.spool / "upload.json").exists()
     w.shut_down()
+
+
+@pytest.mark.parametrize("address,url,host", [
+    (ADDRESS, f"https://{ADDRESS}", ADDRESS), (ADDRESS, f"https://{ADDRESS}.:443/", ADDRESS),
+    ("::1", "https://[::1]/", "[::1]"), ("::1", "https://[0::1]:443", "[::1]"),
+    (ADDRESS, "HTTPS://Ingest%2Etest.:/", "ingest.test")])
+def test_forms_of_the_url(tmp_path, address, url, host):
+    site = Site(tmp_path, address)
+    try:
+        site.api_url = url
+        w = site.online(interval=1)
+        site.report(site.authorize(), 1)
+        site.server.wait_for(lambda s: len(s.stored) == 1)
+        assert site.server.posts[0][1:3] == (host, PATH)
+        w.shut_down()
+    finally:
+        site.close()
 
 
 def test_no_usable_token_no_flows(site):

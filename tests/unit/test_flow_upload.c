@@ -186,7 +186,12 @@ urls(void **state)
 		    "https://flow-api.firezone.dev/ingestion/flow_logs",
 		    "flow-api.firezone.dev" },
 		{ "https://X.example:443/any/path?q=1#f",
-		    "https://X.example:443/ingestion/flow_logs", "x.example" },
+		    "https://x.example:443/ingestion/flow_logs", "x.example" },
+		{ "HTTPS://x%2Eexample.:/",
+		    "https://x.example/ingestion/flow_logs", "x.example" },
+		{ "https://[2001:DB8::1]:443",
+		    "https://[2001:db8::1]:443/ingestion/flow_logs",
+		    "2001:db8::1" },
 		{ "https://[2001:db8::1]/",
 		    "https://[2001:db8::1]/ingestion/flow_logs",
 		    "2001:db8::1" },
@@ -202,6 +207,10 @@ urls(void **state)
 		{ "https://x.example:444/", NULL, NULL },
 		{ "https://user@x.example/", NULL, NULL },
 		{ "https://user:pass@x.example/", NULL, NULL },
+		{ "https://:pass@x.example/", NULL, NULL },
+		{ "https://x\xc3\xa4.example/", NULL, NULL },
+		{ "https://x%C3%A4.example/", NULL, NULL },
+		{ "https://x..example/", NULL, NULL },
 		{ "https://x_\".example/", NULL, NULL },
 		{ "https://[fe80::1%25eth0]/", NULL, NULL },
 		{ "https://x.example/ y", NULL, NULL },
@@ -220,7 +229,7 @@ urls(void **state)
 		}
 		assert_non_null(table[i].text);
 		assert_string_equal(u.text, table[i].text);
-		assert_string_equal(u.host, table[i].host);
+		assert_string_equal(u.host.text, table[i].host);
 	}
 }
 

@@ -37,6 +37,46 @@ static const struct {
 	    "/gateway/v2/websocket", "wss://[2001:db8::1]" },
 	{ "ws://[::1]:8080", false, "[::1]", 8080, "/gateway/v2/websocket",
 	    "ws://[::1]:8080" },
+	{ "ws://[2001:DB8::8]:8080", false, "[2001:db8::8]", 8080,
+	    "/gateway/v2/websocket", "ws://[2001:db8::8]:8080" },
+	{ "wss://[2001:db8:0:0::192.0.2.1]:/x/", true,
+	    "[2001:db8::c000:201]", 443, "/x/gateway/v2/websocket",
+	    "wss://[2001:db8::c000:201]" },
+	/* The dot that ends a name, and an address, does not belong to it. */
+	{ "wss://api.firezone.dev.:8443", true, "api.firezone.dev", 8443,
+	    "/gateway/v2/websocket", "wss://api.firezone.dev:8443" },
+	{ "wss://192.0.2.1.", true, "192.0.2.1", 443, "/gateway/v2/websocket",
+	    "wss://192.0.2.1" },
+	{ "wss://h:", true, "h", 443, "/gateway/v2/websocket", "wss://h" },
+	{ "wss://h:0443", true, "h", 443, "/gateway/v2/websocket", "wss://h" },
+	{ "wss://%61pi%2eFirezone.d%45v", true, "api.firezone.dev", 443,
+	    "/gateway/v2/websocket", "wss://api.firezone.dev" },
+	{ "wss://xn--bcher-kva.example/a%20b", true, "xn--bcher-kva.example",
+	    443, "/a%20b/gateway/v2/websocket",
+	    "wss://xn--bcher-kva.example" },
+	{ "wss://a_b.example?x", true, "a_b.example", 443,
+	    "/gateway/v2/websocket", "wss://a_b.example" },
+};
+
+/* Those whose mistake is told. */
+static const struct {
+	const char *url, *what;
+} told[] = {
+	{ "wss://user@h", "user name" },
+	{ "wss://:secret@h", "user name" },
+	{ "wss://@h", "user name" },
+	{ "wss://[fe80::1%25eth0]", "zone" },
+	{ "wss://[fe80::1%eth0]:8080", "zone" },
+	{ "wss://b\xc3\xbc" "cher.example", "ASCII" },
+	{ "wss://b%C3%BCcher.example", "ASCII" },
+	{ "wss://h:0", "port" },
+	{ "wss://a..b", "host" },
+	{ "wss://.", "host" },
+	{ "wss://..", "host" },
+	{ "wss://a!b", "URL" },
+	{ "wss://[v1.x]", "URL" },
+	{ "wss://[::1]x", "URL" },
+	{ "wss://h:65536", "URL" },
 };
 
 static const char *const bad[] = {
@@ -93,6 +133,35 @@ test_refuse(void **state)
 }
 
 static void
+test_what_is_told(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++) {
+		struct login_url u;
+		const char *what = NULL;
+
+		assert_int_equal(login_url_parse(told[i].url, &u, &what), -1);
+		if (strstr(what, told[i].what) == NULL)
+			fail_msg("%s: %s", told[i].url, what);
+	}
+}
+
+/* A name that ends with a dot is looked up as it is. */
+static void
+test_absolute(void **state)
+{
+	char name[URL_HOST_MAX + 2];
+	struct login_url u;
+	const char *what;
+
+	(void)state;
+	assert_int_equal(login_url_parse("wss://Portal.:1", &u, &what), 0);
+	assert_string_equal(url_host_name(&u.host, name), "portal.");
+	assert_int_equal(login_url_parse("wss://Portal", &u, &what), 0);
+	assert_string_equal(url_host_name(&u.host, name), "portal");
+}
+
+static void
 test_literals(void **state)
 {
 	struct login_url u;
@@ -100,12 +169,12 @@ test_literals(void **state)
 
 	(void)state;
 	assert_int_equal(login_url_parse("wss://[2001:db8::1]", &u, &what), 0);
-	assert_int_equal(u.literal.family, IP_V6);
-	assert_string_equal(u.host, "2001:db8::1");
+	assert_int_equal(u.host.literal.family, IP_V6);
+	assert_string_equal(u.host.text, "2001:db8::1");
 	assert_int_equal(login_url_parse("wss://192.0.2.1", &u, &what), 0);
-	assert_int_equal(u.literal.family, IP_V4);
+	assert_int_equal(u.host.literal.family, IP_V4);
 	assert_int_equal(login_url_parse("wss://api", &u, &what), 0);
-	assert_int_equal(u.literal.family, IP_NONE);
+	assert_int_equal(u.host.literal.family, IP_NONE);
 }
 
 static void
@@ -166,6 +235,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_refuse),
+		cmocka_unit_test(test_what_is_told),
+		cmocka_unit_test(test_absolute),
 		cmocka_unit_test(test_literals),
 		cmocka_unit_test(test_target),
 		cmocka_unit_test(test_user_agent),
