@@ -72,3 +72,33 @@ nameservers_choose(const struct nameservers *n, bool tcp)
 {
 	return n->chosen[tcp] < 0 ? NULL : &n->servers[n->chosen[tcp]];
 }
+
+size_t
+nameservers_order(
+    const struct nameservers *n, bool tcp, struct endpoint to[RESOLV_SERVERS])
+{
+	size_t count = 0;
+
+	if (n->chosen[tcp] < 0)
+		return 0;
+	to[count++] = n->servers[n->chosen[tcp]];
+	for (size_t i = 0; i < n->count; i++)
+		if ((int)i != n->chosen[tcp])
+			to[count++] = n->servers[i];
+	return count;
+}
+
+bool
+nameservers_overtaken(
+    struct nameservers *n, bool tcp, const struct endpoint *by)
+{
+	for (size_t i = 0; i < n->count; i++) {
+		if (!endpoint_equal(&n->servers[i], by))
+			continue;
+		if (n->chosen[tcp] == (int)i)
+			return false;
+		n->chosen[tcp] = (int)i;
+		return true;
+	}
+	return false;
+}

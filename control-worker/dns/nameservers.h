@@ -52,5 +52,14 @@ bool nameservers_end(struct nameservers *, struct mono now);
 
 /* NULL: there is none. */
 const struct endpoint *nameservers_choose(const struct nameservers *, bool tcp);
+/* The chosen one, and the others behind it. 0: there is none. */
+size_t nameservers_order(const struct nameservers *, bool tcp,
+    struct endpoint to[RESOLV_SERVERS]);
+/*
+ * One has answered a query that those before it had not: it is chosen up to the
+ * next round. True when that changes the choice.
+ */
+bool nameservers_overtaken(
+    struct nameservers *, bool tcp, const struct endpoint *by);
 
 #endif /* CONTROL_WORKER_DNS_NAMESERVERS_H */

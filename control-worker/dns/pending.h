@@ -1,6 +1,8 @@
 /*
- * A client's query on its way to a server. Whatever becomes of it, there is an
- * answer: the server's, or SERVFAIL. spec/policy.md 7.5.
+ * A client's query on its way to the servers of resolv.conf: to the chosen one,
+ * and to the next beside it when that is slow, or at once when it fails.
+ * Whatever becomes of it, there is an answer: a server's, or SERVFAIL.
+ * spec/policy.md 7.5.
  */
 #ifndef CONTROL_WORKER_DNS_PENDING_H
 #define CONTROL_WORKER_DNS_PENDING_H
@@ -11,12 +13,13 @@
 
 #include <uv.h>
 
-#include "common/address.h"
 #include "control-worker/dns/foreign.h"
+#include "control-worker/dns/probe.h"
 
 #define PENDING_TIMEOUT_MS 5000
+/* Servers that are asked at once; each takes a socket. */
+#define PENDING_LEGS_MAX 2
 
-struct forward;
 struct pending;
 
 /* The bytes last for the call; they begin with a head (foreign.h). */
@@ -24,18 +27,20 @@ typedef void (*pending_done)(
     struct pending *, const uint8_t *answer, size_t len);
 
 struct pending {
-	struct forward *forward; /* NULL: not under way */
+	struct race *race; /* NULL: not under way */
 	pending_done done;
 	uint8_t head[DNS_HEAD_MAX];
 	size_t head_len;
 };
 
 /*
- * The query has a head of this length. server may be NULL. done may be called
- * before this returns, and is called once.
+ * The query has a head of this length. done may be called before this returns,
+ * and is called once.
  */
-void pending_start(struct pending *, uv_loop_t *, const struct endpoint *server,
-    bool tcp, const uint8_t *query, size_t len, size_t head_len, pending_done);
+void pending_start(struct pending *, uv_loop_t *, struct prober *, bool tcp,
+    const uint8_t *query, size_t len, size_t head_len, pending_done);
+/* Gives it up: the answer is SERVFAIL, at once. */
+void pending_give_up(struct pending *);
 /* Without a call of done. */
 void pending_cancel(struct pending *);
 

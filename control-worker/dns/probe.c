@@ -27,6 +27,7 @@ struct prober {
 	struct probe probes[RESOLV_SERVERS * 2];
 	unsigned waiting; /* probes under way */
 	bool changed;     /* the choice, in this round */
+	struct log_limit log_limit;
 };
 
 static void on_timer(uv_timer_t *);
@@ -42,8 +43,8 @@ set_timer(struct prober *p)
 static void
 tell_choice(const struct prober *p)
 {
-	const struct endpoint *udp = prober_choose(p, false);
-	const struct endpoint *tcp = prober_choose(p, true);
+	const struct endpoint *udp = nameservers_choose(&p->nameservers, false);
+	const struct endpoint *tcp = nameservers_choose(&p->nameservers, true);
 	char a[ENDPOINT_TEXT_MAX], b[ENDPOINT_TEXT_MAX];
 
 	if (udp == NULL && tcp == NULL)
@@ -167,8 +168,20 @@ prober_set_servers(struct prober *p, const struct resolv_conf *conf)
 	set_timer(p);
 }
 
-const struct endpoint *
-prober_choose(const struct prober *p, bool tcp)
+size_t
+prober_order(
+    const struct prober *p, bool tcp, struct endpoint to[RESOLV_SERVERS])
 {
-	return nameservers_choose(&p->nameservers, tcp);
+	return nameservers_order(&p->nameservers, tcp, to);
+}
+
+void
+prober_overtaken(struct prober *p, bool tcp, const struct endpoint *by)
+{
+	uint32_t held;
+
+	/* What clients ask for can make it change with every query. */
+	if (nameservers_overtaken(&p->nameservers, tcp, by) &&
+	    log_allow(&p->log_limit, mono_now().ns, &held))
+		tell_choice(p);
 }

@@ -6,6 +6,7 @@
 #define CONTROL_WORKER_DNS_PROBE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <uv.h>
 
@@ -17,7 +18,10 @@ struct prober *prober_new(uv_loop_t *); /* NULL without memory */
 void prober_free(struct prober *);      /* NULL is fine */
 /* At the start and with each new resolv.conf: probes at once. */
 void prober_set_servers(struct prober *, const struct resolv_conf *);
-/* The server for a query; NULL: none is alive. */
-const struct endpoint *prober_choose(const struct prober *, bool tcp);
+/* The servers for a query, the best one first; 0: none is alive. */
+size_t prober_order(const struct prober *, bool tcp,
+    struct endpoint to[RESOLV_SERVERS]);
+/* One has answered a query before those that were asked before it. */
+void prober_overtaken(struct prober *, bool tcp, const struct endpoint *by);
 
 #endif /* CONTROL_WORKER_DNS_PROBE_H */

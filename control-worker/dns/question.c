@@ -67,7 +67,7 @@ note_silence(struct question *q)
 		const struct try *t = &q->tries[i];
 
 		if (t->exchange != NULL &&
-		    now - t->begun_ms >= servers_pause_ms(q->servers))
+		    now - t->begun_ms >= servers_pause_ms(q->count))
 			servers_silent(q->servers, &t->server, now);
 	}
 }
@@ -138,7 +138,7 @@ ask_next(struct question *q)
 		if (t->exchange == NULL)
 			continue;
 		uv_timer_start(
-		    &q->timer, on_timer, servers_pause_ms(q->servers), 0);
+		    &q->timer, on_timer, servers_pause_ms(q->count), 0);
 		return true;
 	}
 	return false;

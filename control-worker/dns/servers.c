@@ -30,9 +30,9 @@ servers_order(struct servers *s, struct endpoint to[RESOLV_SERVERS])
 }
 
 unsigned
-servers_pause_ms(const struct servers *s)
+servers_pause_ms(size_t count)
 {
-	unsigned others = s->count > 1 ? (unsigned)s->count - 1 : 1;
+	unsigned others = count > 1 ? (unsigned)count - 1 : 1;
 	unsigned pause = SERVERS_ALL_MS / others;
 
 	return pause < SERVERS_PAUSE_MS ? pause : SERVERS_PAUSE_MS;

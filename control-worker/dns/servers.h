@@ -40,7 +40,8 @@ struct servers {
 void servers_set(struct servers *, const struct resolv_conf *);
 /* How many there are. */
 size_t servers_order(struct servers *, struct endpoint to[RESOLV_SERVERS]);
-unsigned servers_pause_ms(const struct servers *);
+/* By how many there are. */
+unsigned servers_pause_ms(size_t count);
 
 /* A server that is not known, any more, does not matter. */
 void servers_heard(struct servers *, const struct endpoint *);

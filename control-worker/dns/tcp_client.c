@@ -98,8 +98,7 @@ ask(struct tcp_client *c)
 	uv_timer_stop(&c->timer);
 	c->phase = ASKING;
 	s->pending++;
-	pending_start(&c->pending, s->loop, prober_choose(s->prober, true),
-	    true, c->message.bytes, c->message.len, head_len, on_answer);
+	pending_start(&c->pending, s->loop, s->prober, true, c->message.bytes, c->message.len, head_len, on_answer);
 	return true;
 }
 

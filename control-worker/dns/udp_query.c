@@ -77,8 +77,7 @@ take(struct listener *l, const struct endpoint *client, const uint8_t *bytes,
 	q->client = *client;
 	TAILQ_INSERT_TAIL(&s->queries, q, entry);
 	s->pending++;
-	pending_start(&q->pending, s->loop, prober_choose(s->prober, false),
-	    false, bytes, len, head_len, on_answer);
+	pending_start(&q->pending, s->loop, s->prober, false, bytes, len, head_len, on_answer);
 }
 
 void

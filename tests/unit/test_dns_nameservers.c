@@ -99,6 +99,31 @@ nobody_answers(void **state)
 	assert_int_equal(chosen(TCP), -1);
 }
 
+/* One that has answered a query is chosen up to the next round. */
+static void
+overtaken(void **state)
+{
+	struct endpoint to[RESOLV_SERVERS], third = { ip_v4(192, 0, 2, 3), 53 };
+	struct endpoint nobody = { ip_v4(192, 0, 2, 9), 53 };
+
+	(void)state;
+	assert_int_equal(nameservers_order(&n, UDP, to), 0);
+	assert_true(nameservers_begin(&n, at_s(100)));
+	assert_true(nameservers_answered(&n, 1, UDP));
+	assert_int_equal(nameservers_order(&n, UDP, to), 3);
+	assert_int_equal(to[0].ip.bytes[3], 2);
+	assert_int_equal(to[1].ip.bytes[3], 1);
+	assert_int_equal(to[2].ip.bytes[3], 3);
+	assert_true(nameservers_overtaken(&n, UDP, &third));
+	assert_false(nameservers_overtaken(&n, UDP, &third));
+	assert_false(nameservers_overtaken(&n, UDP, &nobody));
+	assert_int_equal(chosen(UDP), 3);
+	assert_int_equal(chosen(TCP), -1);
+	assert_true(nameservers_begin(&n, at_s(160)));
+	assert_true(nameservers_answered(&n, 0, UDP));
+	assert_int_equal(chosen(UDP), 1);
+}
+
 static void
 other_servers(void **state)
 {
@@ -125,6 +150,7 @@ main(void)
 		TEST(first_answer_is_chosen),
 		TEST(latest_round_counts),
 		TEST(nobody_answers),
+		TEST(overtaken),
 		TEST(other_servers),
 	};
 

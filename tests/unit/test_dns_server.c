@@ -40,6 +40,11 @@ static struct {
 	int udp, tcp, accepted[256];
 	unsigned accepted_count;
 	uv_poll_t poll_udp, poll_tcp, poll_accepted[256];
+	/* Another one, that answers queries over UDP and no probes. */
+	int second;
+	uv_poll_t poll_second;
+	unsigned second_queries;
+	struct endpoint second_at;
 	uv_timer_t timer;
 	bool late;
 	unsigned queries; /* that were no probes */
@@ -178,8 +183,33 @@ on_resolver_accept(uv_poll_t *poll, int status, int events)
 }
 
 static void
+on_second(uv_poll_t *poll, int status, int events)
+{
+	uint8_t bytes[512];
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	ssize_t n;
+
+	(void)poll;
+	(void)status;
+	(void)events;
+	n = recvfrom(
+	    t.second, bytes, sizeof(bytes), 0, (struct sockaddr *)&from, &len);
+	if (n <= 14 || bytes[13] == PROBE_FIRST)
+		return;
+	t.second_queries++;
+	bytes[2] |= 0x84; /* authoritative, to be told from the other's */
+	(void)sendto(
+	    t.second, bytes, (size_t)n, 0, (struct sockaddr *)&from, len);
+}
+
+static void
 open_resolver(void)
 {
+	t.second_at = (struct endpoint){ ip_v4(127, 0, 0, 1), 0 };
+	t.second = bind_loopback(SOCK_DGRAM, &t.second_at);
+	uv_poll_init(&t.loop, &t.poll_second, t.second);
+	uv_poll_start(&t.poll_second, UV_READABLE, on_second);
 	t.resolver = (struct endpoint){ ip_v4(127, 0, 0, 1), 0 };
 	/* A port that TCP remembers nothing of is fine for UDP as well. */
 	t.tcp = bind_loopback(SOCK_STREAM, &t.resolver);
@@ -271,6 +301,20 @@ know_resolver(void)
 	settle();
 }
 
+/* The second one is there for what the first does not answer. */
+static void
+know_both(void)
+{
+	struct resolv_conf conf = { .server_count = 2 };
+
+	conf.servers[0] = t.resolver;
+	conf.servers[1] = t.second_at;
+	t.probes = 0;
+	dns_server_set_servers(t.server, &conf);
+	WAIT_FOR(t.probes == 2);
+	settle();
+}
+
 static int
 client(bool tcp)
 {
@@ -305,6 +349,8 @@ tear_down(void **state)
 	dns_server_free(t.server);
 	uv_close((uv_handle_t *)&t.poll_udp, NULL);
 	uv_close((uv_handle_t *)&t.poll_tcp, NULL);
+	uv_close((uv_handle_t *)&t.poll_second, NULL);
+	close(t.second);
 	uv_close((uv_handle_t *)&t.timer, NULL);
 	for (unsigned i = 0; i < t.accepted_count; i++) {
 		uv_close((uv_handle_t *)&t.poll_accepted[i], NULL);
@@ -419,6 +465,50 @@ queries_of_one_client(void **state)
 	settle();
 	assert_int_equal(t.queries, DNS_QUERIES_OF_CLIENT);
 	close(fd);
+}
+
+/* A server that dies between two rounds of probes is waited for once. */
+static void
+silent_server_is_overtaken(void **state)
+{
+	uint8_t answer[512];
+	uint64_t begin;
+
+	(void)state;
+	know_both();
+	t.manner = IS_SILENT;
+	uv_update_time(&t.loop);
+	begin = uv_now(&t.loop);
+	assert_hex(answer, ask(answer, sizeof(answer)), ANSWER("8500"));
+	assert_true(uv_now(&t.loop) - begin < 2000);
+	assert_int_equal(t.queries, 1);
+	for (unsigned i = 0; i < 3; i++)
+		assert_hex(answer, ask(answer, sizeof(answer)), ANSWER("8500"));
+	assert_int_equal(t.queries, 1);
+	assert_int_equal(t.second_queries, 4);
+}
+
+static void
+failing_server_is_passed_over(void **state)
+{
+	uint8_t answer[512];
+
+	(void)state;
+	know_both();
+	t.manner = REFUSES;
+	assert_hex(answer, ask(answer, sizeof(answer)), ANSWER("8500"));
+	know_both();
+	t.manner = TALKS_RUBBISH;
+	assert_hex(answer, ask(answer, sizeof(answer)), ANSWER("8500"));
+	know_both();
+	t.manner = ANSWERS;
+	assert_hex(answer, ask(answer, sizeof(answer)), ANSWER("8100"));
+	/* Nobody can say: what the one has said is passed on. */
+	uv_poll_stop(&t.poll_second);
+	t.manner = REFUSES;
+	close(t.second);
+	t.second = -1;
+	assert_hex(answer, ask(answer, sizeof(answer)), ANSWER("8105"));
 }
 
 /* TCP. */
@@ -611,6 +701,8 @@ main(void)
 		TEST(no_resolver),
 		TEST(no_query),
 		TEST(queries_of_one_client),
+		TEST(silent_server_is_overtaken),
+		TEST(failing_server_is_passed_over),
 		TEST(answers_by_tcp),
 		TEST(no_query_by_tcp),
 		TEST(connections_of_one_client),
