@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <net/if.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 struct firewall {
 	struct firewall_options options;
 	struct firewall_egress egress; /* that the table lets pass */
+	char *interfaces;	       /* a set: all but the TUN, at first */
 	/*
 	 * Its socket owns the table. libnftables may replace the socket when a
 	 * foreign change disturbs a command, and the table would go with it: so
@@ -46,25 +48,52 @@ static const char rules_again[] =
 static const char rules_begin[] = "table inet postern {\n"
 				  "	flags owner\n";
 
-/* Before connection tracking: a forged source costs no entry there. */
+/*
+ * Before connection tracking: a forged source costs no entry there.
+ *
+ * Behind other interfaces than the TUN nobody has an address of the tunnel. But
+ * the IPv4 range is one that providers use as well (RFC 6598): a network of it
+ * that is the host's own is left alone, which is what the routes say.
+ */
 static const char rules_source[] =
     "	chain prerouting {\n"
     "		type filter hook prerouting priority raw; policy accept\n"
-    "		iifname != \"" TUN_NAME "\" accept\n"
+    "		iifname \"lo\" accept\n"
+    "		iifname != \"" TUN_NAME "\" goto elsewhere\n"
     "		ip saddr " TUNNEL_V4 " accept\n"
     "		ip6 saddr " TUNNEL_V6 " accept\n"
     "		counter drop comment \"source not in the tunnel ranges\"\n"
+    "	}\n"
+    "	chain elsewhere {\n"
+    "		ip6 saddr " TUNNEL_V6 " goto not_by_the_tunnel\n"
+    "		ip6 daddr " TUNNEL_V6 " fib daddr type local "
+    "goto not_by_the_tunnel\n"
+    "		ip saddr " TUNNEL_V4 " fib saddr type local "
+    "goto not_by_the_tunnel\n"
+    "		ip saddr " TUNNEL_V4 " fib saddr oifname \"" TUN_NAME "\" "
+    "goto not_by_the_tunnel\n"
+    "		ip daddr " TUNNEL_V4 " fib daddr type local "
+    "fib daddr . iif type != local goto not_by_the_tunnel\n"
+    "	}\n"
+    "	chain not_by_the_tunnel {\n"
+    "		counter drop comment \"a tunnel address from elsewhere\"\n"
     "	}\n";
 
-/* spec/policy.md 3 step 9: nothing from client to client. */
+/*
+ * spec/policy.md 3 step 9: nothing from client to client. And only what a
+ * client has begun goes back to it; without masquerading as well, where a host
+ * of the LAN could begin.
+ */
 static const char rules_forward[] =
     "	chain forward {\n"
     "		type filter hook forward priority filter; policy accept\n"
     "		iifname \"" TUN_NAME "\" oifname \"" TUN_NAME "\" "
     "counter drop comment \"client to client\"\n"
     "		iifname \"" TUN_NAME "\" counter accept\n"
-    "		oifname \"" TUN_NAME "\" counter accept\n"
-    "	}\n";
+    "		oifname \"" TUN_NAME "\" ct state established,related "
+    "counter accept\n"
+    "		oifname \"" TUN_NAME "\" "
+    "counter drop comment \"not begun by a client\"\n";
 
 /* spec/policy.md 3 step 8; a resource on this host has another address. */
 static const char rules_host[] =
@@ -80,12 +109,12 @@ static const char rules_host[] =
     "		counter drop comment \"the gateway's own address\"\n"
     "	}\n";
 
+/* By where it comes from: a source can be forged. */
 static const char rules_masquerade[] =
     "	chain postrouting {\n"
     "		type nat hook postrouting priority srcnat; policy accept\n"
-    "		oifname \"" TUN_NAME "\" accept\n"
-    "		ip saddr " TUNNEL_V4 " counter masquerade\n"
-    "		ip6 saddr " TUNNEL_V6 " counter masquerade\n"
+    "		iifname \"" TUN_NAME "\" oifname != \"" TUN_NAME "\" "
+    "counter masquerade\n"
     "	}\n";
 
 /*
@@ -135,11 +164,59 @@ write_control_worker(FILE *f, uid_t uid, const struct firewall_egress *e)
 	fprintf(f, rules_control_worker, uid);
 }
 
+static void
+write_apart(FILE *f, const char *family, const char *interfaces)
+{
+	fprintf(f,
+	    "		meta nfproto %s iifname %s oifname %s "
+	    "counter drop comment \"not by the tunnel\"\n",
+	    family, interfaces, interfaces);
+}
+
+/* A set of nftables; to be freed, NULL with errno. */
+static char *
+list_interfaces(void)
+{
+	struct if_nameindex *all = if_nameindex();
+	char *text = NULL;
+	size_t size;
+	FILE *f;
+
+	if (all == NULL)
+		return NULL;
+	if ((f = open_memstream(&text, &size)) == NULL) {
+		if_freenameindex(all);
+		return NULL;
+	}
+	/* There is always one, which forwards nothing. */
+	fputs("{ \"lo\"", f);
+	for (size_t i = 0; all[i].if_name != NULL; i++) {
+		if (strcmp(all[i].if_name, TUN_NAME) == 0 ||
+		    strcmp(all[i].if_name, "lo") == 0)
+			continue;
+		if (strpbrk(all[i].if_name, "\"*\\$") == NULL)
+			fprintf(f, ", \"%s\"", all[i].if_name);
+		else
+			log_warn("the interface %s has a name that nftables "
+				 "cannot be told: packets from there to other "
+				 "networks are forwarded",
+			    all[i].if_name);
+	}
+	fputs(" }", f);
+	if_freenameindex(all);
+	if (fclose(f) == EOF) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
 /* The whole table as one transaction; to be freed, NULL with errno. */
 static char *
-write_rules(const struct firewall_options *o, const char *first,
+write_rules(const struct firewall *fw, const char *first,
     const struct firewall_egress *e)
 {
+	const struct firewall_options *o = &fw->options;
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
@@ -150,6 +227,11 @@ write_rules(const struct firewall_options *o, const char *first,
 	fputs(rules_begin, f);
 	fputs(rules_source, f);
 	fputs(rules_forward, f);
+	if (o->keep_apart_v4)
+		write_apart(f, "ipv4", fw->interfaces);
+	if (o->keep_apart_v6)
+		write_apart(f, "ipv6", fw->interfaces);
+	fputs("	}\n", f);
 	if (!o->expose_host)
 		fputs(rules_host, f);
 	if (o->masquerade)
@@ -184,15 +266,16 @@ firewall_install(const struct firewall_options *o, char *why, size_t why_size)
 {
 	const struct firewall_egress nobody = { 0 };
 	struct firewall *fw = calloc(1, sizeof(*fw));
-	char *rules = write_rules(o, rules_first, &nobody);
+	char *rules = NULL;
 
-	if (fw == NULL || rules == NULL ||
-	    (fw->nft = nft_ctx_new(NFT_CTX_DEFAULT)) == NULL ||
-	    netlink_open(&fw->netlink, NETLINK_NETFILTER) == -1) {
-		snprintf(why, why_size, "nftables cannot be used: %m");
-		goto fail;
-	}
+	if (fw == NULL)
+		goto unusable;
 	fw->options = *o;
+	if ((fw->interfaces = list_interfaces()) == NULL ||
+	    (rules = write_rules(fw, rules_first, &nobody)) == NULL ||
+	    (fw->nft = nft_ctx_new(NFT_CTX_DEFAULT)) == NULL ||
+	    netlink_open(&fw->netlink, NETLINK_NETFILTER) == -1)
+		goto unusable;
 	nft_ctx_buffer_output(fw->nft);
 	nft_ctx_buffer_error(fw->nft);
 	forward_chains_restore(&fw->netlink, fw->nft);
@@ -204,6 +287,8 @@ firewall_install(const struct firewall_options *o, char *why, size_t why_size)
 	free(rules);
 	return fw;
 
+unusable:
+	snprintf(why, why_size, "nftables cannot be used: %m");
 fail:
 	free(rules);
 	firewall_remove(fw);
@@ -244,7 +329,7 @@ firewall_set_egress(struct firewall *fw, const struct firewall_egress *e)
 
 	if (!knows_control_worker(&fw->options) || same_egress(&fw->egress, e))
 		return 0;
-	if ((rules = write_rules(&fw->options, rules_again, e)) == NULL) {
+	if ((rules = write_rules(fw, rules_again, e)) == NULL) {
 		log_error("the nftables table cannot be written: %s",
 		    strerrordesc_np(errno));
 		return -1;
@@ -265,5 +350,6 @@ firewall_remove(struct firewall *fw)
 	if (fw->nft != NULL)
 		nft_ctx_free(fw->nft);
 	netlink_close(&fw->netlink);
+	free(fw->interfaces);
 	free(fw);
 }

@@ -17,6 +17,13 @@
 struct firewall_options {
 	bool masquerade;  /* --no-masquerade leaves NAT to the administrator */
 	bool expose_host; /* our own tunnel address answers everything */
+	/*
+	 * The host did not forward before us, so it shall not do so beside the
+	 * tunnel: between the interfaces that there are at the installation.
+	 * One that comes later is the affair of who makes it, as Docker does,
+	 * who would have turned forwarding on.
+	 */
+	bool keep_apart_v4, keep_apart_v6;
 	/* (uid_t)-1 or 0: no rules for the control-worker */
 	uid_t control_uid;
 };

@@ -218,7 +218,7 @@ open_sockets(struct daemon *d, char *why, size_t why_size)
 static int
 open_network(struct daemon *d, char *why, size_t why_size)
 {
-	const struct firewall_options firewall = {
+	struct firewall_options firewall = {
 		.masquerade = !d->options.no_masquerade,
 		.expose_host = d->options.expose_host,
 		.control_uid = d->control_uid,
@@ -241,6 +241,8 @@ open_network(struct daemon *d, char *why, size_t why_size)
 		return -1;
 	}
 	tun_set_offload(&d->tun, true);
+	firewall.keep_apart_v4 = sysctls_forwarding_is_ours(IP_V4);
+	firewall.keep_apart_v6 = sysctls_forwarding_is_ours(IP_V6);
 	d->firewall = firewall_install(&firewall, why, why_size);
 	if (d->firewall == NULL)
 		return -1;

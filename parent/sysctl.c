@@ -18,7 +18,9 @@
 #define SYSCTL_NAME   128 /* with a slash for every dot */
 #define SYSCTL_DIGITS 24
 
-#define CONF_V6 "net/ipv6/conf"
+#define CONF_V6    "net/ipv6/conf"
+#define FORWARD_V4 "net/ipv4/ip_forward"
+#define FORWARD_V6 CONF_V6 "/all/forwarding"
 
 /* A setting that we changed, and the descriptor that takes it back. */
 struct change {
@@ -172,12 +174,24 @@ sysctls_raise(const struct udp_options *buffers, bool forwarding)
 	}
 	if (!forwarding)
 		return;
-	raise_to("net/ipv4/ip_forward", 1);
+	raise_to(FORWARD_V4, 1);
 	raise_to("net/ipv4/conf/all/src_valid_mark", 1);
-	if (current(CONF_V6 "/all/forwarding") == 0)
+	if (current(FORWARD_V6) == 0)
 		keep_router_advertisements();
-	raise_to(CONF_V6 "/all/forwarding", 1);
+	raise_to(FORWARD_V6, 1);
 	raise_to(CONF_V6 "/default/forwarding", 1);
+}
+
+bool
+sysctls_forwarding_is_ours(enum ip_family family)
+{
+	const char *name = family == IP_V4 ? FORWARD_V4 : FORWARD_V6;
+	const struct change *c;
+
+	SLIST_FOREACH(c, &changes, next)
+		if (strcmp(c->name, name) == 0)
+			return true;
+	return false;
 }
 
 /* What somebody else has set meanwhile stays. */

@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+#include "common/address.h"
+
 struct udp_options;
 
 /*
@@ -16,6 +18,8 @@ struct udp_options;
  * them alone); forwarding and what it takes with it. Call it once.
  */
 void sysctls_raise(const struct udp_options *buffers, bool forwarding);
+/* Whether the host did not forward the family until sysctls_raise. */
+bool sysctls_forwarding_is_ours(enum ip_family);
 /*
  * Needs no path: what is to be restored was kept open, so it works in a process
  * that has been confined since.

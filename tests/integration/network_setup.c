@@ -139,6 +139,8 @@ open_all(struct state *s)
 		snprintf(why, sizeof(why), "device: %m");
 		goto fail;
 	}
+	s->firewall_options.keep_apart_v4 = sysctls_forwarding_is_ours(IP_V4);
+	s->firewall_options.keep_apart_v6 = sysctls_forwarding_is_ours(IP_V6);
 	s->firewall = firewall_install(&s->firewall_options, why, sizeof(why));
 	if (s->firewall == NULL)
 		goto fail;
