@@ -1,7 +1,11 @@
 /* Requests to the kernel by netlink: see netlink_request.h. */
 #include "parent/netlink_request.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,6 +13,8 @@
 #define REPLY_MAX     (32 << 10) /* the kernel's bound for a part of a list */
 #define COLLECTED_MAX (16 << 10)
 #define PURGE_ROUNDS  16
+#define BATCH_MARKS \
+	(2 * (sizeof(struct nlmsghdr) + sizeof(struct nfgenmsg)))
 
 /* The room a message takes with its padding. */
 static size_t
@@ -101,15 +107,14 @@ read_message(struct answer *a, const struct nlmsghdr *h)
  * would be taken for the answer to the next request.
  */
 static int
-exchange(struct netlink *n, struct nlmsghdr *request,
+await_answer(struct netlink *n,
     void (*each)(const struct nlmsghdr *, void *), void *data)
 {
 	alignas(NLMSG_ALIGNTO) uint8_t reply[REPLY_MAX];
-	struct answer a = { .each = each, .data = data };
+	struct answer a = { .sequence = n->sequence,
+		.each = each,
+		.data = data };
 
-	a.sequence = request->nlmsg_seq = ++n->sequence;
-	if (mnl_socket_sendto(n->socket, request, request->nlmsg_len) == -1)
-		return -1;
 	while (!a.complete) {
 		const struct nlmsghdr *h = (const void *)reply;
 		ssize_t len;
@@ -130,6 +135,16 @@ exchange(struct netlink *n, struct nlmsghdr *request,
 	return -1;
 }
 
+static int
+exchange(struct netlink *n, struct nlmsghdr *request,
+    void (*each)(const struct nlmsghdr *, void *), void *data)
+{
+	request->nlmsg_seq = ++n->sequence;
+	if (mnl_socket_sendto(n->socket, request, request->nlmsg_len) == -1)
+		return -1;
+	return await_answer(n, each, data);
+}
+
 int
 netlink_send(struct netlink *n, struct netlink_request *r)
 {
@@ -141,6 +156,38 @@ netlink_list(struct netlink *n, struct netlink_request *r,
     void (*each)(const struct nlmsghdr *, void *), void *data)
 {
 	return exchange(n, r->header, each, data);
+}
+
+/* A begin or an end, of which only a refusal is answered. */
+static size_t
+put_batch_mark(uint8_t *to, uint16_t type, uint32_t sequence)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(to);
+	struct nfgenmsg *g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+
+	h->nlmsg_type = type;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	h->nlmsg_seq = sequence;
+	g->nfgen_family = NFPROTO_UNSPEC;
+	g->version = NFNETLINK_V0;
+	g->res_id = htons(NFNL_SUBSYS_NFTABLES);
+	return aligned(h);
+}
+
+int
+netlink_transaction(struct netlink *n, struct netlink_request *r)
+{
+	alignas(NLMSG_ALIGNTO) uint8_t batch[sizeof(r->bytes) + BATCH_MARKS];
+	size_t len;
+
+	r->header->nlmsg_seq = ++n->sequence;
+	len = put_batch_mark(batch, NFNL_MSG_BATCH_BEGIN, n->sequence);
+	memcpy(batch + len, r->bytes, r->header->nlmsg_len);
+	len += aligned(r->header);
+	len += put_batch_mark(batch + len, NFNL_MSG_BATCH_END, n->sequence);
+	if (mnl_socket_sendto(n->socket, batch, len) == -1)
+		return -1;
+	return await_answer(n, NULL, NULL);
 }
 
 /* The attribute at that place, when it lies whole before end. */

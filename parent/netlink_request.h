@@ -22,7 +22,7 @@ struct netlink {
 /* A message under construction: a header, then attributes by libmnl. */
 struct netlink_request {
 	struct nlmsghdr *header;
-	alignas(NLMSG_ALIGNTO) uint8_t bytes[512];
+	alignas(NLMSG_ALIGNTO) uint8_t bytes[1024];
 };
 
 /* NETLINK_ROUTE, NETLINK_NETFILTER. -1 with errno. */
@@ -40,6 +40,9 @@ void netlink_put_address(
 
 /* Sends it and waits for the kernel's verdict: 0, or -1 with its errno. */
 int netlink_send(struct netlink *, struct netlink_request *);
+
+/* Likewise, as a transaction of nftables. */
+int netlink_transaction(struct netlink *, struct netlink_request *);
 
 /*
  * Sends it and hands every object of the answer to each. A list that changed
