@@ -75,6 +75,7 @@ struct engine_counters {
 	uint64_t names_set;  /* assignments of names that were installed */
 	uint64_t names_refused;
 	uint64_t flows; /* reports about flows */
+	uint64_t flows_suppressed; /* without one: their client has too many */
 	uint64_t channels_refused; /* candidates beyond a client's share */
 };
 

@@ -107,6 +107,9 @@ write_engine(struct text *t, const struct engine_counters *e)
 	    counter_read(&e->names_set));
 	labelled(t, "postern_names_total", "result", "set-up failed",
 	    counter_read(&e->names_refused));
+	single(t, "postern_flows_suppressed_total", "counter",
+	    "Flows without a report: their client has too many.",
+	    counter_read(&e->flows_suppressed));
 	single(t, "postern_channels_refused_total", "counter",
 	    "Candidates without a channel: the client has its share.",
 	    counter_read(&e->channels_refused));

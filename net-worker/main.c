@@ -106,7 +106,7 @@ listen_to_shard(struct worker *w)
 		engine_shard_refusal(&refusal);
 	while (
 	    engine_takes_flows(w->engine) && shard_flow(w->shard, &w->report)) {
-		engine_shard_flow(w->engine, &w->report);
+		engine_shard_flow(w->engine, w->now, &w->report);
 		worker_run_shard(w);
 	}
 }

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bucket.h"
 #include "common/buffer.h"
 
 #define BUCKETS     (2 * FLOWS_MAX)
@@ -25,6 +26,9 @@
 
 #define IDLE_S  120  /* spec/policy.md 1.2 */
 #define TICK_MS 1000 /* from one round of closing to the next */
+/* Flows looked at for one that gives way, far from each other: a prime. */
+#define PROBES     32
+#define PROBE_STEP 509
 
 #define UDP_HEADER_LEN 8
 
@@ -63,6 +67,8 @@ struct flow {
 	uint8_t path_count;
 	bool finished;
 	bool has_domain;
+	bool live;
+	bool reported; /* its opening was */
 	bool non_syn; /* the client has sent a segment without SYN */
 	struct traffic tx, rx;
 	struct mono last_packet, started;
@@ -90,6 +96,10 @@ struct list {
 /* What the clients of one share have taken. */
 struct share {
 	uint32_t flows, steps;
+	struct bucket openings, data;
+	/* Flows that have ended without a report. */
+	uint64_t suppressed, tx_bytes, rx_bytes;
+	struct uuid client; /* of the last one */
 };
 
 struct flow_table {
@@ -97,10 +107,15 @@ struct flow_table {
 	struct list idle, finished;
 	struct mono ticked;
 	number recent; /* the flow that was found last */
+	number probed; /* likewise, as one that might give way */
 	uint64_t untracked;
 	struct pool free_flows, free_steps;
 	struct share shares[FLOW_SHARES];
 	uint32_t report_first, report_count;
+	/* Shares with something suppressed, and how many are to be told. */
+	uint16_t quiet[FLOW_SHARES];
+	uint32_t quiet_first, quiet_count, quiet_due;
+	struct mono quiet_since;
 	number buckets[BUCKETS];
 	uint16_t reports[REPORTS_MAX]; /* twice the flow, and 1: closed */
 	struct flow flows[FLOWS_MAX + 1];
@@ -308,14 +323,46 @@ queue_report(struct flow_table *t, number n, bool closed)
 }
 
 static void
-close_flow(struct flow_table *t, number n, struct mono ended)
+suppress(struct flow_table *t, struct mono now, const struct flow *f)
+{
+	struct share *share = share_of(t, &f->key);
+
+	if (t->quiet_count == 0)
+		t->quiet_since = now;
+	if (share->suppressed++ == 0)
+		t->quiet[(t->quiet_first + t->quiet_count++) % FLOW_SHARES] =
+		    (uint16_t)(f->key.peer % FLOW_SHARES);
+	share->tx_bytes += f->tx.bytes;
+	share->rx_bytes += f->rx.bytes;
+	share->client = f->client;
+}
+
+static bool
+is_reported(struct flow_table *t, struct mono now, const struct flow *f)
+{
+	struct share *share = share_of(t, &f->key);
+
+	return f->reported ||
+	    (f->rx.bytes > 0 &&
+		bucket_take(&share->data, now, FLOW_DATA_BURST,
+		    FLOW_DATA_INTERVAL_MS));
+}
+
+static void
+close_flow(struct flow_table *t, struct mono now, number n, struct mono ended)
 {
 	struct flow *f = &t->flows[n];
 
 	f->ended = ended;
+	f->live = false;
 	list_remove(t, list_of(t, f), n);
 	unchain(t, n);
-	queue_report(t, n, true);
+	if (is_reported(t, now, f)) {
+		queue_report(t, n, true);
+		return;
+	}
+	suppress(t, now, f);
+	give_back(t, n);
 }
 
 static void
@@ -339,7 +386,7 @@ count(struct flow_table *t, struct mono now, number n,
 	if (s->flags & TCP_FIN)
 		direction->fin = true;
 	if (s->flags & TCP_RST) {
-		close_flow(t, n, now);
+		close_flow(t, now, n, now);
 	} else if (!f->finished && f->tx.fin && f->rx.fin) {
 		finish(t, now, n);
 	} else if (!f->finished && t->idle.last != n) {
@@ -368,22 +415,47 @@ copy_domain(struct flow_table *t, number n, const char *domain)
 	strlcpy(t->domains[n], domain, DOMAIN_SIZE);
 }
 
+/* A place that the share may have, if need be that of a flow of no account. */
+static number
+place_for(struct flow_table *t, struct mono now, struct share *share)
+{
+	number n = take_flow(t, share);
+
+	for (unsigned i = 0; n == 0 && i < PROBES; i++) {
+		const struct flow *f;
+
+		t->probed = (number)((t->probed + PROBE_STEP - 1u) %
+			t->free_flows.used +
+		    1);
+		f = &t->flows[t->probed];
+		if (!f->live || f->reported || f->rx.bytes > 0 ||
+		    (share->flows == FLOWS_SHARE &&
+			share_of(t, &f->key) != share))
+			continue;
+		close_flow(t, now, t->probed, now);
+		n = take_flow(t, share);
+	}
+	return n;
+}
+
 static void
 open_flow(struct flow_table *t, const struct key *key,
     const struct flow_context *context, const struct flow_outer *path,
     const struct segment *s)
 {
-	number *bucket = bucket_of(t, key);
-	number n = take_flow(t, share_of(t, key));
+	struct share *share = share_of(t, key);
+	number n = place_for(t, path->at, share), *bucket;
 
 	if (n == 0) {
 		t->untracked++;
 		return;
 	}
+	bucket = bucket_of(t, key);
 	t->flows[n] = (struct flow){
 		.key = *key,
 		.chained = *bucket,
 		.path_count = 1,
+		.live = true,
 		.started = path->at,
 		.first = *path,
 		.client = context->client,
@@ -392,7 +464,11 @@ open_flow(struct flow_table *t, const struct key *key,
 	*bucket = n;
 	copy_domain(t, n, context->domain);
 	list_append(t, &t->idle, n);
-	queue_report(t, n, false);
+	if (bucket_take(&share->openings, path->at, FLOW_OPENINGS_BURST,
+		FLOW_OPENINGS_INTERVAL_MS)) {
+		t->flows[n].reported = true;
+		queue_report(t, n, false);
+	}
 	count_tx(t, path->at, n, s);
 }
 
@@ -455,7 +531,7 @@ flow_outbound(struct flow_table *t, struct mono now,
 			open_flow(t, &key, context, &path, &s);
 	} else if (!follow_path(t, &t->flows[n], &path) ||
 	    (s.flags & TCP_SYN && t->flows[n].non_syn)) {
-		close_flow(t, n, now);
+		close_flow(t, now, n, now);
 		open_flow(t, &key, context, &path, &s);
 	} else {
 		count_tx(t, now, n, &s);
@@ -506,6 +582,9 @@ flow_deadline(const struct flow_table *t)
 		due = mono_add_ns(mono_add_s(idle->last_packet, IDLE_S), 1);
 	if (t->finished.first != 0)
 		due = mono_min(due, mono_add_ms(finished->ended, TICK_MS));
+	if (t->quiet_count > t->quiet_due)
+		due = mono_min(
+		    due, mono_add_s(t->quiet_since, FLOW_SUPPRESSED_S));
 	return mono_max(due, tick);
 }
 
@@ -518,12 +597,17 @@ flow_timeout(struct flow_table *t, struct mono now)
 		return;
 	t->ticked = now;
 	while ((n = t->idle.first) != 0 && is_idle(&t->flows[n], now))
-		close_flow(t, n, now);
+		close_flow(t, now, n, now);
 	/* Idle ones among these count as idle: that rule comes first. */
 	while ((n = t->finished.first) != 0) {
 		const struct flow *f = &t->flows[n];
 
-		close_flow(t, n, is_idle(f, now) ? now : f->last_packet);
+		close_flow(t, now, n, is_idle(f, now) ? now : f->last_packet);
+	}
+	if (t->quiet_count > t->quiet_due &&
+	    mono_due(mono_add_s(t->quiet_since, FLOW_SUPPRESSED_S), now)) {
+		t->quiet_due = t->quiet_count;
+		t->quiet_since = now;
 	}
 }
 
@@ -531,9 +615,10 @@ void
 flow_close_all(struct flow_table *t, struct mono now)
 {
 	while (t->idle.first != 0)
-		close_flow(t, t->idle.first, now);
+		close_flow(t, now, t->idle.first, now);
 	while (t->finished.first != 0)
-		close_flow(t, t->finished.first, now);
+		close_flow(t, now, t->finished.first, now);
+	t->quiet_due = t->quiet_count;
 }
 
 /* Reports. */
@@ -574,6 +659,27 @@ describe_closing(
 		r->paths[r->path_count++] = t->steps[n].path;
 }
 
+static bool
+report_suppressed(struct flow_table *t, struct flow_report *r)
+{
+	struct share *share;
+
+	if (t->quiet_due == 0)
+		return false;
+	share = &t->shares[t->quiet[t->quiet_first]];
+	t->quiet_first = (t->quiet_first + 1) % FLOW_SHARES;
+	t->quiet_count--;
+	t->quiet_due--;
+	*r = (struct flow_report){
+		.suppressed = share->suppressed,
+		.client = share->client,
+		.tx_bytes = share->tx_bytes,
+		.rx_bytes = share->rx_bytes,
+	};
+	share->suppressed = share->tx_bytes = share->rx_bytes = 0;
+	return true;
+}
+
 bool
 flow_report(struct flow_table *t, struct flow_report *r)
 {
@@ -581,7 +687,7 @@ flow_report(struct flow_table *t, struct flow_report *r)
 	number n;
 
 	if (t->report_count == 0)
-		return false;
+		return report_suppressed(t, r);
 	report = t->reports[t->report_first];
 	n = report >> 1;
 	t->report_first = (t->report_first + 1) % REPORTS_MAX;

@@ -8,6 +8,13 @@
  * lost while nobody takes them, but there may be no place for new flows. One
  * client can take a quarter of the places at most.
  *
+ * Nor are there more reports of one client than a spool can hold: beyond a
+ * rate, an opening is not reported, and then its closing only if data came
+ * back, which has a rate of its own. The others become one report of how many
+ * there were. What was reported when it opened is always reported when it
+ * closes. Where there is no place for a new flow, one of these that no data
+ * came back on gives way.
+ *
  * One allocation without pointers; nothing is allocated per packet or flow.
  * The points in time handed in must not go backwards.
  */
@@ -33,6 +40,13 @@
 #define FLOW_SHARES      1024
 #define FLOWS_SHARE      (FLOWS_MAX / 4)
 #define FLOW_STEPS_SHARE (FLOW_STEPS_MAX / 4)
+/* Likewise: flows reported at once, and in which time there is one more. */
+#define FLOW_OPENINGS_BURST       2000
+#define FLOW_OPENINGS_INTERVAL_MS 50
+#define FLOW_DATA_BURST           1000
+#define FLOW_DATA_INTERVAL_MS     100
+/* From the first that is not reported on its own to the report of them all. */
+#define FLOW_SUPPRESSED_S 10
 
 /* What policy said of a packet from a client. */
 struct flow_context {
@@ -56,6 +70,12 @@ struct flow_outer {
 };
 
 struct flow_report {
+	/*
+	 * Not 0: so many flows have ended without a report of their own, which
+	 * moved tx_bytes and rx_bytes; client is whose the last one was. The
+	 * rest is zero.
+	 */
+	uint64_t suppressed;
 	bool closed;
 	struct uuid client, resource, authorization;
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */

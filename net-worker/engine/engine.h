@@ -97,7 +97,8 @@ bool engine_has_flows(const struct engine *);
 void engine_tell_flows(struct engine *);
 /* Whether there is room for another report. */
 bool engine_takes_flows(const struct engine *);
-void engine_shard_flow(struct engine *, const struct flow_report *);
+void engine_shard_flow(
+    struct engine *, struct mono now, const struct flow_report *);
 struct mono engine_deadline(const struct engine *);
 void engine_timeout(struct engine *, struct mono);
 

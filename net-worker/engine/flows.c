@@ -71,11 +71,37 @@ engine_takes_flows(const struct engine *e)
 	return e->flow_count < FLOWS_WAITING_MAX;
 }
 
-void
-engine_shard_flow(struct engine *e, const struct flow_report *report)
+/* The server takes none of these: they are for the reader of our log. */
+static void
+log_suppressed(
+    struct engine *e, struct mono now, const struct flow_report *report)
 {
-	struct flow_entry *f = calloc(1, sizeof(*f));
+	char who[UUID_TEXT_LEN + 1];
+	uint32_t held;
 
+	e->counters->flows_suppressed += report->suppressed;
+	if (!log_allow(&e->flows_log, now.ns, &held))
+		return;
+	log_warnx("client %s opens too many flows: %llu have ended without a "
+		  "report of their own (%llu bytes sent, %llu received; %u "
+		  "more clients before)",
+	    uuid_format(&report->client, who),
+	    (unsigned long long)report->suppressed,
+	    (unsigned long long)report->tx_bytes,
+	    (unsigned long long)report->rx_bytes, held);
+}
+
+void
+engine_shard_flow(
+    struct engine *e, struct mono now, const struct flow_report *report)
+{
+	struct flow_entry *f;
+
+	if (report->suppressed != 0) {
+		log_suppressed(e, now, report);
+		return;
+	}
+	f = calloc(1, sizeof(*f));
 	if (f == NULL) {
 		log_error("no memory for the report about a flow: it is lost");
 		return;

@@ -150,7 +150,7 @@ struct engine {
 	bool snapshot_open;
 	bool snapshot_short; /* some entries found no room */
 
-	struct log_limit names_log, portal_log, channels_log;
+	struct log_limit names_log, portal_log, channels_log, flows_log;
 
 	bool flows_wanted;
 	STAILQ_HEAD(, flow_entry) flows; /* oldest first */

@@ -197,7 +197,7 @@ settle(struct rig *r)
 	while (shard_control(r->shard, &control))
 		engine_shard_control(r->engine, &control);
 	while (engine_takes_flows(r->engine) && shard_flow(r->shard, &report)) {
-		engine_shard_flow(r->engine, &report);
+		engine_shard_flow(r->engine, r->now, &report);
 		shard_run_commands(r->shard, r->now, &r->sink);
 	}
 }

@@ -577,7 +577,7 @@ peer_sends_nth(
 static void
 send_nth(struct flow_table *t, int64_t ms, uint32_t n, uint16_t path)
 {
-	peer_sends_nth(t, ms, n % 5, n, path);
+	peer_sends_nth(t, ms, n % 16, n, path);
 }
 
 static void
@@ -669,8 +669,9 @@ holds_so_many_flows_of_one(void **state)
 		int64_t ms = round * 1000000;
 
 		for (uint32_t i = 0; i < FLOWS_SHARE; i++)
-			peer_sends_nth(t, ms, 7, i, 0);
+			peer_sends_nth(t, ms + 30 * i, 7, i, 0);
 		assert_int_equal(flow_untracked(t), 3 * round);
+		ms += 30 * FLOWS_SHARE;
 		peer_sends_nth(t, ms, 7, FLOWS_SHARE, 0);
 		peer_sends_nth(t, ms, 7 + FLOW_SHARES, FLOWS_SHARE, 0);
 		assert_int_equal(flow_untracked(t), 3 * round + 2);
