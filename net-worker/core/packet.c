@@ -355,6 +355,14 @@ packet_quote(const struct packet *error, struct packet *quote)
 	    read_quote(error->data + offset, error->length - offset, quote);
 }
 
+bool
+packet_is_echo_reply(const struct packet *echo)
+{
+	uint8_t reply = echo->source.family == IP_V4 ? 0 : 129;
+
+	return echo->data[echo->transport] == reply;
+}
+
 uint32_t
 checksum_add(uint32_t sum, const void *data, size_t len)
 {

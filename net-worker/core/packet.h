@@ -48,6 +48,9 @@ enum packet_result packet_parse(uint8_t *data, size_t length, struct packet *);
  */
 bool packet_quote(const struct packet *error, struct packet *quote);
 
+/* Of an echo: whether it is a reply. */
+bool packet_is_echo_reply(const struct packet *);
+
 /*
  * Ones'-complement sum of the bytes on top of sum, not inverted. Only the last
  * of several pieces may have an odd length.

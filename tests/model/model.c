@@ -365,8 +365,10 @@ translate_error(struct model *m, struct mono now, const uint8_t *data,
 	*translated = false;
 	model_parse_quote(
 	    data + p->transport + 8, length - p->transport - 8, &quoted);
-	if (quoted.source.family != p->source.family) {
-		m->seen[PATH_ERROR_FAMILY]++;
+	if (!model_same(&quoted.source, &p->destination)) {
+		m->seen[quoted.source.family != p->source.family
+			? PATH_ERROR_FAMILY
+			: PATH_ERROR_OF_ANOTHER]++;
 		return REASON_INBOUND_KIND;
 	}
 	switch (model_nat_inbound(&m->nat, now, &quoted, 0, true, &s)) {
@@ -382,22 +384,80 @@ translate_error(struct model *m, struct mono now, const uint8_t *data,
 	}
 }
 
-/* 4, step 4: ours pass, but what NAT can turn back it does. */
+/* An error that NAT has left alone: 3, of the packet it quotes. */
+static enum policy_reason
+judge_quote(struct model *m, const uint8_t *data, size_t length,
+    const struct model_packet *p)
+{
+	const struct model_grant *grant;
+	struct model_packet q;
+	bool dns;
+	enum policy_reason reason;
+
+	model_parse_quote(
+	    data + p->transport + 8, length - p->transport - 8, &q);
+	dns = q.kind != MODEL_ECHO && q.destination_port == 53535;
+	if (model_within(model_multicast, &q.destination))
+		return REASON_MULTICAST;
+	if (q.source_route)
+		return REASON_SOURCE_ROUTE;
+	if (model_one_of(m->gateway, &q.destination))
+		return m->expose_host || dns || q.kind == MODEL_ECHO
+		    ? REASON_NONE
+		    : REASON_GATEWAY;
+	if (model_within(model_tunnel, &q.destination))
+		return REASON_TUNNEL_RANGE;
+	reason =
+	    classify(m, &q.destination, &q, q.destination_port, &grant);
+	if (reason == REASON_NONE && model_within(model_proxies, &q.destination))
+		return REASON_NO_TRANSLATION;
+	return reason;
+}
+
+/* An answer of ours, hardened as what it answers is: 3, step 8. */
+static bool
+is_answer(const struct model_packet *p, const uint8_t *data)
+{
+	switch (p->kind) {
+	case MODEL_TCP:
+	case MODEL_UDP:
+		return p->source_port == 53535;
+	case MODEL_ECHO:
+		return data[p->transport] ==
+		    (p->source.family == IP_V4 ? 0 : 129);
+	default:
+		return p->kind == MODEL_ICMP_ERROR;
+	}
+}
+
+/* 4, step 4: answers pass, but what NAT can turn back it does. */
 static void
 from_gateway(struct model *m, struct mono now, const uint8_t *data,
     size_t length, const struct model_packet *p, struct model_result *r)
 {
 	bool translated;
+	enum policy_reason reason;
 
+	if (!m->expose_host && !is_answer(p, data)) {
+		m->seen[PATH_FROM_GATEWAY_UNASKED]++;
+		drop(r, REASON_GATEWAY);
+		return;
+	}
 	pass(r, NULL);
 	m->seen[PATH_FROM_GATEWAY]++;
 	if (p->kind != MODEL_ICMP_ERROR)
 		return;
-	if (translate_error(m, now, data, length, p, r, &translated) ==
-	    REASON_NAT_EXPIRED)
-		m->seen[PATH_FROM_GATEWAY_ENDED]++;
-	if (translated)
+	reason = translate_error(m, now, data, length, p, r, &translated);
+	if (translated) {
 		m->seen[PATH_FROM_GATEWAY_TRANSLATED]++;
+		return;
+	}
+	if (reason == REASON_NAT_EXPIRED)
+		m->seen[PATH_FROM_GATEWAY_ENDED]++;
+	if (reason != REASON_INBOUND_KIND)
+		reason = judge_quote(m, data, length, p);
+	if (reason != REASON_NONE)
+		drop(r, reason);
 }
 
 /* 4, step 5, of anything else; source becomes what the client will see. */
@@ -447,8 +507,17 @@ from_resource(struct model *m, struct mono now, const uint8_t *data,
 	if (reason == REASON_NONE && !translated &&
 	    model_within(model_tunnel, &source))
 		reason = REASON_TUNNEL_RANGE;
+	if (reason == REASON_NONE && p->kind == MODEL_ICMP_ERROR &&
+	    !translated) {
+		reason = judge_quote(m, data, length, p);
+		m->seen[reason == REASON_NONE ? PATH_ERROR_PASSED
+					      : PATH_ERROR_UNASKED]++;
+		if (reason != REASON_NONE) {
+			drop(r, reason);
+			return;
+		}
+	}
 	if (reason == REASON_NONE && p->kind == MODEL_ICMP_ERROR) {
-		m->seen[PATH_ERROR_PASSED] += !translated;
 		pass(r, NULL);
 		return;
 	}

@@ -55,6 +55,7 @@
 	X(NAT_ROOM, "NAT: an idle session made room")                    \
 	X(NAT_NO_PORT, "NAT: no free port")                              \
 	X(FROM_GATEWAY, "in: from the gateway")                          \
+	X(FROM_GATEWAY_UNASKED, "in: from the gateway, no answer")       \
 	X(FROM_GATEWAY_TRANSLATED, "in: from the gateway, rebuilt")      \
 	X(FROM_GATEWAY_ENDED, "in: from the gateway, quotes what ended") \
 	X(ERROR_REBUILT_V4, "in: ICMP error rebuilt, IPv4")              \
@@ -63,6 +64,8 @@
 	X(ERROR_ENDED, "in: ICMP error quotes what ended")               \
 	X(ERROR_PASSED, "in: ICMP error as it is")                       \
 	X(ERROR_FAMILY, "in: ICMP error quotes the other family")        \
+	X(ERROR_OF_ANOTHER, "in: ICMP error quotes another's packet")    \
+	X(ERROR_UNASKED, "in: ICMP error quotes what may not be sent")   \
 	X(CIDR_IN, "in: CIDR")                                           \
 	X(INTERNET_IN, "in: Internet")                                   \
 	X(DNS_IN, "in: name")                                            \

@@ -403,6 +403,7 @@ errors_about_sessions(void **state)
 	struct world *w = *state;
 
 	grant(w, 1, RESOURCE_DNS, "foo.com", 0, 0, 0);
+	grant(w, 2, RESOURCE_CIDR, "10.7.0.0/24", 0, 0, 0);
 	assign(w, 1, "foo.com", PROXY_V4, "10.0.0.1");
 	assert_int_equal(out(w, PROXY_V4, UDP, 80), GATE_PASS);
 	for (size_t i = 0; i < 2; i++) {
@@ -415,10 +416,14 @@ errors_about_sessions(void **state)
 		assert_true(packet_quote(&error, &quote));
 		assert_true(ip_equal(&quote.destination, &proxy));
 		assert_int_equal(load_be32(error.data + 24), 1400);
-		/* About nobody's packet: as it is. */
+		/* About a packet that NAT had no part in: as it is. */
 		assert_int_equal(
-		    came(w, build_error(w, routers[i], "10.0.0.9")), GATE_PASS);
+		    came(w, build_error(w, routers[i], "10.7.0.9")), GATE_PASS);
 		goes(w, routers[i], CLIENT_V4);
+		/* About nobody's packet. */
+		assert_int_equal(
+		    came(w, build_error(w, routers[i], "10.0.0.9")), GATE_DROP);
+		assert_int_equal(w->result.reason, REASON_NO_ROUTE);
 	}
 	w->now = mono_add_s(w->now, 200);
 	nat_timeout(w->gate.nat, w->now);
@@ -426,8 +431,8 @@ errors_about_sessions(void **state)
 	    came(w, build_error(w, "192.0.2.9", "10.0.0.1")), GATE_DROP);
 	assert_int_equal(w->result.reason, REASON_NAT_EXPIRED);
 	assert_int_equal(
-	    came(w, build_error(w, GATEWAY_V4, "10.0.0.1")), GATE_PASS);
-	goes(w, GATEWAY_V4, CLIENT_V4);
+	    came(w, build_error(w, GATEWAY_V4, "10.0.0.1")), GATE_DROP);
+	assert_int_equal(w->result.reason, REASON_NO_ROUTE);
 }
 
 static void

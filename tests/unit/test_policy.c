@@ -94,13 +94,15 @@ grant_cidr(struct client *c, uint8_t resource, const char *network,
 
 /*
  * A packet as text: "tcp 80" and "udp 53" have the source port 1000; "ping",
- * "error" (quoting UDP), "broken" (an error quoting nothing), "timestamp",
- * "gre".
+ * "error" (quoting UDP to where it is from, port 2 or another), "error about"
+ * another address, "alien" (an error quoting another client's UDP), "broken"
+ * (an error quoting nothing), "timestamp", "gre".
  */
 static struct packet
 make(uint8_t *data, const char *from, const char *to, const char *what)
 {
-	struct ip_address a = ip(from), b = ip(to);
+	struct ip_address a = ip(from), b = ip(to), c;
+	char text[64];
 	bool v4 = a.family == IP_V4;
 	uint8_t quote[64];
 	unsigned port;
@@ -121,6 +123,17 @@ make(uint8_t *data, const char *from, const char *to, const char *what)
 	else if (strcmp(what, "error") == 0)
 		len = build_icmp(data, &a, &b, v4 ? 3 : 1, 1, 0, quote,
 		    build_ports(quote, &b, &a, 17, 1, 2));
+	else if (sscanf(what, "error about %63s", text) == 1) {
+		c = ip(text);
+		len = build_icmp(data, &a, &b, v4 ? 11 : 3, 0, 0, quote,
+		    build_ports(quote, &b, &c, 17, 1, 2));
+	} else if (strcmp(what, "alien") == 0) {
+		c = ip(v4 ? "100.64.0.3" : "fd00:2021:1111::3");
+		len = build_icmp(data, &a, &b, v4 ? 3 : 1, 1, 0, quote,
+		    build_ports(quote, &c, &a, 17, 1, 2));
+	} else if (sscanf(what, "error %u", &port) == 1)
+		len = build_icmp(data, &a, &b, v4 ? 3 : 1, 1, 0, quote,
+		    build_ports(quote, &b, &a, 17, 1, (uint16_t)port));
 	else if (strcmp(what, "broken") == 0)
 		len = build_icmp(data, &a, &b, v4 ? 3 : 1, 1, 0, NULL, 0);
 	else if (strcmp(what, "timestamp") == 0)
@@ -275,11 +288,27 @@ own_address(void **state)
 	};
 	static const struct expectation in[] = {
 		{ GATEWAY_V4, CLIENT_V4, "from tcp 53535", PASS(0) },
-		{ GATEWAY_V4, CLIENT_V4, "from tcp 80", PASS(0) },
-		{ GATEWAY_V4, CLIENT_V4, "error", PASS(0) },
-		{ GATEWAY_V4, CLIENT_V4, "gre", PASS(0) },
+		{ GATEWAY_V6, CLIENT_V6, "from udp 53535", PASS(0) },
+		{ GATEWAY_V4, CLIENT_V4, "error 53535", PASS(0) },
+		{ GATEWAY_V6, CLIENT_V6, "error 53535", PASS(0) },
 		{ GATEWAY_V6, CLIENT_V6, "pong", PASS(0) },
 		{ GATEWAY_V4, "100.64.0.3", "pong", DROP(NOT_A_PEER) },
+	};
+	static const struct expectation in_answers[] = {
+		{ GATEWAY_V4, CLIENT_V4, "from tcp 80", DROP(GATEWAY) },
+		{ GATEWAY_V4, CLIENT_V4, "tcp 53535", DROP(GATEWAY) },
+		{ GATEWAY_V6, CLIENT_V6, "from udp 80", DROP(GATEWAY) },
+		{ GATEWAY_V4, CLIENT_V4, "ping", DROP(GATEWAY) },
+		{ GATEWAY_V6, CLIENT_V6, "ping", DROP(GATEWAY) },
+		{ GATEWAY_V4, CLIENT_V4, "error", DROP(GATEWAY) },
+		{ GATEWAY_V4, CLIENT_V4, "broken", DROP(GATEWAY) },
+		{ GATEWAY_V4, CLIENT_V4, "gre", DROP(GATEWAY) },
+	};
+	static const struct expectation in_exposed[] = {
+		{ GATEWAY_V4, CLIENT_V4, "from tcp 80", PASS(0) },
+		{ GATEWAY_V4, CLIENT_V4, "ping", PASS(0) },
+		{ GATEWAY_V4, CLIENT_V4, "error", PASS(0) },
+		{ GATEWAY_V4, CLIENT_V4, "gre", PASS(0) },
 	};
 	struct client *c = new_client();
 	struct policy *p = compile(c, false);
@@ -287,10 +316,12 @@ own_address(void **state)
 	(void)state;
 	check(p, policy_outbound, out, COUNT(out));
 	check(p, inbound, in, COUNT(in));
+	check(p, inbound, in_answers, COUNT(in_answers));
 	policy_free(p);
 	p = compile(c, true);
 	check(p, policy_outbound, exposed, COUNT(exposed));
 	check(p, inbound, in, COUNT(in));
+	check(p, inbound, in_exposed, COUNT(in_exposed));
 	policy_free(p);
 	client_free(c);
 }
@@ -339,9 +370,20 @@ inbound_steps(void **state)
 		{ "10.0.0.1", CLIENT_V4, "broken", DROP(INBOUND_KIND) },
 		{ "10.1.0.1", CLIENT_V4, "gre", DROP(INBOUND_KIND) },
 		{ "10.1.0.1", CLIENT_V4, "from udp 1", PASS(5) },
-		{ "10.0.0.1", CLIENT_V4, "error", PASS(0) },
-		{ "192.0.2.9", CLIENT_V4, "error", PASS(0) },
-		{ "2001:db8::1", CLIENT_V6, "error", PASS(0) },
+		{ "10.1.0.1", CLIENT_V4, "error", PASS(0) },
+		{ "192.0.2.9", CLIENT_V4, "error about 10.1.0.1", PASS(0) },
+		{ GATEWAY_V4, CLIENT_V4, "error about 10.1.0.1", PASS(0) },
+		{ "10.0.0.1", CLIENT_V4, "error", DROP(FILTER) },
+		{ "10.1.0.1", CLIENT_V4, "error about 10.2.0.1",
+		    DROP(NO_ROUTE) },
+		{ "2001:db8::1", CLIENT_V6, "error", DROP(NO_ROUTE) },
+		{ "10.1.0.1", CLIENT_V4, "error about 100.64.0.3",
+		    DROP(TUNNEL_RANGE) },
+		{ GATEWAY_V4, CLIENT_V4, "error about 100.96.0.1",
+		    DROP(NO_TRANSLATION) },
+		{ "10.1.0.1", CLIENT_V4, "alien", DROP(INBOUND_KIND) },
+		{ GATEWAY_V4, CLIENT_V4, "alien", DROP(INBOUND_KIND) },
+		{ GATEWAY_V6, CLIENT_V6, "alien", DROP(INBOUND_KIND) },
 		{ "2001:db8::1", CLIENT_V6, "pong", DROP(NO_ROUTE) },
 		{ "10.0.0.1", "100.64.0.3", "from tcp 80", DROP(NOT_A_PEER) },
 		{ "10.0.0.1", "10.0.0.2", "from tcp 80", DROP(NOT_A_PEER) },

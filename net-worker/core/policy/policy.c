@@ -216,7 +216,10 @@ policy_outbound(const struct policy *p, const struct packet *packet)
 	return decision;
 }
 
-/* Kinds that can belong to a flow: spec/policy.md 4, step 5. */
+/*
+ * What can belong to something that the client sent: spec/policy.md 4, step 5.
+ * An error goes to whom it quotes.
+ */
 static bool
 has_flow(const struct packet *packet)
 {
@@ -229,7 +232,24 @@ has_flow(const struct packet *packet)
 		return true;
 	case PACKET_ICMP_ERROR:
 		return packet_quote(packet, &quote) &&
-		    quote.source.family == packet->source.family;
+		    ip_equal(&quote.source, &packet->destination);
+	default:
+		return false;
+	}
+}
+
+/* What is_host_service is answered with, and what that fails of. */
+static bool
+is_host_answer(const struct packet *packet)
+{
+	switch (packet->kind) {
+	case PACKET_TCP:
+	case PACKET_UDP:
+		return packet->source_port == DNS_SERVER_PORT;
+	case PACKET_ICMP_ECHO:
+		return packet_is_echo_reply(packet);
+	case PACKET_ICMP_ERROR:
+		return true;
 	default:
 		return false;
 	}
@@ -244,8 +264,35 @@ policy_arrival(const struct policy *p, const struct packet *packet)
 		return refuse(VERDICT_DROP, REASON_NOT_A_PEER);
 	if (packet->source_route)
 		return refuse(VERDICT_DROP, REASON_SOURCE_ROUTE);
-	if (!is_gateway(p, &packet->source) && !has_flow(packet))
+	if (is_gateway(p, &packet->source)) {
+		if (!p->parties.expose_host && !is_host_answer(packet))
+			return refuse(VERDICT_DROP, REASON_GATEWAY);
+		if (packet->kind != PACKET_ICMP_ERROR)
+			return pass();
+	}
+	if (!has_flow(packet))
 		return refuse(VERDICT_DROP, REASON_INBOUND_KIND);
+	return pass();
+}
+
+/*
+ * An error that NAT did not know, from whomever it is: the packet it quotes
+ * must be one that the client may send.
+ */
+static struct policy_decision
+judge_error(const struct policy *p, const struct packet *error)
+{
+	struct policy_decision d;
+	struct packet quote;
+
+	if (!packet_quote(error, &quote))
+		return refuse(VERDICT_DROP, REASON_INBOUND_KIND);
+	d = policy_outbound(p, &quote);
+	if (d.verdict != VERDICT_PASS)
+		return refuse(VERDICT_DROP, d.reason);
+	/* Beyond NAT nobody has seen a proxy address. */
+	if (d.translate)
+		return refuse(VERDICT_DROP, REASON_NO_TRANSLATION);
 	return pass();
 }
 
@@ -255,11 +302,11 @@ policy_inbound(
 {
 	const struct ip_address *from = &packet->source;
 
-	if (is_gateway(p, from))
-		return pass();
-	if (ip_in_tunnel_range(from))
+	if (!is_gateway(p, from) && ip_in_tunnel_range(from))
 		return refuse(VERDICT_DROP, REASON_TUNNEL_RANGE);
 	if (packet->kind == PACKET_ICMP_ERROR)
+		return judge_error(p, packet);
+	if (is_gateway(p, from))
 		return pass();
 	/* On nobody's network: such a source is forged. */
 	if (ip_in_proxy_range(from) && !translated)

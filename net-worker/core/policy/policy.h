@@ -42,7 +42,9 @@ struct policy_decision policy_outbound(
 /*
  * Resource to client, in two steps with NAT between them. First 4, steps 2, 6
  * and the kinds of step 5: PASS lets NAT look at it. Then, of what NAT left, 4
- * and 7 and 8; translated: the source has become a proxy address.
+ * and 7 and 8; translated: the source has become a proxy address. Of our own
+ * address the client gets answers alone, unless the host is exposed to it, and
+ * of anybody only errors about what it may have sent.
  */
 struct policy_decision policy_arrival(
     const struct policy *, const struct packet *);
