@@ -32,8 +32,18 @@ const struct model_range model_rejected[] = {
 	{ 128, IP_V6, { [15] = 1 } },
 	{ 96, IP_V6, { [10] = 0xff, [11] = 0xff } },
 	{ 7, IP_V6, { 0xfc } },
-	{ 10, IP_V6, { 0xfe, 0x80 } },
+	{ 9, IP_V6, { 0xfe, 0x80 } },
 	{ 8, IP_V6, { 0xff } },
+	/* The same of IPv4, through NAT64; and NAT64 of one's own. */
+	{ 104, IP_V6, { 0, 0x64, 0xff, 0x9b, [12] = 10 } },
+	{ 108, IP_V6, { 0, 0x64, 0xff, 0x9b, [12] = 172, 16 } },
+	{ 112, IP_V6, { 0, 0x64, 0xff, 0x9b, [12] = 192, 168 } },
+	{ 104, IP_V6, { 0, 0x64, 0xff, 0x9b, [12] = 127 } },
+	{ 112, IP_V6, { 0, 0x64, 0xff, 0x9b, [12] = 169, 254 } },
+	{ 106, IP_V6, { 0, 0x64, 0xff, 0x9b, [12] = 100, 64 } },
+	{ 100, IP_V6, { 0, 0x64, 0xff, 0x9b, [12] = 224 } },
+	{ 100, IP_V6, { 0, 0x64, 0xff, 0x9b, [12] = 240 } },
+	{ 48, IP_V6, { 0, 0x64, 0xff, 0x9b, 0, 1 } },
 	{ 0 },
 };
 /* 6.4, the second HARDEN */

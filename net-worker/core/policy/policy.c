@@ -9,6 +9,7 @@
 #include "net-worker/core/policy/policy.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "net-worker/core/policy/compiled.h"
 
@@ -98,16 +99,36 @@ static const struct ip_prefix not_internet[] = {
 	{ { IP_V6, { [10] = 0xff, [11] = 0xff } }, 96 },
 	{ { IP_V6, { 0xfc } }, 7 },
 	{ { IP_V6, { 0xfe, 0x80 } }, 10 },
+	/* Site-local: deprecated by RFC 3879, but routed where it is in use. */
+	{ { IP_V6, { 0xfe, 0xc0 } }, 10 },
 	{ { IP_V6, { 0xff } }, 8 },
+	/* A translator of the network's own: RFC 8215. */
+	{ { IP_V6, { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 } }, 48 },
 };
+
+/* RFC 6052: what a translator of the network makes of the address. */
+static struct ip_address
+behind_nat64(const struct ip_address *ip)
+{
+	static const struct ip_prefix well_known = {
+		{ IP_V6, { 0x00, 0x64, 0xff, 0x9b } }, 96
+	};
+	struct ip_address v4 = { .family = IP_V4 };
+
+	if (!prefix_contains(&well_known, ip))
+		return *ip;
+	memcpy(v4.bytes, ip->bytes + 12, 4);
+	return v4;
+}
 
 static bool
 is_internet(const struct ip_address *ip)
 {
 	size_t count = sizeof(not_internet) / sizeof(not_internet[0]);
+	struct ip_address reached = behind_nat64(ip);
 
 	for (size_t i = 0; i < count; i++)
-		if (prefix_contains(&not_internet[i], ip))
+		if (prefix_contains(&not_internet[i], &reached))
 			return false;
 	return true;
 }
