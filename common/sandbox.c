@@ -42,6 +42,7 @@ static const struct {
 	{ SANDBOX_NO_NEW_PRIVS, "no new privileges" },
 	{ SANDBOX_LANDLOCK, "landlock" },
 	{ SANDBOX_SECCOMP, "seccomp" },
+	{ SANDBOX_EGRESS, "egress" },
 };
 
 const char *

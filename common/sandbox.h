@@ -58,6 +58,7 @@ enum sandbox_lock {
 	SANDBOX_SECCOMP = 1 << 6,
 	SANDBOX_NETWORK = 1 << 7, /* own, empty network namespace */
 	SANDBOX_NOT_DUMPABLE = 1 << 8,
+	SANDBOX_EGRESS = 1 << 9, /* the packet filter; the parent says so */
 };
 
 /*

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/sandbox.h"
 
 /* More messages than the sockets of a pair can hold. */
 #define DRAINED_MAX 65536
@@ -318,7 +319,9 @@ on_control_ready(void *ctx, struct ipc_control_ready *m)
 	struct service *s = ctx;
 
 	ipc_set_running(s->control.channel);
-	service_is_running(s, IPC_CONTROL, s->control.pid, m->locks);
+	service_is_running(s, IPC_CONTROL, s->control.pid,
+	    (m->locks & ~(unsigned)SANDBOX_EGRESS) |
+		(s->egress_bound ? SANDBOX_EGRESS : 0));
 	/* A new one knows nothing of the others. */
 	tell_process(s, IPC_PARENT);
 	tell_process(s, IPC_NET);

@@ -45,6 +45,7 @@ struct service {
 	struct worker net, control;
 	struct network *network;
 	struct firewall *firewall;
+	bool egress_bound; /* it knows control-worker by a user of its own */
 	/* The last intent of control-worker, until it has been carried out. */
 	struct ip_address v4, v6;
 	bool intent;

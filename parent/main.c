@@ -116,7 +116,9 @@ find_users(struct daemon *d)
 	for (size_t i = 0; i < 3; i++)
 		d->service.process[i].uid = geteuid();
 	if (geteuid() != 0) {
-		log_info("not started as root: the workers keep the uid %u",
+		log_info("not started as root: the workers keep the uid %u, "
+			 "and the packet filter cannot tell whom "
+			 "control-worker reaches",
 		    (unsigned)geteuid());
 		return;
 	}
@@ -247,6 +249,7 @@ open_network(struct daemon *d, char *why, size_t why_size)
 	if (d->firewall == NULL)
 		return -1;
 	d->service.firewall = d->firewall;
+	d->service.egress_bound = d->control_uid != (uid_t)-1;
 	return window_open(&d->window, &d->options,
 	    d->service.process[IPC_CONTROL].uid, why, why_size);
 }

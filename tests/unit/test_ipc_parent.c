@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/sandbox.h"
 #include "tests/unit/unit.h"
 
 static struct service service;
@@ -247,6 +248,32 @@ listeners_follow_the_addresses(void **state)
 	ipc_set_running(control);
 	(void)count_answers();
 	assert_int_equal(listeners, 3); /* IPv4 alone is left */
+}
+
+/* Whom control-worker reaches is bound by us, and it cannot claim it is. */
+static void
+the_lock_of_the_packet_filter(void **state)
+{
+	const struct ipc_control_ready ready = {
+		.fd = -1,
+		.locks = SANDBOX_SECCOMP | SANDBOX_EGRESS,
+	};
+
+	(void)state;
+	assert_int_equal(ipc_send_control_ready(control, &ready), 0);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+	assert_int_equal(service.process[IPC_CONTROL].locks, SANDBOX_SECCOMP);
+	ipc_close(control);
+	worker_close(&service.control);
+	service_forget(&service, &service.control);
+	connect_worker(&service.control, IPC_CONTROL, &control);
+	service.egress_bound = true;
+	assert_int_equal(ipc_send_control_ready(control, &ready), 0);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+	assert_int_equal(service.process[IPC_CONTROL].locks,
+	    SANDBOX_SECCOMP | SANDBOX_EGRESS);
 }
 
 static void
@@ -820,6 +847,7 @@ main(void)
 		TEST(addresses_that_are_none),
 		TEST(listeners_follow_the_addresses),
 		TEST(listeners_that_cannot_be_bound),
+		TEST(the_lock_of_the_packet_filter),
 		TEST(egress_is_opened_once),
 		TEST(egress_is_too_late),
 		TEST(resolvers_come_with_a_file),
