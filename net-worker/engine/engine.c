@@ -26,7 +26,8 @@ make_tables(struct engine *e)
 	    index_map_init(&e->by_index, SHARD_CONNECTIONS_MAX) &&
 	    index_map_init(&e->by_check, CHECKS_MAX) &&
 	    deadlines_init(&e->expiries, SHARD_PEERS_MAX) &&
-	    deadlines_init(&e->due, SHARD_CONNECTIONS_MAX);
+	    deadlines_init(&e->due, SHARD_CONNECTIONS_MAX) &&
+	    deadlines_init(&e->names_due, SHARD_PEERS_MAX);
 }
 
 static void
@@ -40,6 +41,7 @@ free_tables(struct engine *e)
 	index_map_free(&e->by_check);
 	deadlines_free(&e->expiries);
 	deadlines_free(&e->due);
+	deadlines_free(&e->names_due);
 }
 
 struct engine *
@@ -156,6 +158,7 @@ engine_settle(struct engine *e, struct mono now)
 	}
 	e->deadline = mono_min(e->deadline, relays_deadline(e->relays));
 	e->deadline = mono_min(e->deadline, deadlines_first(&e->expiries));
+	e->deadline = mono_min(e->deadline, deadlines_first(&e->names_due));
 }
 
 struct mono

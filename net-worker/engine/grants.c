@@ -13,6 +13,13 @@
 /* Entries of the portal's list: more than a message of the portal can hold. */
 #define SNAPSHOT_MAX 131072
 
+/*
+ * Names make a client's policy be compiled as often as it likes: what that
+ * takes is a twentieth of the time at most, with some in advance.
+ */
+#define NAMES_REST      20
+#define NAMES_CREDIT_NS INT64_C(100000000)
+
 struct member *
 member_find(struct engine *e, const struct uuid *client)
 {
@@ -39,6 +46,50 @@ give_nat(struct member *m, struct shard_command *command)
 	return true;
 }
 
+/* Those who wait for the client's names hear that they are in force, or not. */
+static void
+answer_waiting(
+    struct engine *e, struct member *m, enum assignment_answer answer)
+{
+	for (size_t i = 0; i < m->waiting_count; i++)
+		e->host.assignment(e->host.ctx, m->waiting[i], answer);
+	m->waiting_count = 0;
+}
+
+/* How long about compiling takes, as measured; rather more. */
+static int64_t
+work_ns(const struct member *m)
+{
+	return 10000 + 2000 * (int64_t)client_grant_count(m->client) +
+	    50 * (int64_t)client_names_size(m->client);
+}
+
+bool
+member_names_wait(const struct member *m)
+{
+	return !mono_is_never(m->names_due.due);
+}
+
+void
+member_enforce_names(struct engine *e, struct mono now, struct member *m,
+    const uint64_t *serial)
+{
+	struct mono earliest = mono_add_ns(m->names_rested, -NAMES_CREDIT_NS);
+
+	/* A client that says more at once than it may does not hear of it. */
+	if (serial != NULL && m->waiting_count < NAMES_WAITING_MAX)
+		m->waiting[m->waiting_count++] = *serial;
+	else if (serial != NULL)
+		e->host.assignment(e->host.ctx, *serial, ASSIGNMENT_REFUSED);
+	if (!mono_due(earliest, now)) {
+		deadlines_set(&e->names_due, &m->names_due, earliest);
+		return;
+	}
+	m->names_rested = mono_add_ns(mono_max(m->names_rested, now),
+	    work_ns(m) * NAMES_REST);
+	member_enforce(e, now, m, m->forget_sessions);
+}
+
 /* Without memory there is no policy at all. */
 void
 member_enforce(
@@ -47,12 +98,17 @@ member_enforce(
 	struct shard_command command = {
 		.type = SHARD_POLICY,
 		.peer = m->peer,
-		.policy = { .forget_sessions = forget_sessions },
 	};
 
+	m->forget_sessions = m->forget_sessions || forget_sessions;
+	command.policy.forget_sessions = m->forget_sessions;
 	command.policy.policy = compile(e, m);
 	if (command.policy.policy != NULL && give_nat(m, &command)) {
 		e->host.command(e->host.ctx, &command);
+		m->forget_sessions = false;
+		deadlines_set(&e->names_due, &m->names_due, MONO_NEVER);
+		/* By now the shard has, or will read first, the new policy. */
+		answer_waiting(e, m, ASSIGNMENT_INSTALLED);
 		return;
 	}
 	policy_free(command.policy.policy);
@@ -76,8 +132,10 @@ member_add(struct engine *e, const struct ipc_authorization *a)
 		return NULL;
 	m->client = client_new(&a->client, &a->client_v4, &a->client_v6);
 	if (m->client == NULL || !deadlines_add(&e->expiries, &m->expiry, m) ||
+	    !deadlines_add(&e->names_due, &m->names_due, m) ||
 	    (command.client.policy = compile(e, m)) == NULL) {
 		deadlines_remove(&e->expiries, &m->expiry);
+		deadlines_remove(&e->names_due, &m->names_due);
 		client_free(m->client);
 		free(m);
 		return NULL;
@@ -114,6 +172,8 @@ member_remove(struct engine *e, struct mono now, struct member *m, bool goodbye)
 	TAILQ_REMOVE(&e->members, m, entry);
 	key_map_remove(&e->members_by_client, &m->by_client);
 	deadlines_remove(&e->expiries, &m->expiry);
+	deadlines_remove(&e->names_due, &m->names_due);
+	answer_waiting(e, m, ASSIGNMENT_REFUSED);
 	e->member_count--;
 	client_free(m->client);
 	free(m);
@@ -425,6 +485,8 @@ members_timeout(struct engine *e, struct mono now)
 {
 	struct member *m;
 
+	while ((m = deadlines_take(&e->names_due, now)) != NULL)
+		member_enforce_names(e, now, m, NULL);
 	while ((m = deadlines_take(&e->expiries, now)) != NULL) {
 		struct uuid gone;
 		bool any = false;

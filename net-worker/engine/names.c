@@ -157,7 +157,7 @@ log_effect(struct engine *e, struct mono now, const struct uuid *client,
 
 static enum assign_result
 assign(struct engine *e, struct mono now, struct member *m,
-    const struct ipc_name_resolved *r)
+    const struct ipc_name_resolved *r, bool *changed)
 {
 	struct assignment assignment = {
 		.resource = r->resource,
@@ -173,8 +173,8 @@ assign(struct engine *e, struct mono now, struct member *m,
 	    client_assign(m->client, &assignment, &effect);
 
 	log_effect(e, now, &r->client, &effect);
-	if (effect.changed)
-		member_enforce(e, now, m, effect.renumbered);
+	m->forget_sessions = m->forget_sessions || effect.renumbered;
+	*changed = effect.changed;
 	return result;
 }
 
@@ -184,16 +184,23 @@ engine_name_resolved(
 {
 	struct member *m = member_find(e, &r->client);
 	enum assign_result result = ASSIGN_NOT_GRANTED;
+	bool changed = false;
 
 	if (m != NULL)
-		result = assign(e, now, m, r);
+		result = assign(e, now, m, r, &changed);
 	if (result == ASSIGN_DONE) {
 		e->counters->names_set++;
 	} else {
 		e->counters->names_refused++;
 		log_refused(e, now, &r->client, &r->resource, result);
 	}
-	/* By now the shard has, or will read first, the new policy. */
-	answer(e, r->serial, result, ASSIGNMENT_INSTALLED);
+	/* What changed nothing may rest on what is not in force yet. */
+	if (m != NULL && (changed || member_names_wait(m)))
+		member_enforce_names(e, now, m,
+		    result == ASSIGN_DONE ? &r->serial : NULL);
+	else if (result == ASSIGN_DONE)
+		answer(e, r->serial, result, ASSIGNMENT_INSTALLED);
+	if (result != ASSIGN_DONE)
+		answer(e, r->serial, result, ASSIGNMENT_INSTALLED);
 	engine_settle(e, now);
 }

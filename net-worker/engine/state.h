@@ -28,6 +28,7 @@
 #include "net-worker/engine/engine.h"
 
 #define ANNOUNCEMENTS_MAX 32    /* candidates of one client in one turn */
+#define NAMES_WAITING_MAX 64 /* assignments of a client, for its policy */
 #define HELD_RESPONSES    8     /* until there is a path */
 #define CHECKS_MAX        16384 /* remembered for their answers; power of two */
 
@@ -47,6 +48,12 @@ struct member {
 	struct client *client;
 	uint32_t peer; /* the shard's number for it */
 	bool has_nat;  /* the shard has been given one for it */
+	/* Names that the shard does not know yet: member_enforce_names(). */
+	struct deadline names_due;
+	struct mono names_rested; /* the work done for them is made up for */
+	bool forget_sessions;
+	uint64_t waiting[NAMES_WAITING_MAX]; /* serials, to be answered then */
+	size_t waiting_count;
 };
 
 enum connection_state {
@@ -130,6 +137,7 @@ struct engine {
 
 	struct deadlines expiries; /* of members' grants */
 	struct deadlines due;      /* connections */
+	struct deadlines names_due; /* members */
 
 	TAILQ_HEAD(, member) members;
 	TAILQ_HEAD(, connection) connections;
@@ -178,6 +186,15 @@ void member_remove(struct engine *, struct mono, struct member *, bool goodbye);
 /* Hands the shard the client's policy as it is now. */
 void member_enforce(
     struct engine *, struct mono, struct member *, bool forget_sessions);
+/*
+ * The same for a name that the client has assigned, whose serial is answered
+ * with it: at once, or with others in a while if the client has caused much
+ * work of late. NULL: nobody waits for an answer.
+ */
+void member_enforce_names(struct engine *, struct mono, struct member *,
+    const uint64_t *serial);
+/* Whether names of the client are still to be enforced. */
+bool member_names_wait(const struct member *);
 void members_timeout(struct engine *, struct mono);
 
 /* connection.c */

@@ -42,6 +42,7 @@ struct rig {
 	unsigned peer_events;
 	uint64_t assignment;
 	enum assignment_answer answer;
+	unsigned answers; /* and how many */
 	struct ipc_flow flow; /* the last one, and how many */
 	unsigned flows;
 	bool deaf; /* takes no flows */
@@ -167,6 +168,7 @@ on_assignment(void *ctx, uint64_t serial, enum assignment_answer answer)
 
 	r->assignment = serial;
 	r->answer = answer;
+	r->answers++;
 }
 
 static inline bool

@@ -440,6 +440,16 @@ client_assign(
 	return result;
 }
 
+size_t
+client_names_size(const struct client *c)
+{
+	size_t size = names_count(c->names);
+
+	for (size_t i = 0; i < names_count(c->names); i++)
+		size += names_get(c->names, i)->resource_count;
+	return size;
+}
+
 bool
 client_has_names(const struct client *c)
 {

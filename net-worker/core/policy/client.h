@@ -112,6 +112,8 @@ enum assign_result client_assign(
 
 /* Whether any name has been assigned, and so there is something for NAT. */
 bool client_has_names(const struct client *);
+/* Proxy addresses and their resources: what compiling takes time for. */
+size_t client_names_size(const struct client *);
 /* Where NAT is to count its sessions, once there are names. The client's. */
 struct name_use *client_name_use(const struct client *);
 
