@@ -290,3 +290,10 @@ flow_name_of_start(const char *end, char to[FLOW_NAME_MAX])
 	snprintf(to, FLOW_NAME_MAX, "%.*s" START_SUFFIX, STEM_LEN, end);
 	return to;
 }
+
+const char *
+flow_name_of_end(const char *start, char to[FLOW_NAME_MAX])
+{
+	snprintf(to, FLOW_NAME_MAX, "%.*s" END_SUFFIX, STEM_LEN, start);
+	return to;
+}

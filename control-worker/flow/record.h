@@ -48,5 +48,7 @@ const char *flow_name_format(const struct ipc_flow *, char to[FLOW_NAME_MAX]);
 bool flow_name_parse(const char *name, bool *closed);
 /* The name of the start from that of the end. */
 const char *flow_name_of_start(const char *end, char to[FLOW_NAME_MAX]);
+/* And the other way. */
+const char *flow_name_of_end(const char *start, char to[FLOW_NAME_MAX]);
 
 #endif /* CONTROL_WORKER_FLOW_RECORD_H */

@@ -28,12 +28,22 @@
 
 #define DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
+#define HELD_MAX 1024
+
 /* The first that is dropped is told, then each of so many. */
 #define DROPPED_EACH 1000
+
+/* How many reports an authorization has here; counted when it is asked for. */
+struct held {
+	struct uuid authorization;
+	bool known;
+	size_t files;
+};
 
 struct spool {
 	int root;
 	size_t count, max;
+	struct held held[HELD_MAX]; /* where the id points */
 	uint64_t dropped;
 	struct log_limit damaged_limit;
 };
@@ -182,11 +192,68 @@ drop(struct spool *s, const char *why)
 }
 
 static bool
-has_room(struct spool *s)
+has_room(struct spool *s, size_t max)
 {
-	if (s->count < s->max)
+	if (s->count < max)
 		return true;
 	drop(s, "the spool is full");
+	return false;
+}
+
+/* What an authorization may have. */
+
+static void
+count_report(void *ctx, int dir, const char *name)
+{
+	size_t *count = ctx;
+	bool closed;
+
+	(void)dir;
+	*count += flow_name_parse(name, &closed);
+}
+
+static struct held *
+held_slot(struct spool *s, const struct uuid *u)
+{
+	return &s->held[(u->bytes[0] << 8 | u->bytes[1]) % HELD_MAX];
+}
+
+static struct held *
+held_by(struct spool *s, const struct uuid *u, int dir)
+{
+	struct held *h = held_slot(s, u);
+
+	if (!h->known || !uuid_equal(&h->authorization, u)) {
+		*h = (struct held){ .authorization = *u, .known = true };
+		each_entry(dir, count_report, &h->files);
+	}
+	return h;
+}
+
+/* Some of its files are removed: they are to be counted again. */
+static void
+forget_held(struct spool *s, const struct spool_dir *d)
+{
+	struct uuid u;
+
+	if (uuid_parse(d->id, &u))
+		held_slot(s, &u)->known = false;
+}
+
+/*
+ * Starts leave room to ends, and both to tokens, without which nothing could be
+ * uploaded; and an authorization leaves room to others.
+ */
+static bool
+may_hold_more(struct spool *s, const struct held *h, bool closed)
+{
+	size_t max = s->max - s->max / (closed ? SPOOL_TOKENS : SPOOL_ENDS);
+
+	if (!has_room(s, max))
+		return false;
+	if (h->files == 0 || h->files < (max - s->count) / SPOOL_SHARE)
+		return true;
+	drop(s, "its authorization has its share of the spool");
 	return false;
 }
 
@@ -300,7 +367,7 @@ void
 spool_put_token(
     struct spool *s, const struct flow_token *token, const char *jwt)
 {
-	if (has_room(s) && put_token(s, token, jwt) == -1)
+	if (has_room(s, s->max) && put_token(s, token, jwt) == -1)
 		drop(s, strerrordesc_np(errno));
 }
 
@@ -323,26 +390,62 @@ open_authorization(const struct spool *s, const struct uuid *u)
 	return dir;
 }
 
+static void
+remove_file(struct spool *s, int dir, const char *name)
+{
+	if (unlinkat(dir, name, 0) == 0 && s->count > 0)
+		s->count--;
+}
+
+/* The end of a flow takes the place of its start, which it makes needless. */
+static void
+put_report(struct spool *s, int dir, const struct ipc_flow *f,
+    const char *payload, size_t len)
+{
+	char file[FLOW_FILE_MAX + 1], name[FLOW_NAME_MAX], start[FLOW_NAME_MAX];
+	struct held *h = held_by(s, &f->authorization, dir);
+	bool replaces;
+
+	flow_name_format(f, name);
+	flow_name_of_start(name, start);
+	replaces = f->closed && is_there(dir, start);
+	if (!replaces && !may_hold_more(s, h, f->closed))
+		return;
+	len = flow_file_format(payload, len, file);
+	if (len == 0 || !write_file(dir, name, file, len)) {
+		drop(s, strerrordesc_np(errno));
+		return;
+	}
+	s->count++;
+	if (replaces)
+		remove_file(s, dir, start);
+	else
+		h->files++;
+}
+
+/* It has been told before, or what makes it needless has. */
+static bool
+is_known(int dir, const struct ipc_flow *f)
+{
+	char name[FLOW_NAME_MAX], end[FLOW_NAME_MAX];
+
+	return is_there(dir, flow_name_format(f, name)) ||
+	    (!f->closed && is_there(dir, flow_name_of_end(name, end)));
+}
+
 void
 spool_put_report(struct spool *s, const struct ipc_flow *f)
 {
-	char payload[FLOW_PAYLOAD_MAX + 1], file[FLOW_FILE_MAX + 1];
-	char name[FLOW_NAME_MAX];
+	char payload[FLOW_PAYLOAD_MAX + 1];
 	int dir = open_authorization(s, &f->authorization);
 	size_t len;
 
 	if (dir == -1)
 		return;
-	flow_name_format(f, name);
 	if ((len = flow_payload_format(f, payload)) == 0)
 		log_debug("flow logs: a report without addresses or paths");
-	else if (!is_there(dir, name) && has_room(s)) {
-		len = flow_file_format(payload, len, file);
-		if (len > 0 && write_file(dir, name, file, len))
-			s->count++;
-		else
-			drop(s, strerrordesc_np(errno));
-	}
+	else if (!is_known(dir, f))
+		put_report(s, dir, f, payload, len);
 	close(dir);
 }
 
@@ -524,13 +627,6 @@ spool_names(struct spool *s, const struct spool_dir *d, size_t *count)
 	return l.names;
 }
 
-static void
-remove_file(struct spool *s, int dir, const char *name)
-{
-	if (unlinkat(dir, name, 0) == 0 && s->count > 0)
-		s->count--;
-}
-
 /* There may be as many as there are files. */
 static void
 tell_damaged(struct spool *s, const struct spool_dir *d, const char *name)
@@ -559,6 +655,7 @@ spool_get_report(struct spool *s, const struct spool_dir *d, const char *name,
 	if (n >= 0 && !flow_file_parse(file, (size_t)n, &payload, &len)) {
 		tell_damaged(s, d, name);
 		remove_file(s, dir, name);
+		forget_held(s, d);
 		len = 0;
 	}
 	if (len > 0)
@@ -582,6 +679,7 @@ spool_remove(struct spool *s, const struct spool_dir *d, const char *name)
 		if (closed)
 			remove_file(s, dir, flow_name_of_start(name, start));
 		remove_file(s, dir, name);
+		forget_held(s, d);
 	}
 	close(dir);
 }
@@ -653,8 +751,10 @@ spool_prune(struct spool *s, const struct spool_dir *d, uint64_t now)
 
 	if (dir == -1)
 		return false;
-	if ((over = is_over(dir, now)))
+	if ((over = is_over(dir, now))) {
 		each_entry(dir, remove_entry, s);
+		forget_held(s, d);
+	}
 	close(dir);
 	if (!over)
 		return false;

@@ -29,6 +29,14 @@
 
 /* With the blocks of usual file systems a quarter of a GiB. */
 #define SPOOL_FILES_MAX 65536
+/*
+ * Of which the last of so many equal parts is kept for tokens, and the last of
+ * these for tokens and the ends of flows. An authorization may have one in
+ * SPOOL_SHARE of what is left by all, so that there is room for one more.
+ */
+#define SPOOL_TOKENS 16
+#define SPOOL_ENDS   8
+#define SPOOL_SHARE  2
 /* An authorization without a token for so long is one that nobody writes. */
 #define SPOOL_ORPHAN_S 60
 /*
@@ -60,7 +68,10 @@ uint64_t spool_dropped(const struct spool *);
  */
 void spool_put_token(
     struct spool *, const struct flow_token *, const char *jwt);
-/* Nothing is written for an authorization that has no token here. */
+/*
+ * Nothing is written for an authorization that has no token here, nor beyond
+ * its share. The end of a flow takes the place of its start.
+ */
 void spool_put_report(struct spool *, const struct ipc_flow *);
 /* upload.json; removed when nothing is to be uploaded. */
 void spool_put_settings(struct spool *, const struct flow_settings *);

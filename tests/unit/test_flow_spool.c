@@ -120,7 +120,7 @@ layout(void **state)
 	(void)state;
 	put_token(FLOW_CLAIMS);
 	put(0, false);
-	put(0, true);
+	put(1, true);
 	assert_true(exists(HOME "/token"));
 	snprintf(file, sizeof(file), HOME "/%s", flow_name_format(&f, name));
 	assert_int_equal(stat(path(file), &st), 0);
@@ -188,6 +188,41 @@ told_again(void **state)
 	}
 }
 
+/* As a process before us may have left it. */
+static void
+put_both(unsigned n)
+{
+	struct ipc_flow f = flow(n, false);
+	char name[FLOW_NAME_MAX], start[128];
+
+	snprintf(start, sizeof(start), HOME "/%s", flow_name_format(&f, name));
+	put(n, true);
+	write_text(start, "x");
+}
+
+static void
+an_end_replaces_its_start(void **state)
+{
+	struct ipc_flow f = flow(1, true);
+	char name[FLOW_NAME_MAX];
+	spool_name *names;
+	size_t n;
+
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	put(1, false);
+	assert_int_equal(spool_count(s), 4);
+	put(1, true);
+	put(1, false);
+	assert_int_equal(spool_count(s), 4);
+	names = spool_names(s, &dir, &n);
+	assert_int_equal(n, 1);
+	assert_string_equal(names[0], flow_name_format(&f, name));
+	free(names);
+	reopen(100);
+	assert_int_equal(spool_count(s), 4);
+}
+
 static void
 a_start_is_skipped_when_its_end_is_there(void **state)
 {
@@ -199,11 +234,10 @@ a_start_is_skipped_when_its_end_is_there(void **state)
 	(void)state;
 	put_token(FLOW_CLAIMS);
 	put(3, true);
-	put(1, false);
-	put(1, true);
+	put_both(1);
 	put(2, false);
-	put(0, false);
-	put(0, true);
+	put_both(0);
+	reopen(100);
 	names = spool_names(s, &dir, &n);
 	assert_int_equal(n, 4);
 	for (unsigned i = 0; i < 4; i++) {
@@ -398,25 +432,89 @@ static void
 full(void **state)
 {
 	(void)state;
-	reopen(6);
+	reopen(64);
 	put_token(FLOW_CLAIMS);
-	for (unsigned i = 0; i < 10; i++)
+	for (unsigned i = 0; i < 30; i++)
 		put(i, true);
-	assert_int_equal(count_names(), 3);
-	assert_int_equal(spool_count(s), 6);
-	assert_int_equal(spool_dropped(s), 7);
+	assert_int_equal(count_names(), 19);
+	assert_int_equal(spool_count(s), 3 + 19);
+	assert_int_equal(spool_dropped(s), 11);
 	/* What is there already costs nothing, and room that is made counts. */
 	put(0, true);
-	assert_int_equal(spool_dropped(s), 7);
+	assert_int_equal(spool_dropped(s), 11);
 	for (size_t n = 0; n < 1; n++) {
 		spool_name *names = spool_names(s, &dir, &n);
 
 		spool_remove(s, &dir, names[0]);
 		free(names);
 	}
-	put(20, true);
-	assert_int_equal(count_names(), 3);
-	assert_int_equal(spool_dropped(s), 7);
+	put(40, true);
+	assert_int_equal(count_names(), 19);
+	assert_int_equal(spool_dropped(s), 11);
+	put(41, true);
+	assert_int_equal(spool_dropped(s), 12);
+}
+
+#define OTHER "77777777-0b1d-4c57-9d6d-2b8f0c9e7a11"
+
+/* Files that are none of any authorization's, so many that count is reached. */
+static void
+fill_up_to(size_t count)
+{
+	char name[64];
+
+	assert_int_equal(mkdir(path("initiator"), 0700), 0);
+	assert_int_equal(mkdir(path("initiator/x"), 0700), 0);
+	for (size_t i = spool_count(s) + 2; i < count; i++) {
+		snprintf(name, sizeof(name), "initiator/x/%zu", i);
+		write_text(name, "x");
+	}
+	reopen(64);
+	assert_int_equal(spool_count(s), count);
+}
+
+/* Whatever one authorization has, another one can have some. */
+static void
+room_for_others(void **state)
+{
+	struct ipc_flow f = flow(0, false);
+
+	(void)state;
+	reopen(64);
+	put_token(FLOW_CLAIMS);
+	put_token(FLOW_CLAIMS_WITHOUT(OTHER, "responder", "true", "2000") "}");
+	for (unsigned i = 0; i < 64; i++)
+		put(i, false);
+	assert_true(spool_dropped(s) > 0);
+	assert_true(uuid_parse(OTHER, &f.authorization));
+	for (unsigned i = 0; i < 5; i++) {
+		size_t before = spool_count(s);
+
+		f.started_at++;
+		spool_put_report(s, &f);
+		assert_int_equal(spool_count(s), before + 1);
+	}
+}
+
+/* Starts, then ends of unknown flows, then tokens; known ones end always. */
+static void
+room_for_ends_and_tokens(void **state)
+{
+	(void)state;
+	reopen(64);
+	put_token(FLOW_CLAIMS);
+	put(0, false);
+	fill_up_to(64 - 64 / SPOOL_ENDS);
+	put(1, false);
+	assert_int_equal(count_names(), 1);
+	put(0, true);
+	assert_int_equal(spool_count(s), 56);
+	for (unsigned i = 2; i < 10; i++)
+		put(i, true);
+	assert_true(count_names() > 1);
+	assert_true(spool_count(s) <= 64 - 64 / SPOOL_TOKENS);
+	put_token(FLOW_CLAIMS_WITHOUT(OTHER, "responder", "true", "2000") "}");
+	assert_true(exists("responder/" OTHER "/token"));
 }
 
 /* Nothing is written any more, and nothing but a line of the log says so. */
@@ -465,6 +563,7 @@ main(void)
 		TEST(nothing_without_a_token),
 		TEST(either_role),
 		TEST(told_again),
+		TEST(an_end_replaces_its_start),
 		TEST(a_start_is_skipped_when_its_end_is_there),
 		TEST(damaged_reports_go),
 		TEST(many_damaged_reports_cause_few_lines),
@@ -474,6 +573,8 @@ main(void)
 		TEST(prune),
 		TEST(prune_what_has_ended),
 		TEST(full),
+		TEST(room_for_others),
+		TEST(room_for_ends_and_tokens),
 		TEST(a_broken_disk),
 		TEST(settings),
 	};
