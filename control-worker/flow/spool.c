@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/share.h"
 #include "common/sort.h"
 #include "common/time.h"
 
@@ -251,7 +252,7 @@ may_hold_more(struct spool *s, const struct held *h, bool closed)
 
 	if (!has_room(s, max))
 		return false;
-	if (h->files == 0 || h->files < (max - s->count) / SPOOL_SHARE)
+	if (share_allows(h->files, max - s->count, SPOOL_SHARE))
 		return true;
 	drop(s, "its authorization has its share of the spool");
 	return false;

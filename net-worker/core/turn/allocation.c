@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/share.h"
+
 /*
  * A relay to which data flows gets no keepalive, so that its death would show
  * only at the next Refresh. When nothing at all has come from it for so long,
@@ -139,8 +141,7 @@ allocation_wait(struct allocation *a, const struct endpoint *peer,
 		of_client += uuid_equal(
 		    &a->waiting[i].owner.client, &owner->client);
 	}
-	if (left == 0 ||
-	    (of_client > 0 && of_client >= left / PEERS_WAITING_LEFT))
+	if (!share_allows(of_client, left, PEERS_WAITING_LEFT))
 		return false;
 	a->waiting[a->waiting_count++] = (struct waiting_peer){ *peer, *owner };
 	return true;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/share.h"
+
 #define CHANNEL_LIFETIME_S    600
 #define CHANNEL_RESERVED_S    300 /* more, in which nobody else may have it */
 #define CHANNEL_REFRESH_S     300
@@ -164,10 +166,8 @@ may_have_more(const struct channels *cs, struct mono now,
 		of_client += uuid_equal(&c->owner.client, &owner->client);
 		of_connection += same_owner(&c->owner, owner);
 	}
-	if (of_client == 0)
-		return taken < CHANNELS_MAX;
 	return of_connection < CHANNELS_OF_CONNECTION &&
-	    of_client < (CHANNELS_MAX - taken) / CHANNELS_LEFT;
+	    share_allows(of_client, CHANNELS_MAX - taken, CHANNELS_LEFT);
 }
 
 static bool
