@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "common/log.h"
+#include "common/share.h"
 #include "common/time.h"
 #include "control-worker/names/peer_event.h"
 
@@ -180,23 +181,24 @@ wishes_of(const struct assignments *a, const struct uuid *client)
 static bool
 has_room(struct assignments *a, const struct uuid *client)
 {
+	size_t left = ASSIGNMENTS_MAX - a->count, of_client;
 	char who[UUID_TEXT_LEN + 1];
 	uint32_t held;
 
-	if (a->count >= ASSIGNMENTS_MAX) {
+	if (left == 0) {
 		if (log_allow(&a->log_limit, mono_now().ns, &held))
 			log_warnx("%d names are being resolved already: one is "
 				  "left out (%u more before)",
 			    ASSIGNMENTS_MAX, held);
 		return false;
 	}
-	if (wishes_of(a, client) >= ASSIGNMENTS_OF_CLIENT) {
-		log_debug("client %s has %d names resolved at once: one is "
-			  "left out",
-		    uuid_format(client, who), ASSIGNMENTS_OF_CLIENT);
-		return false;
-	}
-	return true;
+	of_client = wishes_of(a, client);
+	if (of_client < ASSIGNMENTS_OF_CLIENT &&
+	    share_allows(of_client, left, ASSIGNMENTS_LEFT))
+		return true;
+	log_debug("client %s has %zu names resolved at once: one is left out",
+	    uuid_format(client, who), of_client);
+	return false;
 }
 
 static void

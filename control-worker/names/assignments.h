@@ -16,6 +16,7 @@
 
 #define ASSIGNMENTS_MAX         1000 /* under way */
 #define ASSIGNMENTS_OF_CLIENT   32
+#define ASSIGNMENTS_LEFT        8   /* and one in so many of what is left */
 #define ASSIGNMENTS_LOOKUPS_MAX 200 /* at once; each has some sockets */
 
 /* The way to net-worker; false when a message cannot be sent. */

@@ -249,9 +249,17 @@ has_bounds(void **state)
 	assert_int_equal(r->asks, ASSIGNMENTS_OF_CLIENT);
 	event(r, 2, EVENT("app.example.com"));
 	assert_int_equal(r->asks, ASSIGNMENTS_OF_CLIENT + 1);
-	for (int client = 3; client < 100; client++)
-		for (int i = 0; i < 20; i++)
+	/* However many take what they can, one more finds room. */
+	for (int client = 3; client < 45; client++) {
+		unsigned before = r->asks;
+
+		for (int i = 0; i < 40; i++)
 			event(r, (uint8_t)client, EVENT("app.example.com"));
+		assert_true(r->asks > before);
+	}
+	assert_true(r->asks < ASSIGNMENTS_MAX);
+	for (int client = 45; client < 100; client++)
+		event(r, (uint8_t)client, EVENT("app.example.com"));
 	assert_int_equal(r->asks, ASSIGNMENTS_MAX);
 	assignments_forget(r->assignments);
 	event(r, 1, EVENT("app.example.com"));
