@@ -300,6 +300,8 @@ on_title_timer(uv_timer_t *handle)
 	udp_io_describe(w->udp);
 	tun_io_describe(w->tun);
 	say_refused_offloads(w);
+	full_tables_say(
+	    &w->full_tables, w->now, shard_get_counters(w->shard));
 	w->title_bytes = bytes;
 	if (mbits >= 1000)
 		setproctitle("net-worker [%zu clients, %zu relays, "
@@ -358,6 +360,7 @@ make_parts(struct worker *w)
 	shard_count_in(w->shard, &w->counters->shard[0].counters);
 	engine_count_in(w->engine, &w->counters->engine);
 	w->title_bytes = bytes_carried(w);
+	full_tables_init(&w->full_tables, shard_get_counters(w->shard));
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "common/ipc.h"
 #include "net-worker/core/aead.h"
 #include "net-worker/engine/engine.h"
+#include "net-worker/full_tables.h"
 #include "net-worker/shard.h"
 #include "net-worker/tun_io.h"
 #include "net-worker/udp_io.h"
@@ -50,6 +51,7 @@ struct worker {
 	int control_events; /* what poll_control waits for */
 	uv_timer_t timer, title_timer;
 	uint64_t title_bytes; /* carried when the title was last set */
+	struct full_tables full_tables;
 	bool offload_refused[WORKER_OFFLOADS]; /* and it has been said */
 };
 
