@@ -218,6 +218,10 @@ open_window(struct worker *w)
 	};
 
 	w->situation.url = w->url;
+	w->situation.dns_queries_refused =
+	    &dns_server_refusals(w->dns)->queries;
+	w->situation.dns_connections_refused =
+	    &dns_server_refusals(w->dns)->connections;
 	w->situation.since = (uint64_t)time(NULL);
 	if (w->health_fd != -1)
 		w->http = http_serve(&w->loop, w->health_fd, &w->situation);

@@ -236,11 +236,27 @@ write_refused(struct text *t, const struct counter_page *p)
 			    sum(p, ways[w].offset + r * sizeof(uint64_t)));
 }
 
+static void
+write_dns(struct text *t, const struct situation *s)
+{
+	static const char refused[] = "postern_dns_refused_total";
+
+	if (s->dns_queries_refused == NULL ||
+	    s->dns_connections_refused == NULL)
+		return;
+	declare(t, refused, "counter",
+	    "What the DNS server on the tunnel had no room for.");
+	labelled(t, refused, "kind", "query", *s->dns_queries_refused);
+	labelled(
+	    t, refused, "kind", "connection", *s->dns_connections_refused);
+}
+
 void
 metrics_write(struct text *t, const struct situation *s)
 {
 	write_daemon(t, s);
 	write_processes(t, s);
+	write_dns(t, s);
 	if (s->counters == NULL)
 		return;
 	write_engine(t, &s->counters->engine);

@@ -24,6 +24,8 @@ struct situation {
 
 	struct ipc_process_status process[3]; /* by enum ipc_process */
 	const struct counter_page *counters;  /* NULL: none */
+	/* What the DNS server had no room for; NULL: there is none. */
+	const uint64_t *dns_queries_refused, *dns_connections_refused;
 };
 
 /*

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/time.h"
 #include "control-worker/dns/server_internal.h"
 
 struct dns_server *
@@ -17,6 +18,10 @@ dns_server_new(uv_loop_t *loop)
 		return NULL;
 	}
 	s->loop = loop;
+	s->of_queries.max = DNS_QUERIES_MAX;
+	s->of_queries.of_client = DNS_QUERIES_OF_CLIENT;
+	s->of_clients.max = DNS_CONNECTIONS_MAX;
+	s->of_clients.of_client = DNS_CONNECTIONS_OF_CLIENT;
 	TAILQ_INIT(&s->queries);
 	TAILQ_INIT(&s->clients);
 	return s;
@@ -37,6 +42,29 @@ void
 dns_server_set_servers(struct dns_server *s, const struct resolv_conf *conf)
 {
 	prober_set_servers(s->prober, conf);
+}
+
+const struct dns_refusals *
+dns_server_refusals(const struct dns_server *s)
+{
+	return &s->refusals;
+}
+
+void
+dns_server_refuse(
+    struct dns_server *s, bool connection, const struct ip_address *client)
+{
+	uint64_t *count =
+	    connection ? &s->refusals.connections : &s->refusals.queries;
+	char who[ENDPOINT_TEXT_MAX];
+	uint32_t held;
+
+	++*count;
+	if (log_allow(&s->log_limit, mono_now().ns, &held))
+		log_info("the client at %s has too many DNS %s at once: one is "
+			 "refused (%u more before)",
+		    ip_format(client, who),
+		    connection ? "connections" : "queries", held);
 }
 
 static void

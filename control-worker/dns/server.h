@@ -7,6 +7,7 @@
 #define CONTROL_WORKER_DNS_SERVER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <uv.h>
 
@@ -14,8 +15,9 @@
 #include "control-worker/dns/resolv_conf.h"
 
 /*
- * Queries that are out at a time, and connections; of one client. The filter's
- * RLIMIT_NOFILE (sandbox_control.c) has room for a descriptor for each.
+ * Queries that are out at a time, and connections; of one client. Where all are
+ * taken, the client that has most makes room (shares.h). The filter's
+ * RLIMIT_NOFILE (sandbox_control.c) has room for the descriptors of all.
  */
 #define DNS_QUERIES_MAX           512
 #define DNS_QUERIES_OF_CLIENT     64
@@ -26,6 +28,11 @@
 
 struct dns_server;
 
+/* Queries and connections that there was no room for, of all time. */
+struct dns_refusals {
+	uint64_t queries, connections;
+};
+
 struct dns_server *dns_server_new(uv_loop_t *); /* NULL without memory */
 void dns_server_free(struct dns_server *);      /* NULL is fine */
 /* At the start and with each new resolv.conf. */
@@ -35,6 +42,7 @@ void dns_server_set_servers(struct dns_server *, const struct resolv_conf *);
  * by the old one is given up.
  */
 void dns_server_listen(struct dns_server *, enum ip_family, bool tcp, int fd);
+const struct dns_refusals *dns_server_refusals(const struct dns_server *);
 /* The family has no listeners any more. */
 void dns_server_close(struct dns_server *, enum ip_family);
 

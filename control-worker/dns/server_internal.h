@@ -4,8 +4,10 @@
 
 #include <sys/queue.h>
 
+#include "common/log.h"
 #include "control-worker/dns/probe.h"
 #include "control-worker/dns/server.h"
+#include "control-worker/dns/shares.h"
 
 struct udp_query;
 struct tcp_client;
@@ -22,9 +24,14 @@ struct dns_server {
 	struct listener *listeners[2][2]; /* by IPv6 and TCP; NULL: none */
 	TAILQ_HEAD(, udp_query) queries;
 	TAILQ_HEAD(, tcp_client) clients; /* those who last said least first */
-	unsigned pending; /* queries that are out, of both kinds */
-	unsigned client_count;
+	struct shares of_queries, of_clients;
+	struct dns_refusals refusals;
+	struct log_limit log_limit;
 };
+
+/* There is no room for a query, or a connection. */
+void dns_server_refuse(
+    struct dns_server *, bool connection, const struct ip_address *client);
 
 /* udp_query.c: what is to be read there, and the end of what came by there. */
 void udp_listener_read(struct listener *);

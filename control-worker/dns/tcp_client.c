@@ -46,12 +46,10 @@ end(struct tcp_client *c)
 {
 	struct dns_server *s = c->listener->server;
 
-	if (c->phase == ASKING) {
+	if (c->phase == ASKING)
 		pending_cancel(&c->pending);
-		s->pending--;
-	}
 	TAILQ_REMOVE(&s->clients, c, entry);
-	s->client_count--;
+	shares_give(&s->of_clients, &c->ip);
 	uv_close((uv_handle_t *)&c->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&c->timer, on_handle_closed);
 	close(c->fd);
@@ -79,25 +77,23 @@ on_answer(struct pending *p, const uint8_t *answer, size_t len)
 {
 	struct tcp_client *c = (struct tcp_client *)p;
 
-	c->listener->server->pending--;
 	begin(c, WRITING);
 	if (!tcp_message_set(&c->message, answer, len))
 		end(c);
 }
 
-/* False when it is none, or one too many. */
+/* False when it is none. */
 static bool
 ask(struct tcp_client *c)
 {
 	struct dns_server *s = c->listener->server;
 	size_t head_len = dns_query_head(c->message.bytes, c->message.len);
 
-	if (head_len == 0 || s->pending >= DNS_QUERIES_MAX)
+	if (head_len == 0)
 		return false;
 	uv_poll_stop(&c->poll);
 	uv_timer_stop(&c->timer);
 	c->phase = ASKING;
-	s->pending++;
 	pending_start(&c->pending, s->loop, s->prober, true, c->message.bytes, c->message.len, head_len, on_answer);
 	return true;
 }
@@ -140,26 +136,55 @@ on_ready(uv_poll_t *poll, int status, int events)
 		end(c);
 }
 
-/* Whoever has waited longest without asking makes room for another. */
-static bool
-make_room(struct dns_server *s, const struct ip_address *ip)
+/*
+ * The connection that has waited longest without asking: of the client, or of
+ * anybody. NULL: all are being answered.
+ */
+static struct tcp_client *
+find_idle(const struct dns_server *s, const struct ip_address *client)
 {
-	struct tcp_client *c, *idle = NULL;
-	unsigned of_client = 0;
+	struct tcp_client *c;
 
-	TAILQ_FOREACH(c, &s->clients, entry) {
-		of_client += ip_equal(&c->ip, ip);
-		if (idle == NULL && c->phase == READING)
-			idle = c;
-	}
-	if (of_client >= DNS_CONNECTIONS_OF_CLIENT)
-		return false;
-	if (s->client_count < DNS_CONNECTIONS_MAX)
+	TAILQ_FOREACH(c, &s->clients, entry)
+		if (c->phase == READING &&
+		    (client == NULL || ip_equal(&c->ip, client)))
+			return c;
+	return NULL;
+}
+
+static struct tcp_client *
+find_oldest(const struct dns_server *s, const struct ip_address *client)
+{
+	struct tcp_client *c;
+
+	TAILQ_FOREACH(c, &s->clients, entry)
+		if (ip_equal(&c->ip, client))
+			return c;
+	return NULL;
+}
+
+/* The idle ones go first, and then those of whoever has most. */
+static bool
+make_room(struct dns_server *s, const struct ip_address *client)
+{
+	enum shares_verdict verdict;
+	struct tcp_client *victim;
+	struct ip_address other;
+
+	verdict = shares_ask(&s->of_clients, client, &other);
+	if (verdict == SHARES_ROOM)
 		return true;
-	if (idle == NULL)
-		return false;
-	end(idle);
-	return true;
+	if (verdict == SHARES_TOO_MANY)
+		victim = find_idle(s, client);
+	else if (verdict == SHARES_EVEN)
+		victim = find_idle(s, NULL);
+	else if ((victim = find_idle(s, &other)) == NULL &&
+	    (victim = find_idle(s, NULL)) == NULL)
+		victim = find_oldest(s, &other);
+	dns_server_refuse(s, true, victim == NULL ? client : &victim->ip);
+	if (victim != NULL)
+		end(victim);
+	return victim != NULL;
 }
 
 static void
@@ -184,7 +209,7 @@ take(struct listener *l, int fd, const struct ip_address *ip)
 	c->ip = *ip;
 	c->fd = fd;
 	TAILQ_INSERT_TAIL(&s->clients, c, entry);
-	s->client_count++;
+	shares_take(&s->of_clients, ip);
 	begin(c, READING);
 }
 

@@ -26,7 +26,7 @@ end(struct udp_query *q)
 	struct dns_server *s = q->listener->server;
 
 	TAILQ_REMOVE(&s->queries, q, entry);
-	s->pending--;
+	shares_give(&s->of_queries, &q->client.ip);
 	free(q);
 }
 
@@ -50,16 +50,37 @@ on_answer(struct pending *p, const uint8_t *answer, size_t len)
 	end(q);
 }
 
-static bool
-has_room(const struct dns_server *s, const struct endpoint *client)
+/* The oldest of a client's queries is answered, so that it hears of it. */
+static void
+give_up_oldest(struct dns_server *s, const struct ip_address *client)
 {
-	const struct udp_query *q;
-	unsigned of_client = 0;
+	struct udp_query *q;
 
 	TAILQ_FOREACH(q, &s->queries, entry)
-		of_client += ip_equal(&q->client.ip, &client->ip);
-	return s->pending < DNS_QUERIES_MAX &&
-	    of_client < DNS_QUERIES_OF_CLIENT;
+		if (ip_equal(&q->client.ip, client)) {
+			pending_give_up(&q->pending);
+			return;
+		}
+}
+
+static bool
+make_room(struct dns_server *s, const struct ip_address *client)
+{
+	struct ip_address other;
+
+	switch (shares_ask(&s->of_queries, client, &other)) {
+	case SHARES_ROOM:
+		return true;
+	case SHARES_FULL:
+		dns_server_refuse(s, false, &other);
+		give_up_oldest(s, &other);
+		return true;
+	case SHARES_EVEN:
+	case SHARES_TOO_MANY:
+		break;
+	}
+	dns_server_refuse(s, false, client);
+	return false;
 }
 
 static void
@@ -70,13 +91,13 @@ take(struct listener *l, const struct endpoint *client, const uint8_t *bytes,
 	size_t head_len = dns_query_head(bytes, len);
 	struct udp_query *q;
 
-	if (head_len == 0 || !has_room(s, client) ||
+	if (head_len == 0 || !make_room(s, &client->ip) ||
 	    (q = calloc(1, sizeof(*q))) == NULL)
 		return;
 	q->listener = l;
 	q->client = *client;
 	TAILQ_INSERT_TAIL(&s->queries, q, entry);
-	s->pending++;
+	shares_take(&s->of_queries, &client->ip);
 	pending_start(&q->pending, s->loop, s->prober, false, bytes, len, head_len, on_answer);
 }
 

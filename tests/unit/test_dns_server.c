@@ -467,6 +467,56 @@ queries_of_one_client(void **state)
 	close(fd);
 }
 
+#define HOGS (DNS_QUERIES_MAX / DNS_QUERIES_OF_CLIENT)
+
+/* A client of its own: 127.0.1.n. */
+static int
+client_at(uint8_t n)
+{
+	struct endpoint at = { ip_v4(127, 0, 1, n), 0 };
+	int fd = bind_loopback(SOCK_DGRAM, &at);
+	struct sockaddr_storage to;
+	socklen_t len = endpoint_to_sockaddr(&t.at[false], &to);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, len), 0);
+	return fd;
+}
+
+/* Eight that take all there is do not keep a ninth from asking. */
+static void
+queries_of_many_clients(void **state)
+{
+	int hogs[HOGS], fd;
+	uint8_t answer[512];
+
+	(void)state;
+	know_resolver();
+	t.manner = IS_SILENT;
+	for (uint8_t i = 0; i < HOGS; i++) {
+		hogs[i] = client_at((uint8_t)(i + 1));
+		for (unsigned n = 0; n < DNS_QUERIES_OF_CLIENT; n++) {
+			assert_int_equal(send(hogs[i], query, sizeof(query), 0),
+			    sizeof(query));
+			uv_run(&t.loop, UV_RUN_NOWAIT);
+		}
+	}
+	WAIT_FOR(t.queries == DNS_QUERIES_MAX);
+	t.manner = ANSWERS;
+	fd = client_at(HOGS + 1);
+	assert_int_equal(send(fd, query, sizeof(query), 0), sizeof(query));
+	assert_int_equal(
+	    receive(fd, answer, sizeof(answer)), sizeof(query));
+	assert_hex(answer, sizeof(query), ANSWER("8100"));
+	/* The first of those who have most has lost its oldest, and hears so. */
+	assert_int_equal(
+	    receive(hogs[0], answer, sizeof(answer)), sizeof(query));
+	assert_hex(answer, sizeof(query), ANSWER("8102"));
+	assert_int_equal(dns_server_refusals(t.server)->queries, 1);
+	for (unsigned i = 0; i < HOGS; i++)
+		close(hogs[i]);
+	close(fd);
+}
+
 /* A server that dies between two rounds of probes is waited for once. */
 static void
 silent_server_is_overtaken(void **state)
@@ -588,22 +638,33 @@ no_query_by_tcp(void **state)
 static void
 connections_of_one_client(void **state)
 {
-	int fds[DNS_CONNECTIONS_OF_CLIENT], late;
+	int fds[DNS_CONNECTIONS_OF_CLIENT + 1];
 	uint8_t out[2 + sizeof(query)], answer[64];
 	size_t one = prefixed(out);
 
 	(void)state;
 	know_resolver();
-	for (size_t i = 0; i < DNS_CONNECTIONS_OF_CLIENT; i++)
+	for (size_t i = 0; i <= DNS_CONNECTIONS_OF_CLIENT; i++)
 		fds[i] = client(true);
-	late = client(true);
-	assert_int_equal(receive(late, answer, sizeof(answer)), 0);
-	close(late);
-	for (size_t i = 0; i < DNS_CONNECTIONS_OF_CLIENT; i++) {
+	/* The one that has waited longest without a query. */
+	assert_int_equal(receive(fds[0], answer, sizeof(answer)), 0);
+	close(fds[0]);
+	for (size_t i = 1; i <= DNS_CONNECTIONS_OF_CLIENT; i++) {
 		assert_int_equal(send(fds[i], out, one, 0), one);
 		assert_int_equal(receive(fds[i], answer, sizeof(answer)), one);
-		close(fds[i]);
 	}
+	assert_int_equal(dns_server_refusals(t.server)->connections, 1);
+	/* Those that are being answered stay, and the newest goes. */
+	t.manner = IS_SILENT;
+	for (size_t i = 1; i <= DNS_CONNECTIONS_OF_CLIENT; i++)
+		assert_int_equal(send(fds[i], out, one, 0), one);
+	WAIT_FOR(t.queries == 2 * DNS_CONNECTIONS_OF_CLIENT);
+	fds[0] = client(true);
+	assert_int_equal(receive(fds[0], answer, sizeof(answer)), 0);
+	for (size_t i = 1; i <= DNS_CONNECTIONS_OF_CLIENT; i++)
+		assert_true(is_silent(fds[i]));
+	for (size_t i = 0; i <= DNS_CONNECTIONS_OF_CLIENT; i++)
+		close(fds[i]);
 }
 
 /* Other addresses: what came by the old sockets is over. */
@@ -701,6 +762,7 @@ main(void)
 		TEST(no_resolver),
 		TEST(no_query),
 		TEST(queries_of_one_client),
+		TEST(queries_of_many_clients),
 		TEST(silent_server_is_overtaken),
 		TEST(failing_server_is_passed_over),
 		TEST(answers_by_tcp),

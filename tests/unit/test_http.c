@@ -237,9 +237,12 @@ readiness(void **state)
 static void
 metrics(void **state)
 {
+	const uint64_t queries = 3, connections = 4;
 	char *a;
 
 	(void)set_up(state);
+	situation.dns_queries_refused = &queries;
+	situation.dns_connections_refused = &connections;
 	page.shard[0].counters.udp_bytes = 10;
 	page.shard[COUNTER_SHARDS - 1].counters.udp_bytes = 5;
 	page.shard[1].counters.refused_inbound[REASON_INBOUND_KIND] = 7;
@@ -252,6 +255,8 @@ metrics(void **state)
 		"\npostern_tunnel_configured{family=\"ipv6\"} 0\n",
 		"\npostern_process_restarts_total{process=\"net-worker\"} 2\n",
 		"\npostern_connections{path=\"direct\"} 3\n",
+		"\npostern_dns_refused_total{kind=\"query\"} 3\n",
+		"\npostern_dns_refused_total{kind=\"connection\"} 4\n",
 		"\npostern_udp_datagrams_total{direction=\"sent\"} "
 		"18446744073709551615\n",
 		"\npostern_client_bytes_total{direction=\"from client\"} 15\n",
