@@ -234,6 +234,7 @@ struct ctl *
 ctl_serve(uv_loop_t *loop, const struct ctl_config *config)
 {
 	static const struct server_kind kind = {
+		.name = "posternctl",
 		.connections = CONNECTIONS,
 		.patience_ms = PATIENCE_MS,
 		.request_max = REQUEST_MAX,

@@ -236,6 +236,7 @@ struct server *
 http_serve(uv_loop_t *loop, int fd, const struct situation *s)
 {
 	static const struct server_kind kind = {
+		.name = "health and metrics",
 		.connections = CONNECTIONS,
 		.patience_ms = PATIENCE_MS,
 		.request_max = HTTP_REQUEST_MAX,

@@ -6,11 +6,16 @@
 #include "control-worker/server.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "common/address.h"
+#include "common/log.h"
+#include "common/time.h"
 
 #define LINGER_MS 1000
 
@@ -28,6 +33,7 @@ struct served {
 	void *data;
 	enum phase phase;
 	int fd;
+	struct ip_address peer; /* IP_NONE: of this host */
 	uv_poll_t poll;
 	uv_timer_t timer;
 	unsigned handles; /* that are not closed yet */
@@ -47,6 +53,8 @@ struct server {
 	uv_poll_t poll;
 	TAILQ_HEAD(, served) all; /* the oldest first */
 	unsigned count;
+	uint64_t refused;
+	struct log_limit log_limit;
 };
 
 void *
@@ -248,7 +256,7 @@ served_finish(struct served *c)
 }
 
 static void
-take(struct server *s, int fd)
+take(struct server *s, int fd, const struct ip_address *peer)
 {
 	struct served *c = calloc(1, sizeof(*c));
 
@@ -258,6 +266,7 @@ take(struct server *s, int fd)
 	}
 	c->server = s;
 	c->fd = fd;
+	c->peer = *peer;
 	if (uv_poll_init(s->loop, &c->poll, fd) != 0) {
 		close(fd);
 		free(c);
@@ -272,20 +281,80 @@ take(struct server *s, int fd)
 	watch(c);
 }
 
+static unsigned
+connections_of(const struct server *s, const struct ip_address *peer)
+{
+	const struct served *c;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(c, &s->all, entry)
+		n += ip_equal(&c->peer, peer);
+	return n;
+}
+
+/* The oldest of the peer that has most, of those that have not asked or all. */
+static struct served *
+find_victim(const struct server *s, bool idle)
+{
+	struct served *c, *victim = NULL;
+	unsigned most = 0;
+
+	TAILQ_FOREACH(c, &s->all, entry) {
+		unsigned n = connections_of(s, &c->peer);
+
+		if ((c->phase == READING || !idle) && n > most) {
+			most = n;
+			victim = c;
+		}
+	}
+	return victim;
+}
+
+static bool
+make_room(struct server *s, const struct ip_address *peer)
+{
+	struct served *victim;
+	uint32_t held;
+
+	if (s->count < s->kind->connections)
+		return true;
+	if ((victim = find_victim(s, true)) == NULL) {
+		victim = find_victim(s, false);
+		if (connections_of(s, &victim->peer) <=
+		    connections_of(s, peer) + 1)
+			victim = NULL;
+	}
+	s->refused++;
+	if (log_allow(&s->log_limit, mono_now().ns, &held))
+		log_info("more than %u connections for %s at once: one is ended "
+			 "or refused (%" PRIu64 " so far)",
+		    s->kind->connections, s->kind->name, s->refused);
+	if (victim != NULL)
+		end(victim);
+	return victim != NULL;
+}
+
 static void
 on_connection(uv_poll_t *poll, int status, int events)
 {
 	struct server *s = poll->data;
+	struct sockaddr_storage from = { 0 };
+	socklen_t len = sizeof(from);
+	struct endpoint peer;
 	int fd;
 
 	(void)status;
 	(void)events;
-	fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	fd = accept4(s->fd, (struct sockaddr *)&from, &len,
+	    SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd == -1)
 		return;
-	if (s->count == s->kind->connections)
-		end(TAILQ_FIRST(&s->all));
-	take(s, fd);
+	if (!endpoint_from_sockaddr((struct sockaddr *)&from, &peer))
+		peer = (struct endpoint){ 0 };
+	if (make_room(s, &peer.ip))
+		take(s, fd, &peer.ip);
+	else
+		close(fd);
 }
 
 struct server *

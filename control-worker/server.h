@@ -1,7 +1,10 @@
 /*
  * A listener that was handed over, and its few connections: each brings one
  * short request and takes one answer, in parts if it is long. A connection that
- * makes its peer wait, or us, is ended; where there are too many, the oldest.
+ * makes its peer wait, or us, is ended. Where there are too many, the oldest of
+ * those that have not asked goes, first of the address that has most of them;
+ * and if all are being answered, the oldest of an address that has at least two
+ * more than the newest, which is refused else.
  */
 #ifndef CONTROL_WORKER_SERVER_H
 #define CONTROL_WORKER_SERVER_H
@@ -16,6 +19,7 @@ struct server;
 struct served; /* one connection */
 
 struct server_kind {
+	const char *name;     /* of what it is for, in the log */
 	unsigned connections; /* at a time */
 	uint64_t patience_ms; /* for the request, and for each step after it */
 	size_t request_max;   /* at most SERVER_REQUEST_MAX */

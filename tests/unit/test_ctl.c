@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/address.h"
+#include "common/log.h"
 #include "control-worker/http.h"
 #include "control-worker/server.h"
 #include "tests/unit/unit.h"
@@ -100,6 +102,7 @@ set_up(void **state)
 	};
 
 	(void)state;
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
 	situation = (struct situation){ .url = "wss://portal" };
 	clients = queries = 0;
 	silent = absent = false;
@@ -287,7 +290,7 @@ stray_answers(void **state)
 	assert_int_equal(count(answer, "00cc0000-"), 1);
 }
 
-/* The oldest has to go, so that who only sits there keeps nobody out. */
+/* The oldest that has not asked goes, so that who only sits there keeps nobody out. */
 static void
 too_many(void **state)
 {
@@ -306,6 +309,102 @@ too_many(void **state)
 	assert_int_equal(recv(fds[19], &byte, 1, 0), -1);
 	for (size_t i = 0; i < 20; i++)
 		close(fds[i]);
+}
+
+#define CTL_CONNECTIONS  4
+#define HTTP_CONNECTIONS 16
+
+/* What is being answered is not ended for one more, which is refused. */
+static void
+too_many_answers(void **state)
+{
+	int fds[CTL_CONNECTIONS], late;
+	ssize_t n;
+	char byte;
+
+	(void)state;
+	clients = 3;
+	silent = true;
+	for (size_t i = 0; i < CTL_CONNECTIONS; i++) {
+		fds[i] = connect_to();
+		assert_int_equal(send(fds[i], "status json\n", 12, 0), 12);
+		turn();
+		turn();
+	}
+	late = connect_to();
+	for (int i = 0; i < 5; i++)
+		turn();
+	assert_int_equal(recv(late, &byte, 1, 0), 0);
+	close(late);
+	for (size_t i = 0; i < CTL_CONNECTIONS; i++) {
+		while ((n = recv(fds[i], answer, sizeof(answer), 0)) > 0)
+			;
+		assert_int_equal(n, -1);
+		assert_int_equal(errno, EAGAIN);
+		close(fds[i]);
+		turn();
+	}
+	turn();
+	silent = false;
+	assert_true(ask("status json\n", answer, sizeof(answer)) > 0);
+}
+
+/* From an address of its own: 127.0.1.n. */
+static int
+connect_from(uint8_t n, const struct endpoint *to)
+{
+	struct endpoint from = { ip_v4(127, 0, 1, n), 0 };
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(&from, &sa);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
+	len = endpoint_to_sockaddr(to, &sa);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, len), 0);
+	for (int i = 0; i < 3; i++)
+		turn();
+	return fd;
+}
+
+static bool
+is_ended(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+/* Whoever has most connections makes room, and not the oldest of all. */
+static void
+too_many_of_one_address(void **state)
+{
+	struct endpoint at = { ip_v4(127, 0, 0, 1), 0 };
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(&at, &sa);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int hog[HTTP_CONNECTIONS - 1], first, late;
+	struct server *http;
+
+	(void)state;
+	assert_int_equal(bind(listener, (struct sockaddr *)&sa, len), 0);
+	assert_int_equal(listen(listener, 64), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&sa, &len), 0);
+	assert_true(endpoint_from_sockaddr((struct sockaddr *)&sa, &at));
+	http = http_serve(&loop, listener, &situation);
+	first = connect_from(1, &at);
+	for (size_t i = 0; i < HTTP_CONNECTIONS - 1; i++)
+		hog[i] = connect_from(2, &at);
+	late = connect_from(3, &at);
+	assert_true(is_ended(hog[0]));
+	assert_false(is_ended(first));
+	assert_false(is_ended(late));
+	for (size_t i = 0; i < HTTP_CONNECTIONS - 1; i++) {
+		assert_int_equal(is_ended(hog[i]), i == 0);
+		close(hog[i]);
+	}
+	close(first);
+	close(late);
+	server_free(http);
 }
 
 /* A request in pieces, whose sender has closed its side. */
@@ -344,6 +443,8 @@ main(void)
 		TEST(wrong_requests),
 		TEST(stray_answers),
 		TEST(too_many),
+		TEST(too_many_answers),
+		TEST(too_many_of_one_address),
 		TEST(half_closed),
 	};
 
