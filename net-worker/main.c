@@ -33,6 +33,7 @@
 #define TUN_PACKETS_PER_TURN 256
 #define UDP_BATCHES_PER_TURN 4
 #define TITLE_EVERY_MS       1000
+#define CLOCK_EVERY_MS       500
 #define MAX_SLEEP_MS         3600000
 #define FLUSH_MS             1000 /* for reports about flows, at the end */
 
@@ -198,6 +199,16 @@ on_tun_readable(uv_poll_t *handle, int status, int events)
 	settle(w);
 }
 
+/* Both clocks, for what is told in unix time. */
+static void
+read_clocks(struct worker *w)
+{
+	const struct clock_reading reading = clock_read();
+
+	w->now = reading.mono;
+	engine_clock(w->engine, &reading);
+}
+
 static void
 on_ipc(uv_poll_t *handle, int status, int events)
 {
@@ -206,7 +217,7 @@ on_ipc(uv_poll_t *handle, int status, int events)
 	    handle == &w->poll_parent ? w->parent : w->control;
 
 	(void)status;
-	w->now = mono_now();
+	read_clocks(w);
 	if (events & UV_WRITABLE)
 		ipc_flush(ch);
 	if (events & (UV_READABLE | UV_DISCONNECT))
@@ -244,6 +255,19 @@ on_timer(uv_timer_t *handle)
 	w->now = mono_now();
 	engine_timeout(w->engine, w->now);
 	shard_timeout(w->shard, w->now, &w->sink);
+	settle(w);
+}
+
+/*
+ * Nobody tells us that the wall clock was set, nor that the machine was
+ * suspended, while which libuv's own timers stand still.
+ */
+static void
+on_clock_timer(uv_timer_t *handle)
+{
+	struct worker *w = handle->data;
+
+	read_clocks(w);
 	settle(w);
 }
 
@@ -337,6 +361,7 @@ static void
 make_parts(struct worker *w)
 {
 	struct engine_host host = ipc_net_host(w);
+	const struct clock_reading reading = clock_read();
 
 	w->control = ipc_open(w->control_fd, IPC_NET, IPC_CONTROL);
 	if (w->control != NULL)
@@ -351,8 +376,8 @@ make_parts(struct worker *w)
 		fatalx("no memory");
 	w->sink = (struct packet_sink){ w, sink_udp, sink_tun };
 	w->shard = shard_new(0, w->aead);
-	w->engine = engine_new(&host, &w->sink, w->now, (uint64_t)time(NULL),
-	    w->settings.expose_host);
+	w->engine =
+	    engine_new(&host, &w->sink, &reading, w->settings.expose_host);
 	if (w->shard == NULL || w->engine == NULL)
 		fatalx("no memory");
 	if (w->settings.log_denied)
@@ -390,6 +415,10 @@ make_loop(struct worker *w)
 	uv_timer_init(&w->loop, &w->timer);
 	w->timer.data = w;
 	w->timer.timer_cb = on_timer;
+	uv_timer_init(&w->loop, &w->clock_timer);
+	w->clock_timer.data = w;
+	uv_timer_start(
+	    &w->clock_timer, on_clock_timer, CLOCK_EVERY_MS, CLOCK_EVERY_MS);
 	uv_timer_init(&w->loop, &w->title_timer);
 	w->title_timer.data = w;
 	uv_timer_start(&w->title_timer, on_title_timer, 0, TITLE_EVERY_MS);

@@ -49,7 +49,7 @@ struct worker {
 	uv_loop_t loop;
 	uv_poll_t poll_parent, poll_control, poll_tun, poll_udp[2];
 	int control_events; /* what poll_control waits for */
-	uv_timer_t timer, title_timer;
+	uv_timer_t timer, clock_timer, title_timer;
 	uint64_t title_bytes; /* carried when the title was last set */
 	struct full_tables full_tables;
 	bool offload_refused[WORKER_OFFLOADS]; /* and it has been said */

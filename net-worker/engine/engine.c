@@ -46,7 +46,7 @@ free_tables(struct engine *e)
 
 struct engine *
 engine_new(const struct engine_host *host, const struct packet_sink *sink,
-    struct mono now, uint64_t unix_now, bool expose_host)
+    const struct clock_reading *now, bool expose_host)
 {
 	struct engine *e = calloc(1, sizeof(*e));
 
@@ -59,11 +59,11 @@ engine_new(const struct engine_host *host, const struct packet_sink *sink,
 	e->host = *host;
 	e->sink = *sink;
 	e->expose_host = expose_host;
-	e->started = now;
-	e->started_unix = unix_now;
+	e->started = *now;
+	wall_clock_init(&e->clock, now);
 	e->deadline = MONO_NEVER;
 	e->counters = &e->own;
-	cookie_guard_init(&e->guard, now);
+	cookie_guard_init(&e->guard, now->mono);
 	e->checks = calloc(CHECKS_MAX, sizeof(*e->checks));
 	if (e->checks == NULL || (e->relays = relays_new()) == NULL ||
 	    !make_tables(e) ||
@@ -182,6 +182,23 @@ engine_timeout(struct engine *e, struct mono now)
 	engine_settle(e, now);
 	if (mono_before(e->deadline, mono_add_ms(now, TICK_MS)))
 		e->deadline = mono_add_ms(now, TICK_MS);
+}
+
+void
+engine_clock(struct engine *e, const struct clock_reading *now)
+{
+	int64_t step = wall_clock_update(&e->clock, now);
+	uint32_t held;
+
+	if (step == 0)
+		return;
+	if (log_allow(&e->clock_log, now->mono.ns, &held))
+		log_info("the host's clock was set %s by %.3f s: grants end no "
+			 "later for that",
+		    step < 0 ? "back" : "forward",
+		    (double)(step < 0 ? -step : step) / 1e9);
+	members_clock_was_set(e);
+	engine_settle(e, now->mono);
 }
 
 /* The way in. */

@@ -12,7 +12,7 @@
 
 #include "common/counters.h"
 #include "common/ipc.h"
-#include "common/time.h"
+#include "common/wall.h"
 #include "net-worker/shard.h"
 #include "net-worker/sink.h"
 
@@ -38,14 +38,18 @@ struct engine_host {
 struct engine;
 
 /*
- * A fresh static key is made. unix_now is the wall clock at now; both stay the
- * reference for expiry times (spec/policy.md 2.5). NULL without memory.
+ * A fresh static key is made. NULL without memory.
  */
 struct engine *engine_new(const struct engine_host *,
-    const struct packet_sink *, struct mono now, uint64_t unix_now,
-    bool expose_host);
+    const struct packet_sink *, const struct clock_reading *, bool expose_host);
 void engine_free(struct engine *); /* NULL is fine; wipes keys */
 const uint8_t *engine_public_key(const struct engine *);
+
+/*
+ * The clocks now; before messages that hold unix times, and every so often, to
+ * notice that the wall clock was set. That never prolongs a grant.
+ */
+void engine_clock(struct engine *, const struct clock_reading *);
 
 /* Messages of control-worker, as ipc.def describes them. */
 void engine_interface(

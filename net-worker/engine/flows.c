@@ -16,8 +16,7 @@
 static uint64_t
 unix_ns(const struct engine *e, struct mono t)
 {
-	return e->started_unix * 1000000000u + (uint64_t)t.ns -
-	    (uint64_t)e->started.ns;
+	return (uint64_t)wall_clock_at(&e->clock, t).ns;
 }
 
 static void

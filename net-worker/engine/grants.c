@@ -199,17 +199,6 @@ log_grant(
 	    uuid_format(resource, which));
 }
 
-static struct mono
-expiry(const struct engine *e, struct mono now, uint64_t expires_at)
-{
-	int64_t elapsed = mono_ms_between(e->started, now) / 1000;
-
-	if (expires_at == 0)
-		return MONO_NEVER;
-	return client_expiry_from_unix(
-	    expires_at, now, e->started_unix + (uint64_t)elapsed);
-}
-
 void
 member_watch_expiry(struct engine *e, struct member *m)
 {
@@ -217,8 +206,7 @@ member_watch_expiry(struct engine *e, struct member *m)
 }
 
 static enum grant_result
-grant(struct engine *e, struct mono now, struct member *m,
-    const struct ipc_authorization *a)
+grant(struct engine *e, struct member *m, const struct ipc_authorization *a)
 {
 	enum grant_result result;
 	struct grant g = {
@@ -228,7 +216,9 @@ grant(struct engine *e, struct mono now, struct member *m,
 		.filters = (struct filter *)(uintptr_t)a->filters,
 		.filter_count = a->filters_count,
 		.flow_authorization = a->flow_authorization,
-		.expires = expiry(e, now, a->expires_at),
+		.expires_at = a->expires_at,
+		.expires =
+		    client_expiry_from_unix(a->expires_at, &e->clock.last),
 	};
 
 	strlcpy(g.pattern, a->pattern, sizeof(g.pattern));
@@ -299,7 +289,7 @@ authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
 			member_remove(e, now, m, false);
 		return false;
 	}
-	switch (grant(e, now, m, a)) {
+	switch (grant(e, m, a)) {
 	case GRANT_INVALID:
 	case GRANT_NO_MEMORY:
 		log_refused(e, now, "it is none, or too much of it");
@@ -429,7 +419,7 @@ engine_grants_entry(struct engine *e, const struct ipc_grants_entry *entry)
 
 /* The client's grants become those of the snapshot; true when any changed. */
 static bool
-reconcile(struct engine *e, struct mono now, struct member *m)
+reconcile(struct engine *e, struct member *m)
 {
 	struct snapshot_entry key = { .client = *client_id(m->client) };
 	const struct grant *g;
@@ -445,7 +435,9 @@ reconcile(struct engine *e, struct mono now, struct member *m)
 			  compare_entries);
 		if (found != NULL) {
 			client_set_expiry(m->client, &key.resource,
-			    expiry(e, now, found->expires_at));
+			    found->expires_at,
+			    client_expiry_from_unix(
+				found->expires_at, &e->clock.last));
 			i++;
 			continue;
 		}
@@ -473,7 +465,7 @@ engine_grants_commit(struct engine *e, struct mono now)
 		sort(e->snapshot, e->snapshot_count, sizeof(*e->snapshot),
 		    compare_entries);
 	TAILQ_FOREACH_SAFE(m, &e->members, entry, next)
-		if (reconcile(e, now, m))
+		if (reconcile(e, m))
 			changed(e, now, m);
 	engine_settle(e, now);
 }
@@ -500,5 +492,16 @@ members_timeout(struct engine *e, struct mono now)
 		member_watch_expiry(e, m);
 		if (any)
 			changed(e, now, m);
+	}
+}
+
+void
+members_clock_was_set(struct engine *e)
+{
+	struct member *m;
+
+	TAILQ_FOREACH(m, &e->members, entry) {
+		client_clock_was_set(m->client, &e->clock.last);
+		member_watch_expiry(e, m);
 	}
 }

@@ -171,10 +171,12 @@ handshake_initiate(struct engine *e, struct mono now, struct connection *c)
 {
 	uint8_t message[MESSAGE_INITIATION_LEN];
 	uint8_t timestamp[NOISE_TIMESTAMP_LEN];
-	int64_t elapsed = now.ns - e->started.ns;
+	/* A timestamp must never be below one before, whatever is set since. */
+	uint64_t unix_ns = (uint64_t)(e->started.wall.ns +
+	    (now.ns - e->started.mono.ns));
 
-	noise_timestamp(e->started_unix + (uint64_t)(elapsed / 1000000000),
-	    (uint32_t)(elapsed % 1000000000), timestamp);
+	noise_timestamp(unix_ns / 1000000000, (uint32_t)(unix_ns % 1000000000),
+	    timestamp);
 	if (noise_create_initiation(&e->identity, &c->noise, next_session(c),
 		timestamp, now, message))
 		paths_send(e, now, c, message, sizeof(message));

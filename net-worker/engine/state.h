@@ -126,8 +126,8 @@ struct engine {
 	struct engine_host host;
 	struct packet_sink sink;
 	bool expose_host;
-	struct mono started;
-	uint64_t started_unix;
+	struct clock_reading started;
+	struct wall_clock clock;
 	struct mono deadline;
 
 	struct noise_identity identity;
@@ -158,7 +158,8 @@ struct engine {
 	bool snapshot_open;
 	bool snapshot_short; /* some entries found no room */
 
-	struct log_limit names_log, portal_log, channels_log, flows_log;
+	struct log_limit names_log, portal_log, channels_log, flows_log,
+	    clock_log;
 
 	bool flows_wanted;
 	STAILQ_HEAD(, flow_entry) flows; /* oldest first */
@@ -196,6 +197,8 @@ void member_enforce_names(struct engine *, struct mono, struct member *,
 /* Whether names of the client are still to be enforced. */
 bool member_names_wait(const struct member *);
 void members_timeout(struct engine *, struct mono);
+/* What ends earlier by the clock as it is now. */
+void members_clock_was_set(struct engine *);
 
 /* connection.c */
 struct connection *connection_find(struct engine *, const struct uuid *);

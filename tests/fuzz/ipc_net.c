@@ -227,6 +227,9 @@ set_up(struct rig *r)
 {
 	struct worker *w = &r->w;
 	struct engine_host host = ipc_net_host(w);
+	struct clock_reading started = {
+		.wall = { UNIX_NOW * INT64_C(1000000000) },
+	};
 
 	hostile_open(&r->parent, IPC_NET, IPC_PARENT);
 	hostile_open(&r->control, IPC_NET, IPC_CONTROL);
@@ -236,7 +239,8 @@ set_up(struct rig *r)
 	w->now = (struct mono){ 1000000000 };
 	w->sink = (struct packet_sink){ r, sink_udp, sink_tun };
 	w->shard = shard_new(0, aead);
-	w->engine = engine_new(&host, &w->sink, w->now, UNIX_NOW, false);
+	started.mono = w->now;
+	w->engine = engine_new(&host, &w->sink, &started, false);
 	must(w->shard != NULL && w->engine != NULL);
 }
 

@@ -412,7 +412,7 @@ any_expiry(struct world *w)
 	struct uuid id = PICK(&w->dice, w->resources);
 	struct mono expires = some_expiry(w);
 
-	agree(w, "expiry", client_set_expiry(w->client, &id, expires),
+	agree(w, "expiry", client_set_expiry(w->client, &id, 0, expires),
 	    model_set_expiry(w->model, &id, expires));
 }
 

@@ -252,6 +252,9 @@ set_up(void **state)
 		.assignment = on_assignment,
 		.flow = on_flow,
 	};
+	struct clock_reading started = {
+		.wall = { UNIX_NOW * INT64_C(1000000000) },
+	};
 	struct ipc_interface own = {
 		.v4 = at("100.64.0.1:0").ip,
 		.v6 = at("[fd00:2021:1111::1]:0").ip,
@@ -262,7 +265,8 @@ set_up(void **state)
 	r->sink = (struct packet_sink){ r, note_udp, note_tun };
 	r->aead = aead_new();
 	r->shard = shard_new(0, r->aead);
-	r->engine = engine_new(&host, &r->sink, r->now, UNIX_NOW, false);
+	started.mono = r->now;
+	r->engine = engine_new(&host, &r->sink, &started, false);
 	assert_non_null(r->engine);
 	assert_true(noise_identity_generate(&r->identity));
 	engine_interface(r->engine, r->now, &own);

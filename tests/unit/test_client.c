@@ -151,11 +151,11 @@ expiry_moves(void **state)
 	assert_int_equal(client_grant(c, &g), GRANT_UPDATED);
 	assert_int_equal(client_deadline(c).ns, at(5).ns);
 	assert_true(reaches(c, IPPROTO_TCP, 1)); /* until the next tick */
-	assert_true(client_set_expiry(c, &one, MONO_NEVER));
+	assert_true(client_set_expiry(c, &one, 0, MONO_NEVER));
 	assert_int_equal(expire_all(c, at(INT64_MAX / SECOND)), 0);
 	assert_int_equal(expire_all(c, MONO_NEVER), 0);
-	assert_false(client_set_expiry(c, &two, at(1)));
-	assert_true(client_set_expiry(c, &one, at(7)));
+	assert_false(client_set_expiry(c, &two, 0, at(1)));
+	assert_true(client_set_expiry(c, &one, 0, at(7)));
 	g = cidr(2, "10.0.0.0/24", at(7));
 	assert_int_equal(client_grant(c, &g), GRANT_NEW);
 	assert_true(client_expire(c, at(7), &gone));
@@ -346,32 +346,89 @@ internet_has_no_filters(void **state)
 	client_free(c);
 }
 
+/* The clocks, so far from now, when the wall clock shows that unix time. */
+static struct clock_reading
+reading(int64_t mono_s, int64_t unix_ns)
+{
+	return (struct clock_reading) { at(mono_s), { unix_ns } };
+}
+
 /* spec/policy.md 2.5 and 11, test 33. */
 static void
 converts_unix_time(void **state)
 {
 	const uint64_t unix_now = 1700000000;
 	const struct mono now = at(1000);
-	const uint64_t farthest =
-	    unix_now + (INT64_MAX - (uint64_t)now.ns) / SECOND;
+	const int64_t half = SECOND / 2;
+	const uint64_t farthest = INT64_MAX / SECOND;
 	static const int64_t day = 86400;
+	struct clock_reading r = reading(1000, (int64_t)unix_now * SECOND);
 
 	(void)state;
-#define EXPIRY(t) client_expiry_from_unix(t, now, unix_now).ns
+#define EXPIRY(t) client_expiry_from_unix(t, &r).ns
 	assert_int_equal(EXPIRY(unix_now + 1), at(1001).ns);
 	assert_int_equal(EXPIRY(unix_now + 3600), at(4600).ns);
 	assert_int_equal(EXPIRY(unix_now), now.ns);
 	assert_int_equal(EXPIRY(unix_now - 1), now.ns);
-	assert_int_equal(EXPIRY(0), now.ns);
+	assert_int_equal(EXPIRY(1), now.ns);
+	assert_int_equal(EXPIRY(0), MONO_NEVER.ns);
 	assert_int_equal(
 	    EXPIRY(farthest), now.ns + (int64_t)(farthest - unix_now) * SECOND);
 	assert_int_equal(EXPIRY(farthest + 1), at(1000 + day).ns);
 	assert_int_equal(EXPIRY(INT64_MAX), at(1000 + day).ns);
 	assert_int_equal(EXPIRY((uint64_t)INT64_MAX + 1), at(1000 + day).ns);
 	assert_int_equal(EXPIRY(UINT64_MAX), at(1000 + day).ns);
+	/* Between two seconds of the wall clock. */
+	r.wall.ns += half;
+	assert_int_equal(EXPIRY(unix_now + 1), at(1000).ns + half);
+	assert_int_equal(EXPIRY(unix_now), now.ns);
+	/* A clock before the epoch makes nothing last for ever. */
+	r.wall.ns = -SECOND;
+	assert_int_equal(EXPIRY(1), at(1002).ns);
+	assert_int_equal(EXPIRY(farthest), at(1000 + day).ns);
 #undef EXPIRY
-	assert_int_equal(
-	    client_expiry_from_unix(UINT64_MAX, now, 0).ns, at(1000 + day).ns);
+}
+
+/* Only ever earlier, whatever is done to the clock. */
+static void
+a_step_of_the_clock_prolongs_nothing(void **state)
+{
+	const int64_t unix_now = 1700000000;
+	const struct uuid one = id(1), two = id(2);
+	struct client *c = new_client();
+	struct grant g = cidr(1, "10.0.0.0/24", at(1060));
+	struct clock_reading r;
+
+	(void)state;
+	g.expires_at = (uint64_t)unix_now + 60;
+	assert_int_equal(client_grant(c, &g), GRANT_NEW);
+	g = cidr(2, "10.0.1.0/24", MONO_NEVER);
+	assert_int_equal(client_grant(c, &g), GRANT_NEW);
+#define EXPIRES(i) client_get_grant(c, i)->expires.ns
+	r = reading(1010, (unix_now + 10 - 7200) * SECOND);
+	client_clock_was_set(c, &r);
+	assert_int_equal(EXPIRES(0), at(1060).ns);
+	r = reading(1020, (unix_now + 20 + 30) * SECOND);
+	client_clock_was_set(c, &r);
+	assert_int_equal(EXPIRES(0), at(1030).ns);
+	r = reading(1021, (unix_now + 21) * SECOND);
+	client_clock_was_set(c, &r);
+	assert_int_equal(EXPIRES(0), at(1030).ns);
+	assert_int_equal(EXPIRES(1), MONO_NEVER.ns);
+	/* Told again, it is no news; told anew, it is. */
+	assert_true(client_set_expiry(
+	    c, &one, (uint64_t)unix_now + 60, at(1060)));
+	assert_int_equal(EXPIRES(0), at(1030).ns);
+	assert_true(client_set_expiry(
+	    c, &one, (uint64_t)unix_now + 70, at(1070)));
+	assert_int_equal(EXPIRES(0), at(1070).ns);
+	assert_true(client_set_expiry(c, &two, 0, MONO_NEVER));
+	r = reading(1030, (unix_now + 30 + 7200) * SECOND);
+	client_clock_was_set(c, &r);
+	assert_int_equal(EXPIRES(0), at(1030).ns);
+	assert_int_equal(EXPIRES(1), MONO_NEVER.ns);
+#undef EXPIRES
+	client_free(c);
 }
 
 int
@@ -388,6 +445,7 @@ main(void)
 		cmocka_unit_test(keeps_grants_in_order),
 		cmocka_unit_test(internet_has_no_filters),
 		cmocka_unit_test(converts_unix_time),
+		cmocka_unit_test(a_step_of_the_clock_prolongs_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

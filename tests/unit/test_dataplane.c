@@ -94,18 +94,90 @@ stops_at_revocation_and_says_goodbye(void **state)
 	assert_int_equal(r->tun_count, 0);
 }
 
+/* Milliseconds since the start. */
+static int64_t
+passed(const struct rig *r)
+{
+	return mono_ms_between((struct mono) { 1000000000 }, r->now);
+}
+
 static void
 stops_at_expiry_to_the_moment(void **state)
 {
 	struct rig *r = *state;
 
 	connected(r);
-	pass(r, 58000);
+	pass(r, 59000 - passed(r));
 	client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
 	assert_int_equal(r->tun_count, 1);
-	pass(r, 2500);
+	pass(r, 1000);
 	client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
 	assert_int_equal(r->tun_count, 1);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+/* The clocks now, when the wall clock has been set by so much. */
+static void
+clock_set_by(struct rig *r, int64_t ms)
+{
+	struct clock_reading reading = {
+		.mono = r->now,
+		.wall = { UNIX_NOW * INT64_C(1000000000) +
+		    (passed(r) + ms) * 1000000 },
+	};
+
+	engine_clock(r->engine, &reading);
+	settle(r);
+}
+
+/* Slow by two hours when it was granted, and then set: it ends in time. */
+static void
+stops_in_time_when_the_clock_was_slow(void **state)
+{
+	struct rig *r = *state;
+
+	clock_set_by(r, -7200000);
+	connected(r);
+	pass(r, 20000 - passed(r));
+	clock_set_by(r, 0);
+	pass(r, 59000 - passed(r));
+	assert_int_equal(engine_summary(r->engine).clients, 1);
+	pass(r, 1000);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+/* Set back while it runs, and told by the portal's list once more. */
+static void
+lasts_no_longer_for_a_clock_set_back(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_grants_entry same = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } },
+		.expires_at = UNIX_NOW + 60 };
+
+	connected(r);
+	pass(r, 20000 - passed(r));
+	clock_set_by(r, -7200000);
+	engine_grants_begin(r->engine);
+	engine_grants_entry(r->engine, &same);
+	engine_grants_commit(r->engine, r->now);
+	pass(r, 60000 - passed(r));
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+/* Fast by two hours, and then set: what is granted later lasts. */
+static void
+grants_anew_when_the_clock_was_fast(void **state)
+{
+	struct rig *r = *state;
+
+	clock_set_by(r, 7200000);
+	clock_set_by(r, 0);
+	connected(r);
+	pass(r, 59000 - passed(r));
+	assert_int_equal(engine_summary(r->engine).clients, 1);
+	clock_set_by(r, 7200000);
+	pass(r, 20);
 	assert_int_equal(engine_summary(r->engine).clients, 0);
 }
 
@@ -269,6 +341,9 @@ main(void)
 		T(prohibits_what_was_not_granted),
 		T(stops_at_revocation_and_says_goodbye),
 		T(stops_at_expiry_to_the_moment),
+		T(stops_in_time_when_the_clock_was_slow),
+		T(lasts_no_longer_for_a_clock_set_back),
+		T(grants_anew_when_the_clock_was_fast),
 		T(snapshot_revokes_what_it_lacks),
 		T(snapshot_moves_expiry),
 		T(snapshot_is_bounded),

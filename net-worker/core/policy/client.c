@@ -202,6 +202,7 @@ grant_again(struct client *c, size_t i, const struct grant *from)
 {
 	struct grant *g = c->grants[i];
 
+	g->expires_at = from->expires_at;
 	g->expires = from->expires;
 	if (g->type != from->type)
 		return GRANT_TYPE_CONFLICT;
@@ -279,15 +280,30 @@ client_update_filters(struct client *c, const struct uuid *resource,
 }
 
 bool
-client_set_expiry(
-    struct client *c, const struct uuid *resource, struct mono expires)
+client_set_expiry(struct client *c, const struct uuid *resource,
+    uint64_t expires_at, struct mono expires)
 {
 	struct grant *g = lookup(c, resource);
 
 	if (g == NULL)
 		return false;
+	if (expires_at != 0 && g->expires_at == expires_at)
+		expires = mono_min(g->expires, expires);
+	g->expires_at = expires_at;
 	g->expires = expires;
 	return true;
+}
+
+void
+client_clock_was_set(struct client *c, const struct clock_reading *now)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct grant *g = c->grants[i];
+
+		if (g->expires_at != 0)
+			g->expires = mono_min(g->expires,
+			    client_expiry_from_unix(g->expires_at, now));
+	}
 }
 
 size_t
@@ -327,19 +343,17 @@ client_expire(struct client *c, struct mono now, struct uuid *gone)
 }
 
 struct mono
-client_expiry_from_unix(uint64_t expires_at, struct mono now, uint64_t now_unix)
+client_expiry_from_unix(uint64_t expires_at, const struct clock_reading *now)
 {
 	struct mono expires;
 
-	if (expires_at <= now_unix)
-		return now;
-	if (expires_at - now_unix > INT64_MAX)
-		return mono_add_s(now, EXPIRY_FALLBACK_S);
-	expires = mono_add_s(now, (int64_t)(expires_at - now_unix));
+	if (expires_at == 0)
+		return MONO_NEVER;
+	expires = clock_mono_of_unix(now, expires_at);
 	/* What overflows is a mistake, not a grant for ever. */
 	if (mono_is_never(expires))
-		return mono_add_s(now, EXPIRY_FALLBACK_S);
-	return expires;
+		return mono_add_s(now->mono, EXPIRY_FALLBACK_S);
+	return mono_max(expires, now->mono);
 }
 
 /* Names. */

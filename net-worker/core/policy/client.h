@@ -6,7 +6,7 @@
 #ifndef NET_WORKER_CORE_POLICY_CLIENT_H
 #define NET_WORKER_CORE_POLICY_CLIENT_H
 
-#include "common/time.h"
+#include "common/wall.h"
 #include "net-worker/core/name_use.h"
 #include "net-worker/core/policy/policy.h"
 
@@ -21,7 +21,8 @@ struct grant {
 	struct filter *filters;
 	size_t filter_count;
 	struct uuid flow_authorization; /* all zero: flows are not logged */
-	struct mono expires;            /* MONO_NEVER: not at all */
+	uint64_t expires_at; /* unix seconds, as it was told; 0: not at all */
+	struct mono expires; /* when that is; MONO_NEVER: not at all */
 };
 
 /* A client's proxy addresses for a name, and the name's addresses. */
@@ -72,9 +73,17 @@ bool client_revoke(struct client *, const struct uuid *resource);
  */
 bool client_update_filters(struct client *, const struct uuid *resource,
     enum resource_type, const struct filter *, size_t count);
-/* The expiry of a grant that is there; false otherwise. */
-bool client_set_expiry(
-    struct client *, const struct uuid *resource, struct mono expires);
+/*
+ * The expiry of a grant that is there; false otherwise. The same expires_at
+ * told again does not make it later: what changed is only our clock.
+ */
+bool client_set_expiry(struct client *, const struct uuid *resource,
+    uint64_t expires_at, struct mono expires);
+/*
+ * The wall clock was set: what ends earlier by it than was thought, does. What
+ * would end later stays, since a clock set back must not prolong a grant.
+ */
+void client_clock_was_set(struct client *, const struct clock_reading *);
 size_t client_grant_count(const struct client *);
 /* In ascending order of resource ids; NULL at the end. */
 const struct grant *client_get_grant(const struct client *, size_t i);
@@ -125,11 +134,12 @@ struct mono client_deadline(const struct client *);
 bool client_expire(struct client *, struct mono now, struct uuid *gone);
 
 /*
- * The unix time of the portal as a point in monotonic time: now_unix is the
- * wall clock at now. Past is now; too large is a day (spec/policy.md 2.5).
+ * The unix time of the portal as a point in monotonic time, by that reading of
+ * the clocks: 0 is MONO_NEVER, past is the moment of the reading, too large is a
+ * day from then (spec/policy.md 2.5).
  */
 struct mono client_expiry_from_unix(
-    uint64_t expires_at, struct mono now, uint64_t now_unix);
+    uint64_t expires_at, const struct clock_reading *);
 
 /*
  * The compiled form for the shard, or NULL without memory; then the one that is
