@@ -518,6 +518,14 @@ show_online(void *ctx, bool online)
 	    w->host);
 }
 
+static void
+compare_clocks(void *ctx, const struct portal_date *date)
+{
+	struct worker *w = ctx;
+
+	portal_clock_compare(&w->situation.clock, date);
+}
+
 bool
 ipc_control_ask(void *ctx, const struct ipc_query *q)
 {
@@ -562,6 +570,7 @@ ipc_control_events(void)
 		.flow_token = flow_control_token,
 		.has_room = has_room,
 		.online = show_online,
+		.date = compare_clocks,
 		.fatal = on_fatal,
 		.closed = on_closed,
 	};

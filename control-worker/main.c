@@ -37,6 +37,8 @@
 #include "control-worker/http.h"
 #include "control-worker/worker.h"
 
+#define CLOCK_EVERY_MS 1000
+
 /* Whoever signals the whole group means the parent, which tells us. */
 static void
 ignore_signals(void)
@@ -193,6 +195,16 @@ on_prepare(uv_prepare_t *prepare)
 		uv_stop(&w->loop);
 }
 
+/* Nobody tells us that the host's clock was set. */
+static void
+on_clock_timer(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+	const struct clock_reading now = clock_read();
+
+	portal_clock_look(&w->situation.clock, &now);
+}
+
 static void
 make_loop(struct worker *w)
 {
@@ -202,6 +214,10 @@ make_loop(struct worker *w)
 	uv_prepare_init(&w->loop, &w->prepare);
 	w->poll_parent.data = w->poll_net.data = w->prepare.data = w;
 	uv_prepare_start(&w->prepare, on_prepare);
+	uv_timer_init(&w->loop, &w->clock_timer);
+	w->clock_timer.data = w;
+	uv_timer_start(
+	    &w->clock_timer, on_clock_timer, CLOCK_EVERY_MS, CLOCK_EVERY_MS);
 }
 
 /* What others may look at: the listeners that we were given. */

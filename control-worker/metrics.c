@@ -51,6 +51,12 @@ write_daemon(struct text *t, const struct situation *s)
 	    situation_lacks(s) == NULL);
 	single(t, "postern_portal_connected", "gauge",
 	    "Whether the gateway is online with the portal.", s->online);
+	if (s->clock.known) {
+		declare(t, "postern_clock_ahead_seconds", "gauge",
+		    "The host's clock less the portal's.");
+		text_add(t, "postern_clock_ahead_seconds %.3f\n",
+		    (double)s->clock.ahead_ms / 1e3);
+	}
 	declare(t, "postern_tunnel_configured", "gauge",
 	    "Whether the tunnel has an address of the family.");
 	labelled(t, "postern_tunnel_configured", "family", "ipv4", s->has_v4);

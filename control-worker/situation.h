@@ -12,11 +12,14 @@
 #include "common/address.h"
 #include "common/counters.h"
 #include "common/ipc.h"
+#include "control-worker/portal/portal_clock.h"
 
 struct situation {
 	const char *url; /* of the portal */
 	bool online;
 	uint64_t since; /* unix seconds: it is online, or not, so long */
+
+	struct portal_clock clock;
 
 	/* The addresses that the portal gave, and whether they are in place. */
 	struct ip_address v4, v6;

@@ -134,6 +134,11 @@ put_portal(struct text *t, const struct situation *s)
 	member_bool(t, "online", s->online);
 	comma(t);
 	member_number(t, "since", s->since);
+	comma(t);
+	if (s->clock.known)
+		text_add(t, "\"clock_ahead_ms\":%" PRId64, s->clock.ahead_ms);
+	else
+		member_string(t, "clock_ahead_ms", NULL);
 	text_add(t, "},");
 }
 

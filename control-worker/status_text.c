@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/sandbox.h"
 #include "common/uuid.h"
@@ -123,6 +124,20 @@ write_offloads(struct text *t, const struct io_counters *c)
 }
 
 static void
+write_clock(struct text *t, const struct portal_clock *c)
+{
+	if (!c->known)
+		return;
+	if (!portal_clock_is_off(c))
+		text_add(t, "clock: as the portal's\n");
+	else
+		text_add(t, "clock: %.1f s %s the portal's; grants end too %s\n",
+		    (double)llabs(c->ahead_ms) / 1e3,
+		    c->ahead_ms > 0 ? "ahead of" : "behind",
+		    c->ahead_ms > 0 ? "early" : "late");
+}
+
+static void
 write_situation(struct text *t, const struct situation *s, uint64_t now)
 {
 	const char *lacks = situation_lacks(s);
@@ -134,6 +149,7 @@ write_situation(struct text *t, const struct situation *s, uint64_t now)
 	text_add(t, "portal: %s for %s, %s\n",
 	    s->online ? "online" : "not connected",
 	    format_time(since(s->since, now), text), s->url);
+	write_clock(t, &s->clock);
 	write_tunnel(t, s);
 	if (s->counters != NULL)
 		write_offloads(t, &s->counters->io);

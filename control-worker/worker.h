@@ -31,6 +31,7 @@ struct worker {
 	uv_poll_t poll_parent, poll_net;
 	int watched_parent, watched_net; /* events */
 	uv_prepare_t prepare;
+	uv_timer_t clock_timer;
 	struct ipc_channel *parent;
 	struct ipc_channel *net; /* NULL before it has been handed over */
 	bool net_closed;         /* nobody to talk to until the next epoch */

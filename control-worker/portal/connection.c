@@ -363,8 +363,10 @@ static void
 on_open(void *ctx)
 {
 	struct connection *c = ctx;
+	const struct portal_date date = transport_date(c->transport);
 
 	c->state = STATE_OPEN;
+	c->events.date(c->ctx, &date);
 	phoenix_init(&c->phoenix, mono_now());
 	pump(c);
 }

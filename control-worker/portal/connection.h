@@ -16,6 +16,7 @@
 #include "control-worker/flow/settings.h"
 #include "control-worker/flow/token.h"
 #include "control-worker/portal/login_url.h"
+#include "control-worker/portal/portal_clock.h"
 #include "control-worker/portal/stream.h"
 
 struct connection;
@@ -39,6 +40,8 @@ struct connection_events {
 	/* Whether more of them may be handed over just now. */
 	bool (*has_room)(void *ctx);
 	void (*online)(void *ctx, bool online);
+	/* The portal answered, and said what time it is. */
+	void (*date)(void *ctx, const struct portal_date *);
 	/* It is over; the connection may be freed later, not in the call. */
 	void (*fatal)(void *ctx, const char *reason);
 	/* What connection_shutdown() began is done. */

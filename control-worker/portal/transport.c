@@ -55,6 +55,7 @@ struct transport {
 	char request[REQUEST_MAX];
 	size_t request_len, request_sent;
 	struct upgrade_response response;
+	struct clock_reading asked, answered;
 	uint8_t early[4096]; /* frames that came with the response */
 	size_t early_len, early_used;
 
@@ -428,6 +429,17 @@ transport_next(struct transport *t, size_t *len)
 	return text;
 }
 
+struct portal_date
+transport_date(const struct transport *t)
+{
+	return (struct portal_date){
+		.present = t->response.date != -1,
+		.date = t->response.date,
+		.asked = t->asked,
+		.answered = t->answered,
+	};
+}
+
 bool
 transport_can_send(const struct transport *t)
 {
@@ -512,6 +524,8 @@ send_request(struct transport *t)
 			return false;
 		t->request_sent += (size_t)n;
 	}
+	if (t->asked.mono.ns == 0)
+		t->asked = clock_read();
 	explicit_bzero(t->request, sizeof(t->request));
 	return true;
 }
@@ -536,6 +550,7 @@ read_response(struct transport *t)
 		memcpy(t->early, bytes + used, t->early_len);
 	}
 	explicit_bzero(bytes, sizeof(bytes));
+	t->answered = clock_read();
 	upgrade_answered(t);
 }
 

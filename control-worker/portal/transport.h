@@ -13,6 +13,7 @@
 
 #include "common/address.h"
 #include "control-worker/portal/login_url.h"
+#include "control-worker/portal/portal_clock.h"
 #include "control-worker/portal/stream.h"
 #include "control-worker/portal/upgrade.h"
 
@@ -59,6 +60,9 @@ void transport_free(struct transport *); /* NULL is fine; drops everything */
  */
 char *transport_next(struct transport *, size_t *len);
 void transport_free_message(char *, size_t len); /* wipes */
+
+/* What the portal's answer said of the time, once it is open. */
+struct portal_date transport_date(const struct transport *);
 
 /* Open, and nothing waits to be written. */
 bool transport_can_send(const struct transport *);

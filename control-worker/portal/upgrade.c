@@ -74,7 +74,7 @@ upgrade_start(struct upgrade_response *r, const char *key)
 	r->state = UPGRADE_INCOMPLETE;
 	r->len = r->header_len = r->body_len = 0;
 	r->status = 0;
-	r->retry_after_ms = -1;
+	r->retry_after_ms = r->date = -1;
 	r->problem = (struct problem){ 0 };
 	r->what = NULL;
 	memcpy(r->key, key, UPGRADE_KEY_LEN);
@@ -281,6 +281,8 @@ header_done(struct upgrade_response *r, int64_t now)
 		broken(r, "it is not HTTP");
 		return;
 	}
+	if (field_get(r, "Date", value) == 1)
+		r->date = http_date_parse(value);
 	if (r->status == 101) {
 		check_upgrade(r);
 		return;
@@ -346,21 +348,27 @@ upgrade_end(struct upgrade_response *r)
 }
 
 int64_t
+http_date_parse(const char *value)
+{
+	/* curl reads more than dates; a date has a time of day. */
+	if (!isalpha((unsigned char)value[0]) || strchr(value, ':') == NULL)
+		return -1;
+	return curl_getdate(value, NULL);
+}
+
+int64_t
 retry_after_parse(const char *value, int64_t now)
 {
 	int64_t seconds = 0;
 	size_t digits = strspn(value, "0123456789");
-	time_t date;
+	int64_t date;
 
 	if (digits > 0 && value[digits] == '\0') {
 		for (size_t i = 0; i < digits; i++)
 			if (seconds < RETRY_AFTER_MAX_S)
 				seconds = seconds * 10 + (value[i] - '0');
 	} else {
-		/* curl reads more than dates; a date has a time of day. */
-		if (!isalpha((unsigned char)value[0]) ||
-		    strchr(value, ':') == NULL ||
-		    (date = curl_getdate(value, NULL)) == -1)
+		if ((date = http_date_parse(value)) == -1)
 			return -1;
 		seconds = date > now ? date - now : 0;
 	}

@@ -101,11 +101,30 @@ test_set_back() {
 	ends_in_time "set back: it ends in time all the same"
 }
 
+status_has() {
+	"$BUILD/parent/posternctl" -s "$work/ctl.sock" status | grep -E "$1"
+}
+
+metrics_have() {
+	at gateway curl -s http://127.0.0.1:8081/metrics | grep -E "^$1"
+}
+
 # Two hours ahead at boot, and then set: what is granted later holds.
 test_fast_at_start() {
 	shift_clock 7200
-	start_gateway
+	start_gateway --health-check-addr 127.0.0.1:8081
+	check "fast at start: the log compares it with the portal's" \
+	    wait_line 2 "$work/gateway.log" \
+	    'WARN control-worker: the host.s clock is 7(200|199)\.[0-9] s ahead'
+	check "fast at start: the status does" status_has \
+	    'clock: 7(200|199)\.[0-9] s ahead of the portal'
+	check "fast at start: the metrics do" metrics_have \
+	    'postern_clock_ahead_seconds 7(200|199)\.'
 	shift_clock 0
+	check "fast at start and then set: the log says so" wait_line 3 \
+	    "$work/gateway.log" "clock agrees with the portal's again"
+	check "fast at start and then set: the status does" status_has \
+	    "clock: as the portal's"
 	wait_line 2 "$work/gateway.log" 'clock was set back by 7200\.0'
 	start_client
 	check "fast at start and then set: ping" wait_until 10 ping_lan

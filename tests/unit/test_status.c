@@ -276,6 +276,39 @@ json_of_what_is_missing(void **state)
 	json_free(doc);
 }
 
+/* The host's clock against the portal's, where that is known. */
+static void
+clock_that_is_off(void **state)
+{
+	struct situation s = working();
+	struct json_document *doc = parse(&s, 0, 0, NULL);
+	char *got;
+
+	(void)state;
+	assert_true(json_is_nothing(json_get(
+	    member(json_root(doc), "portal"), "clock_ahead_ms")));
+	json_free(doc);
+	s.clock = (struct portal_clock){ .known = true, .ahead_ms = 7200100 };
+	got = render(&status_text, &s, 0, 0, NULL);
+	assert_non_null(strstr(got,
+	    "\nclock: 7200.1 s ahead of the portal's; grants end too early\n"));
+	free(got);
+	s.clock.ahead_ms = 1500;
+	got = render(&status_text, &s, 0, 0, NULL);
+	assert_non_null(strstr(got, "\nclock: as the portal's\n"));
+	free(got);
+	doc = parse(&s, 0, 0, NULL);
+	assert_int_equal(
+	    member(member(json_root(doc), "portal"), "clock_ahead_ms")->number,
+	    1500);
+	json_free(doc);
+	s.clock.ahead_ms = -3500;
+	got = render(&status_text, &s, 0, 0, NULL);
+	assert_non_null(strstr(got,
+	    "\nclock: 3.5 s behind the portal's; grants end too late\n"));
+	free(got);
+}
+
 int
 main(void)
 {
@@ -284,6 +317,7 @@ main(void)
 		cmocka_unit_test(text_of_what_is_missing),
 		cmocka_unit_test(json_of_all),
 		cmocka_unit_test(json_of_what_is_missing),
+		cmocka_unit_test(clock_that_is_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,6 +123,39 @@ test_frames_are_left_over(void **state)
 	assert_int_equal(response.state, UPGRADE_DONE);
 }
 
+/* What the portal's clock shows, if it says so in a form that is one. */
+static void
+test_date(void **state)
+{
+	static const struct {
+		const char *field;
+		int64_t date;
+	} cases[] = {
+		{ "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", 784111777 },
+		{ "date: Sunday, 06-Nov-94 08:49:37 GMT\r\n", 784111777 },
+		{ "DATE:Sun Nov  6 08:49:37 1994\r\n", 784111777 },
+		{ "", -1 },
+		{ "Date: \r\n", -1 },
+		{ "Date: 784111777\r\n", -1 },
+		{ "Date: soon\r\n", -1 },
+		{ "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+		  "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+		    -1 },
+	};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		snprintf(text, sizeof(text),
+		    SWITCH "%sUpgrade: websocket\r\n"
+			   "Connection: Upgrade\r\n" ACCEPT "\r\n",
+		    cases[i].field);
+		feed(text, strlen(text), 1000);
+		assert_int_equal(response.state, UPGRADE_DONE);
+		assert_int_equal(response.date, cases[i].date);
+	}
+}
+
 static void
 test_refusal(void **state)
 {
@@ -254,6 +287,7 @@ main(void)
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_frames_are_left_over),
+		cmocka_unit_test(test_date),
 		cmocka_unit_test(test_refusal),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_retry_after),
