@@ -4,6 +4,7 @@ import ipaddress
 
 import aioice
 from aioice import stun, turn
+from credentials import set_local
 
 REQUESTED_ADDRESS_FAMILY = "REQUESTED-ADDRESS-FAMILY"
 STUN_FAMILY = {4: 0x01000000, 6: 0x02000000}
@@ -78,7 +79,7 @@ class Agent:
             type="srflx", related_address=base.host, related_port=base.port)
 
     def credentials(self, ours, theirs):
-        self.connection.local_username, self.connection.local_password = ours
+        set_local(self.connection, *ours)
         self.connection.remote_username, self.connection.remote_password = theirs
 
     async def add(self, line):

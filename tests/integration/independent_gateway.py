@@ -16,9 +16,13 @@ import signal
 import subprocess
 import sys
 import urllib.parse
+from pathlib import Path
 
 import aioice
 from websockets.legacy.client import connect
+
+sys.path.append(str(Path(__file__).parents[1] / "independent"))
+from credentials import set_local
 
 USER_AGENT = "Debian/12.0.0 gateway/1.6.1 (x86_64; 6.1.0)"
 DEVICE, PORT = "wg0", 51820
@@ -83,7 +87,7 @@ class Peer:
             ice_controlling=False, stun_server=(host, int(port)),
             turn_server=(host, int(port)), turn_username=relay["username"],
             turn_password=relay["password"])
-        self.ice.local_username, self.ice.local_password = ours["username"], ours["password"]
+        set_local(self.ice, ours["username"], ours["password"])
         self.ice.remote_username = theirs["username"]
         self.ice.remote_password = theirs["password"]
 
