@@ -10,8 +10,7 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "parent/forward_chains.h"
-#include "parent/netlink_request.h"
+#include "parent/foreign_chains.h"
 #include "parent/tun.h"
 
 #define TUNNEL_V4 "100.64.0.0/11"
@@ -31,10 +30,13 @@ struct firewall {
 	 * transaction, and it does not matter which socket owned the old one.
 	 */
 	struct nft_ctx *nft;
-	struct netlink netlink; /* lists foreign chains */
+	struct foreign_chains *foreign;
+	bool lost;         /* the table has gone and is not back */
+	struct mono again; /* then it is tried again */
 };
 
-#define TRIES 3
+#define TRIES    3
+#define AGAIN_MS 1000
 
 /*
  * The first line removes a table of that name that nobody owns; one that
@@ -271,15 +273,14 @@ firewall_install(const struct firewall_options *o, char *why, size_t why_size)
 	if (fw == NULL)
 		goto unusable;
 	fw->options = *o;
+	fw->again = MONO_NEVER;
 	if ((fw->interfaces = list_interfaces()) == NULL ||
 	    (rules = write_rules(fw, rules_first, &nobody)) == NULL ||
 	    (fw->nft = nft_ctx_new(NFT_CTX_DEFAULT)) == NULL ||
-	    netlink_open(&fw->netlink, NETLINK_NETFILTER) == -1)
+	    (fw->foreign = foreign_chains_open()) == NULL)
 		goto unusable;
 	nft_ctx_buffer_output(fw->nft);
 	nft_ctx_buffer_error(fw->nft);
-	forward_chains_restore(&fw->netlink, fw->nft);
-	forward_chains_open(&fw->netlink, fw->nft);
 	if (nft_run_cmd_from_buffer(fw->nft, rules) != 0) {
 		explain(fw->nft, why, why_size);
 		goto fail;
@@ -336,8 +337,57 @@ firewall_set_egress(struct firewall *fw, const struct firewall_egress *e)
 	}
 	if ((r = replace_table(fw, rules)) == 0)
 		fw->egress = *e;
+	else {
+		/* The table may have gone, of which nobody tells us. */
+		fw->lost = true;
+		fw->again = mono_add_ms(mono_now(), AGAIN_MS);
+	}
 	free(rules);
 	return r;
+}
+
+int
+firewall_fd(const struct firewall *fw)
+{
+	return foreign_chains_fd(fw->foreign);
+}
+
+/* It goes when libnftables takes another socket and then fails. */
+static void
+put_table_back(struct firewall *fw, struct mono now)
+{
+	char *rules = write_rules(fw, rules_again, &fw->egress);
+
+	fw->lost = rules == NULL || replace_table(fw, rules) == -1;
+	fw->again = fw->lost ? mono_add_ms(now, AGAIN_MS) : MONO_NEVER;
+	if (!fw->lost)
+		log_warnx("the nftables table was gone and is put back");
+	free(rules);
+}
+
+void
+firewall_turn(struct firewall *fw, struct mono now)
+{
+	if (foreign_chains_turn(fw->foreign, now))
+		fw->lost = !foreign_chains_saw_own_table(fw->foreign);
+	else if (!mono_due(fw->again, now))
+		return;
+	if (fw->lost)
+		put_table_back(fw, now);
+}
+
+struct mono
+firewall_deadline(const struct firewall *fw)
+{
+	return mono_min(fw->again, foreign_chains_deadline(fw->foreign));
+}
+
+const char *
+firewall_trouble(const struct firewall *fw)
+{
+	if (fw->lost)
+		return "the nftables table inet postern is gone";
+	return foreign_chains_trouble(fw->foreign);
 }
 
 void
@@ -345,11 +395,9 @@ firewall_remove(struct firewall *fw)
 {
 	if (fw == NULL)
 		return;
-	if (fw->nft != NULL && fw->netlink.socket != NULL)
-		forward_chains_restore(&fw->netlink, fw->nft);
+	foreign_chains_close(fw->foreign);
 	if (fw->nft != NULL)
 		nft_ctx_free(fw->nft);
-	netlink_close(&fw->netlink);
 	free(fw->interfaces);
 	free(fw);
 }

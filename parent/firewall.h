@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "common/address.h"
+#include "common/time.h"
 
 #define FIREWALL_RESOLVERS_MAX 8
 
@@ -50,6 +51,16 @@ struct firewall *firewall_install(
  * -1 with a log line.
  */
 int firewall_set_egress(struct firewall *, const struct firewall_egress *);
+/*
+ * Others change their rules while we run. When the descriptor is readable or
+ * the deadline has come, firewall_turn() puts back what is missing, the table
+ * or rules in foreign chains; firewall_trouble() is what stays wrong all the
+ * same, as a sentence for the operator, or empty.
+ */
+int firewall_fd(const struct firewall *);
+void firewall_turn(struct firewall *, struct mono now);
+struct mono firewall_deadline(const struct firewall *);
+const char *firewall_trouble(const struct firewall *);
 /* Removes the table and the rules put into foreign chains. */
 void firewall_remove(struct firewall *);
 

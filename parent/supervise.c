@@ -359,6 +359,8 @@ timeout_ms(struct supervisor *s)
 	int64_t ms;
 
 	until = mono_min(until, s->tick);
+	if (s->phase != STOPPING)
+		until = mono_min(until, firewall_deadline(s->service->firewall));
 	FOREACH_POST(p, s)
 	until = mono_min(
 	    mono_min(until, p->restart.at), mono_min(p->ready_by, p->lost));
@@ -379,6 +381,8 @@ turn(struct supervisor *s)
 		channel_poll(&v->control),
 		{ .fd = v->control.log_fd, .events = POLLIN },
 		{ .fd = s->how->signals, .events = POLLIN },
+		{ .fd = s->phase == STOPPING ? -1 : firewall_fd(v->firewall),
+		    .events = POLLIN },
 	};
 	struct mono now;
 
@@ -392,8 +396,10 @@ turn(struct supervisor *s)
 	if (fds[4].revents != 0)
 		on_signals(s);
 	now = mono_now();
-	if (s->phase != STOPPING)
+	if (s->phase != STOPPING) {
 		service_turn(v, now);
+		firewall_turn(v->firewall, now);
+	}
 	if (s->phase == RUNNING && mono_due(s->tick, now)) {
 		s->tick = mono_add_ms(now, TICK_MS);
 		s->how->tick(s->how->ctx);

@@ -5,6 +5,8 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
@@ -21,6 +23,7 @@
 
 #include "common/address.h"
 #include "common/log.h"
+#include "common/time.h"
 #include "parent/dns_listeners.h"
 #include "parent/firewall.h"
 #include "parent/netlink.h"
@@ -329,6 +332,55 @@ put_payload(uint8_t *to, uint8_t *protocol, uint16_t sport, uint16_t dport,
 	}
 }
 
+/*
+ * Takes libnftables' socket away, which owns the table; of our netlink sockets
+ * it is the one that would be inherited.
+ */
+static void
+lose_table(void)
+{
+	struct sockaddr_nl a;
+	socklen_t len;
+
+	for (int fd = 3; fd < 64; fd++) {
+		const int flags = fcntl(fd, F_GETFD);
+
+		len = sizeof(a);
+		if (flags == -1 || flags & FD_CLOEXEC ||
+		    getsockname(fd, (struct sockaddr *)&a, &len) == -1 ||
+		    a.nl_family != AF_NETLINK)
+			continue;
+		/* Another of the same kind and address. */
+		int other = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK,
+		    NETLINK_NETFILTER);
+		bool done = dup2(other, fd) == fd &&
+		    bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+
+		close(other);
+		answer(done ? "ok" : "fail");
+		return;
+	}
+	answer("fail");
+}
+
+/* For so long, what the parent's loop does. */
+static void
+watch(struct state *s, int ms)
+{
+	const struct mono end = mono_add_ms(mono_now(), ms);
+	struct mono now;
+
+	while (mono_before(now = mono_now(), end)) {
+		struct pollfd p = { firewall_fd(s->firewall), POLLIN, 0 };
+		int64_t left = mono_ms_between(
+		    now, mono_min(end, firewall_deadline(s->firewall)));
+
+		(void)poll(&p, 1, left < 0 ? 0 : (int)left + 1);
+		firewall_turn(s->firewall, mono_now());
+	}
+	answer("trouble=%s", firewall_trouble(s->firewall));
+}
+
 /* As net-worker would: a packet of a client comes out of the tunnel. */
 static void
 inject(struct state *s, uint8_t protocol, char *const argument[])
@@ -428,6 +480,10 @@ command(struct state *s, char *const argument[], unsigned count)
 		configure(s, argument[1], argument[2]);
 	else if (strcmp(name, "egress") == 0 && count >= 2)
 		set_egress(s, argument + 1, count - 1);
+	else if (strcmp(name, "watch") == 0 && count == 2)
+		watch(s, atoi(argument[1]));
+	else if (strcmp(name, "lose") == 0 && count == 1)
+		lose_table();
 	else if (strcmp(name, "listen") == 0 && count == 3)
 		listen_on(s, argument[1], argument[2]);
 	else if (strcmp(name, "sendto") == 0 && count == 2)

@@ -460,6 +460,16 @@ test_disturbed() {
 	like "the last one holds" \
 	    "$(gw nft list chain inet postern control_worker)" "tcp dport 40 accept"
 	like "by its owner" "$(gw nft list table inet postern)" "flags owner"
+	say a lose
+	unlike "its socket is taken away: so is the table" \
+	    "$answer$(gw nft list tables)" postern
+	gw nft add table ip churn
+	say a "watch 500"
+	is "it is put back" "$answer" "trouble="
+	gw nft delete table ip churn
+	like "as it was" \
+	    "$(gw nft list chain inet postern control_worker)" "tcp dport 40 accept"
+	like "and said" "$(log a)" "the nftables table was gone and is put back"
 	answered "the LAN is masqueraded" "udp $CLIENT4:4321 10.99.0.2:7" \
 	    "17 10.99.0.2:7 $CLIENT4:4321"
 	say echo flush
