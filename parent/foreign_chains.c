@@ -482,7 +482,8 @@ look(struct foreign_chains *f, struct mono now)
 		if (n->used && !n->seen)
 			settle_chain(f, n, now);
 		if (n->used)
-			f->due = mono_min(f->due, quarrel_deadline(&n->quarrel));
+			f->due =
+			    mono_min(f->due, quarrel_deadline(&n->quarrel));
 	}
 	if (f->trouble[0] != '\0')
 		f->due = mono_min(f->due, mono_add_ms(now, TROUBLE_AGAIN_MS));

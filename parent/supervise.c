@@ -360,7 +360,8 @@ timeout_ms(struct supervisor *s)
 
 	until = mono_min(until, s->tick);
 	if (s->phase != STOPPING)
-		until = mono_min(until, firewall_deadline(s->service->firewall));
+		until =
+		    mono_min(until, firewall_deadline(s->service->firewall));
 	FOREACH_POST(p, s)
 	until = mono_min(
 	    mono_min(until, p->restart.at), mono_min(p->ready_by, p->lost));

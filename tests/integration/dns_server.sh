@@ -11,30 +11,6 @@ LOCAL=127.0.0.53    # and on the gateway's own loopback
 
 etc=$work/etc
 
-# What clients of the reference reach by itself is a resource to the test client.
-tunnel_resources() {
-	portal_configuration
-	cat <<-TOML
-	[[resources]]
-	name = "tunnel4"
-	type = "cidr"
-	address = "100.64.0.0/11"
-
-	[[resources]]
-	name = "tunnel6"
-	type = "cidr"
-	address = "fd00:2021:1111::/107"
-
-	[[policies]]
-	resource = "tunnel4"
-	users = ["jane"]
-
-	[[policies]]
-	resource = "tunnel6"
-	users = ["jane"]
-	TOML
-}
-
 # text NUMBER: strings of 255 letters, which make an answer long.
 text() {
 	local i s

@@ -3,64 +3,15 @@
 # what stops its clients is overruled within two seconds, or named.
 
 . "$(dirname "$0")/netns.sh"
-
-LIMIT=2 # seconds
-MARK='comment "postern"'
-
-# What clients of the reference reach by itself is a resource to the test client.
-tunnel_resource() {
-	portal_configuration
-	cat <<-TOML
-	[[resources]]
-	name = "tunnel4"
-	type = "cidr"
-	address = "100.64.0.0/11"
-
-	[[policies]]
-	resource = "tunnel4"
-	users = ["jane"]
-	TOML
-}
-
-rules() {
-	at gateway nft -f -
-}
+. "$(dirname "$0")/filters.sh"
 
 # lines EXPRESSION: so many in the gateway's log.
 lines() {
 	grep -Ec -- "$1" "$work/gateway.log"
 }
 
-# marks FAMILY TABLE CHAIN: rules of ours at its head.
-marks() {
-	at gateway nft list chain "$@" 2> /dev/null | grep -c "$MARK\$"
-}
-
-has_marks() {
-	[ "$(marks "${@:2}")" = "$1" ]
-}
-
-mended() {
-	wait_until $LIMIT has_marks 2 "$@"
-}
-
-# The kernel hands an echo server's answer back, through whatever filters.
-passes() {
-	at client ping -c 1 -W 1 -q "${1:-$LAN4}"
-}
-
-dns() {
-	at client dig -p 53535 "@$own4" +tries=1 +time=1 "$@" who.test TXT \
-	    +short | grep -q good
-}
-
 ready() {
 	at gateway curl -fs -m 2 http://127.0.0.1:8080/readyz
-}
-
-# flush: what others have made.
-flush() {
-	at gateway nft flush ruleset
 }
 
 # overruled NAME FAMILY TABLE CHAIN: within the limit, and said once.
@@ -241,7 +192,6 @@ server_firewall() {
 }
 
 test_input() {
-	check "DNS by the tunnel" wait_until 10 dns
 	server_firewall | rules
 	check "a server's firewall: overruled" mended inet server input
 	check "a server's firewall: DNS by UDP" wait_until $LIMIT dns
@@ -431,20 +381,7 @@ test_end() {
 	flush
 }
 
-topology
-tunnel_resource > "$work/site.toml"
-spawn names portal dnsmasq --no-daemon --conf-file=/dev/null --no-resolv \
-    --no-hosts --bind-interfaces --listen-address=203.0.113.8 --user=root \
-    --pid-file= --txt-record=who.test,good --local=/test/ \
-    --address=/firezone.dev/192.0.2.1
-start_relay
-start_portal
-start_lan 1
-start_gateway
-start_client
-own4=$(at gateway ip -o -4 address show tun-firezone |
-    sed 's/.*inet \([0-9.]*\).*/\1/')
-check "ping before" wait_until 10 passes
+start_all
 test_appears
 test_jumps
 test_left_alone

@@ -443,6 +443,30 @@ portal_configuration() {
 	TOML
 }
 
+# What clients of the reference reach by itself is a resource to the test client.
+tunnel_resources() {
+	portal_configuration
+	cat <<-TOML
+	[[resources]]
+	name = "tunnel4"
+	type = "cidr"
+	address = "100.64.0.0/11"
+
+	[[resources]]
+	name = "tunnel6"
+	type = "cidr"
+	address = "fd00:2021:1111::/107"
+
+	[[policies]]
+	resource = "tunnel4"
+	users = ["jane"]
+
+	[[policies]]
+	resource = "tunnel6"
+	users = ["jane"]
+	TOML
+}
+
 start_portal() {
 	[ -e "$work/site.toml" ] || portal_configuration > "$work/site.toml"
 	spawn portal portal "$PYTHON" \
