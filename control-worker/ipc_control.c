@@ -193,6 +193,14 @@ on_process_status(void *ctx, struct ipc_process_status *m)
 }
 
 static void
+on_network_trouble(void *ctx, struct ipc_network_trouble *m)
+{
+	struct worker *w = ctx;
+
+	w->situation.trouble = *m;
+}
+
+static void
 on_start(void *ctx, struct ipc_control_start *m)
 {
 	struct worker *w = ctx;
@@ -250,6 +258,7 @@ static const struct ipc_handlers parent_handlers = {
 	.control_ctl = on_ctl,
 	.control_flow_logs = on_flow_logs,
 	.process_status = on_process_status,
+	.network_trouble = on_network_trouble,
 	.control_start = on_start,
 	.tun_configured = on_tun_configured,
 	.dns_listener = on_dns_listener,

@@ -57,6 +57,9 @@ write_daemon(struct text *t, const struct situation *s)
 		text_add(t, "postern_clock_ahead_seconds %.3f\n",
 		    (double)s->clock.ahead_ms / 1e3);
 	}
+	single(t, "postern_network_trouble", "gauge",
+	    "Whether the network set-up of the host is disturbed.",
+	    s->trouble.text[0] != '\0');
 	declare(t, "postern_tunnel_configured", "gauge",
 	    "Whether the tunnel has an address of the family.");
 	labelled(t, "postern_tunnel_configured", "family", "ipv4", s->has_v4);

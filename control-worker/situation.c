@@ -15,6 +15,8 @@ situation_lacks(const struct situation *s)
 		return "not connected to the portal";
 	if (!s->has_v4 && !s->has_v6)
 		return "the tunnel is not configured";
+	if (s->trouble.text[0] != '\0')
+		return s->trouble.text;
 	if (counter_read(&s->counters->engine.relays) == 0)
 		return "no relay has given an allocation";
 	return NULL;

@@ -25,6 +25,9 @@ struct situation {
 	struct ip_address v4, v6;
 	bool has_v4, has_v6;
 
+	/* What is wrong with the host's network set-up; empty: nothing. */
+	struct ipc_network_trouble trouble;
+
 	struct ipc_process_status process[3]; /* by enum ipc_process */
 	const struct counter_page *counters;  /* NULL: none */
 	/* What the DNS server had no room for; NULL: there is none. */
@@ -32,8 +35,8 @@ struct situation {
 };
 
 /*
- * NULL when clients can be served: the portal is there, the tunnel is set up
- * and a relay has given us an allocation. Else what is missing, in a few words.
+ * NULL when clients can be served: the portal is there, the tunnel is set up,
+ * nothing is wrong with the host's network and a relay has given us an allocation. Else what is missing, in a few words.
  */
 const char *situation_lacks(const struct situation *);
 

@@ -195,6 +195,9 @@ put_situation(struct text *t, const struct situation *s, uint64_t now)
 	comma(t);
 	member_string(t, "lacks", lacks);
 	comma(t);
+	member_string(t, "trouble",
+	    s->trouble.text[0] == '\0' ? NULL : s->trouble.text);
+	comma(t);
 	put_portal(t, s);
 	put_tunnel(t, s);
 	put_offloads(t, s);

@@ -151,6 +151,8 @@ write_situation(struct text *t, const struct situation *s, uint64_t now)
 	    format_time(since(s->since, now), text), s->url);
 	write_clock(t, &s->clock);
 	write_tunnel(t, s);
+	if (s->trouble.text[0] != '\0')
+		text_add(t, "trouble: %s\n", s->trouble.text);
 	if (s->counters != NULL)
 		write_offloads(t, &s->counters->io);
 	text_add(t, "\n%-15s %7s %6s %8s %8s  %s\n", "process", "pid", "uid",

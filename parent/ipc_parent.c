@@ -275,6 +275,25 @@ tell_process(struct service *s, enum ipc_process role)
 		(void)ipc_send_process_status(s->control.channel, &m);
 }
 
+static void
+tell_troubles(struct service *s)
+{
+	struct ipc_network_trouble m = { .fd = -1 };
+
+	_Static_assert(sizeof(m.text) == TROUBLES_MAX, "all of it fits");
+	trouble_describe(&s->troubles, m.text);
+	if (control_runs(s))
+		(void)ipc_send_network_trouble(s->control.channel, &m);
+}
+
+void
+service_trouble(
+    struct service *s, enum trouble_source source, const char *text)
+{
+	if (trouble_set(&s->troubles, source, text))
+		tell_troubles(s);
+}
+
 void
 service_is_running(
     struct service *s, enum ipc_process role, pid_t pid, unsigned locks)
@@ -325,6 +344,8 @@ on_control_ready(void *ctx, struct ipc_control_ready *m)
 	/* A new one knows nothing of the others. */
 	tell_process(s, IPC_PARENT);
 	tell_process(s, IPC_NET);
+	if (trouble_is_there(&s->troubles))
+		tell_troubles(s);
 	tell_listeners(s, &s->listeners.v4);
 	tell_listeners(s, &s->listeners.v6);
 }

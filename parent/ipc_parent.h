@@ -17,6 +17,7 @@
 #include "parent/options.h"
 #include "parent/roles.h"
 #include "parent/sockets.h"
+#include "parent/trouble.h"
 #include "parent/tun.h"
 #include "parent/window.h"
 
@@ -59,6 +60,7 @@ struct service {
 	/* Whom control-worker talks to, and how often it may name others. */
 	struct firewall_egress egress;
 	unsigned resolvers_due;
+	struct troubles troubles;
 	/* Why the daemon has to end, as an exit status; 0: it need not. */
 	int fatal_status;
 	uint64_t epoch; /* of the workers' pair, as announced last */
@@ -115,6 +117,12 @@ enum ipc_result service_dispatch(struct service *, struct worker *);
 /* This process runs, with these locks, from now on. */
 void service_is_running(
     struct service *, enum ipc_process, pid_t, unsigned locks);
+/*
+ * What trouble.h says; control-worker is told when it is news, and a new one in
+ * any case.
+ */
+void service_trouble(
+    struct service *, enum trouble_source, const char *text);
 /* Its end: what it asked for and what it was accused of is forgotten. */
 void service_forget(struct service *, const struct worker *);
 /* Carries out an intent that had to wait. */

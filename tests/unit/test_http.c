@@ -224,6 +224,9 @@ readiness(void **state)
 	page.engine.relays = 0;
 	assert_lacks("relay");
 	(void)set_up(state);
+	strcpy(situation.trouble.text, "somebody removes our routes");
+	assert_lacks("somebody removes our routes");
+	(void)set_up(state);
 	situation.process[IPC_PARENT].running = false;
 	assert_lacks("just started");
 	(void)set_up(state);

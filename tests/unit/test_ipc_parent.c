@@ -550,7 +550,7 @@ net_worker_may_say_ready_only(void **state)
 }
 
 /* The messages of a hand-over, as words. */
-static char story[256];
+static char story[2048];
 
 #define TELL(name, word)                                       \
 	static void tell_##name(void *c, struct ipc_##name *m) \
@@ -649,7 +649,16 @@ tell_process(void *ctx, struct ipc_process_status *m)
 	strcat(story, text);
 }
 
+static void
+tell_trouble(void *ctx, struct ipc_network_trouble *m)
+{
+	(void)ctx;
+	strcat(story, m->text[0] == '\0' ? "no trouble" : m->text);
+	strcat(story, ". ");
+}
+
 static const struct ipc_handlers telling = {
+	.network_trouble = tell_trouble,
 	.net_settings = tell_settings,
 	.net_tun = tell_tun,
 	.net_udp = tell_udp,
@@ -837,6 +846,33 @@ nothing_is_left_in_the_pair(void **state)
 	peer_pair_close(&pair);
 }
 
+/* All sources together, when it is news, and to whoever comes later. */
+static void
+troubles_are_told(void **state)
+{
+	char longest[2 * TROUBLE_TEXT_MAX];
+
+	(void)state;
+	service_trouble(&service, TROUBLE_SETTINGS, "first");
+	assert_string_equal(story_of(control), "");
+	become_ready();
+	assert_non_null(strstr(story_of(control), " first. "));
+	service_trouble(&service, TROUBLE_SETTINGS, "first");
+	assert_string_equal(story_of(control), "");
+	service_trouble(&service, TROUBLE_ROUTING, "second");
+	assert_string_equal(story_of(control), "second; first. ");
+	service_trouble(&service, TROUBLE_SETTINGS, "");
+	assert_string_equal(story_of(control), "second. ");
+	service_trouble(&service, TROUBLE_ROUTING, "");
+	assert_string_equal(story_of(control), "no trouble. ");
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	for (int i = 0; i < TROUBLE_SOURCES; i++)
+		service_trouble(&service, (enum trouble_source)i, longest);
+	assert_true(strlen(story_of(control)) >
+	    (size_t)TROUBLE_SOURCES * (TROUBLE_TEXT_MAX - 1));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -862,6 +898,7 @@ main(void)
 		TEST(epochs_cannot_be_guessed),
 		TEST(accusation_is_about_an_epoch),
 		TEST(nothing_is_left_in_the_pair),
+		TEST(troubles_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

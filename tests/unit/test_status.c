@@ -161,7 +161,14 @@ text_of_what_is_missing(void **state)
 	    ": not ready: not connected to the portal\n"
 	    "portal: not connected for 3d 2h, "));
 	assert_non_null(strstr(got, "\ntunnel: not configured\n"));
+	assert_null(strstr(got, "trouble"));
 	assert_non_null(strstr(got, "\nno relays\n\nno clients\n"));
+	free(got);
+	s = working();
+	strcpy(s.trouble.text, "no way");
+	got = render(&status_text, &s, 0, 0, NULL);
+	assert_non_null(strstr(got, ": not ready: no way\n"));
+	assert_non_null(strstr(got, "\ntrouble: no way\n"));
 	free(got);
 	got = render(&status_text, &s, 0, 0, "net-worker does not answer");
 	assert_null(strstr(got, "no clients"));
@@ -229,6 +236,7 @@ json_of_all(void **state)
 	(void)state;
 	assert_true(member(root, "ready")->truth);
 	assert_true(json_is(member(root, "lacks"), JSON_NULL));
+	assert_true(json_is(member(root, "trouble"), JSON_NULL));
 	assert_true(json_is(member(root, "problem"), JSON_NULL));
 	assert_true(json_is_text(
 	    member(member(root, "portal"), "url"), "wss://portal"));
@@ -267,9 +275,11 @@ json_of_what_is_missing(void **state)
 	(void)state;
 	s.online = false;
 	s.url = "wss://\"quoted\\";
+	strcpy(s.trouble.text, "no way");
 	doc = parse(&s, 0, 0, "why");
 	assert_false(member(json_root(doc), "ready")->truth);
 	assert_true(json_is_text(member(json_root(doc), "problem"), "why"));
+	assert_true(json_is_text(member(json_root(doc), "trouble"), "no way"));
 	assert_true(json_is_text(
 	    member(member(json_root(doc), "portal"), "url"), s.url));
 	assert_int_equal(json_count(member(json_root(doc), "clients")), 0);
