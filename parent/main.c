@@ -35,7 +35,9 @@
 #include "parent/supervise.h"
 #include "parent/sysctl.h"
 #include "parent/tun.h"
+#include "parent/upkeep.h"
 #include "parent/violation.h"
+#include "parent/watch.h"
 #include "parent/window.h"
 
 #define NET_USER     "_posternnet"
@@ -65,6 +67,9 @@ struct daemon {
 	struct peer_pair pair;
 	struct service service;
 	struct window window;
+	struct watch watch;
+	struct upkeep upkeep;
+	struct upkeep_troubles troubles;
 	uid_t control_uid; /* (uid_t)-1: the workers share ours */
 	gid_t control_gid;
 	struct handed_file resolv_conf, hosts;
@@ -242,6 +247,12 @@ open_network(struct daemon *d, char *why, size_t why_size)
 		    strerror(errno));
 		return -1;
 	}
+	if (watch_open(&d->watch, d->tun.ifindex, mono_now()) == -1) {
+		snprintf(
+		    why, why_size, "cannot use netlink: %s", strerror(errno));
+		return -1;
+	}
+	upkeep_init(&d->upkeep, d->service.network, mono_now());
 	tun_set_offload(&d->tun, true);
 	firewall.keep_apart_v4 = sysctls_forwarding_is_ours(IP_V4);
 	firewall.keep_apart_v6 = sysctls_forwarding_is_ours(IP_V6);
@@ -386,6 +397,54 @@ on_tick(void *ctx)
 	service_renew_files(&d->service, &d->resolv_conf, &d->hosts);
 }
 
+static struct mono
+watch_until(const void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return mono_min(
+	    watch_deadline(&d->watch), upkeep_deadline(&d->upkeep));
+}
+
+static void
+look_after_network(void *ctx, bool readable, struct mono now)
+{
+	struct daemon *d = ctx;
+	bool due = mono_due(upkeep_deadline(&d->upkeep), now);
+
+	if (readable)
+		watch_read(&d->watch, now);
+	due |= watch_is_due(&d->watch, now);
+	if (!due)
+		return;
+	if (upkeep_look(&d->upkeep, now, &d->troubles) == -1) {
+		log_error(TUN_NAME " has been deleted; start posternd again");
+		d->service.fatal_status = 1;
+		return;
+	}
+	service_trouble(&d->service, TROUBLE_ROUTING, d->troubles.routing);
+	service_trouble(&d->service, TROUBLE_SETTINGS, d->troubles.settings);
+}
+
+static struct mono
+firewall_until(const void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return firewall_deadline(d->firewall);
+}
+
+static void
+look_after_firewall(void *ctx, bool readable, struct mono now)
+{
+	struct daemon *d = ctx;
+
+	(void)readable;
+	firewall_turn(d->firewall, now);
+	service_trouble(
+	    &d->service, TROUBLE_FILTERS, firewall_trouble(d->firewall));
+}
+
 static void
 on_changed(void *ctx, unsigned workers)
 {
@@ -404,6 +463,7 @@ take_back(struct daemon *d)
 	peer_pair_close(&d->pair);
 	dns_listeners_close(&d->service.listeners);
 	firewall_remove(d->firewall);
+	watch_close(&d->watch);
 	if (d->service.network != NULL)
 		network_close(d->service.network);
 	udp_sockets_close(&d->udp);
@@ -416,6 +476,14 @@ take_back(struct daemon *d)
 static int
 run(struct daemon *d)
 {
+	struct lookout lookouts[] = {
+		{ .ctx = d,
+		    .deadline = watch_until,
+		    .turn = look_after_network },
+		{ .ctx = d,
+		    .deadline = firewall_until,
+		    .turn = look_after_firewall },
+	};
 	const struct supervision how = {
 		.service = &d->service,
 		.signals = d->signals,
@@ -425,6 +493,8 @@ run(struct daemon *d)
 		.tick = on_tick,
 		.changed = on_changed,
 		.start = restart_worker,
+		.lookouts = lookouts,
+		.lookout_count = sizeof(lookouts) / sizeof(*lookouts),
 	};
 	char why[512] = "";
 	int status = 1;
@@ -432,8 +502,11 @@ run(struct daemon *d)
 	if (open_network(d, why, sizeof(why)) == -1 ||
 	    start_workers(d, why, sizeof(why)) == -1)
 		log_error("%s", why);
-	else
+	else {
+		lookouts[0].fd = watch_fd(&d->watch);
+		lookouts[1].fd = firewall_fd(d->firewall);
 		status = supervise(&how);
+	}
 	take_back(d);
 	if (status == 0)
 		log_info("Goodbye!");

@@ -44,6 +44,7 @@ struct network {
 	unsigned ifindex;
 	uid_t control_uid;
 	struct family v4, v6;
+	unsigned made; /* enum network_part: what was not there */
 };
 
 struct network *
@@ -170,6 +171,17 @@ network_device_up(struct network *n)
 	return netlink_send(&n->netlink, &r);
 }
 
+/* Makes what is not there yet. */
+static int
+make(struct network *n, struct netlink_request *r, enum network_part part)
+{
+	if (netlink_send(&n->netlink, r) == 0) {
+		n->made |= part;
+		return 0;
+	}
+	return errno == EEXIST ? 0 : -1;
+}
+
 static int
 add_address(
     struct network *n, const struct family *f, const struct ip_address *own)
@@ -185,7 +197,7 @@ add_address(
 	a->ifa_index = n->ifindex;
 	netlink_put_address(&r, IFA_LOCAL, own);
 	netlink_put_address(&r, IFA_ADDRESS, own);
-	return netlink_send(&n->netlink, &r);
+	return make(n, &r, NETWORK_ADDRESSES);
 }
 
 static int
@@ -204,9 +216,7 @@ add_route(struct network *n, const struct family *f)
 	mnl_attr_put_u32(r.header, RTA_TABLE, TUNNEL_TABLE);
 	netlink_put_address(&r, RTA_DST, &f->range->ip);
 	mnl_attr_put_u32(r.header, RTA_OIF, n->ifindex);
-	if (netlink_send(&n->netlink, &r) == 0 || errno == EEXIST)
-		return 0;
-	return -1;
+	return make(n, &r, NETWORK_ROUTES);
 }
 
 static struct fib_rule_hdr *
@@ -227,14 +237,6 @@ begin_rule(struct netlink_request *r, const struct family *f,
 }
 
 static int
-send_rule(struct network *n, struct netlink_request *r)
-{
-	if (netlink_send(&n->netlink, r) == 0 || errno == EEXIST)
-		return 0;
-	return -1;
-}
-
-static int
 add_rule_own_address(
     struct network *n, const struct family *f, const struct ip_address *own)
 {
@@ -244,7 +246,7 @@ add_rule_own_address(
 	h = begin_rule(&r, f, RULE_OWN_ADDRESS, FR_ACT_TO_TBL);
 	h->src_len = (uint8_t)(ip_size(own) * 8);
 	netlink_put_address(&r, FRA_SRC, own);
-	return send_rule(n, &r);
+	return make(n, &r, NETWORK_RULES);
 }
 
 /* The target of a jump comes first, lest the jump lead nowhere for a moment. */
@@ -258,12 +260,12 @@ add_rules_control_worker(struct network *n, const struct family *f)
 	if (n->control_uid == 0 || n->control_uid == (uid_t)-1)
 		return 0;
 	begin_rule(&r, f, RULE_BEHIND, FR_ACT_NOP);
-	if (send_rule(n, &r) == -1)
+	if (make(n, &r, NETWORK_RULES) == -1)
 		return -1;
 	begin_rule(&r, f, RULE_CONTROL_WORKER, FR_ACT_GOTO);
 	mnl_attr_put(r.header, FRA_UID_RANGE, sizeof(range), &range);
 	mnl_attr_put_u32(r.header, FRA_GOTO, RULE_BEHIND);
-	return send_rule(n, &r);
+	return make(n, &r, NETWORK_RULES);
 }
 
 static int
@@ -276,7 +278,7 @@ add_rule_unmarked(struct network *n, const struct family *f)
 	h->flags = FIB_RULE_INVERT;
 	mnl_attr_put_u32(r.header, FRA_FWMARK, FIREZONE_MARK);
 	mnl_attr_put_u32(r.header, FRA_FWMASK, UINT32_MAX);
-	return send_rule(n, &r);
+	return make(n, &r, NETWORK_RULES);
 }
 
 /*
@@ -328,6 +330,17 @@ complain(struct family *f, int error)
 		    strerrordesc_np(error));
 }
 
+/* What of it is not there. In this order: IPv4 routes go with the last address.
+ */
+static int
+complete_family(
+    struct network *n, const struct family *f, const struct ip_address *own)
+{
+	if (add_address(n, f, own) == -1 || add_route(n, f) == -1)
+		return -1;
+	return add_rules(n, f, own);
+}
+
 /* Returns 0 or the errno of what failed. */
 static int
 configure_family(
@@ -340,9 +353,7 @@ configure_family(
 	withdraw(n, f);
 	if (own->family == IP_NONE)
 		return 0;
-	/* In this order: IPv4 routes go with the last address. */
-	if (add_address(n, f, own) == -1 || add_route(n, f) == -1 ||
-	    add_rules(n, f, own) == -1) {
+	if (complete_family(n, f, own) == -1) {
 		error = errno;
 		withdraw(n, f);
 		complain(f, error);
@@ -380,6 +391,71 @@ network_configure(struct network *n, const struct ip_address *v4,
 		return 0;
 	errno = error_v4 != 0 ? error_v4 : error_v6;
 	return -1;
+}
+
+struct link_state {
+	bool up;
+	uint32_t mtu;
+};
+
+static void
+read_link(const struct nlmsghdr *h, void *data)
+{
+	const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
+	struct link_state *s = data;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*i))
+		return;
+	s->up = (i->ifi_flags & IFF_UP) != 0;
+	s->mtu = number(h, sizeof(*i), IFLA_MTU, 0);
+}
+
+static int
+restore_device(struct network *n)
+{
+	struct link_state now = { false, 0 };
+	struct netlink_request r;
+	struct ifinfomsg *i;
+
+	i = netlink_begin(&r, RTM_GETLINK, 0, sizeof(*i));
+	i->ifi_index = (int)n->ifindex;
+	if (netlink_list(&n->netlink, &r, read_link, &now) == -1)
+		return -1;
+	if (now.up && now.mtu == TUN_MTU)
+		return 0;
+	if (network_device_up(n) == -1)
+		return -1;
+	n->made |= NETWORK_DEVICE;
+	return 0;
+}
+
+int
+network_restore(struct network *n, unsigned *made)
+{
+	struct family *const families[] = { &n->v4, &n->v6 };
+	int error = 0;
+
+	n->made = 0;
+	if (restore_device(n) == -1)
+		error = errno;
+	for (size_t i = 0; i < 2 && error != ENODEV; i++) {
+		const struct ip_address own = families[i]->address;
+
+		if (own.family != IP_NONE &&
+		    complete_family(n, families[i], &own) == -1)
+			error = errno;
+	}
+	*made = n->made;
+	if (error == 0)
+		return 0;
+	errno = error;
+	return -1;
+}
+
+bool
+network_has_v6(const struct network *n)
+{
+	return n->v6.address.family != IP_NONE;
 }
 
 void

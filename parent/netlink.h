@@ -54,6 +54,22 @@ int network_device_up(struct network *);
 int network_configure(struct network *, const struct ip_address *v4,
     const struct ip_address *v6, bool *have_v4, bool *have_v6);
 
+/* What the tunnel has, by kinds. */
+enum network_part {
+	NETWORK_DEVICE = 1, /* is up and has its MTU */
+	NETWORK_ADDRESSES = 2,
+	NETWORK_ROUTES = 4,
+	NETWORK_RULES = 8,
+};
+
+/*
+ * Puts back what is not there any more of what has been set up, and says of
+ * which kinds that was. -1 with errno when not all of it could be; ENODEV: the
+ * device is gone, and nothing will help.
+ */
+int network_restore(struct network *, unsigned *made);
+bool network_has_v6(const struct network *);
+
 /* Takes everything back and frees it. */
 void network_close(struct network *);
 

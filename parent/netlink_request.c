@@ -243,6 +243,20 @@ netlink_attribute(const struct nlmsghdr *h, size_t header_size, uint16_t type)
 	return a;
 }
 
+struct ip_address
+netlink_address(const struct nlattr *a, uint8_t af)
+{
+	const enum ip_family family = af == AF_INET ? IP_V4
+	    : af == AF_INET6                        ? IP_V6
+						    : IP_NONE;
+	struct ip_address ip = { .family = family };
+
+	if (a == NULL || family == IP_NONE ||
+	    mnl_attr_get_payload_len(a) != ip_size(&ip))
+		return (struct ip_address){ 0 };
+	return ip_from_bytes(family, mnl_attr_get_payload(a));
+}
+
 /* Copies of the messages that match, one behind the other. */
 struct collection {
 	alignas(NLMSG_ALIGNTO) uint8_t bytes[COLLECTED_MAX];

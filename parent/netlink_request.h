@@ -55,6 +55,8 @@ int netlink_list(struct netlink *, struct netlink_request *,
 const struct nlattr *netlink_attribute(
     const struct nlmsghdr *, size_t header_size, uint16_t type);
 const struct nlattr *netlink_nested(const struct nlattr *nest, uint16_t type);
+/* IP_NONE when there is no attribute, or it is no address of the family. */
+struct ip_address netlink_address(const struct nlattr *, uint8_t af);
 /* The first attribute in a nest, and the one behind another; NULL at the end.
  */
 const struct nlattr *netlink_first(const struct nlattr *nest);

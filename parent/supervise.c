@@ -21,6 +21,8 @@
 /* More than the sockets of a dead worker hold. */
 #define LEFT_BEHIND_MAX 4096
 
+#define LOOKOUTS_AT 5 /* in what is polled: behind workers and signals */
+
 enum phase {
 	STARTING, /* for the first time */
 	RUNNING,
@@ -352,6 +354,25 @@ serve(struct supervisor *s, struct post *p, const struct pollfd fds[2])
 		receive(s, p, MESSAGES_PER_TURN);
 }
 
+/* Nobody looks after what is to be taken back. */
+static size_t
+lookouts_open(const struct supervisor *s)
+{
+	return s->phase == STOPPING ? 0 : s->how->lookout_count;
+}
+
+static void
+look_out(struct supervisor *s, const struct pollfd *fds, size_t count)
+{
+	for (size_t i = 0; i < count && s->phase != STOPPING; i++) {
+		const struct lookout *l = &s->how->lookouts[i];
+		const struct mono now = mono_now();
+
+		if (fds[i].revents != 0 || mono_due(l->deadline(l->ctx), now))
+			l->turn(l->ctx, fds[i].revents != 0, now);
+	}
+}
+
 static int
 timeout_ms(struct supervisor *s)
 {
@@ -359,9 +380,9 @@ timeout_ms(struct supervisor *s)
 	int64_t ms;
 
 	until = mono_min(until, s->tick);
-	if (s->phase != STOPPING)
-		until =
-		    mono_min(until, firewall_deadline(s->service->firewall));
+	for (size_t i = 0; i < lookouts_open(s); i++)
+		until = mono_min(until,
+		    s->how->lookouts[i].deadline(s->how->lookouts[i].ctx));
 	FOREACH_POST(p, s)
 	until = mono_min(
 	    mono_min(until, p->restart.at), mono_min(p->ready_by, p->lost));
@@ -376,18 +397,22 @@ static void
 turn(struct supervisor *s)
 {
 	struct service *v = s->service;
-	struct pollfd fds[] = {
+	struct pollfd fds[LOOKOUTS_AT + LOOKOUTS_MAX] = {
 		channel_poll(&v->net),
 		{ .fd = v->net.log_fd, .events = POLLIN },
 		channel_poll(&v->control),
 		{ .fd = v->control.log_fd, .events = POLLIN },
 		{ .fd = s->how->signals, .events = POLLIN },
-		{ .fd = s->phase == STOPPING ? -1 : firewall_fd(v->firewall),
-		    .events = POLLIN },
 	};
+	const size_t lookouts = lookouts_open(s);
 	struct mono now;
 
-	if (poll(fds, sizeof(fds) / sizeof(*fds), timeout_ms(s)) == -1) {
+	for (size_t i = 0; i < lookouts; i++)
+		fds[LOOKOUTS_AT + i] = (struct pollfd){
+			.fd = s->how->lookouts[i].fd,
+			.events = POLLIN,
+		};
+	if (poll(fds, LOOKOUTS_AT + lookouts, timeout_ms(s)) == -1) {
 		if (errno != EINTR)
 			fatal("poll");
 		return;
@@ -396,11 +421,10 @@ turn(struct supervisor *s)
 	serve(s, &s->posts[1], &fds[2]);
 	if (fds[4].revents != 0)
 		on_signals(s);
+	look_out(s, fds + LOOKOUTS_AT, lookouts);
 	now = mono_now();
-	if (s->phase != STOPPING) {
+	if (s->phase != STOPPING)
 		service_turn(v, now);
-		firewall_turn(v->firewall, now);
-	}
 	if (s->phase == RUNNING && mono_due(s->tick, now)) {
 		s->tick = mono_add_ms(now, TICK_MS);
 		s->how->tick(s->how->ctx);

@@ -11,6 +11,17 @@
 /* How often main.c looks after what nobody tells it of. */
 #define TICK_MS HANDED_FILE_INTERVAL_MS
 
+#define LOOKOUTS_MAX 4
+
+/* Something beside workers and signals that the loop waits for. */
+struct lookout {
+	int fd; /* to be readable; -1: none */
+	void *ctx;
+	struct mono (*deadline)(const void *ctx);
+	/* It is readable, or the deadline has come. */
+	void (*turn)(void *ctx, bool readable, struct mono now);
+};
+
 /* What the loop asks of main.c. */
 struct supervision {
 	struct service *service;
@@ -23,6 +34,9 @@ struct supervision {
 	void (*changed)(void *ctx, unsigned workers);
 	/* Called every TICK_MS from then on. */
 	void (*tick)(void *ctx);
+	/* Until the daemon is to end; at most LOOKOUTS_MAX. */
+	const struct lookout *lookouts;
+	size_t lookout_count;
 	/* Makes a worker, and hands over. -1 with errno. */
 	int (*start)(void *ctx, enum ipc_process role);
 };

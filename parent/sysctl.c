@@ -22,11 +22,24 @@
 #define FORWARD_V4 "net/ipv4/ip_forward"
 #define FORWARD_V6 CONF_V6 "/all/forwarding"
 
-/* A setting that we changed, and the descriptor that takes it back. */
+/* Who needs a setting as long as we run. */
+enum sysctl_need {
+	SYSCTL_ONCE, /* it does its work at the start */
+	SYSCTL_IPV4, /* without it the family is not forwarded */
+	SYSCTL_IPV6,
+	SYSCTL_USEFUL,
+};
+
+/*
+ * A setting that we changed, or would if somebody else did, and the descriptor
+ * that takes it back.
+ */
 struct change {
 	SLIST_ENTRY(change) next;
 	int fd;
 	long before, ours;
+	bool written; /* by us */
+	enum sysctl_need need;
 	char name[SYSCTL_NAME];
 };
 
@@ -76,29 +89,41 @@ current(const char *name)
 	return r == 0 ? value : -1;
 }
 
-static int
-change(const char *name, long before, long ours)
+/* NULL with errno. */
+static struct change *
+remember(const char *name, long before, long ours, enum sysctl_need need)
 {
 	char path[sizeof(SYSCTL_ROOT) + SYSCTL_NAME];
 	struct change *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
-		return -1;
+		return NULL;
 	snprintf(path, sizeof(path), SYSCTL_ROOT "%s", name);
 	c->fd = open(path, O_RDWR | O_CLOEXEC);
-	if (c->fd == -1 || write_value(c->fd, ours) == -1)
-		goto fail;
+	/* What cannot be written can be looked after. */
+	if (c->fd == -1 && need != SYSCTL_ONCE)
+		c->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (c->fd == -1) {
+		free(c);
+		return NULL;
+	}
 	c->before = before;
 	c->ours = ours;
+	c->need = need;
 	strlcpy(c->name, name, sizeof(c->name));
 	SLIST_INSERT_HEAD(&changes, c, next);
-	return 0;
+	return c;
+}
 
-fail:
-	if (c->fd != -1)
-		close(c->fd);
-	free(c);
-	return -1;
+static int
+change(const char *name, long before, long ours, enum sysctl_need need)
+{
+	struct change *c = remember(name, before, ours, need);
+
+	if (c == NULL)
+		return -1;
+	c->written = write_value(c->fd, ours) == 0;
+	return c->written ? 0 : -1;
 }
 
 /* The name as operators write it. */
@@ -114,15 +139,20 @@ dotted(const char *name, char to[SYSCTL_NAME])
 }
 
 static void
-raise_to(const char *name, long wanted)
+raise_to(const char *name, long wanted, enum sysctl_need need)
 {
 	char text[SYSCTL_NAME];
 	long before = current(name);
 
 	/* A family that the kernel does not have has no settings either. */
-	if (before == -1 || before >= wanted)
+	if (before == -1)
 		return;
-	if (change(name, before, wanted) == 0)
+	if (before >= wanted) {
+		if (need != SYSCTL_ONCE)
+			(void)remember(name, before, before, need);
+		return;
+	}
+	if (change(name, before, wanted, need) == 0)
 		log_info("sysctl %s raised from %ld to %ld", dotted(name, text),
 		    before, wanted);
 	else
@@ -153,7 +183,7 @@ keep_router_advertisements(void)
 		if ((size_t)snprintf(name, sizeof(name),
 			CONF_V6 "/%s/accept_ra", e->d_name) >= sizeof(name))
 			continue;
-		if (current(name) == 1 && change(name, 1, 2) == -1)
+		if (current(name) == 1 && change(name, 1, 2, SYSCTL_ONCE) == -1)
 			log_info("cannot set the sysctl %s; the interface may "
 				 "lose its default IPv6 route",
 			    name);
@@ -167,19 +197,63 @@ sysctls_raise(const struct udp_options *buffers, bool forwarding)
 	if (buffers != NULL) {
 		raise_to("net/core/rmem_max",
 		    buffers->receive_bytes > 0 ? buffers->receive_bytes
-					       : UDP_RECEIVE_BYTES);
+					       : UDP_RECEIVE_BYTES,
+		    SYSCTL_ONCE);
 		raise_to("net/core/wmem_max",
 		    buffers->send_bytes > 0 ? buffers->send_bytes
-					    : UDP_SEND_BYTES);
+					    : UDP_SEND_BYTES,
+		    SYSCTL_ONCE);
 	}
 	if (!forwarding)
 		return;
-	raise_to(FORWARD_V4, 1);
-	raise_to("net/ipv4/conf/all/src_valid_mark", 1);
+	raise_to(FORWARD_V4, 1, SYSCTL_IPV4);
+	raise_to("net/ipv4/conf/all/src_valid_mark", 1, SYSCTL_USEFUL);
 	if (current(FORWARD_V6) == 0)
 		keep_router_advertisements();
-	raise_to(FORWARD_V6, 1);
-	raise_to(CONF_V6 "/default/forwarding", 1);
+	raise_to(FORWARD_V6, 1, SYSCTL_IPV6);
+	raise_to(CONF_V6 "/default/forwarding", 1, SYSCTL_USEFUL);
+}
+
+static void
+add_name(char *to, size_t size, const char *between, const char *name,
+    const char *end)
+{
+	char text[SYSCTL_NAME];
+
+	if (to[0] != '\0')
+		strlcat(to, between, size);
+	strlcat(to, dotted(name, text), size);
+	strlcat(to, end, size);
+}
+
+/* Somebody has lowered it: raised again, to no less than it was. */
+static void
+keep(struct change *c, bool has_v6, struct sysctl_report *r)
+{
+	const long wanted = c->ours > 1 ? c->ours : 1;
+	long now;
+
+	if (c->need == SYSCTL_ONCE || read_value(c->fd, &now) == -1 ||
+	    now >= 1)
+		return;
+	if (strcmp(c->name, FORWARD_V6) == 0)
+		keep_router_advertisements();
+	if (write_value(c->fd, wanted) == 0) {
+		c->written = true;
+		add_name(r->raised, sizeof(r->raised), ", ", c->name, "");
+	} else if (c->need == SYSCTL_IPV4 || (c->need == SYSCTL_IPV6 && has_v6))
+		add_name(
+		    r->missing, sizeof(r->missing), " ", c->name, "=1");
+}
+
+void
+sysctls_keep(bool has_v6, struct sysctl_report *r)
+{
+	struct change *c;
+
+	*r = (struct sysctl_report){ 0 };
+	SLIST_FOREACH(c, &changes, next)
+	keep(c, has_v6, r);
 }
 
 bool
@@ -190,7 +264,7 @@ sysctls_forwarding_is_ours(enum ip_family family)
 
 	SLIST_FOREACH(c, &changes, next)
 		if (strcmp(c->name, name) == 0)
-			return true;
+			return c->written && c->before < 1;
 	return false;
 }
 
@@ -200,7 +274,7 @@ restore(const struct change *c)
 {
 	long now;
 
-	if (read_value(c->fd, &now) == -1 || now != c->ours)
+	if (!c->written || read_value(c->fd, &now) == -1 || now != c->ours)
 		return;
 	if (write_value(c->fd, c->before) == -1)
 		log_warn(

@@ -20,6 +20,17 @@ struct udp_options;
 void sysctls_raise(const struct udp_options *buffers, bool forwarding);
 /* Whether the host did not forward the family until sysctls_raise. */
 bool sysctls_forwarding_is_ours(enum ip_family);
+/* What has become of the settings meanwhile, named as for sysctl(8). */
+struct sysctl_report {
+	char raised[200];  /* somebody had lowered them; names */
+	char missing[200]; /* cannot be raised, and are needed; assignments */
+};
+
+/*
+ * Raises again what forwarding needs. IPv6 is needed only by a tunnel that has
+ * it. Works in a process that has been confined since.
+ */
+void sysctls_keep(bool has_v6, struct sysctl_report *);
 /*
  * Needs no path: what is to be restored was kept open, so it works in a process
  * that has been confined since.

@@ -1,0 +1,155 @@
+/* Notices changes of the network: see watch.h. */
+#include "parent/watch.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#define NOTE_MAX      (32 << 10)
+#define NOTES_AT_ONCE 64
+
+static const int groups[] = {
+	RTNLGRP_LINK,
+	RTNLGRP_IPV4_IFADDR,
+	RTNLGRP_IPV6_IFADDR,
+	RTNLGRP_IPV4_ROUTE,
+	RTNLGRP_IPV6_ROUTE,
+	RTNLGRP_IPV4_RULE,
+	RTNLGRP_IPV6_RULE,
+	RTNLGRP_IPV4_NETCONF, /* forwarding switches */
+	RTNLGRP_IPV6_NETCONF,
+};
+
+int
+watch_open(struct watch *w, unsigned tun_ifindex, struct mono now)
+{
+	*w = (struct watch){ .ifindex = tun_ifindex, .first = MONO_NEVER };
+	if (netlink_open(&w->netlink, NETLINK_ROUTE) == -1)
+		return -1;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+		/* Each family may be missing in the kernel. */
+		int group = groups[i];
+
+		(void)mnl_socket_setsockopt(w->netlink.socket,
+		    NETLINK_ADD_MEMBERSHIP, &group, sizeof(group));
+	}
+	w->due = now; /* what could not be set up is to be told, too */
+	return 0;
+}
+
+void
+watch_close(struct watch *w)
+{
+	netlink_close(&w->netlink);
+}
+
+int
+watch_fd(const struct watch *w)
+{
+	return w->netlink.socket == NULL
+	    ? -1
+	    : mnl_socket_get_fd(w->netlink.socket);
+}
+
+/* Ours, or one of the host within the tunnel ranges. */
+static bool
+concerns_route(const struct nlmsghdr *h)
+{
+	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+	struct ip_address to;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
+		return false;
+	to = netlink_address(
+	    netlink_attribute(h, sizeof(*m), RTA_DST), m->rtm_family);
+	return ip_in_tunnel_range(&to);
+}
+
+static bool
+concerns_link(const struct watch *w, const struct nlmsghdr *h)
+{
+	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
+
+	return mnl_nlmsg_get_payload_len(h) >= sizeof(*m) &&
+	    m->ifi_index == (int)w->ifindex;
+}
+
+static bool
+concerns_address(const struct watch *w, const struct nlmsghdr *h)
+{
+	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
+
+	return mnl_nlmsg_get_payload_len(h) >= sizeof(*m) &&
+	    m->ifa_index == w->ifindex;
+}
+
+/* A host with many routes changes them all the time. */
+static bool
+concerns_us(const struct watch *w, const struct nlmsghdr *h)
+{
+	switch (h->nlmsg_type) {
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return concerns_route(h);
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		return concerns_link(w, h);
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return concerns_address(w, h);
+	default:
+		return true;
+	}
+}
+
+static void
+has_changed(struct watch *w, struct mono now)
+{
+	if (mono_is_never(w->first))
+		w->first = now;
+	w->due = mono_min(mono_add_ms(now, WATCH_CALM_MS),
+	    mono_add_ms(w->first, WATCH_LONGEST_MS));
+}
+
+void
+watch_read(struct watch *w, struct mono now)
+{
+	alignas(NLMSG_ALIGNTO) uint8_t notes[NOTE_MAX];
+
+	for (int i = 0; i < NOTES_AT_ONCE; i++) {
+		const struct nlmsghdr *h = (const void *)notes;
+		ssize_t len =
+		    recv(watch_fd(w), notes, sizeof(notes), MSG_DONTWAIT);
+		int left;
+
+		if (len == -1 && errno == EINTR)
+			continue;
+		if (len == -1) {
+			/* ENOBUFS: notes have been lost. */
+			if (errno != EAGAIN)
+				has_changed(w, now);
+			return;
+		}
+		for (left = (int)len; mnl_nlmsg_ok(h, left);
+		     h = mnl_nlmsg_next(h, &left))
+			if (concerns_us(w, h))
+				has_changed(w, now);
+	}
+}
+
+struct mono
+watch_deadline(const struct watch *w)
+{
+	return watch_fd(w) == -1 ? MONO_NEVER : w->due;
+}
+
+bool
+watch_is_due(struct watch *w, struct mono now)
+{
+	if (!mono_due(watch_deadline(w), now))
+		return false;
+	w->first = MONO_NEVER;
+	w->due = mono_add_ms(now, WATCH_INTERVAL_MS);
+	return true;
+}
