@@ -203,7 +203,8 @@ ctl_client(struct ctl *ctl, const struct ipc_query_client *m)
 		return;
 	a = served_data(c);
 	if (a->kind == QUERY_KIND_CLIENTS)
-		a->format->client(served_out(c), a->count++, m);
+		a->format->client(
+		    served_out(c), ctl->config.situation, a->count++, m);
 }
 
 void

@@ -201,6 +201,23 @@ on_network_trouble(void *ctx, struct ipc_network_trouble *m)
 }
 
 static void
+on_overlaps_begin(void *ctx, struct ipc_overlaps_begin *m)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	w->situation.overlaps.count = 0;
+}
+
+static void
+on_overlap(void *ctx, struct ipc_overlap *m)
+{
+	struct worker *w = ctx;
+
+	overlaps_add(&w->situation.overlaps, &m->network);
+}
+
+static void
 on_start(void *ctx, struct ipc_control_start *m)
 {
 	struct worker *w = ctx;
@@ -259,6 +276,8 @@ static const struct ipc_handlers parent_handlers = {
 	.control_flow_logs = on_flow_logs,
 	.process_status = on_process_status,
 	.network_trouble = on_network_trouble,
+	.overlaps_begin = on_overlaps_begin,
+	.overlap = on_overlap,
 	.control_start = on_start,
 	.tun_configured = on_tun_configured,
 	.dns_listener = on_dns_listener,
@@ -457,13 +476,40 @@ FORWARD(relays_begin)
 FORWARD(relay_removed)
 FORWARD(relay_present)
 FORWARD(relays_commit)
-FORWARD(authorization)
 FORWARD(revocation)
 FORWARD(grants_begin)
 FORWARD(grants_entry)
 FORWARD(grants_commit)
 FORWARD(resource_update)
 FORWARD(remote_candidates)
+
+/* An address of the client that is the host's network's, too. */
+static void
+warn_of_overlap(const struct worker *w, const struct ipc_authorization *m,
+    const struct ip_address *ip)
+{
+	const struct ip_prefix *network =
+	    overlaps_find(&w->situation.overlaps, ip);
+	char id[UUID_TEXT_LEN + 1], to[ENDPOINT_TEXT_MAX],
+	    text[PREFIX_TEXT_MAX];
+
+	if (network != NULL)
+		log_warnx("client %s cannot be reached at its address %s: it "
+			  "lies in the host's network %s",
+		    uuid_format(&m->client, id), ip_format(ip, to),
+		    prefix_format(network, text));
+}
+
+static void
+forward_authorization(void *ctx, struct ipc_authorization *m)
+{
+	struct worker *w = ctx;
+
+	warn_of_overlap(w, m, &m->client_v4);
+	warn_of_overlap(w, m, &m->client_v6);
+	if (!w->net_closed)
+		ipc_control_check_sent(w, ipc_send_authorization(w->net, m));
+}
 
 /*
  * What clients want may be left out: they want it again. So it never takes the

@@ -12,6 +12,7 @@
 #include "common/address.h"
 #include "common/counters.h"
 #include "common/ipc.h"
+#include "common/overlap.h"
 #include "control-worker/portal/portal_clock.h"
 
 struct situation {
@@ -27,6 +28,8 @@ struct situation {
 
 	/* What is wrong with the host's network set-up; empty: nothing. */
 	struct ipc_network_trouble trouble;
+
+	struct overlaps overlaps;
 
 	struct ipc_process_status process[3]; /* by enum ipc_process */
 	const struct counter_page *counters;  /* NULL: none */

@@ -15,13 +15,17 @@ struct status_format {
 	    struct text *, const struct situation *, uint64_t now);
 	void (*relay)(struct text *, size_t i, const struct ipc_query_relay *);
 	void (*relays_end)(struct text *, size_t count);
-	void (*client)(
-	    struct text *, size_t i, const struct ipc_query_client *);
+	void (*client)(struct text *, const struct situation *, size_t i,
+	    const struct ipc_query_client *);
 	/* problem: why entries are missing; NULL: none are */
 	void (*end)(struct text *, size_t count, const char *problem);
 };
 
 extern const struct status_format status_text, status_json;
+
+/* The host's network in which an address of the client lies; NULL: none. */
+const struct ip_prefix *status_overlap(
+    const struct situation *, const struct ipc_query_client *);
 
 /* "none", "connecting", "connected", "idle" */
 const char *status_connection_name(uint8_t query_state);

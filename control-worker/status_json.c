@@ -182,6 +182,19 @@ put_offloads(struct text *t, const struct situation *s)
 }
 
 static void
+put_overlaps(struct text *t, const struct overlaps *o)
+{
+	char network[PREFIX_TEXT_MAX];
+
+	text_add(t, "\"overlaps\":[");
+	for (size_t i = 0; i < o->count; i++) {
+		text_add(t, "%s", i == 0 ? "" : ",");
+		put_string(t, prefix_format(&o->network[i], network));
+	}
+	text_add(t, "],");
+}
+
+static void
 put_situation(struct text *t, const struct situation *s, uint64_t now)
 {
 	const char *lacks = situation_lacks(s);
@@ -201,6 +214,7 @@ put_situation(struct text *t, const struct situation *s, uint64_t now)
 	put_portal(t, s);
 	put_tunnel(t, s);
 	put_offloads(t, s);
+	put_overlaps(t, &s->overlaps);
 	text_add(t, "\"processes\":[");
 	for (unsigned i = 0; i < 3; i++)
 		put_process(t, &s->process[i], i);
@@ -264,8 +278,12 @@ put_transfer(struct text *t, const struct ipc_query_client *c)
 }
 
 static void
-put_client(struct text *t, size_t i, const struct ipc_query_client *c)
+put_client(struct text *t, const struct situation *s, size_t i,
+    const struct ipc_query_client *c)
 {
+	const struct ip_prefix *overlap = status_overlap(s, c);
+	char network[PREFIX_TEXT_MAX];
+
 	text_add(t, "%s{", i == 0 ? "" : ",");
 	member_uuid(t, "client", &c->client);
 	comma(t);
@@ -290,6 +308,9 @@ put_client(struct text *t, size_t i, const struct ipc_query_client *c)
 		member_string(t, "handshake_age", NULL);
 	comma(t);
 	put_transfer(t, c);
+	comma(t);
+	member_string(t, "overlap",
+	    overlap == NULL ? NULL : prefix_format(overlap, network));
 	text_add(t, "}");
 }
 

@@ -35,6 +35,14 @@ status_offload_name(uint64_t state)
 	return state <= OFFLOAD_REFUSED ? names[state] : "unknown";
 }
 
+const struct ip_prefix *
+status_overlap(const struct situation *s, const struct ipc_query_client *c)
+{
+	const struct ip_prefix *p = overlaps_find(&s->overlaps, &c->v4);
+
+	return p != NULL ? p : overlaps_find(&s->overlaps, &c->v6);
+}
+
 /* The two largest units: "3d 4h", "12m 5s", "0s". */
 static const char *
 format_time(uint64_t s, char to[ROOM])
@@ -109,6 +117,19 @@ write_tunnel(struct text *t, const struct situation *s)
 	    s->has_v6 ? ip_format(&s->v6, v6) : "none");
 }
 
+/* Not in the way of anything but of clients with such an address. */
+static void
+write_overlaps(struct text *t, const struct overlaps *o)
+{
+	char network[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < o->count; i++)
+		text_add(t, "%s%s", i == 0 ? "overlap: the host's " : ", ",
+		    prefix_format(&o->network[i], network));
+	if (o->count > 0)
+		text_add(t, "\n");
+}
+
 static void
 write_offloads(struct text *t, const struct io_counters *c)
 {
@@ -153,6 +174,7 @@ write_situation(struct text *t, const struct situation *s, uint64_t now)
 	write_tunnel(t, s);
 	if (s->trouble.text[0] != '\0')
 		text_add(t, "trouble: %s\n", s->trouble.text);
+	write_overlaps(t, &s->overlaps);
 	if (s->counters != NULL)
 		write_offloads(t, &s->counters->io);
 	text_add(t, "\n%-15s %7s %6s %8s %8s  %s\n", "process", "pid", "uid",
@@ -206,18 +228,20 @@ write_path(struct text *t, const struct ipc_query_client *c)
 	char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
 
 	if (c->remote.ip.family == IP_NONE)
-		text_add(t, "-\n");
+		text_add(t, "-");
 	else
-		text_add(t, "%s %s - %s\n", c->relayed ? "relayed" : "direct",
+		text_add(t, "%s %s - %s", c->relayed ? "relayed" : "direct",
 		    endpoint_format(&c->local, local),
 		    endpoint_format(&c->remote, remote));
 }
 
 static void
-write_client(struct text *t, size_t i, const struct ipc_query_client *c)
+write_client(struct text *t, const struct situation *s, size_t i,
+    const struct ipc_query_client *c)
 {
+	const struct ip_prefix *overlap = status_overlap(s, c);
 	char id[UUID_TEXT_LEN + 1], address[ENDPOINT_TEXT_MAX], in[ROOM],
-	    out[ROOM], age[ROOM];
+	    out[ROOM], age[ROOM], network[PREFIX_TEXT_MAX];
 
 	if (i == 0)
 		text_add(t, "\n%-36s %-15s %-10s %10s %10s %9s  %s\n", "client",
@@ -231,6 +255,10 @@ write_client(struct text *t, size_t i, const struct ipc_query_client *c)
 	    format_bytes(c->sent_bytes, out),
 	    c->handshaken ? format_time(c->handshake_age, age) : "never");
 	write_path(t, c);
+	if (overlap != NULL)
+		text_add(t, ", its address is the host's %s",
+		    prefix_format(overlap, network));
+	text_add(t, "\n");
 }
 
 static void

@@ -294,6 +294,38 @@ service_trouble(
 		tell_troubles(s);
 }
 
+static void
+tell_overlaps(struct service *s)
+{
+	const struct ipc_overlaps_begin begin = { .fd = -1 };
+
+	if (!control_runs(s))
+		return;
+	(void)ipc_send_overlaps_begin(s->control.channel, &begin);
+	for (size_t i = 0; i < s->overlaps.count; i++) {
+		const struct ipc_overlap m = { -1, s->overlaps.network[i] };
+
+		(void)ipc_send_overlap(s->control.channel, &m);
+	}
+}
+
+void
+service_overlaps(struct service *s, const struct overlaps *now)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	if (overlaps_equal(&s->overlaps, now))
+		return;
+	for (size_t i = 0; i < now->count; i++)
+		if (overlaps_find(&s->overlaps, &now->network[i].ip) == NULL)
+			log_warnx("the host's network %s lies within the "
+				  "tunnel's range and goes before it; a client "
+				  "with an address in it cannot be reached",
+			    prefix_format(&now->network[i], text));
+	s->overlaps = *now;
+	tell_overlaps(s);
+}
+
 void
 service_is_running(
     struct service *s, enum ipc_process role, pid_t pid, unsigned locks)
@@ -346,6 +378,8 @@ on_control_ready(void *ctx, struct ipc_control_ready *m)
 	tell_process(s, IPC_NET);
 	if (trouble_is_there(&s->troubles))
 		tell_troubles(s);
+	if (s->overlaps.count > 0)
+		tell_overlaps(s);
 	tell_listeners(s, &s->listeners.v4);
 	tell_listeners(s, &s->listeners.v6);
 }

@@ -61,6 +61,7 @@ struct service {
 	struct firewall_egress egress;
 	unsigned resolvers_due;
 	struct troubles troubles;
+	struct overlaps overlaps;
 	/* Why the daemon has to end, as an exit status; 0: it need not. */
 	int fatal_status;
 	uint64_t epoch; /* of the workers' pair, as announced last */
@@ -123,6 +124,8 @@ void service_is_running(
  */
 void service_trouble(
     struct service *, enum trouble_source, const char *text);
+/* Likewise, with a line in the log for what is new. */
+void service_overlaps(struct service *, const struct overlaps *);
 /* Its end: what it asked for and what it was accused of is forgotten. */
 void service_forget(struct service *, const struct worker *);
 /* Carries out an intent that had to wait. */

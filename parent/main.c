@@ -407,6 +407,19 @@ watch_until(const void *ctx)
 }
 
 static void
+look_for_overlaps(struct daemon *d)
+{
+	struct overlaps now;
+
+	if (!watch_routes_changed(&d->watch))
+		return;
+	if (network_overlaps(d->service.network, &now) == 0)
+		service_overlaps(&d->service, &now);
+	else
+		d->watch.routes = true; /* next time */
+}
+
+static void
 look_after_network(void *ctx, bool readable, struct mono now)
 {
 	struct daemon *d = ctx;
@@ -424,6 +437,7 @@ look_after_network(void *ctx, bool readable, struct mono now)
 	}
 	service_trouble(&d->service, TROUBLE_ROUTING, d->troubles.routing);
 	service_trouble(&d->service, TROUBLE_SETTINGS, d->troubles.settings);
+	look_for_overlaps(d);
 }
 
 static struct mono

@@ -24,6 +24,7 @@
 enum rule_priority {
 	RULE_OWN_ADDRESS = 100,
 	RULE_CONTROL_WORKER = 101,
+	RULE_HOST_NETWORKS = 101, /* which of the two is first is the same */
 	RULE_UNMARKED = 102,
 	RULE_BEHIND = 103, /* does nothing; control-worker's look-up goes on */
 };
@@ -221,7 +222,7 @@ add_route(struct network *n, const struct family *f)
 
 static struct fib_rule_hdr *
 begin_rule(struct netlink_request *r, const struct family *f,
-    enum rule_priority priority, uint8_t action)
+    enum rule_priority priority, uint8_t action, uint32_t table)
 {
 	struct fib_rule_hdr *h;
 
@@ -232,7 +233,7 @@ begin_rule(struct netlink_request *r, const struct family *f,
 	mnl_attr_put_u32(r->header, FRA_PRIORITY, priority);
 	mnl_attr_put_u8(r->header, FRA_PROTOCOL, RULE_PROTOCOL);
 	if (action == FR_ACT_TO_TBL)
-		mnl_attr_put_u32(r->header, FRA_TABLE, TUNNEL_TABLE);
+		mnl_attr_put_u32(r->header, FRA_TABLE, table);
 	return h;
 }
 
@@ -243,7 +244,7 @@ add_rule_own_address(
 	struct netlink_request r;
 	struct fib_rule_hdr *h;
 
-	h = begin_rule(&r, f, RULE_OWN_ADDRESS, FR_ACT_TO_TBL);
+	h = begin_rule(&r, f, RULE_OWN_ADDRESS, FR_ACT_TO_TBL, TUNNEL_TABLE);
 	h->src_len = (uint8_t)(ip_size(own) * 8);
 	netlink_put_address(&r, FRA_SRC, own);
 	return make(n, &r, NETWORK_RULES);
@@ -259,12 +260,30 @@ add_rules_control_worker(struct network *n, const struct family *f)
 
 	if (n->control_uid == 0 || n->control_uid == (uid_t)-1)
 		return 0;
-	begin_rule(&r, f, RULE_BEHIND, FR_ACT_NOP);
+	begin_rule(&r, f, RULE_BEHIND, FR_ACT_NOP, 0);
 	if (make(n, &r, NETWORK_RULES) == -1)
 		return -1;
-	begin_rule(&r, f, RULE_CONTROL_WORKER, FR_ACT_GOTO);
+	begin_rule(&r, f, RULE_CONTROL_WORKER, FR_ACT_GOTO, 0);
 	mnl_attr_put(r.header, FRA_UID_RANGE, sizeof(range), &range);
 	mnl_attr_put_u32(r.header, FRA_GOTO, RULE_BEHIND);
+	return make(n, &r, NETWORK_RULES);
+}
+
+/*
+ * What the host has within the tunnel range, its own network above all, is no
+ * client's. A look-up for a prefix as long as the range's would find an
+ * administrator's route into the tunnel.
+ */
+static int
+add_rule_host_networks(struct network *n, const struct family *f)
+{
+	struct netlink_request r;
+	struct fib_rule_hdr *h;
+
+	h = begin_rule(&r, f, RULE_HOST_NETWORKS, FR_ACT_TO_TBL, RT_TABLE_MAIN);
+	h->dst_len = f->range->length;
+	netlink_put_address(&r, FRA_DST, &f->range->ip);
+	mnl_attr_put_u32(r.header, FRA_SUPPRESS_PREFIXLEN, f->range->length);
 	return make(n, &r, NETWORK_RULES);
 }
 
@@ -274,7 +293,7 @@ add_rule_unmarked(struct network *n, const struct family *f)
 	struct netlink_request r;
 	struct fib_rule_hdr *h;
 
-	h = begin_rule(&r, f, RULE_UNMARKED, FR_ACT_TO_TBL);
+	h = begin_rule(&r, f, RULE_UNMARKED, FR_ACT_TO_TBL, TUNNEL_TABLE);
 	h->flags = FIB_RULE_INVERT;
 	mnl_attr_put_u32(r.header, FRA_FWMARK, FIREZONE_MARK);
 	mnl_attr_put_u32(r.header, FRA_FWMASK, UINT32_MAX);
@@ -290,7 +309,8 @@ add_rules(
     struct network *n, const struct family *f, const struct ip_address *own)
 {
 	if (add_rule_own_address(n, f, own) == 0 &&
-	    add_rules_control_worker(n, f) == 0 && add_rule_unmarked(n, f) == 0)
+	    add_rules_control_worker(n, f) == 0 &&
+	    add_rule_host_networks(n, f) == 0 && add_rule_unmarked(n, f) == 0)
 		return 0;
 	if (errno != EOPNOTSUPP && errno != EAFNOSUPPORT)
 		return -1;
@@ -450,6 +470,50 @@ network_restore(struct network *n, unsigned *made)
 		return 0;
 	errno = error;
 	return -1;
+}
+
+struct overlap_search {
+	const struct network *network;
+	const struct ip_prefix *range;
+	struct overlaps *found;
+};
+
+static void
+read_overlap(const struct nlmsghdr *h, void *data)
+{
+	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+	const struct overlap_search *s = data;
+	struct ip_prefix to;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m) ||
+	    m->rtm_type != RTN_UNICAST ||
+	    number(h, sizeof(*m), RTA_TABLE, m->rtm_table) != RT_TABLE_MAIN ||
+	    number(h, sizeof(*m), RTA_OIF, 0) == s->network->ifindex)
+		return;
+	to.ip = netlink_address(
+	    netlink_attribute(h, sizeof(*m), RTA_DST), m->rtm_family);
+	to.length = m->rtm_dst_len;
+	if (to.length > s->range->length && prefix_contains(s->range, &to.ip))
+		overlaps_add(s->found, &to);
+}
+
+int
+network_overlaps(struct network *n, struct overlaps *o)
+{
+	const struct family *const families[] = { &n->v4, &n->v6 };
+
+	*o = (struct overlaps){ 0 };
+	for (size_t i = 0; i < 2; i++) {
+		struct overlap_search s = { n, families[i]->range, o };
+		struct netlink_request r;
+		struct rtmsg *m;
+
+		m = netlink_begin(&r, RTM_GETROUTE, NLM_F_DUMP, sizeof(*m));
+		m->rtm_family = families[i]->af;
+		if (netlink_list(&n->netlink, &r, read_overlap, &s) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 bool

@@ -8,15 +8,16 @@
  *
  *	100  from <own tunnel address>   -> tunnel table
  *	101  uidrange <control-worker>   -> on at 103
+ *	101  to <tunnel range>           -> main table, more specific only
  *	102  not fwmark 0xfd002021       -> tunnel table
  *	103  nothing
  *
  * The first is for the answers of the DNS listeners, which the second would
  * send elsewhere; the second for the connections of control-worker, which can
- * set no mark; the third for everything else, forwarded packets above all. The
- * second jumps instead of naming the main table, so that control-worker's
+ * set no mark; the third for networks of the host within the tunnel range; the
+ * fourth for everything else, forwarded packets above all. The second jumps instead of naming the main table, so that control-worker's
  * connections and the marked sockets go by the same rules of the host; and a
- * main table without a route would let them fall through to the third.
+ * main table without a route would let them fall through to the fourth.
  * Each rule carries our protocol number, by which the next start knows it.
  */
 #ifndef PARENT_NETLINK_H
@@ -27,6 +28,7 @@
 #include <sys/types.h>
 
 #include "common/address.h"
+#include "common/overlap.h"
 
 struct network;
 
@@ -68,6 +70,11 @@ enum network_part {
  * device is gone, and nothing will help.
  */
 int network_restore(struct network *, unsigned *made);
+/*
+ * What the main table has within the tunnel ranges; it goes before the tunnel.
+ * -1 with errno, EINTR when it changed meanwhile. The whole table is read.
+ */
+int network_overlaps(struct network *, struct overlaps *);
 bool network_has_v6(const struct network *);
 
 /* Takes everything back and frees it. */

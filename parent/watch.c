@@ -25,6 +25,7 @@ int
 watch_open(struct watch *w, unsigned tun_ifindex, struct mono now)
 {
 	*w = (struct watch){ .ifindex = tun_ifindex, .first = MONO_NEVER };
+	w->routes = true;
 	if (netlink_open(&w->netlink, NETLINK_ROUTE) == -1)
 		return -1;
 	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
@@ -67,15 +68,6 @@ concerns_route(const struct nlmsghdr *h)
 }
 
 static bool
-concerns_link(const struct watch *w, const struct nlmsghdr *h)
-{
-	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
-
-	return mnl_nlmsg_get_payload_len(h) >= sizeof(*m) &&
-	    m->ifi_index == (int)w->ifindex;
-}
-
-static bool
 concerns_address(const struct watch *w, const struct nlmsghdr *h)
 {
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
@@ -86,15 +78,20 @@ concerns_address(const struct watch *w, const struct nlmsghdr *h)
 
 /* A host with many routes changes them all the time. */
 static bool
-concerns_us(const struct watch *w, const struct nlmsghdr *h)
+concerns_us(struct watch *w, const struct nlmsghdr *h)
 {
 	switch (h->nlmsg_type) {
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		return concerns_route(h);
+		if (!concerns_route(h))
+			return false;
+		w->routes = true;
+		return true;
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
-		return concerns_link(w, h);
+		/* Routes go with a link, and nothing is said of them. */
+		w->routes = true;
+		return true;
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
 		return concerns_address(w, h);
@@ -127,8 +124,10 @@ watch_read(struct watch *w, struct mono now)
 			continue;
 		if (len == -1) {
 			/* ENOBUFS: notes have been lost. */
-			if (errno != EAGAIN)
-				has_changed(w, now);
+			if (errno == EAGAIN)
+				return;
+			w->routes = true;
+			has_changed(w, now);
 			return;
 		}
 		for (left = (int)len; mnl_nlmsg_ok(h, left);
@@ -152,4 +151,13 @@ watch_is_due(struct watch *w, struct mono now)
 	w->first = MONO_NEVER;
 	w->due = mono_add_ms(now, WATCH_INTERVAL_MS);
 	return true;
+}
+
+bool
+watch_routes_changed(struct watch *w)
+{
+	const bool changed = w->routes;
+
+	w->routes = false;
+	return changed;
 }

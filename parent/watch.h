@@ -24,6 +24,7 @@ struct watch {
 	unsigned ifindex;
 	struct mono first; /* change that was not looked at; MONO_NEVER: none */
 	struct mono due;
+	bool routes; /* of the host may have changed */
 };
 
 /* For the device of that index. -1 with errno. */
@@ -36,5 +37,11 @@ void watch_read(struct watch *, struct mono now);
 struct mono watch_deadline(const struct watch *);
 /* Whether to look now, which is then taken to be done. */
 bool watch_is_due(struct watch *, struct mono now);
+
+/*
+ * Whether routes of the host within the tunnel ranges may have changed since
+ * that was asked last; the first time they have.
+ */
+bool watch_routes_changed(struct watch *);
 
 #endif /* PARENT_WATCH_H */

@@ -240,12 +240,15 @@ test_everything_in_its_place() {
 	    "fd00:2021:1111::/107 dev tun-firezone proto static metric 1024 pref medium"
 	rules="from OWN lookup 539098368 proto 253
 from all uidrange 4242-4242 goto 103 proto 253
+from all to RANGE lookup main suppress_prefixlength LENGTH proto 253
 not from all fwmark 0xfd002021 lookup 539098368 proto 253
 from all nop proto 253"
 	is "IPv4 rules" "$(gw ip rule show | sed -n 's/^10[0-9]:\t//p')" \
-	    "${rules/OWN/$OWN4}"
+	    "$(sed "s/OWN/$OWN4/; s,RANGE,100.64.0.0/11,; s/LENGTH/11/" \
+		<<<"$rules")"
 	is "IPv6 rules" "$(gw ip -6 rule show | sed -n 's/^10[0-9]:\t//p')" \
-	    "${rules/OWN/$OWN6}"
+	    "$(sed "s/OWN/$OWN6/; s,RANGE,fd00:2021:1111::/107,
+		s/LENGTH/107/" <<<"$rules")"
 	like "the table" "$(gw nft list table inet postern)" 'flags owner'
 	is "sysctls" "$(gw sysctl -n net.ipv4.ip_forward \
 	    net.ipv4.conf.all.src_valid_mark net.ipv6.conf.all.forwarding \
@@ -272,6 +275,19 @@ test_where_packets_go() {
 	    "$(lookup $CLIENT4 from $OWN4 uid $UID_CONTROL)" "dev tun-firezone"
 	like "and those in IPv6" \
 	    "$(lookup $CLIENT6 from $OWN6 uid $UID_CONTROL)" "dev tun-firezone"
+	gw ip addr add 100.70.1.2/24 dev up0
+	gw ip addr add fd00:2021:1111::7:2/112 dev up0 nodad
+	like "the host's network goes before the tunnel" \
+	    "$(lookup 100.70.1.1)" "dev up0"
+	like "in IPv6" "$(lookup fd00:2021:1111::7:1)" "dev up0"
+	like "also for what is forwarded" \
+	    "$(lookup fd00:2021:1111::7:1 from fd99::2 iif up0)" "dev up0"
+	like "but not for DNS answers" \
+	    "$(lookup 100.70.1.1 from $OWN4 uid $UID_CONTROL)" \
+	    "dev tun-firezone"
+	like "and only that network" "$(lookup 100.70.2.1)" "dev tun-firezone"
+	gw ip addr del 100.70.1.2/24 dev up0
+	gw ip addr del fd00:2021:1111::7:2/112 dev up0
 	like "all else by main" "$(lookup 10.99.0.2)" "dev up0"
 }
 
@@ -527,7 +543,7 @@ test_second_instance() {
 	like "says so" "$(log b)" "IPv4: UDP port 52625 is not free"
 	like "for both" "$(log b)" "IPv6: UDP port 52625 is not free"
 	finish b
-	is "and harms nobody" "$(gw ip rule show | grep -c 'proto 253')" 4
+	is "and harms nobody" "$(gw ip rule show | grep -c 'proto 253')" 5
 }
 
 test_sockets() {

@@ -657,7 +657,27 @@ tell_trouble(void *ctx, struct ipc_network_trouble *m)
 	strcat(story, ". ");
 }
 
+static void
+tell_no_overlaps(void *ctx, struct ipc_overlaps_begin *m)
+{
+	(void)ctx;
+	(void)m;
+	strcat(story, "overlaps ");
+}
+
+static void
+tell_overlap(void *ctx, struct ipc_overlap *m)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	(void)ctx;
+	strcat(story, prefix_format(&m->network, text));
+	strcat(story, " ");
+}
+
 static const struct ipc_handlers telling = {
+	.overlaps_begin = tell_no_overlaps,
+	.overlap = tell_overlap,
 	.network_trouble = tell_trouble,
 	.net_settings = tell_settings,
 	.net_tun = tell_tun,
@@ -873,6 +893,26 @@ troubles_are_told(void **state)
 	    (size_t)TROUBLE_SOURCES * (TROUBLE_TEXT_MAX - 1));
 }
 
+static void
+overlaps_are_told(void **state)
+{
+	struct overlaps o = { .count = 2 };
+
+	(void)state;
+	become_ready();
+	(void)story_of(control);
+	assert_true(prefix_parse("100.70.1.0/24", &o.network[0]));
+	assert_true(prefix_parse("fd00:2021:1111::/112", &o.network[1]));
+	service_overlaps(&service, &o);
+	assert_string_equal(story_of(control),
+	    "overlaps 100.70.1.0/24 fd00:2021:1111::/112 ");
+	service_overlaps(&service, &o);
+	assert_string_equal(story_of(control), "");
+	o.count = 0;
+	service_overlaps(&service, &o);
+	assert_string_equal(story_of(control), "overlaps ");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -899,6 +939,7 @@ main(void)
 		TEST(accusation_is_about_an_epoch),
 		TEST(nothing_is_left_in_the_pair),
 		TEST(troubles_are_told),
+		TEST(overlaps_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,7 +104,7 @@ render(const struct status_format *f, const struct situation *s, size_t relays,
 		f->relay(&t, i, &two_relays[i]);
 	f->relays_end(&t, relays);
 	for (size_t i = 0; i < clients; i++)
-		f->client(&t, i, &two_clients[i]);
+		f->client(&t, s, i, &two_clients[i]);
 	f->end(&t, clients, problem);
 	text_write(&t, "", 1);
 	assert_false(t.failed);
@@ -176,6 +176,35 @@ text_of_what_is_missing(void **state)
 	free(got);
 }
 
+static void
+add_overlap(struct situation *s, const char *text)
+{
+	struct ip_prefix p;
+
+	assert_true(prefix_parse(text, &p));
+	overlaps_add(&s->overlaps, &p);
+}
+
+static void
+text_of_overlaps(void **state)
+{
+	struct situation s = working();
+	char *got;
+
+	(void)state;
+	add_overlap(&s, "100.70.1.0/24");
+	add_overlap(&s, "100.64.0.0/30");
+	add_overlap(&s, "100.70.1.0/24");
+	got = render(&status_text, &s, 0, 2, NULL);
+	assert_non_null(strstr(
+	    got, "\noverlap: the host's 100.70.1.0/24, 100.64.0.0/30\n"));
+	assert_non_null(strstr(got,
+	    "198.51.100.7:1234, its address is the host's 100.64.0.0/30\n"));
+	assert_non_null(strstr(got, "never  -\n"));
+	assert_non_null(strstr(got, ": ready\n"));
+	free(got);
+}
+
 static const struct json_value *
 member(const struct json_value *v, const char *key)
 {
@@ -219,6 +248,7 @@ check_client(const struct json_value *c)
 	    member(c, "client"), "cc000000-0000-0000-0000-000000000000"));
 	assert_true(json_is_text(member(c, "ipv4"), "100.64.0.2"));
 	assert_true(json_is(member(c, "ipv6"), JSON_NULL));
+	assert_true(json_is(member(c, "overlap"), JSON_NULL));
 	assert_true(json_is_text(member(c, "state"), "connected"));
 	assert_true(json_is_text(member(path, "kind"), "relayed"));
 	assert_true(json_is_text(member(path, "remote"), "198.51.100.7:1234"));
@@ -276,13 +306,18 @@ json_of_what_is_missing(void **state)
 	s.online = false;
 	s.url = "wss://\"quoted\\";
 	strcpy(s.trouble.text, "no way");
-	doc = parse(&s, 0, 0, "why");
+	add_overlap(&s, "100.64.0.0/30");
+	doc = parse(&s, 0, 1, "why");
+	assert_true(json_is_text(
+	    element(member(json_root(doc), "overlaps"), 0), "100.64.0.0/30"));
+	assert_true(json_is_text(
+	    member(element(member(json_root(doc), "clients"), 0), "overlap"),
+	    "100.64.0.0/30"));
 	assert_false(member(json_root(doc), "ready")->truth);
 	assert_true(json_is_text(member(json_root(doc), "problem"), "why"));
 	assert_true(json_is_text(member(json_root(doc), "trouble"), "no way"));
 	assert_true(json_is_text(
 	    member(member(json_root(doc), "portal"), "url"), s.url));
-	assert_int_equal(json_count(member(json_root(doc), "clients")), 0);
 	json_free(doc);
 }
 
@@ -325,6 +360,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_of_all),
 		cmocka_unit_test(text_of_what_is_missing),
+		cmocka_unit_test(text_of_overlaps),
 		cmocka_unit_test(json_of_all),
 		cmocka_unit_test(json_of_what_is_missing),
 		cmocka_unit_test(clock_that_is_off),
