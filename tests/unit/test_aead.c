@@ -88,7 +88,7 @@ known_packet(void **state)
 static void
 backends_agree_on_every_length(void **state)
 {
-	uint8_t plain[LENGTH_MAX], want[LENGTH_MAX + AEAD_TAG_LEN];
+	uint8_t plain[LENGTH_MAX] = { 0 }, want[LENGTH_MAX + AEAD_TAG_LEN];
 	uint8_t got[LENGTH_MAX + AEAD_TAG_LEN];
 
 	(void)state;
