@@ -30,6 +30,8 @@
 #include "common/uuid.h"
 
 #define IPC_MESSAGE_MAX 65536 /* bytes of one message, type included */
+/* Entries between GRANTS_BEGIN and GRANTS_COMMIT; what is beyond is revoked. */
+#define GRANTS_LIST_MAX 131072
 #define IPC_QUEUE_MAX   4096  /* messages that wait for a slow reader */
 #define IPC_QUEUE_LEN_MAX (8 * 1024 * 1024) /* and their bytes */
 #define IPC_EPOCH_LEN   8 /* in front of a message, where there are epochs */

@@ -59,6 +59,7 @@ struct connection {
 	bool no_relays_due;
 	struct mono no_relays_at; /* not before */
 	struct log_limit log_limit;
+	bool settled; /* this connection's init is in force, or in hand */
 };
 
 static void start_attempt(struct connection *);
@@ -234,6 +235,25 @@ complain(struct connection *c, const char *event, const char *what)
 		    event, what, held);
 }
 
+/*
+ * Too much was said to be taken, and it may be what takes access away. Before
+ * the first list, which settles who has access, none has: it was that list, and
+ * would be again. Later a new connection brings a list.
+ */
+static void
+fail_closed(struct connection *c)
+{
+	const struct ipc_handlers *to = &c->events.to;
+
+	if (c->settled)
+		return;
+	log_error("portal: the list of grants is too long: all access is "
+		  "revoked; there is room for %d grants",
+	    GRANTS_LIST_MAX);
+	to->grants_begin(c->ctx, &(struct ipc_grants_begin){ 0 });
+	to->grants_commit(c->ctx, &(struct ipc_grants_commit){ 0 });
+}
+
 /* Takes the document over. */
 static void
 act(struct connection *c, struct json_document *d, struct phoenix_frame *f)
@@ -241,6 +261,7 @@ act(struct connection *c, struct json_document *d, struct phoenix_frame *f)
 	const char *what;
 
 	log_debug("portal: %s", f->event);
+	c->settled = c->settled || strcmp(f->event, "init") == 0;
 	switch (incoming_handle(&c->incoming, f->event, f->payload, &what)) {
 	case INCOMING_MORE:
 		c->feeding = d;
@@ -309,8 +330,16 @@ handle_text(struct connection *c, const char *text, size_t len)
 	case JSON_TRUNCATED:
 		lose(c, "the portal sent half a message");
 		return false;
+	case JSON_TOO_LONG:
+		if (!c->settled && is_online(c)) {
+			fail_closed(c);
+			c->settled = true;
+			break;
+		}
+		lose(c, "a message has too many parts");
+		return false;
 	case JSON_MALFORMED:
-		complain(c, "frame", "not JSON, or beyond our limits");
+		complain(c, "frame", "not JSON, or nested too deeply");
 		break;
 	}
 	return true;
@@ -366,6 +395,7 @@ on_open(void *ctx)
 	const struct portal_date date = transport_date(c->transport);
 
 	c->state = STATE_OPEN;
+	c->settled = false;
 	c->events.date(c->ctx, &date);
 	phoenix_init(&c->phoenix, mono_now());
 	pump(c);
@@ -398,6 +428,9 @@ on_failed(void *ctx, const struct transport_failure *f)
 {
 	struct connection *c = ctx;
 	int64_t delay = f->retry_after_ms;
+
+	if (f->too_long && is_online(c))
+		fail_closed(c);
 
 	/* The portal takes one connection a second: spec/portal.md 5.3. */
 	if (delay >= 0 && delay < BACKOFF_INITIAL_MS)

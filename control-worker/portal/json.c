@@ -12,6 +12,7 @@
 struct json_document {
 	struct json_value *values;
 	size_t count, size;
+	bool full; /* there was another value */
 	char *pool; /* the text of all strings and keys */
 	size_t pool_len, pool_size;
 	uint32_t open[JSON_DEPTH_MAX]; /* unfinished arrays and objects */
@@ -89,11 +90,12 @@ grow(struct json_document *d)
 	size_t size = d->size == 0 ? VALUES_START : d->size * 2;
 	struct json_value *values;
 
-	if (d->count >= JSON_VALUES_MAX)
+	if (d->count >= JSON_VALUES_MAX ||
+	    (values = reallocarray(d->values, size, sizeof(*values))) ==
+		NULL) {
+		d->full = true;
 		return false;
-	values = reallocarray(d->values, size, sizeof(*values));
-	if (values == NULL)
-		return false;
+	}
 	d->values = values;
 	d->size = size;
 	return true;
@@ -234,7 +236,7 @@ run_parser(struct json_document *d, const void *text, size_t len)
 	if (parser == NULL)
 		return JSON_MALFORMED;
 	if (yajl_parse(parser, text, len) != yajl_status_ok)
-		status = JSON_MALFORMED;
+		status = d->full ? JSON_TOO_LONG : JSON_MALFORMED;
 	else if (yajl_complete_parse(parser) != yajl_status_ok)
 		status = JSON_TRUNCATED;
 	yajl_free(parser);
@@ -245,11 +247,11 @@ enum json_status
 json_parse(struct json_document **document, const void *text, size_t len)
 {
 	struct json_document *d;
-	enum json_status status = JSON_MALFORMED;
+	enum json_status status = JSON_TOO_LONG;
 
 	*document = NULL;
 	if (len > SIZE_MAX - 2 || (d = calloc(1, sizeof(*d))) == NULL)
-		return JSON_MALFORMED;
+		return JSON_TOO_LONG;
 	/*
 	 * Nothing gets longer by decoding, and the quotes make room for the
 	 * terminators.

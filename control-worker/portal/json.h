@@ -14,12 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/ipc.h"
+
 #define JSON_DEPTH_MAX  16
-#define JSON_VALUES_MAX 262144
+/* Twice what a list of all grants that net-worker holds is made of. */
+#define JSON_VALUES_MAX (8 * GRANTS_LIST_MAX)
 
 enum json_status {
 	JSON_OK,
-	JSON_MALFORMED, /* or beyond a limit, or without memory */
+	JSON_MALFORMED, /* or too deep */
+	JSON_TOO_LONG,  /* more values than the limit, or than memory */
 	JSON_TRUNCATED, /* correct as far as it goes */
 };
 

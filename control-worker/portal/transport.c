@@ -126,6 +126,7 @@ fail(struct transport *t, const char *fmt, ...)
 		    : 0,
 		.retry_after_ms = t->response.retry_after_ms,
 		.problem = t->response.problem,
+		.too_long = t->too_big,
 	};
 	va_list ap;
 
@@ -221,15 +222,25 @@ frame_mask(uint8_t *to, size_t len, void *ctx)
 }
 
 static void
+refuse_message(struct transport *t, wslay_event_context_ptr ws)
+{
+	t->too_big = true;
+	wslay_event_shutdown_read(ws);
+	wslay_event_queue_close(ws, WSLAY_CODE_MESSAGE_TOO_BIG, NULL, 0);
+}
+
+static void
 ws_frame_start(wslay_event_context_ptr ws,
     const struct wslay_event_on_frame_recv_start_arg *frame, void *ctx)
 {
 	struct transport *t = ctx;
 
-	(void)ws;
 	t->opcode = frame->opcode;
 	if (frame->opcode == WSLAY_CONNECTION_CLOSE)
 		t->close_seen = true;
+	if (!wslay_is_ctrl_frame(frame->opcode) && !t->too_big &&
+	    frame->payload_length > TRANSPORT_MESSAGE_MAX - t->text_len)
+		refuse_message(t, ws);
 }
 
 static bool
@@ -269,10 +280,7 @@ ws_frame_chunk(wslay_event_context_ptr ws,
 	if (wslay_is_ctrl_frame(t->opcode) || t->too_big)
 		return;
 	if (!make_room(t, chunk->data_length)) {
-		t->too_big = true;
-		wslay_event_shutdown_read(ws);
-		wslay_event_queue_close(
-		    ws, WSLAY_CODE_MESSAGE_TOO_BIG, NULL, 0);
+		refuse_message(t, ws);
 		return;
 	}
 	memcpy(t->text + t->text_len, chunk->data, chunk->data_length);
@@ -485,8 +493,8 @@ begin_frames(struct transport *t)
 		return;
 	}
 	wslay_event_config_set_no_buffering(t->ws, 1);
-	wslay_event_config_set_max_recv_msg_length(
-	    t->ws, TRANSPORT_MESSAGE_MAX);
+	/* Its own limit does not say that it was reached: ours does. */
+	wslay_event_config_set_max_recv_msg_length(t->ws, UINT64_MAX);
 	uv_timer_stop(&t->timer);
 	t->phase = PHASE_OPEN;
 	/* The first frames may be here already. */

@@ -12,13 +12,15 @@
 #include <uv.h>
 
 #include "common/address.h"
+#include "common/ipc.h"
 #include "control-worker/portal/login_url.h"
 #include "control-worker/portal/portal_clock.h"
 #include "control-worker/portal/stream.h"
 #include "control-worker/portal/upgrade.h"
 
 #define TRANSPORT_TIMEOUT_MS  15000
-#define TRANSPORT_MESSAGE_MAX (8 * 1024 * 1024)
+/* A list of all grants that net-worker holds, at 256 bytes each. */
+#define TRANSPORT_MESSAGE_MAX (256 * GRANTS_LIST_MAX)
 
 struct transport;
 
@@ -27,6 +29,7 @@ struct transport_failure {
 	int status;             /* of HTTP, when the portal refused; else 0 */
 	int64_t retry_after_ms; /* -1: not given */
 	struct problem problem;
+	bool too_long; /* a message was longer than TRANSPORT_MESSAGE_MAX */
 };
 
 /*

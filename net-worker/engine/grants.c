@@ -10,9 +10,6 @@
 #include "common/sort.h"
 #include "net-worker/engine/state.h"
 
-/* Entries of the portal's list: more than a message of the portal can hold. */
-#define SNAPSHOT_MAX 131072
-
 /*
  * Names make a client's policy be compiled as often as it likes: what that
  * takes is a twentieth of the time at most, with some in advance.
@@ -390,7 +387,7 @@ make_room(struct engine *e)
 
 	if (e->snapshot_count < e->snapshot_size)
 		return true;
-	if (size > SNAPSHOT_MAX)
+	if (size > GRANTS_LIST_MAX)
 		return false;
 	more = reallocarray(e->snapshot, size, sizeof(*more));
 	if (more == NULL)

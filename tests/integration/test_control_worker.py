@@ -366,6 +366,40 @@ def test_long_lists_are_paced(online):
     w.expect("REVOCATION")
 
 
+def test_as_many_grants_as_are_promised(online):
+    """All that net-worker holds, in one message of the portal."""
+    w, c = online
+    count = 131072
+    c.push("init", {**INIT, "authorizations": [
+        {"client_id": CLIENT, "resource_id": RESOURCE, "expires_at": 1790000000 + n}
+        for n in range(count)]})
+    messages, _ = w.init()
+    assert sum(name == "GRANTS_ENTRY" for name, _ in messages) == count
+
+
+# Too many values, and too many bytes; each more than is promised.
+LONG_LISTS = [
+    b"[" + b"{}," * 1100000 + b"{}]",
+    b"[" + b'{"client_id":"%s"},' % (b"x" * 1000) * 40000 + b"{}]",
+]
+
+
+@pytest.mark.parametrize("grants", LONG_LISTS, ids=["values", "bytes"])
+def test_too_long_a_list_revokes_all(listener, start, grants):
+    """What was to be revoked is in what could not be read."""
+    w = start(f"ws://127.0.0.1:{listener.port}").ready().key()
+    c = listener.online()
+    init = json.dumps({"event": "init", "payload": {**INIT, "authorizations": "HERE"},
+                       "ref": None, "topic": "gateway"}).encode()
+    try:
+        c.send(init.replace(b'"HERE"', grants))
+    except OSError:
+        pass  # it does not read to the end
+    assert w.hear()[0] == "GRANTS_BEGIN"
+    assert w.hear()[0] == "GRANTS_COMMIT"
+    w.wait_log("all access is revoked")
+
+
 def test_floods_are_paced(online):
     w, c = online
     count = 20000

@@ -155,7 +155,7 @@ test_limits(void **state)
 			memcpy(wide + i * 2, i == 0 ? "[1" : ",1", 2);
 		wide[len - 1] = ']';
 		assert_int_equal(json_parse(&d, wide, len),
-		    n < JSON_VALUES_MAX ? JSON_OK : JSON_MALFORMED);
+		    n < JSON_VALUES_MAX ? JSON_OK : JSON_TOO_LONG);
 		json_free(d);
 		free(wide);
 	}
