@@ -19,6 +19,7 @@
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -200,9 +201,37 @@ limit_descriptors(const struct sandbox_profile *p)
 	limit(p, RLIMIT_NOFILE, wanted);
 }
 
+/*
+ * Not in a build with the sanitizers, whose shadow memory is larger than any
+ * limit.
+ */
+static void
+limit_memory(const struct sandbox_profile *p)
+{
+#ifndef POSTERN_SANITIZE
+	struct sysinfo s;
+	struct rlimit l;
+	uint64_t bytes = p->memory_max;
+
+	if (bytes == 0)
+		return;
+	if (sysinfo(&s) == 0 && s.totalram < bytes / s.mem_unit)
+		bytes = (uint64_t)s.totalram * s.mem_unit;
+	if (bytes < p->memory_min)
+		bytes = p->memory_min;
+	/* What whoever started us allows is not more. */
+	if (getrlimit(RLIMIT_AS, &l) == 0 && l.rlim_max < bytes)
+		bytes = l.rlim_max;
+	limit(p, RLIMIT_AS, (rlim_t)bytes);
+#else
+	(void)p;
+#endif
+}
+
 static void
 set_limits(const struct sandbox_profile *p)
 {
+	limit_memory(p);
 	limit(p, RLIMIT_CORE, 0);
 	limit(p, RLIMIT_NPROC, 0);
 	/* Beyond it the kernel kills, so not where files are to be written. */

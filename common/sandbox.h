@@ -38,6 +38,11 @@ struct sandbox_profile {
 	const char *root;     /* directory to be the root; NULL: an empty one */
 	bool new_network;     /* leave the network namespace for an empty one */
 	unsigned descriptors; /* RLIMIT_NOFILE after it; 0: no new ones */
+	/*
+	 * Bytes of its address space: as many as the machine has memory, but
+	 * within these two. No limit where the second is 0.
+	 */
+	uint64_t memory_min, memory_max;
 	/* TCP ports Landlock lets it connect to; none: no connection at all. */
 	uint16_t connect_ports[SANDBOX_PORTS_MAX];
 	size_t connect_port_count;

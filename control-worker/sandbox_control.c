@@ -160,6 +160,9 @@ const struct sandbox_profile control_worker_profile = {
 	.user = "_posternctl",
 	.root = NULL,
 	.descriptors = DESCRIPTORS,
+	/* The largest message of the portal takes 180 MiB while it is read. */
+	.memory_min = UINT64_C(1) << 30,
+	.memory_max = UINT64_C(1) << 30,
 	.rules = rules,
 	.rule_count = sizeof(rules) / sizeof(rules[0]),
 };

@@ -54,6 +54,13 @@ const struct sandbox_profile net_worker_profile = {
 	.root = NULL,
 	.new_network = true,
 	.descriptors = 0,
+	/*
+	 * The tables of NAT are the most of it: 1.4 MiB for each client that
+	 * uses names, most of which is never touched, and there may be 16 384
+	 * clients. All grants there may be are less than 200 MiB.
+	 */
+	.memory_min = UINT64_C(2) << 30,
+	.memory_max = UINT64_C(32) << 30,
 	.rules = rules,
 	.rule_count = sizeof(rules) / sizeof(rules[0]),
 };

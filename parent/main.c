@@ -27,6 +27,7 @@
 #include "parent/ipc_parent.h"
 #include "parent/firewall.h"
 #include "parent/netlink.h"
+#include "parent/oom.h"
 #include "parent/options.h"
 #include "parent/roles.h"
 #include "parent/sandbox_parent.h"
@@ -585,6 +586,7 @@ main(int argc, char **argv)
 	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
 	log_output_open();
 	log_init_sink("parent", d.options.log_level, d.options.log_format);
+	oom_spare();
 	prepare(&d);
 	return run(&d);
 }

@@ -22,6 +22,7 @@
 
 #include "common/log.h"
 #include "common/log_budget.h"
+#include "parent/oom.h"
 
 #define ROLE_FLAG  "--role="
 #define LEVEL_FLAG "--log-level="
@@ -98,7 +99,7 @@ become(enum ipc_process role, int channel, int log, pid_t parent)
 	    getppid() != parent)
 		_exit(1);
 	reset_signals();
-	if (place_descriptors(channel, log) == -1)
+	if (oom_do_not_spare() == -1 || place_descriptors(channel, log) == -1)
 		_exit(1);
 	/* What runs now, even when a newer one has been installed since. */
 	execve("/proc/self/exe", argv, environment);

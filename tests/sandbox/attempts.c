@@ -593,6 +593,34 @@ allocate_memory(void)
 	return 0;
 }
 
+/* More than a worker may have, and more than most machines do. */
+static int
+take_all_memory(void)
+{
+	const size_t len = (size_t)40 << 30;
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -1;
+	munmap(p, len);
+	return 0;
+}
+
+/* Shared memory is no way around it. */
+static int
+take_all_shared_memory(void)
+{
+	const size_t len = (size_t)40 << 30;
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -1;
+	munmap(p, len);
+	return 0;
+}
+
 static int
 write_a_log_record(void)
 {
@@ -720,6 +748,10 @@ const struct attempt attempts[] = {
 	{ "random bytes", random_bytes, NEEDED },
 	{ "tell the time", tell_the_time, NEEDED },
 	{ "allocate memory", allocate_memory, NEEDED },
+	{ "take all memory", take_all_memory, .net = ENOMEM, .control = ENOMEM,
+	    .parent = DONE, .unfiltered = IN_WORKERS },
+	{ "take all memory, shared", take_all_shared_memory, .net = ENOMEM,
+	    .control = ENOMEM, .parent = DONE, .unfiltered = IN_WORKERS },
 	{ "write a log record", write_a_log_record, NEEDED },
 	{ "exchange datagrams", exchange_datagrams, NEEDED },
 };
