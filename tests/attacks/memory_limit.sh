@@ -16,7 +16,8 @@ address_space() {
 # bounded NAME PROCESS MOST
 bounded() {
 	local limit
-	limit=$(($(address_space "$2") / 1048576))
+	limit=$(address_space "$2")
+	limit=$((${limit:-0} / 1048576))
 	if [ "$limit" -ge 1024 ] && [ "$limit" -le "$3" ]; then
 		ok "$1: its memory is bounded ($limit MiB)"
 	else
