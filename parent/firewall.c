@@ -51,11 +51,25 @@ static const char rules_begin[] = "table inet postern {\n"
 				  "	flags owner\n";
 
 /*
+ * From another interface: our own address as a source, one that the routes seek
+ * behind the TUN, and one of ours as a destination that is not that
+ * interface's.
+ */
+#define ELSEWHERE(ip, range)                                                  \
+	"		" ip " saddr " range " fib saddr type local "         \
+	"goto not_by_the_tunnel\n"                                            \
+	"		" ip " saddr " range " fib saddr oifname \"" TUN_NAME \
+	"\" goto not_by_the_tunnel\n"                                         \
+	"		" ip " daddr " range " fib daddr type local "         \
+	"fib daddr . iif type != local goto not_by_the_tunnel\n"
+
+/*
  * Before connection tracking: a forged source costs no entry there.
  *
  * Behind other interfaces than the TUN nobody has an address of the tunnel. But
- * the IPv4 range is one that providers use as well (RFC 6598): a network of it
- * that is the host's own is left alone, which is what the routes say.
+ * providers use the IPv4 range as well (RFC 6598), and nothing keeps a host's
+ * own network out of either: such a network is left alone, which is what the
+ * routes say.
  */
 static const char rules_source[] =
     "	chain prerouting {\n"
@@ -67,15 +81,8 @@ static const char rules_source[] =
     "		counter drop comment \"source not in the tunnel ranges\"\n"
     "	}\n"
     "	chain elsewhere {\n"
-    "		ip6 saddr " TUNNEL_V6 " goto not_by_the_tunnel\n"
-    "		ip6 daddr " TUNNEL_V6 " fib daddr type local "
-    "goto not_by_the_tunnel\n"
-    "		ip saddr " TUNNEL_V4 " fib saddr type local "
-    "goto not_by_the_tunnel\n"
-    "		ip saddr " TUNNEL_V4 " fib saddr oifname \"" TUN_NAME "\" "
-    "goto not_by_the_tunnel\n"
-    "		ip daddr " TUNNEL_V4 " fib daddr type local "
-    "fib daddr . iif type != local goto not_by_the_tunnel\n"
+    ELSEWHERE("ip", TUNNEL_V4)
+    ELSEWHERE("ip6", TUNNEL_V6)
     "	}\n"
     "	chain not_by_the_tunnel {\n"
     "		counter drop comment \"a tunnel address from elsewhere\"\n"
