@@ -10,8 +10,19 @@ lines() {
 	grep -Ec -- "$1" "$work/gateway.log"
 }
 
+# The page /readyz, or what it says with its status.
+readyz() {
+	at gateway curl -s -m 2 -o "$work/readyz" -w '%{http_code}' \
+	    http://127.0.0.1:8080/readyz
+}
+
 ready() {
-	at gateway curl -fs -m 2 http://127.0.0.1:8080/readyz
+	[ "$(readyz)" = 200 ]
+}
+
+# unready EXPRESSION: with that reason.
+unready() {
+	[ "$(readyz)" = 503 ] && grep -Eq -- "$1" "$work/readyz"
 }
 
 # overruled NAME FAMILY TABLE CHAIN: within the limit, and said once.
@@ -217,12 +228,14 @@ named() {
 	} | rules || die "$1: wrong rules"
 	check "$1: named" wait_until $LIMIT grep -q "chain inet $1 c drops" \
 	    "$work/gateway.log"
+	check "$1: not ready" wait_until $LIMIT unready "chain inet $1 c"
 	check "$1: the command is named" grep -q \
 	    "missing: nft 'insert rule inet $1 c $2 \"tun-firezone\" accept'" \
 	    "$work/gateway.log"
 	flush
 	check "$1: it is over" wait_until $LIMIT grep -q \
 	    "chain inet $1 c no longer stands in our way" "$work/gateway.log"
+	check "$1: ready again" wait_until $LIMIT ready
 }
 
 # What we cannot overrule is told, and that it is over.
@@ -270,6 +283,8 @@ test_owned() {
 	check "an owned table: named" wait_until 5 grep -q \
 	    "missing: iptables -I FORWARD -i tun-firezone -j ACCEPT" \
 	    "$work/gateway.log"
+	check "an owned table: not ready" wait_until $LIMIT unready \
+	    'chain ip filter FORWARD'
 	exec {owner}>&-
 	await_exit owner 5
 	check "an owned table: over with its owner" wait_until $LIMIT \
@@ -340,6 +355,7 @@ test_quarrel() {
 	check "a quarrel: given up" wait_until 20 grep -q "$again" \
 	    "$work/gateway.log"
 	is "a quarrel: said once" "$(lines "$again")" 1
+	check "a quarrel: not ready" wait_until $LIMIT unready 'chain ip fight'
 	is "a quarrel: so many tries" \
 	    $(($(lines 'chain ip fight forward drops') <= 8)) 1
 	stop fighter
