@@ -24,9 +24,10 @@ unready() {
 	[ "$(readyz)" = 503 ] && grep -Eq -- "$1" "$work/readyz"
 }
 
+# Two of a priority may come back in the opposite order.
 rules() {
-	at gateway ip rule
-	at gateway ip -6 rule
+	at gateway ip rule | sort
+	at gateway ip -6 rule | sort
 }
 
 routes() {
