@@ -17,6 +17,16 @@ quarrel_undone(struct quarrel *q, struct mono now)
 	return mono_is_never(q->not_before) || mono_due(q->not_before, now);
 }
 
+bool
+quarrel_pauses(struct quarrel *q, struct mono now)
+{
+	if (mono_is_never(q->not_before) || mono_due(q->not_before, now) ||
+	    (!q->undone && has_lasted(q, now)))
+		return false;
+	q->undone = true;
+	return true;
+}
+
 void
 quarrel_mended(struct quarrel *q, unsigned weight, struct mono now)
 {

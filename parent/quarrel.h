@@ -36,6 +36,11 @@ struct quarrel {
 
 /* It is found undone; true when it shall be mended now. */
 bool quarrel_undone(struct quarrel *, struct mono now);
+/*
+ * For who cannot look without mending: whether to leave it alone now, in which
+ * case it is taken to be undone.
+ */
+bool quarrel_pauses(struct quarrel *, struct mono now);
 /* It has been; of that weight. */
 void quarrel_mended(struct quarrel *, unsigned weight, struct mono now);
 /* It is found as it should be; true when that ends a quarrel. */

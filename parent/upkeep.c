@@ -14,8 +14,7 @@ upkeep_init(struct upkeep *u, struct network *network, struct mono now)
 {
 	*u = (struct upkeep){
 		.network = network,
-		.mended = MONO_NEVER,
-		.not_before = MONO_NEVER,
+		.quarrel = QUARREL_NONE,
 		.again = MONO_NEVER,
 		.mendings = { UPKEEP_LINES_MAX, now },
 		.failures = { UPKEEP_LINES_MAX, now },
@@ -57,44 +56,13 @@ describe_parts(unsigned made, char *to, size_t size)
 	}
 }
 
-/* It has been undone: how long the next mending has to wait. */
-static void
-count_mending(struct upkeep *u, struct mono now)
-{
-	int64_t pause = UPKEEP_PAUSE_MS;
-
-	u->in_a_row++;
-	u->mended = now;
-	u->not_before = MONO_NEVER;
-	if (u->in_a_row <= UPKEEP_AT_ONCE)
-		return;
-	for (unsigned i = u->in_a_row - UPKEEP_AT_ONCE - 1;
-	     i > 0 && pause < UPKEEP_PAUSE_MAX_MS; i--)
-		pause *= 2;
-	if (pause > UPKEEP_PAUSE_MAX_MS)
-		pause = UPKEEP_PAUSE_MAX_MS;
-	u->not_before = mono_add_ms(now, pause);
-}
-
-static bool
-has_lasted(const struct upkeep *u, struct mono now)
-{
-	return mono_is_never(u->mended) ||
-	    mono_due(mono_add_ms(u->mended, UPKEEP_LASTING_MS), now);
-}
-
-static bool
-is_quarrel(const struct upkeep *u)
-{
-	return u->in_a_row > UPKEEP_AT_ONCE;
-}
-
 static void
 say_mended(struct upkeep *u, unsigned made, const char *raised, struct mono now)
 {
 	char parts[128];
 
-	if (is_quarrel(u) || !may_write_line(&u->mendings, now))
+	if (quarrel_goes_on(&u->quarrel) ||
+	    !may_write_line(&u->mendings, now))
 		return;
 	describe_parts(made, parts, sizeof(parts));
 	if (made != 0)
@@ -117,21 +85,16 @@ say_failure(struct upkeep *u, const char *failure, struct mono now)
 		log_warnx("%s", failure);
 }
 
-/* What was undone during a pause had no chance to last. */
 static void
 judge(struct upkeep *u, unsigned made, const char *raised, struct mono now)
 {
-	const bool undone = made != 0 || raised[0] != '\0';
-
-	u->not_before = MONO_NEVER;
-	if (has_lasted(u, now) && !(undone && is_quarrel(u))) {
-		if (is_quarrel(u))
+	if (made == 0 && raised[0] == '\0') {
+		if (quarrel_is_over(&u->quarrel, now))
 			log_info(TUN_NAME " is left alone again");
-		u->in_a_row = 0;
-	}
-	if (!undone)
 		return;
-	count_mending(u, now);
+	}
+	(void)quarrel_undone(&u->quarrel, now);
+	quarrel_mended(&u->quarrel, UPKEEP_WEIGHT, now);
 	say_mended(u, made, raised, now);
 }
 
@@ -142,7 +105,7 @@ upkeep_look(struct upkeep *u, struct mono now, struct upkeep_troubles *t)
 	unsigned made;
 	int r;
 
-	if (!mono_is_never(u->not_before) && !mono_due(u->not_before, now))
+	if (quarrel_pauses(&u->quarrel, now))
 		return 0;
 	*t = (struct upkeep_troubles){ 0 };
 	r = network_restore(u->network, &made);
@@ -162,7 +125,7 @@ upkeep_look(struct upkeep *u, struct mono now, struct upkeep_troubles *t)
 	    ? MONO_NEVER
 	    : mono_add_ms(now, UPKEEP_AGAIN_MS);
 	judge(u, made, sysctls.raised, now);
-	if (t->routing[0] == '\0' && is_quarrel(u))
+	if (t->routing[0] == '\0' && quarrel_goes_on(&u->quarrel))
 		strlcpy(t->routing,
 		    "another program changes addresses, routes, rules or "
 		    "forwarding again and again; see postern-network(7)",
@@ -174,9 +137,10 @@ upkeep_look(struct upkeep *u, struct mono now, struct upkeep_troubles *t)
 struct mono
 upkeep_deadline(const struct upkeep *u)
 {
-	if (!mono_is_never(u->not_before))
-		return u->not_before;
-	if (!is_quarrel(u))
-		return u->again;
-	return mono_min(u->again, mono_add_ms(u->mended, UPKEEP_LASTING_MS));
+	const struct mono settled = quarrel_deadline(&u->quarrel);
+
+	/* During a pause a failure has to wait as well. */
+	if (quarrel_goes_on(&u->quarrel) && u->quarrel.undone)
+		return settled;
+	return mono_min(u->again, settled);
 }

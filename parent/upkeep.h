@@ -9,15 +9,14 @@
 
 #include "common/time.h"
 #include "parent/netlink.h"
+#include "parent/quarrel.h"
 #include "parent/trouble.h"
 
-/* A mending lasts when it has not been undone for so long. */
-#define UPKEEP_LASTING_MS 10000
-/* So many in a row that do not last are made at once. */
-#define UPKEEP_AT_ONCE 20
-/* Then they are so far apart, and twice as far each time. */
-#define UPKEEP_PAUSE_MS     2000
-#define UPKEEP_PAUSE_MAX_MS 60000
+/*
+ * Of a mending, for quarrel.h: less than that of a rule in a chain, since an
+ * administrator takes several steps.
+ */
+#define UPKEEP_WEIGHT 2
 /* What failed is tried again, unless it is to be left alone. */
 #define UPKEEP_AGAIN_MS 1000
 /* As far apart are lines of the log about it, beyond the first few. */
@@ -32,9 +31,8 @@ struct upkeep_lines {
 
 struct upkeep {
 	struct network *network;
-	unsigned in_a_row; /* mendings that did not last */
-	struct mono mended, not_before; /* MONO_NEVER: not yet; at once */
-	struct mono again;              /* what failed; MONO_NEVER: nothing */
+	struct quarrel quarrel;
+	struct mono again; /* what failed; MONO_NEVER: nothing */
 	struct upkeep_lines mendings, failures;
 	char failure[TROUBLE_TEXT_MAX]; /* as it was last said */
 };

@@ -16,6 +16,9 @@ static struct upkeep upkeep;
 static struct upkeep_troubles troubles;
 static struct mono now;
 
+/* So many mendings in a row are made at once. */
+#define AT_ONCE (QUARREL_WEIGHT_MAX / UPKEEP_WEIGHT)
+
 int
 network_restore(struct network *n, unsigned *made)
 {
@@ -74,33 +77,33 @@ static void
 a_reload_is_mended_at_once(void **state)
 {
 	(void)state;
-	for (int i = 0; i < UPKEEP_AT_ONCE; i++)
+	for (int i = 0; i < AT_ONCE - 1; i++)
 		assert_true(undo_after(100));
 	assert_string_equal(troubles.routing, "");
 	assert_true(mono_is_never(upkeep_deadline(&upkeep)));
 	/* One that has lasted begins anew. */
-	for (int i = 0; i < 10 * UPKEEP_AT_ONCE; i++)
-		assert_true(undo_after(UPKEEP_LASTING_MS));
+	for (int i = 0; i < 10 * AT_ONCE; i++)
+		assert_true(undo_after(QUARREL_LASTING_MS));
 	assert_string_equal(troubles.routing, "");
 }
 
 static void
 a_quarrel_is_left_off(void **state)
 {
-	int64_t pause = UPKEEP_PAUSE_MS;
+	int64_t pause = QUARREL_PAUSE_MS;
 
 	(void)state;
-	for (int i = 0; i <= UPKEEP_AT_ONCE; i++)
+	for (int i = 0; i < AT_ONCE; i++)
 		assert_true(undo_after(100));
 	for (int i = 0; i < 10; i++) {
 		assert_non_null(strstr(troubles.routing, "again and again"));
-		assert_int_equal(
-		    mono_ms_between(now, upkeep_deadline(&upkeep)), pause);
 		assert_false(undo_after(1));
+		assert_int_equal(mono_ms_between(now, upkeep_deadline(&upkeep)),
+		    pause - 1);
 		assert_true(undo_after(pause - 1));
 		pause *= 2;
-		if (pause > UPKEEP_PAUSE_MAX_MS)
-			pause = UPKEEP_PAUSE_MAX_MS;
+		if (pause > QUARREL_PAUSE_MAX_MS)
+			pause = QUARREL_PAUSE_MAX_MS;
 	}
 	/* It is over when it has lasted, and forgotten. */
 	assert_int_equal(look_after(pause), 0);
@@ -116,15 +119,35 @@ static void
 a_short_peace_is_none(void **state)
 {
 	(void)state;
-	for (int i = 0; i <= UPKEEP_AT_ONCE; i++)
+	for (int i = 0; i < AT_ONCE; i++)
 		(void)undo_after(100);
-	assert_int_equal(look_after(UPKEEP_PAUSE_MS), 0);
+	assert_int_equal(look_after(QUARREL_PAUSE_MS), 0);
 	assert_non_null(strstr(troubles.routing, "again and again"));
 	assert_int_equal(mono_ms_between(now, upkeep_deadline(&upkeep)),
-	    UPKEEP_LASTING_MS - UPKEEP_PAUSE_MS);
+	    QUARREL_LASTING_MS - QUARREL_PAUSE_MS);
 	assert_int_equal(
-	    look_after(UPKEEP_LASTING_MS - UPKEEP_PAUSE_MS), 0);
+	    look_after(QUARREL_LASTING_MS - QUARREL_PAUSE_MS), 0);
 	assert_string_equal(troubles.routing, "");
+}
+
+/* A pause that is longer than that does not keep from seeing it. */
+static void
+peace_is_seen_within_a_pause(void **state)
+{
+	(void)state;
+	for (int i = 0; i < AT_ONCE; i++)
+		(void)undo_after(100);
+	while (mono_ms_between(now, upkeep.quarrel.not_before) <=
+	    QUARREL_LASTING_MS) {
+		assert_false(undo_after(1));
+		now = upkeep_deadline(&upkeep);
+		assert_true(undo_after(0));
+	}
+	assert_int_equal(mono_ms_between(now, upkeep_deadline(&upkeep)),
+	    QUARREL_LASTING_MS);
+	assert_int_equal(look_after(QUARREL_LASTING_MS), 0);
+	assert_string_equal(troubles.routing, "");
+	assert_true(mono_is_never(upkeep_deadline(&upkeep)));
 }
 
 static void
@@ -158,6 +181,7 @@ main(void)
 		T(a_reload_is_mended_at_once),
 		T(a_quarrel_is_left_off),
 		T(a_short_peace_is_none),
+		T(peace_is_seen_within_a_pause),
 		T(what_cannot_be_mended_is_trouble),
 	};
 
