@@ -68,20 +68,6 @@ network_open(unsigned tun_ifindex, uid_t control_uid)
 	return n;
 }
 
-/* The number in a message's attribute, or otherwise. */
-static uint32_t
-number(const struct nlmsghdr *h, size_t header_size, uint16_t type,
-    uint32_t otherwise)
-{
-	const struct nlattr *a = netlink_attribute(h, header_size, type);
-
-	if (a != NULL && mnl_attr_get_payload_len(a) == sizeof(uint32_t))
-		return mnl_attr_get_u32(a);
-	if (a != NULL && mnl_attr_get_payload_len(a) == sizeof(uint8_t))
-		return mnl_attr_get_u8(a);
-	return otherwise;
-}
-
 static bool
 is_tunnel_table(uint32_t table)
 {
@@ -100,9 +86,9 @@ is_tunnel_rule(const struct nlmsghdr *h, const void *family)
 		return false;
 	if (af != NULL && r->family != *af)
 		return false;
-	if (is_tunnel_table(number(h, sizeof(*r), FRA_TABLE, r->table)))
+	if (is_tunnel_table(netlink_number(h, sizeof(*r), FRA_TABLE, r->table)))
 		return true;
-	return number(h, sizeof(*r), FRA_PROTOCOL, 0) == RULE_PROTOCOL;
+	return netlink_number(h, sizeof(*r), FRA_PROTOCOL, 0) == RULE_PROTOCOL;
 }
 
 static bool
@@ -112,7 +98,7 @@ is_tunnel_route(const struct nlmsghdr *h, const void *unused)
 
 	(void)unused;
 	return mnl_nlmsg_get_payload_len(h) >= sizeof(*r) &&
-	    is_tunnel_table(number(h, sizeof(*r), RTA_TABLE, r->rtm_table));
+	    is_tunnel_table(netlink_number(h, sizeof(*r), RTA_TABLE, r->rtm_table));
 }
 
 static bool
@@ -413,9 +399,66 @@ network_configure(struct network *n, const struct ip_address *v4,
 	return -1;
 }
 
+/* A route of the family in the tunnel's table that is not as we made it. */
+struct route_search {
+	const struct network *network;
+	const struct family *family;
+	bool found;
+};
+
+static bool
+is_strange_route(const struct nlmsghdr *h, const void *search)
+{
+	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+	const struct route_search *s = search;
+	struct ip_address to;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m) ||
+	    m->rtm_family != s->family->af ||
+	    netlink_number(h, sizeof(*m), RTA_TABLE, m->rtm_table) !=
+		TUNNEL_TABLE)
+		return false;
+	to = netlink_address(
+	    netlink_attribute(h, sizeof(*m), RTA_DST), m->rtm_family);
+	return m->rtm_type != RTN_UNICAST ||
+	    m->rtm_dst_len != s->family->range->length ||
+	    !ip_equal(&to, &s->family->range->ip) ||
+	    netlink_number(h, sizeof(*m), RTA_OIF, 0) != s->network->ifindex ||
+	    netlink_attribute(h, sizeof(*m), RTA_GATEWAY) != NULL;
+}
+
+static void
+look_for_strange(const struct nlmsghdr *h, void *search)
+{
+	struct route_search *s = search;
+
+	s->found |= is_strange_route(h, s);
+}
+
+/*
+ * The kernel takes another route to the same destination for ours. Looking
+ * first is cheap; deleting goes through all tables of the host.
+ */
+static int
+remove_strange_routes(struct network *n, const struct family *f)
+{
+	struct route_search s = { n, f, false };
+
+	if (netlink_list_table(&n->netlink, f->af, TUNNEL_TABLE,
+		look_for_strange, &s) == -1 &&
+	    errno != EINTR)
+		return -1;
+	if (!s.found)
+		return 0;
+	n->made |= NETWORK_ROUTES;
+	return netlink_purge(
+	    &n->netlink, RTM_NEWROUTE, f->af, is_strange_route, &s);
+}
+
 struct link_state {
 	bool up;
 	uint32_t mtu;
+	char name[IF_NAMESIZE];
 };
 
 static void
@@ -423,17 +466,52 @@ read_link(const struct nlmsghdr *h, void *data)
 {
 	const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
 	struct link_state *s = data;
+	const struct nlattr *name;
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*i))
 		return;
 	s->up = (i->ifi_flags & IFF_UP) != 0;
-	s->mtu = number(h, sizeof(*i), IFLA_MTU, 0);
+	s->mtu = netlink_number(h, sizeof(*i), IFLA_MTU, 0);
+	name = netlink_attribute(h, sizeof(*i), IFLA_IFNAME);
+	if (name != NULL && mnl_attr_validate(name, MNL_TYPE_NUL_STRING) == 0)
+		strlcpy(s->name, mnl_attr_get_str(name), sizeof(s->name));
+}
+
+static int
+put_down(struct network *n)
+{
+	struct netlink_request r;
+	struct ifinfomsg *i;
+
+	i = netlink_begin(&r, RTM_NEWLINK, 0, sizeof(*i));
+	i->ifi_index = (int)n->ifindex;
+	i->ifi_change = IFF_UP;
+	return netlink_send(&n->netlink, &r);
+}
+
+/* Before Linux 6.2 a device that is up keeps its name. */
+static int
+rename_device(struct network *n)
+{
+	struct netlink_request r;
+	struct ifinfomsg *i;
+
+	for (int tries = 0;; tries++) {
+		i = netlink_begin(&r, RTM_NEWLINK, 0, sizeof(*i));
+		i->ifi_index = (int)n->ifindex;
+		mnl_attr_put_strz(r.header, IFLA_IFNAME, TUN_NAME);
+		if (netlink_send(&n->netlink, &r) == 0)
+			return 0;
+		if (errno != EBUSY || tries > 0 || put_down(n) == -1)
+			return -1;
+	}
 }
 
 static int
 restore_device(struct network *n)
 {
-	struct link_state now = { false, 0 };
+	struct link_state now = { 0 };
+	bool renamed;
 	struct netlink_request r;
 	struct ifinfomsg *i;
 
@@ -441,9 +519,10 @@ restore_device(struct network *n)
 	i->ifi_index = (int)n->ifindex;
 	if (netlink_list(&n->netlink, &r, read_link, &now) == -1)
 		return -1;
-	if (now.up && now.mtu == TUN_MTU)
+	renamed = strcmp(now.name, TUN_NAME) != 0;
+	if (now.up && now.mtu == TUN_MTU && !renamed)
 		return 0;
-	if (network_device_up(n) == -1)
+	if ((renamed && rename_device(n) == -1) || network_device_up(n) == -1)
 		return -1;
 	n->made |= NETWORK_DEVICE;
 	return 0;
@@ -462,7 +541,8 @@ network_restore(struct network *n, unsigned *made)
 		const struct ip_address own = families[i]->address;
 
 		if (own.family != IP_NONE &&
-		    complete_family(n, families[i], &own) == -1)
+		    (remove_strange_routes(n, families[i]) == -1 ||
+			complete_family(n, families[i], &own) == -1))
 			error = errno;
 	}
 	*made = n->made;
@@ -487,8 +567,9 @@ read_overlap(const struct nlmsghdr *h, void *data)
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m) ||
 	    m->rtm_type != RTN_UNICAST ||
-	    number(h, sizeof(*m), RTA_TABLE, m->rtm_table) != RT_TABLE_MAIN ||
-	    number(h, sizeof(*m), RTA_OIF, 0) == s->network->ifindex)
+	    netlink_number(h, sizeof(*m), RTA_TABLE, m->rtm_table) !=
+		RT_TABLE_MAIN ||
+	    netlink_number(h, sizeof(*m), RTA_OIF, 0) == s->network->ifindex)
 		return;
 	to.ip = netlink_address(
 	    netlink_attribute(h, sizeof(*m), RTA_DST), m->rtm_family);

@@ -15,9 +15,10 @@
  * The first is for the answers of the DNS listeners, which the second would
  * send elsewhere; the second for the connections of control-worker, which can
  * set no mark; the third for networks of the host within the tunnel range; the
- * fourth for everything else, forwarded packets above all. The second jumps instead of naming the main table, so that control-worker's
- * connections and the marked sockets go by the same rules of the host; and a
- * main table without a route would let them fall through to the fourth.
+ * fourth for everything else, forwarded packets above all. The second jumps
+ * instead of naming the main table, so that control-worker's connections and
+ * the marked sockets go by the same rules of the host; and a main table without
+ * a route would let them fall through to the fourth.
  * Each rule carries our protocol number, by which the next start knows it.
  */
 #ifndef PARENT_NETLINK_H
@@ -58,15 +59,15 @@ int network_configure(struct network *, const struct ip_address *v4,
 
 /* What the tunnel has, by kinds. */
 enum network_part {
-	NETWORK_DEVICE = 1, /* is up and has its MTU */
+	NETWORK_DEVICE = 1, /* has its name and MTU, and is up */
 	NETWORK_ADDRESSES = 2,
 	NETWORK_ROUTES = 4,
 	NETWORK_RULES = 8,
 };
 
 /*
- * Puts back what is not there any more of what has been set up, and says of
- * which kinds that was. -1 with errno when not all of it could be; ENODEV: the
+ * Puts back what is not there any more of what has been set up, or is no longer
+ * so, and says of which kinds that was. Other routes in our table go. -1 with errno when not all of it could be; ENODEV: the
  * device is gone, and nothing will help.
  */
 int network_restore(struct network *, unsigned *made);

@@ -158,6 +158,34 @@ netlink_list(struct netlink *n, struct netlink_request *r,
 	return exchange(n, r->header, each, data);
 }
 
+/* The kernel can leave out other tables, but only if asked so strictly. */
+static void
+set_strict(struct netlink *n, int strict)
+{
+	(void)mnl_socket_setsockopt(
+	    n->socket, NETLINK_GET_STRICT_CHK, &strict, sizeof(strict));
+}
+
+int
+netlink_list_table(struct netlink *n, uint8_t family, uint32_t table,
+    void (*each)(const struct nlmsghdr *, void *), void *data)
+{
+	struct netlink_request r;
+	struct rtmsg *m;
+	int result, error;
+
+	m = netlink_begin(&r, RTM_GETROUTE, NLM_F_DUMP, sizeof(*m));
+	m->rtm_family = family;
+	mnl_attr_put_u32(r.header, RTA_TABLE, table);
+	set_strict(n, 1);
+	result = netlink_list(n, &r, each, data);
+	error = errno;
+	set_strict(n, 0);
+	errno = error;
+	/* There is no table without routes. */
+	return result == -1 && error == ENOENT ? 0 : result;
+}
+
 /* A begin or an end, of which only a refusal is answered. */
 static size_t
 put_batch_mark(uint8_t *to, uint16_t type, uint32_t sequence)
@@ -241,6 +269,19 @@ netlink_attribute(const struct nlmsghdr *h, size_t header_size, uint16_t type)
 	while (a != NULL && mnl_attr_get_type(a) != type)
 		a = attribute_at(mnl_attr_next(a), end);
 	return a;
+}
+
+uint32_t
+netlink_number(const struct nlmsghdr *h, size_t header_size, uint16_t type,
+    uint32_t otherwise)
+{
+	const struct nlattr *a = netlink_attribute(h, header_size, type);
+
+	if (a != NULL && mnl_attr_get_payload_len(a) == sizeof(uint32_t))
+		return mnl_attr_get_u32(a);
+	if (a != NULL && mnl_attr_get_payload_len(a) == sizeof(uint8_t))
+		return mnl_attr_get_u8(a);
+	return otherwise;
 }
 
 struct ip_address

@@ -51,10 +51,20 @@ int netlink_transaction(struct netlink *, struct netlink_request *);
 int netlink_list(struct netlink *, struct netlink_request *,
     void (*each)(const struct nlmsghdr *, void *), void *);
 
+/*
+ * Hands the routes of a table to each; reads no others where the kernel can
+ * choose, but each has to look. -1 with errno, as netlink_list().
+ */
+int netlink_list_table(struct netlink *, uint8_t family, uint32_t table,
+    void (*each)(const struct nlmsghdr *, void *), void *);
+
 /* The attribute of that type in a message or in a nest; NULL for neither. */
 const struct nlattr *netlink_attribute(
     const struct nlmsghdr *, size_t header_size, uint16_t type);
 const struct nlattr *netlink_nested(const struct nlattr *nest, uint16_t type);
+/* The number in it, of 32 or 8 bits, or otherwise. */
+uint32_t netlink_number(const struct nlmsghdr *, size_t header_size,
+    uint16_t type, uint32_t otherwise);
 /* IP_NONE when there is no attribute, or it is no address of the family. */
 struct ip_address netlink_address(const struct nlattr *, uint8_t af);
 /* The first attribute in a nest, and the one behind another; NULL at the end.

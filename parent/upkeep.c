@@ -40,7 +40,7 @@ describe_parts(unsigned made, char *to, size_t size)
 		enum network_part part;
 		const char *name;
 	} parts[] = {
-		{ NETWORK_DEVICE, "its state or MTU" },
+		{ NETWORK_DEVICE, "its name, state or MTU" },
 		{ NETWORK_ADDRESSES, "addresses" },
 		{ NETWORK_ROUTES, "routes" },
 		{ NETWORK_RULES, "routing rules" },

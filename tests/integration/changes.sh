@@ -113,6 +113,17 @@ test_addresses() {
 	check "the DNS listeners answer again" dns_answers
 }
 
+# What is there, but not as we made it.
+test_replaced() {
+	changed "routes by another device" sh -c "
+	    ip route replace 100.64.0.0/11 dev lan table $TABLE
+	    ip -6 route replace fd00:2021:1111::/107 dev lan table $TABLE"
+	changed "a route among ours" ip route add 100.64.0.0/24 dev lan \
+	    table $TABLE
+	changed "another name" sh -c 'ip link set tun-firezone down
+	    ip link set tun-firezone name tun-other; ip link set tun-other up'
+}
+
 # IPv6 is taken from the device: not ready as long as that lasts.
 test_no_ipv6() {
 	sysctl_at gateway net.ipv6.conf.tun-firezone.disable_ipv6=1
@@ -232,7 +243,14 @@ stop client
 stop gateway
 is "exit status" "$exit_status" 0
 is "all is taken back" "$(diff <(echo "$clean") <(gateway_network))" ""
+# The lines of a minute are bounded, so these have a gateway of their own.
 start_gateway
+start_client
+wait_until 10 is_ready
+check "ping again" ping_lan 10
+before=$(everything)
+test_replaced
+stop client
 test_device_deleted
 test_read_only
 finish
