@@ -21,6 +21,9 @@
 #define CONF_V6    "net/ipv6/conf"
 #define FORWARD_V4 "net/ipv4/ip_forward"
 #define FORWARD_V6 CONF_V6 "/all/forwarding"
+/* Of the device; the switch of the family sets it as well. */
+#define TUN_V4 "net/ipv4/conf/" TUN_NAME "/forwarding"
+#define TUN_V6 CONF_V6 "/" TUN_NAME "/forwarding"
 
 /* Who needs a setting as long as we run. */
 enum sysctl_need {
@@ -212,6 +215,8 @@ sysctls_raise(const struct udp_options *buffers, bool forwarding)
 		keep_router_advertisements();
 	raise_to(FORWARD_V6, 1, SYSCTL_IPV6);
 	raise_to(CONF_V6 "/default/forwarding", 1, SYSCTL_USEFUL);
+	raise_to(TUN_V4, 1, SYSCTL_ONCE);
+	raise_to(TUN_V6, 1, SYSCTL_ONCE);
 }
 
 static void
@@ -246,6 +251,25 @@ keep(struct change *c, bool has_v6, struct sysctl_report *r)
 		    r->missing, sizeof(r->missing), " ", c->name, "=1");
 }
 
+/* Opened each time: a device that was renamed has other files then. */
+static void
+keep_device(const char *name, struct sysctl_report *r)
+{
+	char path[sizeof(SYSCTL_ROOT) + SYSCTL_NAME];
+	int fd;
+
+	if (current(name) != 0)
+		return;
+	snprintf(path, sizeof(path), SYSCTL_ROOT "%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd != -1 && write_value(fd, 1) == 0)
+		add_name(r->raised, sizeof(r->raised), ", ", name, "");
+	else
+		add_name(r->missing, sizeof(r->missing), " ", name, "=1");
+	if (fd != -1)
+		close(fd);
+}
+
 void
 sysctls_keep(bool has_v6, struct sysctl_report *r)
 {
@@ -254,6 +278,11 @@ sysctls_keep(bool has_v6, struct sysctl_report *r)
 	*r = (struct sysctl_report){ 0 };
 	SLIST_FOREACH(c, &changes, next)
 	keep(c, has_v6, r);
+	if (r->missing[0] != '\0')
+		return;
+	keep_device(TUN_V4, r);
+	if (has_v6)
+		keep_device(TUN_V6, r);
 }
 
 bool

@@ -15,7 +15,8 @@ struct udp_options;
 
 /*
  * net.core.rmem_max and wmem_max for the buffers of the sockets (NULL leaves
- * them alone); forwarding and what it takes with it. Call it once.
+ * them alone); forwarding and what it takes with it, for the device as well,
+ * which has to be there. Call it once.
  */
 void sysctls_raise(const struct udp_options *buffers, bool forwarding);
 /* Whether the host did not forward the family until sysctls_raise. */

@@ -44,7 +44,9 @@ everything() {
 	rules
 	routes
 	device
-	at gateway sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding
+	at gateway sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding \
+	    net.ipv4.conf.tun-firezone.forwarding \
+	    net.ipv6.conf.tun-firezone.forwarding
 }
 
 is_as_before() {
@@ -122,6 +124,10 @@ test_replaced() {
 	    table $TABLE
 	changed "another name" sh -c 'ip link set tun-firezone down
 	    ip link set tun-firezone name tun-other; ip link set tun-other up'
+	changed "IPv4 forwarding of the device" sysctl -w \
+	    net.ipv4.conf.tun-firezone.forwarding=0
+	changed "IPv6 forwarding of the device" sysctl -w \
+	    net.ipv6.conf.tun-firezone.forwarding=0
 }
 
 # IPv6 is taken from the device: not ready as long as that lasts.
