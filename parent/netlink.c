@@ -7,10 +7,12 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
+#include "parent/foreign_rules.h"
 #include "parent/netlink_request.h"
 #include "parent/sockets.h"
 #include "parent/tun.h"
@@ -595,6 +597,42 @@ network_overlaps(struct network *n, struct overlaps *o)
 			return -1;
 	}
 	return 0;
+}
+
+static int
+find_rule_ahead(
+    struct network *n, const struct family *f, char *text, size_t size)
+{
+	const struct tunnel_rules tunnel = {
+		.range = f->range,
+		.own = f->address,
+		.first = RULE_OWN_ADDRESS,
+		.last = RULE_UNMARKED,
+		.is_ours = is_tunnel_rule,
+	};
+	struct foreign_rule rule;
+	int found = foreign_rule_find(&n->netlink, &tunnel, &rule);
+
+	if (found == 1)
+		snprintf(text, size,
+		    "packets to clients are led away by the %s routing rule "
+		    "with the preference %u; give it one above %d, see "
+		    "postern-network(7)",
+		    f->name, rule.preference, RULE_BEHIND);
+	return found;
+}
+
+int
+network_rule_ahead(struct network *n, char *text, size_t size)
+{
+	const struct family *const families[] = { &n->v4, &n->v6 };
+	int found = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < 2 && found == 0; i++)
+		if (families[i]->address.family != IP_NONE)
+			found = find_rule_ahead(n, families[i], text, size);
+	return found == -1 ? -1 : 0;
 }
 
 bool

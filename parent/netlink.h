@@ -76,6 +76,12 @@ int network_restore(struct network *, unsigned *made);
  * -1 with errno, EINTR when it changed meanwhile. The whole table is read.
  */
 int network_overlaps(struct network *, struct overlaps *);
+/*
+ * A rule of somebody else that goes before ours and takes packets to clients
+ * elsewhere, as a sentence for the operator; empty: there is none. -1 with
+ * errno.
+ */
+int network_rule_ahead(struct network *, char *text, size_t size);
 bool network_has_v6(const struct network *);
 
 /* Takes everything back and frees it. */

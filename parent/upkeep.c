@@ -125,6 +125,9 @@ upkeep_look(struct upkeep *u, struct mono now, struct upkeep_troubles *t)
 	    ? MONO_NEVER
 	    : mono_add_ms(now, UPKEEP_AGAIN_MS);
 	judge(u, made, sysctls.raised, now);
+	if (t->routing[0] == '\0' && network_rule_ahead(u->network, t->routing,
+		sizeof(t->routing)) == -1)
+		u->again = mono_add_ms(now, UPKEEP_AGAIN_MS);
 	if (t->routing[0] == '\0' && quarrel_goes_on(&u->quarrel))
 		strlcpy(t->routing,
 		    "another program changes addresses, routes, rules or "

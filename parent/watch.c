@@ -53,9 +53,12 @@ watch_fd(const struct watch *w)
 	    : mnl_socket_get_fd(w->netlink.socket);
 }
 
-/* Ours, or one of the host within the tunnel ranges. */
+/*
+ * Ours, or one of the host within the tunnel ranges; or a default route, which
+ * may be what a rule before ours leads to.
+ */
 static bool
-concerns_route(const struct nlmsghdr *h)
+concerns_route(struct watch *w, const struct nlmsghdr *h)
 {
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
 	struct ip_address to;
@@ -64,7 +67,11 @@ concerns_route(const struct nlmsghdr *h)
 		return false;
 	to = netlink_address(
 	    netlink_attribute(h, sizeof(*m), RTA_DST), m->rtm_family);
-	return ip_in_tunnel_range(&to);
+	if (ip_in_tunnel_range(&to)) {
+		w->routes = true;
+		return true;
+	}
+	return m->rtm_dst_len == 0;
 }
 
 static bool
@@ -83,10 +90,7 @@ concerns_us(struct watch *w, const struct nlmsghdr *h)
 	switch (h->nlmsg_type) {
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		if (!concerns_route(h))
-			return false;
-		w->routes = true;
-		return true;
+		return concerns_route(w, h);
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		/* Routes go with a link, and nothing is said of them. */

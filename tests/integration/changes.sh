@@ -130,6 +130,46 @@ test_replaced() {
 	    net.ipv6.conf.tun-firezone.forwarding=0
 }
 
+# led_away NAME FAMILY SELECTOR ...: by a rule before ours: said, and not ready.
+led_away() {
+	local name=$1 family=$2
+	shift 2
+	mark=$(lines_of "$work/gateway.log")
+	at gateway ip "$family" rule add pref 60 "$@"
+	check "$name: not ready" wait_until 2 unready \
+	    "IPv${family#-} routing rule with the preference 60"
+	is "$name: said once" "$(gw_log | grep -c 'the preference 60')" 1
+	at gateway ip "$family" rule del pref 60
+	check "$name: ready again" wait_until 2 is_ready
+}
+
+# Rules of others before ours: some that leave clients alone, and others.
+test_rules_ahead() {
+	local pref
+	at gateway ip rule add pref 51 fwmark 7 lookup main
+	at gateway ip rule add pref 52 to 192.0.2.0/24 lookup main
+	at gateway ip rule add pref 53 lookup main suppress_prefixlength 0
+	at gateway ip rule add pref 54 iif tun-firezone lookup main
+	at gateway ip rule add pref 55 lookup 7777
+	at gateway ip rule add pref 56 not to 100.64.0.0/10 lookup main
+	led_away "a rule for all" -4 lookup main
+	led_away "a rule for all in IPv6" -6 lookup main
+	led_away "a rule for sources" -4 from 10.20.0.0/24 lookup main
+	led_away "a rule for all but marked" -4 not fwmark 7 lookup main
+	led_away "a rule that refuses" -4 to 100.64.0.0/16 prohibit
+	led_away "a rule that jumps" -4 goto 32766
+	mark=$(lines_of "$work/gateway.log")
+	at gateway ip route add default dev lan table 7777
+	check "a rule that had no routes: not ready" wait_until 2 unready \
+	    'the preference 55'
+	at gateway ip route flush table 7777
+	check "a rule that has none again: ready" wait_until 2 is_ready
+	for pref in 51 52 53 54 55 56; do
+		at gateway ip rule del pref $pref
+	done
+	check "rules before ours: ping" ping_lan 5
+}
+
 # IPv6 is taken from the device: not ready as long as that lasts.
 test_no_ipv6() {
 	sysctl_at gateway net.ipv6.conf.tun-firezone.disable_ipv6=1
@@ -256,6 +296,7 @@ wait_until 10 is_ready
 check "ping again" ping_lan 10
 before=$(everything)
 test_replaced
+test_rules_ahead
 stop client
 test_device_deleted
 test_read_only

@@ -30,6 +30,16 @@ network_restore(struct network *n, unsigned *made)
 	return restore_error == 0 ? 0 : -1;
 }
 
+static const char *ahead;
+
+int
+network_rule_ahead(struct network *n, char *text, size_t size)
+{
+	(void)n;
+	strlcpy(text, ahead, size);
+	return 0;
+}
+
 bool
 network_has_v6(const struct network *n)
 {
@@ -51,6 +61,7 @@ set_up(void **state)
 	now = (struct mono){ 0 };
 	missing = looks = 0;
 	restore_error = 0;
+	ahead = "";
 	sysctls = (struct sysctl_report){ 0 };
 	troubles = (struct upkeep_troubles){ 0 };
 	upkeep_init(&upkeep, NULL, now);
