@@ -6,6 +6,7 @@
 static void
 forget(struct nameservers *n)
 {
+	n->again_ms = NAMESERVERS_AGAIN_MS;
 	n->answered[0] = n->answered[1] = false;
 	n->chosen[0] = n->chosen[1] = NAMESERVERS_UNKNOWN;
 }
@@ -51,6 +52,24 @@ nameservers_answered(struct nameservers *n, size_t server, bool tcp)
 	return changed;
 }
 
+/*
+ * What keeps every server from answering is often short: the host's filter is
+ * loaded anew, or its network not up yet. Where nobody ever answers, one that
+ * refuses TCP say, the rounds are soon as rare as any.
+ */
+static void
+schedule_again(struct nameservers *n, struct mono now)
+{
+	if (n->answered[0] && n->answered[1]) {
+		n->again_ms = NAMESERVERS_AGAIN_MS;
+		return;
+	}
+	n->next = mono_add_ms(now, n->again_ms);
+	n->again_ms *= 2;
+	if (n->again_ms > NAMESERVERS_ROUND_MS)
+		n->again_ms = NAMESERVERS_ROUND_MS;
+}
+
 bool
 nameservers_end(struct nameservers *n, struct mono now)
 {
@@ -62,8 +81,7 @@ nameservers_end(struct nameservers *n, struct mono now)
 		changed = changed || n->chosen[tcp] != NAMESERVERS_NOBODY;
 		n->chosen[tcp] = NAMESERVERS_NOBODY;
 	}
-	if (!n->answered[0] && !n->answered[1])
-		n->next = mono_add_ms(now, NAMESERVERS_AGAIN_MS);
+	schedule_again(n, now);
 	return changed;
 }
 
@@ -79,9 +97,8 @@ nameservers_order(
 {
 	size_t count = 0;
 
-	if (n->chosen[tcp] < 0)
-		return 0;
-	to[count++] = n->servers[n->chosen[tcp]];
+	if (n->chosen[tcp] >= 0)
+		to[count++] = n->servers[n->chosen[tcp]];
 	for (size_t i = 0; i < n->count; i++)
 		if ((int)i != n->chosen[tcp])
 			to[count++] = n->servers[i];

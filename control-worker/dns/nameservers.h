@@ -16,8 +16,11 @@
 #include "control-worker/dns/resolv_conf.h"
 
 #define NAMESERVERS_ROUND_MS 60000
-/* The next round after one in which nobody has answered. */
-#define NAMESERVERS_AGAIN_MS 5000
+/*
+ * The next round after one in which nobody has answered over one transport;
+ * twice as long after each further one, up to NAMESERVERS_ROUND_MS.
+ */
+#define NAMESERVERS_AGAIN_MS 1000
 #define NAMESERVERS_PROBE_MS 2000
 #define NAMESERVERS_PROBE    "firezone.dev"
 
@@ -28,6 +31,7 @@ struct nameservers {
 	struct endpoint servers[RESOLV_SERVERS];
 	size_t count;
 	struct mono next; /* round */
+	int64_t again_ms; /* before it, should this one find nobody */
 	/* By whether it is TCP: */
 	bool answered[2]; /* in this round */
 	int chosen[2];    /* NAMESERVERS_NOBODY, NAMESERVERS_UNKNOWN */
@@ -52,7 +56,11 @@ bool nameservers_end(struct nameservers *, struct mono now);
 
 /* NULL: there is none. */
 const struct endpoint *nameservers_choose(const struct nameservers *, bool tcp);
-/* The chosen one, and the others behind it. 0: there is none. */
+/*
+ * The chosen one, and the others behind it. Where nobody is alive, all as they
+ * are in resolv.conf: what has kept them from answering the probes may be over.
+ * 0: there are none at all.
+ */
 size_t nameservers_order(const struct nameservers *, bool tcp,
     struct endpoint to[RESOLV_SERVERS]);
 /*

@@ -1,6 +1,7 @@
 /*
  * A client's query on its way to the servers of resolv.conf: to the chosen one,
- * and to the next beside it when that is slow, or at once when it fails.
+ * or the first where none is, and to the next beside it when that is slow, or
+ * at once when it fails.
  * Whatever becomes of it, there is an answer: a server's, or SERVFAIL.
  * spec/policy.md 7.5.
  */

@@ -49,11 +49,12 @@ tell_choice(const struct prober *p)
 
 	if (udp == NULL && tcp == NULL)
 		log_warnx("no server of resolv.conf answers: SRV and TXT "
-			  "queries of clients fail");
+			  "queries of clients are put to each in turn, and "
+			  "fail where none can be reached");
 	else
 		log_info("queries of clients go to %s over UDP, %s over TCP",
-		    udp == NULL ? "nobody" : ip_format(&udp->ip, a),
-		    tcp == NULL ? "nobody" : ip_format(&tcp->ip, b));
+		    udp == NULL ? "each in turn" : ip_format(&udp->ip, a),
+		    tcp == NULL ? "each in turn" : ip_format(&tcp->ip, b));
 }
 
 static void

@@ -18,7 +18,7 @@ struct prober *prober_new(uv_loop_t *); /* NULL without memory */
 void prober_free(struct prober *);      /* NULL is fine */
 /* At the start and with each new resolv.conf: probes at once. */
 void prober_set_servers(struct prober *, const struct resolv_conf *);
-/* The servers for a query, the best one first; 0: none is alive. */
+/* The servers for a query, the best one first; 0: there are none. */
 size_t prober_order(const struct prober *, bool tcp,
     struct endpoint to[RESOLV_SERVERS]);
 /* One has answered a query before those that were asked before it. */

@@ -85,18 +85,61 @@ nobody_answers(void **state)
 	assert_true(nameservers_begin(&n, at_s(100)));
 	assert_true(nameservers_end(&n, at_s(102))); /* which has to be told */
 	assert_int_equal(chosen(UDP), -1);
-	assert_false(nameservers_begin(&n, at_s(106)));
-	assert_true(nameservers_begin(&n, at_s(107)));
-	assert_false(nameservers_end(&n, at_s(109)));
-	assert_true(nameservers_begin(&n, at_s(114)));
+	assert_true(nameservers_begin(&n, at_s(103)));
+	assert_true(nameservers_answered(&n, 0, UDP));
 	assert_true(nameservers_answered(&n, 0, TCP));
-	assert_false(nameservers_end(&n, at_s(116)));
+	assert_false(nameservers_end(&n, at_s(105)));
 	assert_int_equal(chosen(TCP), 1);
-	assert_false(nameservers_begin(&n, at_s(173)));
-	assert_true(nameservers_begin(&n, at_s(174)));
+	assert_false(nameservers_begin(&n, at_s(162)));
+	assert_true(nameservers_begin(&n, at_s(163)));
 	/* A dead one is chosen no longer than its last round. */
-	assert_true(nameservers_end(&n, at_s(176)));
+	assert_true(nameservers_end(&n, at_s(165)));
 	assert_int_equal(chosen(TCP), -1);
+	assert_true(nameservers_begin(&n, at_s(166)));
+}
+
+/* Rounds without an answer, over one transport at least: soon, then rarer. */
+static void
+rounds_without_answer(void **state)
+{
+	static const int pauses[] = { 1, 2, 4, 8, 16, 32, 60, 60 };
+	struct resolv_conf conf = { .server_count = 1 };
+	int64_t now = 100;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pauses) / sizeof(*pauses); i++) {
+		assert_true(nameservers_begin(&n, at_s(now)));
+		if (i % 3 > 0)
+			(void)nameservers_answered(&n, 1, i % 3 == 1);
+		now += 2;
+		(void)nameservers_end(&n, at_s(now));
+		assert_false(nameservers_begin(&n, at_s(now + pauses[i] - 1)));
+		now += pauses[i];
+	}
+	/* Other servers are not to blame for those before them. */
+	conf.servers[0] = (struct endpoint){ ip_v4(192, 0, 2, 9), 53 };
+	nameservers_set(&n, &conf, at_s(now));
+	assert_true(nameservers_begin(&n, at_s(now)));
+	(void)nameservers_end(&n, at_s(now + 2));
+	assert_true(nameservers_begin(&n, at_s(now + 3)));
+}
+
+/* All are asked all the same, as they are in resolv.conf. */
+static void
+order_without_choice(void **state)
+{
+	struct endpoint to[RESOLV_SERVERS];
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(nameservers_order(&n, UDP, to), 3);
+		for (uint8_t i = 0; i < 3; i++)
+			assert_int_equal(to[i].ip.bytes[3], i + 1);
+		(void)nameservers_begin(&n, at_s(100));
+		(void)nameservers_end(&n, at_s(102));
+	}
+	nameservers_init(&n);
+	assert_int_equal(nameservers_order(&n, UDP, to), 0);
 }
 
 /* One that has answered a query is chosen up to the next round. */
@@ -107,7 +150,6 @@ overtaken(void **state)
 	struct endpoint nobody = { ip_v4(192, 0, 2, 9), 53 };
 
 	(void)state;
-	assert_int_equal(nameservers_order(&n, UDP, to), 0);
 	assert_true(nameservers_begin(&n, at_s(100)));
 	assert_true(nameservers_answered(&n, 1, UDP));
 	assert_int_equal(nameservers_order(&n, UDP, to), 3);
@@ -150,6 +192,8 @@ main(void)
 		TEST(first_answer_is_chosen),
 		TEST(latest_round_counts),
 		TEST(nobody_answers),
+		TEST(rounds_without_answer),
+		TEST(order_without_choice),
 		TEST(overtaken),
 		TEST(other_servers),
 	};

@@ -405,7 +405,7 @@ answers_by_udp(void **state)
 	assert_int_equal(ask(answer, sizeof(answer)), TUNNEL_MAX);
 }
 
-/* Nobody is known, nobody is there, nobody answers probes. */
+/* Nobody is known, nobody answers, then queries but no probes. */
 static void
 no_resolver(void **state)
 {
@@ -415,8 +415,12 @@ no_resolver(void **state)
 	assert_hex(answer, ask(answer, sizeof(answer)), ANSWER("8102"));
 	t.silent = true;
 	know_resolver();
+	WAIT_FOR(t.probes == 4); /* two rounds have been for nothing */
+	t.manner = TALKS_RUBBISH;
 	assert_hex(answer, ask(answer, sizeof(answer)), ANSWER("8102"));
-	assert_int_equal(t.queries, 0);
+	t.manner = ANSWERS;
+	assert_hex(answer, ask(answer, sizeof(answer)), ANSWER("8100"));
+	assert_int_equal(t.queries, 2);
 	t.silent = false;
 	know_resolver();
 	assert_hex(answer, ask(answer, sizeof(answer)), ANSWER("8100"));
