@@ -12,7 +12,7 @@
 #include "common/buffer.h"
 #include "common/uuid.h"
 
-/* Explicit or not, and for plaintext too: spec/portal.md 1.5. */
+/* Where the URL names none, for plaintext too: spec/portal.md 1.5. */
 #define DEFAULT_PORT 443
 
 #define WEBSOCKET_PATH "/gateway/v2/websocket"
@@ -58,9 +58,6 @@ parse_port(CURLU *u, struct login_url *login, const char **what)
 		*what = "its port is out of range";
 		return -1;
 	}
-	/* A port equal to the default of the scheme counts as none. */
-	if (!login->tls && port == 80)
-		port = DEFAULT_PORT;
 	login->port = (uint16_t)port;
 	return 0;
 }
