@@ -146,6 +146,20 @@ be_patient(struct served *c, uint64_t ms)
 	uv_timer_start(&c->timer, on_impatient, ms, 0);
 }
 
+/*
+ * After the end of what the peer says: who has said all may still be listening.
+ * Of a local one, sending nothing tells that; one far away is found out when it
+ * is sent something.
+ */
+static bool
+may_listen(const struct served *c)
+{
+	if (c->phase != ANSWERING && c->phase != FINISHING)
+		return false;
+	return send(c->fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) == 0 ||
+	    errno == EAGAIN || errno == EINTR;
+}
+
 /* The request, or what nobody reads any more. False at the end. */
 static bool
 receive(struct served *c)
@@ -163,9 +177,8 @@ receive(struct served *c)
 	if (n == -1)
 		return errno == EAGAIN || errno == EINTR;
 	if (n == 0) {
-		/* Who has said all may still be listening. */
 		c->heard_all = true;
-		return c->phase == ANSWERING || c->phase == FINISHING;
+		return may_listen(c);
 	}
 	if (!reading)
 		return true;

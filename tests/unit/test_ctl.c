@@ -314,35 +314,78 @@ too_many(void **state)
 #define CTL_CONNECTIONS  4
 #define HTTP_CONNECTIONS 16
 
-/* What is being answered is not ended for one more, which is refused. */
+/* As many as there may be, which wait for a net-worker that is silent. */
 static void
-too_many_answers(void **state)
+ask_in_vain(int fds[CTL_CONNECTIONS])
 {
-	int fds[CTL_CONNECTIONS], late;
-	ssize_t n;
-	char byte;
-
-	(void)state;
 	clients = 3;
 	silent = true;
 	for (size_t i = 0; i < CTL_CONNECTIONS; i++) {
 		fds[i] = connect_to();
 		assert_int_equal(send(fds[i], "status json\n", 12, 0), 12);
-		turn();
-		turn();
+		while (queries == i)
+			turn();
 	}
+}
+
+/* Reads what there is. Whether more may come. */
+static bool
+read_some(int fd)
+{
+	ssize_t n;
+
+	while ((n = recv(fd, answer, sizeof(answer), 0)) > 0)
+		;
+	return n == -1 && errno == EAGAIN;
+}
+
+/* What is being answered is not ended for one more, which is refused. */
+static void
+too_many_answers(void **state)
+{
+	int fds[CTL_CONNECTIONS], late;
+	char byte;
+
+	(void)state;
+	ask_in_vain(fds);
 	late = connect_to();
 	for (int i = 0; i < 5; i++)
 		turn();
 	assert_int_equal(recv(late, &byte, 1, 0), 0);
 	close(late);
 	for (size_t i = 0; i < CTL_CONNECTIONS; i++) {
-		while ((n = recv(fds[i], answer, sizeof(answer), 0)) > 0)
-			;
-		assert_int_equal(n, -1);
-		assert_int_equal(errno, EAGAIN);
+		assert_true(read_some(fds[i]));
 		close(fds[i]);
 	}
+}
+
+/*
+ * Who goes away while the net-worker is silent leaves its place to others at
+ * once; who has only said all keeps it.
+ */
+static void
+gone_while_waiting(void **state)
+{
+	int fds[CTL_CONNECTIONS];
+
+	(void)state;
+	ask_in_vain(fds);
+	for (size_t i = 0; i < CTL_CONNECTIONS; i++) {
+		assert_true(read_some(fds[i]));
+		if (i == 0)
+			assert_int_equal(shutdown(fds[i], SHUT_WR), 0);
+		else
+			close(fds[i]);
+	}
+	for (int i = 0; i < 5; i++)
+		turn();
+	silent = false;
+	for (size_t i = 0; i < CTL_CONNECTIONS; i++) {
+		assert_true(ask("status json\n", answer, sizeof(answer)) > 0);
+		assert_int_equal(count(answer, "\"client\":"), clients);
+		assert_true(read_some(fds[0]));
+	}
+	close(fds[0]);
 }
 
 /* From an address of its own: 127.0.1.n. */
@@ -440,6 +483,7 @@ main(void)
 		TEST(stray_answers),
 		TEST(too_many),
 		TEST(too_many_answers),
+		TEST(gone_while_waiting),
 		TEST(too_many_of_one_address),
 		TEST(half_closed),
 	};
