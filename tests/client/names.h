@@ -16,7 +16,7 @@
 #include "tests/client/ice.h"
 #include "tests/client/portal.h"
 
-#define NAMES_MAX        32
+#define NAMES_MAX        2048 /* twice what a gateway keeps */
 #define NAME_PROXIES_MAX 16
 #define NAME_DOMAIN_SIZE 256
 

@@ -180,31 +180,6 @@ change_names() {
 	    cut -d : -f 1)"
 }
 
-# start_staying ADDRESS: a connection that asks, for each line on descriptor 3,
-# where it is.
-start_staying() {
-	rm -f "$work/staying" "$work/answers"
-	mkfifo "$work/staying"
-	spawn staying client "$PYTHON" "$PROBE" stay "$1" "$work/staying" \
-	    "$work/answers"
-	exec 3<> "$work/staying"
-	wait_line 5 "$work/answers" connected
-}
-
-# still_at: where the connection is.
-still_at() {
-	local mark
-	mark=$(lines_of "$work/answers")
-	echo >&3
-	wait_line 8 "$work/answers" . "$mark" || echo silent
-	tail -n +$((mark + 1)) "$work/answers"
-}
-
-end_staying() {
-	exec 3>&-
-	stop staying
-}
-
 test_moved_name() {
 	assigned corp moving.corp.test 12
 	start_staying "$(proxy4 12)"

@@ -7,6 +7,9 @@ an error of the system by its name.
 	probe.py where ADDRESS		whereis.py's answer by TCP
 	probe.py where-udp ADDRESS	and by UDP
 	probe.py echo tcp|udp ADDRESS	"same" when random octets come back
+	probe.py echoes ADDRESS ...
+		from one source port datagrams to the echo of each, until no
+		more come back; how many did
 	probe.py hop ADDRESS LIMIT	who answers an echo request or why not,
 		whose TTL or hop limit is LIMIT
 	probe.py same-port HASH PATH ADDRESS ADDRESS ...
@@ -106,6 +109,29 @@ def echo(kind, address):
         if back != data:
             return "different"
     return "same"
+
+
+def echoes(*addresses):
+    """A few at a time, as the socket has room for."""
+    sock = open_socket("udp", addresses[0])
+    sock.settimeout(0.5)
+    return str(sum(exchange(sock, addresses[at:at + 128])
+                   for at in range(0, len(addresses), 128)))
+
+
+def exchange(sock, addresses):
+    """Tried again as long as that brings any."""
+    missing, before = set(addresses), None
+    while missing and len(missing) != before:
+        before = len(missing)
+        for address in missing:
+            sock.sendto(b"x", (address, ECHO))
+        try:
+            while missing:
+                missing.discard(sock.recvfrom(100)[1][0])
+        except socket.timeout:
+            pass
+    return len(addresses) - len(missing)
 
 
 def offender(sock):
@@ -299,6 +325,7 @@ COMMANDS = {
     "where": where,
     "where-udp": where_udp,
     "echo": echo,
+    "echoes": echoes,
     "hop": hop,
     "same-port": same_port,
     "stay": stay,
