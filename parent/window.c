@@ -58,7 +58,8 @@ listen_for_health(const struct endpoint *e, uid_t owner)
 	    bind(fd, (struct sockaddr *)&address, len) == 0 &&
 	    listen(fd, BACKLOG) == 0)
 		return fd;
-	log_warn("no health checks and metrics: cannot listen on %s",
+	log_warn("no health checks and metrics, unless another address is "
+		 "given by --health-check-addr: cannot listen on %s",
 	    endpoint_format(e, text));
 	if (fd != -1)
 		close(fd);

@@ -17,7 +17,7 @@
 #define DNS_UDP_MAX       512 /* without EDNS */
 #define DNS_ADDRESSES_MAX 32
 #define DNS_RECORDS_MAX   512 /* of an answer; the others are not read */
-/* Names behind one another that are aliases; then it is taken for a loop. */
+/* As many names behind one another that are aliases are taken for a loop. */
 #define DNS_ALIASES_MAX 16
 
 enum dns_result {
