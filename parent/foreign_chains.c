@@ -22,6 +22,7 @@
 #include "parent/quarrel.h"
 #include "parent/ruleset.h"
 #include "parent/ruleset_netlink.h"
+#include "parent/ruleset_sets.h"
 #include "parent/tun.h"
 
 #define NOTED_MAX       32
@@ -50,6 +51,7 @@ struct noted {
 
 struct foreign_chains {
 	struct netlink requests, notifications;
+	struct ruleset_sets *sets; /* as they were when looked at */
 	struct mono first, due; /* of changes not yet looked at; MONO_NEVER */
 	struct noted noted[NOTED_MAX];
 	unsigned failures; /* to list, in a row */
@@ -85,6 +87,40 @@ begin(struct netlink_request *r, int message, uint8_t family)
 	g->version = NFNETLINK_V0;
 }
 
+/* Of one table. */
+static int
+list_sets(struct netlink *n, struct ruleset_reader *r, unsigned table)
+{
+	const struct ruleset_table *t = &r->rules->table[table];
+	const unsigned first = r->sets->sets;
+	struct set_reader reader = {
+		.rules = r->rules,
+		.sets = r->sets,
+		.table = table,
+	};
+	struct netlink_request q;
+	int result;
+
+	begin(&q, NFT_MSG_GETSET, t->family);
+	mnl_attr_put_strz(q.header, NFTA_SET_TABLE, t->name);
+	if (netlink_list(n, &q, sets_read_set, &reader) == -1)
+		return -1;
+	for (unsigned i = first; i < r->sets->sets; i++) {
+		if (!sets_begin(&reader, i))
+			continue;
+		begin(&q, NFT_MSG_GETSETELEM, t->family);
+		mnl_attr_put_strz(
+		    q.header, NFTA_SET_ELEM_LIST_TABLE, t->name);
+		mnl_attr_put_strz(q.header, NFTA_SET_ELEM_LIST_SET,
+		    r->sets->set[i].name);
+		result = netlink_list(n, &q, sets_read_elements, &reader);
+		sets_end(&reader, result == 0);
+		if (result == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 list_once(struct netlink *n, struct ruleset_reader *r)
 {
@@ -92,17 +128,20 @@ list_once(struct netlink *n, struct ruleset_reader *r)
 	unsigned tables;
 
 	memset(r->rules, 0, sizeof(*r->rules));
+	r->sets->sets = r->sets->elements = 0;
 	r->own_table = false;
 	begin(&q, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC);
 	if (netlink_list(n, &q, ruleset_read_chain, r) == -1)
 		return -1;
 	tables = r->rules->tables;
 	for (unsigned i = 0; i < tables; i++) {
+		/* A table that has gone meanwhile has no sets and rules. */
+		if (list_sets(n, r, i) == -1 && errno != ENOENT)
+			return -1;
 		r->last_chain = -1;
 		begin(&q, NFT_MSG_GETRULE, r->rules->table[i].family);
 		mnl_attr_put_strz(
 		    q.header, NFTA_RULE_TABLE, r->rules->table[i].name);
-		/* A table that has gone meanwhile has no rules. */
 		if (netlink_list(n, &q, ruleset_read_rule, r) == -1 &&
 		    errno != ENOENT)
 			return -1;
@@ -119,6 +158,7 @@ list_rules(struct foreign_chains *f)
 {
 	struct ruleset_reader r = {
 		.rules = malloc(sizeof(*r.rules)),
+		.sets = f->sets,
 		.ifindex = if_nametoindex(TUN_NAME),
 	};
 
@@ -152,7 +192,7 @@ name_of(const struct ruleset *all, unsigned chain)
 
 /* What goes through a hook, and what we can do about it there. */
 struct hook {
-	enum test_packet packet[2];
+	unsigned packets; /* bits, of their kinds */
 	bool overrule;
 	enum accept_rule rule[2]; /* the last one comes first */
 	const char *what;
@@ -160,32 +200,40 @@ struct hook {
 	const char *match[2];
 };
 
+#define KIND(packet) (1U << (packet))
+#define OUT_KINDS                                                  \
+	(KIND(PACKET_OUT) | KIND(PACKET_OUT_TCP) | KIND(PACKET_OUT_UDP))
+#define BACK_KINDS                                                 \
+	(KIND(PACKET_BACK) | KIND(PACKET_BACK_TCP) | KIND(PACKET_BACK_UDP))
+#define DNS_KINDS    (KIND(PACKET_DNS_UDP) | KIND(PACKET_DNS_TCP))
+#define ANSWER_KINDS KIND(PACKET_ANSWER)
+
 static const struct hook hooks[] = {
-	[NF_INET_PRE_ROUTING] = { { PACKET_OUT, PACKET_DNS_UDP }, false,
+	[NF_INET_PRE_ROUTING] = { OUT_KINDS | DNS_KINDS, false,
 	    { 0 }, "what comes from " TUN_NAME,
 	    { "iifname \"" TUN_NAME "\"" } },
-	[NF_INET_LOCAL_IN] = { { PACKET_DNS_UDP, PACKET_DNS_TCP }, true,
+	[NF_INET_LOCAL_IN] = { DNS_KINDS, true,
 	    { ACCEPT_DNS_TCP, ACCEPT_DNS_UDP },
 	    "DNS queries from " TUN_NAME " to port 53535",
 	    { "iifname \"" TUN_NAME "\" udp dport 53535",
 		"iifname \"" TUN_NAME "\" tcp dport 53535" } },
-	[NF_INET_FORWARD] = { { PACKET_OUT, PACKET_BACK }, true,
+	[NF_INET_FORWARD] = { OUT_KINDS | BACK_KINDS, true,
 	    { ACCEPT_TO_TUN, ACCEPT_FROM_TUN },
 	    "what is forwarded for " TUN_NAME,
 	    { "iifname \"" TUN_NAME "\"", "oifname \"" TUN_NAME "\"" } },
-	[NF_INET_LOCAL_OUT] = { { PACKET_ANSWER, PACKET_ANSWER }, false,
+	[NF_INET_LOCAL_OUT] = { ANSWER_KINDS, false,
 	    { 0 }, "the Gateway's answers into " TUN_NAME,
 	    { "oifname \"" TUN_NAME "\"" } },
-	[NF_INET_POST_ROUTING] = { { PACKET_BACK, PACKET_ANSWER }, false,
+	[NF_INET_POST_ROUTING] = { BACK_KINDS | ANSWER_KINDS, false,
 	    { 0 }, "what goes into " TUN_NAME,
 	    { "oifname \"" TUN_NAME "\"" } },
 };
 
 /* Of the family netdev: they have hooks of their own. */
 static const struct hook device_hooks[] = {
-	[NF_NETDEV_INGRESS] = { { PACKET_OUT, PACKET_DNS_UDP }, false, { 0 },
+	[NF_NETDEV_INGRESS] = { OUT_KINDS | DNS_KINDS, false, { 0 },
 	    "what comes from " TUN_NAME, { NULL } },
-	[NF_NETDEV_EGRESS] = { { PACKET_BACK, PACKET_ANSWER }, false, { 0 },
+	[NF_NETDEV_EGRESS] = { BACK_KINDS | ANSWER_KINDS, false, { 0 },
 	    "what goes into " TUN_NAME, { NULL } },
 };
 
@@ -403,6 +451,22 @@ overrule(struct foreign_chains *f, const struct ruleset *all, unsigned chain,
 		    family_name(c.family), c.table, c.chain);
 }
 
+/* Whether the base chain refuses one of these kinds; it may see one family. */
+static bool
+refuses_any(
+    const struct ruleset *all, unsigned chain, uint8_t family, unsigned kinds)
+{
+	const unsigned first = family == NFPROTO_IPV6 ? PACKET_V6 : 0;
+	const unsigned end =
+	    family == NFPROTO_IPV4 ? (unsigned)PACKET_V6 : TEST_PACKETS;
+
+	for (unsigned i = first; i < end; i++)
+		if ((kinds & KIND(i % PACKET_V6)) != 0 &&
+		    ruleset_refuses(all, chain, (enum test_packet)i))
+			return true;
+	return false;
+}
+
 static void
 judge_chain(struct foreign_chains *f, const struct ruleset *all,
     unsigned chain, struct mono now)
@@ -412,9 +476,7 @@ judge_chain(struct foreign_chains *f, const struct ruleset *all,
 	const struct hook *h = hook_of(c.family, b->hook);
 	struct noted *n;
 
-	if (h == NULL ||
-	    (!ruleset_refuses(all, chain, h->packet[0]) &&
-		!ruleset_refuses(all, chain, h->packet[1])))
+	if (h == NULL || !refuses_any(all, chain, c.family, h->packets))
 		return;
 	if ((n = note_chain(f, &c, b->hook)) == NULL) {
 		set_trouble(f,
@@ -492,7 +554,7 @@ look(struct foreign_chains *f, struct mono now)
 
 /* --- Watching ------------------------------------------------------------- */
 
-/* Of somebody else, and more than an element of a set. */
+/* Of somebody else, and no element of a set that decides nothing. */
 static bool
 is_change(const struct foreign_chains *f, const struct nlmsghdr *h)
 {
@@ -506,6 +568,9 @@ is_change(const struct foreign_chains *f, const struct nlmsghdr *h)
 	case NFT_MSG_NEWRULE:
 	case NFT_MSG_DELRULE:
 		return true;
+	case NFT_MSG_NEWSETELEM:
+	case NFT_MSG_DELSETELEM:
+		return sets_concern(f->sets, h);
 	default:
 		return false;
 	}
@@ -618,12 +683,15 @@ foreign_chains_open(void)
 	if (f == NULL)
 		return NULL;
 	f->first = f->due = MONO_NEVER;
-	if (netlink_open(&f->requests, NETLINK_NETFILTER) == -1 ||
+	f->sets = calloc(1, sizeof(*f->sets));
+	if (f->sets == NULL ||
+	    netlink_open(&f->requests, NETLINK_NETFILTER) == -1 ||
 	    netlink_open(&f->notifications, NETLINK_NETFILTER) == -1 ||
 	    mnl_socket_setsockopt(f->notifications.socket,
 		NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) == -1) {
 		netlink_close(&f->requests);
 		netlink_close(&f->notifications);
+		free(f->sets);
 		free(f);
 		return NULL;
 	}
@@ -641,5 +709,6 @@ foreign_chains_close(struct foreign_chains *f)
 	remove_our_rules(f);
 	netlink_close(&f->requests);
 	netlink_close(&f->notifications);
+	free(f->sets);
 	free(f);
 }

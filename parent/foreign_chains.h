@@ -5,8 +5,9 @@
  * chain, marked by a comment. That holds for what is forwarded and for DNS
  * queries to the Gateway; what is refused elsewhere is named.
  *
- * They are looked at again whenever somebody changes tables, chains or rules,
- * and our rules put back, unless somebody insists (quarrel.h).
+ * They are looked at again whenever somebody changes tables, chains, rules or
+ * the elements of sets that rules depend on, and our rules put back, unless
+ * somebody insists (quarrel.h).
  */
 #ifndef PARENT_FOREIGN_CHAINS_H
 #define PARENT_FOREIGN_CHAINS_H

@@ -22,14 +22,23 @@
 /* The kernel's own bound for nested jumps is 16. */
 #define RULESET_DEPTH_MAX 17
 
-/* The packets, new connections and answers in them, that have to pass. */
+/*
+ * The packets, new connections and answers in them, that have to pass: of each
+ * kind one in IPv4, then one in IPv6 (PACKET_V6 behind it).
+ */
 enum test_packet {
-	PACKET_OUT,     /* new, from the TUN to anywhere */
+	PACKET_OUT,     /* new, from the TUN to anywhere, of any protocol */
+	PACKET_OUT_TCP,
+	PACKET_OUT_UDP,
 	PACKET_BACK,    /* of a connection, from anywhere into the TUN */
+	PACKET_BACK_TCP,
+	PACKET_BACK_UDP,
 	PACKET_DNS_UDP, /* new, from the TUN to our DNS server */
 	PACKET_DNS_TCP,
-	PACKET_ANSWER, /* of the DNS server, into the TUN */
-	TEST_PACKETS,
+	PACKET_ANSWER,  /* of the DNS server, into the TUN */
+	PACKET_KINDS,
+	PACKET_V6 = PACKET_KINDS,
+	TEST_PACKETS = 2 * PACKET_KINDS,
 };
 
 enum match {

@@ -1,109 +1,39 @@
 /* The kernel's nftables messages as a model: see ruleset_netlink.h. */
 #include "parent/ruleset_netlink.h"
 
-#include <arpa/inet.h>
-#include <endian.h>
+/* Does not bear to come after <linux/netfilter.h>. */
+#include <netinet/in.h>
+
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/xt_conntrack.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "parent/netlink_request.h"
+#include "parent/nft_attribute.h"
+#include "parent/ruleset_packet.h"
 #include "parent/tun.h"
 
-#define DNS_PORT    53535
-#define LO_NAME     "lo"
-#define LO_IFINDEX  1
-#define IPV4_PROTO  9 /* where a header names its protocol */
 #define PORT_OFFSET 2 /* of the destination, in UDP and TCP */
+#define REGISTERS   NFT_REG32_COUNT
+#define WORD        NFT_REG32_SIZE
 
-/* What is known of a packet; 0: anything. */
-struct packet_facts {
-	bool from_tun, to_tun;
-	uint32_t ct_state; /* a bit */
-	uint8_t protocol;
-	uint16_t port;
+/* The words from one on. */
+struct loaded {
+	struct packet_field field;
+	bool masked;
+	uint8_t mask[PACKET_FIELD_MAX];
 };
 
-static const struct packet_facts facts[TEST_PACKETS] = {
-	[PACKET_OUT] = { .from_tun = true,
-	    .ct_state = NF_CT_STATE_BIT(IP_CT_NEW) },
-	[PACKET_BACK] = { .to_tun = true,
-	    .ct_state = NF_CT_STATE_BIT(IP_CT_ESTABLISHED) },
-	[PACKET_DNS_UDP] = { .from_tun = true,
-	    .ct_state = NF_CT_STATE_BIT(IP_CT_NEW),
-	    .protocol = IPPROTO_UDP,
-	    .port = DNS_PORT },
-	[PACKET_DNS_TCP] = { .from_tun = true,
-	    .ct_state = NF_CT_STATE_BIT(IP_CT_NEW),
-	    .protocol = IPPROTO_TCP,
-	    .port = DNS_PORT },
-	[PACKET_ANSWER] = { .to_tun = true,
-	    .ct_state = NF_CT_STATE_BIT(IP_CT_ESTABLISHED) },
-};
-
-/* What a register holds. */
-enum subject {
-	SUBJECT_OTHER,
-	SUBJECT_IIFNAME,
-	SUBJECT_OIFNAME,
-	SUBJECT_IIF,
-	SUBJECT_OIF,
-	SUBJECT_CT_STATE,
-	SUBJECT_PROTOCOL,
-	SUBJECT_PORT,
-};
-
-/* A rule as far as it has been read; one register at a time. */
+/* A rule as far as it has been read. */
 struct rule_reader {
 	struct ruleset_reader *reader;
-	unsigned table;
-	uint8_t family;
-	enum subject subject;
-	uint32_t reg, mask;
+	unsigned chain, table;
+	struct loaded loaded[REGISTERS];
 	struct step step;
 };
-
-static const struct nlattr *
-message_attribute(const struct nlmsghdr *h, uint16_t type)
-{
-	return netlink_attribute(h, sizeof(struct nfgenmsg), type);
-}
-
-static uint32_t
-get_be32(const struct nlattr *a, uint32_t otherwise)
-{
-	if (a == NULL || mnl_attr_validate(a, MNL_TYPE_U32) == -1)
-		return otherwise;
-	return ntohl(mnl_attr_get_u32(a));
-}
-
-static uint64_t
-get_be64(const struct nlattr *a)
-{
-	if (a == NULL || mnl_attr_validate(a, MNL_TYPE_U64) == -1)
-		return 0;
-	return be64toh(mnl_attr_get_u64(a));
-}
-
-static const char *
-get_text(const struct nlattr *a)
-{
-	if (a == NULL || mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == -1)
-		return "";
-	return mnl_attr_get_str(a);
-}
-
-static bool
-text_is(const struct nlattr *a, const char *text)
-{
-	return strcmp(get_text(a), text) == 0;
-}
 
 /* A chain of the family netdev, or an ingress chain, names its devices. */
 static bool
@@ -111,11 +41,11 @@ sees_the_tun(const struct nlattr *hook)
 {
 	const struct nlattr *devices = netlink_nested(hook, NFTA_HOOK_DEVS), *a;
 
-	if (text_is(netlink_nested(hook, NFTA_HOOK_DEV), TUN_NAME))
+	if (nft_text_is(netlink_nested(hook, NFTA_HOOK_DEV), TUN_NAME))
 		return true;
 	for (a = netlink_first(devices); a != NULL;
 	     a = netlink_next(devices, a))
-		if (text_is(a, TUN_NAME))
+		if (nft_text_is(a, TUN_NAME))
 			return true;
 	return false;
 }
@@ -143,9 +73,9 @@ ruleset_read_chain(const struct nlmsghdr *h, void *data)
 {
 	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
 	struct ruleset_reader *r = data;
-	const struct nlattr *hook = message_attribute(h, NFTA_CHAIN_HOOK);
-	const char *table = get_text(message_attribute(h, NFTA_CHAIN_TABLE));
-	const char *type = get_text(message_attribute(h, NFTA_CHAIN_TYPE));
+	const struct nlattr *hook = nft_attribute(h, NFTA_CHAIN_HOOK);
+	const char *table = nft_text(nft_attribute(h, NFTA_CHAIN_TABLE));
+	const char *type = nft_text(nft_attribute(h, NFTA_CHAIN_TYPE));
 	struct ruleset_chain *c;
 	uint32_t number;
 	int t, i;
@@ -157,20 +87,20 @@ ruleset_read_chain(const struct nlmsghdr *h, void *data)
 		return;
 	}
 	number =
-	    get_be32(netlink_nested(hook, NFTA_HOOK_HOOKNUM), UINT32_MAX);
+	    nft_number(netlink_nested(hook, NFTA_HOOK_HOOKNUM), UINT32_MAX);
 	/* Chains that translate addresses do not filter. */
 	if (!concerns_us(g->nfgen_family, hook, number) ||
 	    strcmp(type, "nat") == 0 ||
 	    (t = ruleset_table(r->rules, g->nfgen_family, table)) == -1 ||
 	    (i = ruleset_chain(r->rules, (unsigned)t,
-		 get_text(message_attribute(h, NFTA_CHAIN_NAME)))) == -1)
+		 nft_text(nft_attribute(h, NFTA_CHAIN_NAME)))) == -1)
 		return;
 	c = &r->rules->chain[i];
 	c->base = true;
-	c->handle = get_be64(message_attribute(h, NFTA_CHAIN_HANDLE));
+	c->handle = nft_number64(nft_attribute(h, NFTA_CHAIN_HANDLE));
 	c->filter = strcmp(type, "filter") == 0;
 	c->hook = (uint8_t)number;
-	c->policy_drops = get_be32(message_attribute(h, NFTA_CHAIN_POLICY),
+	c->policy_drops = nft_number(nft_attribute(h, NFTA_CHAIN_POLICY),
 			      NF_ACCEPT) == NF_DROP;
 }
 
@@ -184,85 +114,6 @@ static enum match
 certainly(bool yes)
 {
 	return yes ? MATCH_YES : MATCH_NO;
-}
-
-/* Shorter than a name can be: what it begins with. */
-static bool
-name_fits(const char *name, const void *value, size_t len)
-{
-	char padded[IFNAMSIZ] = { 0 };
-
-	memcpy(padded, name, strlen(name));
-	return len <= sizeof(padded) && memcmp(padded, value, len) == 0;
-}
-
-/* Other devices than ours may have any name, but what is forwarded none of lo.
- */
-static enum match
-match_name(bool tun, const void *value, size_t len)
-{
-	if (tun)
-		return certainly(name_fits(TUN_NAME, value, len));
-	return len >= sizeof(LO_NAME) &&
-		(name_fits(LO_NAME, value, len) ||
-		    (len >= sizeof(TUN_NAME) &&
-			name_fits(TUN_NAME, value, len)))
-	    ? MATCH_NO
-	    : MATCH_MAYBE;
-}
-
-static enum match
-match_index(const struct rule_reader *r, bool tun, uint32_t value)
-{
-	const uint32_t ours = r->reader->ifindex;
-
-	if (value == LO_IFINDEX)
-		return MATCH_NO;
-	if (ours == 0)
-		return MATCH_MAYBE;
-	if (tun)
-		return certainly(value == ours);
-	return value == ours ? MATCH_NO : MATCH_MAYBE;
-}
-
-/* Whether the subject of such a packet equals the value. */
-static enum match
-match_value(const struct rule_reader *r, const struct packet_facts *f,
-    const struct nlattr *value)
-{
-	const void *p = mnl_attr_get_payload(value);
-	const size_t len = mnl_attr_get_payload_len(value);
-	uint16_t port;
-	uint32_t number;
-
-	switch (r->subject) {
-	case SUBJECT_IIFNAME:
-		return match_name(f->from_tun, p, len);
-	case SUBJECT_OIFNAME:
-		return match_name(f->to_tun, p, len);
-	case SUBJECT_PROTOCOL:
-		if (f->protocol == 0 || len != sizeof(uint8_t))
-			return MATCH_MAYBE;
-		return certainly(*(const uint8_t *)p == f->protocol);
-	case SUBJECT_PORT:
-		if (f->port == 0 || len != sizeof(port))
-			return MATCH_MAYBE;
-		memcpy(&port, p, sizeof(port));
-		return certainly(ntohs(port) == f->port);
-	case SUBJECT_IIF:
-	case SUBJECT_OIF:
-	case SUBJECT_CT_STATE:
-		if (len != sizeof(number))
-			return MATCH_MAYBE;
-		memcpy(&number, p, sizeof(number));
-		if (r->subject == SUBJECT_CT_STATE)
-			return certainly((f->ct_state & r->mask) == number);
-		return match_index(r,
-		    r->subject == SUBJECT_IIF ? f->from_tun : f->to_tun,
-		    number);
-	default:
-		return MATCH_MAYBE;
-	}
 }
 
 static void
@@ -279,34 +130,55 @@ require_maybe(struct rule_reader *r)
 		require(r, (enum test_packet)i, MATCH_MAYBE);
 }
 
-static void
-read_cmp(struct rule_reader *r, const struct nlattr *data)
-{
-	const struct nlattr *value = netlink_nested(
-	    netlink_nested(data, NFTA_CMP_DATA), NFTA_DATA_VALUE);
-	const uint32_t op =
-	    get_be32(netlink_nested(data, NFTA_CMP_OP), UINT32_MAX);
-	enum match m;
+/* --- Registers ------------------------------------------------------------ */
 
-	if (value == NULL || r->subject == SUBJECT_OTHER ||
-	    (op != NFT_CMP_EQ && op != NFT_CMP_NEQ) ||
-	    get_be32(netlink_nested(data, NFTA_CMP_SREG), 0) != r->reg) {
-		require_maybe(r);
-		return;
-	}
-	for (unsigned i = 0; i < TEST_PACKETS; i++) {
-		m = match_value(r, &facts[i], value);
-		require(r, (enum test_packet)i,
-		    op == NFT_CMP_EQ ? m : negated(m));
-	}
+/* The first word of a register, in either way of counting; -1: none. */
+static int
+word_of(const struct nlattr *reg)
+{
+	const uint32_t n = nft_number(reg, NFT_REG_VERDICT);
+
+	if (n >= NFT_REG_1 && n <= NFT_REG_4)
+		return (int)(n - NFT_REG_1) * (NFT_REG_SIZE / WORD);
+	if (n >= NFT_REG32_00 && n <= NFT_REG32_15)
+		return (int)(n - NFT_REG32_00);
+	return -1;
+}
+
+/* What is behind the first word belongs to it, or to nobody. */
+static void
+load(struct rule_reader *r, const struct nlattr *reg,
+    const struct packet_field *field)
+{
+	const int word = word_of(reg);
+
+	for (int i = 0; word != -1 && i < PACKET_FIELD_MAX / WORD; i++)
+		if (word + i < REGISTERS)
+			r->loaded[word + i] = (struct loaded){ 0 };
+	if (word != -1)
+		r->loaded[word].field = *field;
 }
 
 static void
-load(struct rule_reader *r, enum subject subject, const struct nlattr *reg)
+load_subject(
+    struct rule_reader *r, const struct nlattr *reg, enum subject subject)
 {
-	r->subject = subject;
-	r->reg = get_be32(reg, 0);
-	r->mask = UINT32_MAX;
+	load(r, reg,
+	    &(struct packet_field){
+		.subject = subject,
+		.len = (uint8_t)subject_length(subject),
+	    });
+}
+
+/* NULL for what is not understood. */
+static const struct loaded *
+loaded_from(const struct rule_reader *r, const struct nlattr *reg)
+{
+	const int word = word_of(reg);
+
+	if (word == -1 || r->loaded[word].field.subject == SUBJECT_OTHER)
+		return NULL;
+	return &r->loaded[word];
 }
 
 static void
@@ -321,32 +193,32 @@ read_meta(struct rule_reader *r, const struct nlattr *data)
 		{ NFT_META_OIFNAME, SUBJECT_OIFNAME },
 		{ NFT_META_IIF, SUBJECT_IIF },
 		{ NFT_META_OIF, SUBJECT_OIF },
+		{ NFT_META_NFPROTO, SUBJECT_FAMILY },
+		{ NFT_META_PROTOCOL, SUBJECT_ETHER_TYPE },
 		{ NFT_META_L4PROTO, SUBJECT_PROTOCOL },
 	};
 	const uint32_t key =
-	    get_be32(netlink_nested(data, NFTA_META_KEY), UINT32_MAX);
+	    nft_number(netlink_nested(data, NFTA_META_KEY), UINT32_MAX);
+	enum subject subject = SUBJECT_OTHER;
 
 	if (reg == NULL) /* it sets something */
 		return;
-	load(r, SUBJECT_OTHER, reg);
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (known[i].key == key)
-			r->subject = known[i].subject;
+			subject = known[i].subject;
+	load_subject(r, reg, subject);
 }
 
 static void
 read_ct(struct rule_reader *r, const struct nlattr *data)
 {
 	const struct nlattr *reg = netlink_nested(data, NFTA_CT_DREG);
+	const uint32_t key =
+	    nft_number(netlink_nested(data, NFTA_CT_KEY), UINT32_MAX);
 
-	if (reg == NULL)
-		return;
-	load(r,
-	    get_be32(netlink_nested(data, NFTA_CT_KEY), UINT32_MAX) ==
-		    NFT_CT_STATE
-		? SUBJECT_CT_STATE
-		: SUBJECT_OTHER,
-	    reg);
+	if (reg != NULL)
+		load_subject(r, reg,
+		    key == NFT_CT_STATE ? SUBJECT_CT_STATE : SUBJECT_OTHER);
 }
 
 static void
@@ -354,40 +226,347 @@ read_payload(struct rule_reader *r, const struct nlattr *data)
 {
 	const struct nlattr *reg = netlink_nested(data, NFTA_PAYLOAD_DREG);
 	const uint32_t base =
-	    get_be32(netlink_nested(data, NFTA_PAYLOAD_BASE), UINT32_MAX);
+	    nft_number(netlink_nested(data, NFTA_PAYLOAD_BASE), UINT32_MAX);
 	const uint32_t offset =
-	    get_be32(netlink_nested(data, NFTA_PAYLOAD_OFFSET), UINT32_MAX);
+	    nft_number(netlink_nested(data, NFTA_PAYLOAD_OFFSET), UINT32_MAX);
+	const uint32_t len =
+	    nft_number(netlink_nested(data, NFTA_PAYLOAD_LEN), UINT32_MAX);
+	struct packet_field field = { 0 };
 
 	if (reg == NULL)
 		return;
-	load(r, SUBJECT_OTHER, reg);
-	if (base == NFT_PAYLOAD_TRANSPORT_HEADER && offset == PORT_OFFSET)
-		r->subject = SUBJECT_PORT;
-	else if (base == NFT_PAYLOAD_NETWORK_HEADER && offset == IPV4_PROTO &&
-	    r->family == NFPROTO_IPV4)
-		r->subject = SUBJECT_PROTOCOL;
+	if (base == NFT_PAYLOAD_TRANSPORT_HEADER && offset == PORT_OFFSET &&
+	    len == subject_length(SUBJECT_PORT)) {
+		field.subject = SUBJECT_PORT;
+		field.len = (uint8_t)len;
+	} else if (base == NFT_PAYLOAD_NETWORK_HEADER && offset <= UINT8_MAX &&
+	    len <= PACKET_FIELD_MAX) {
+		field.subject = SUBJECT_NETWORK_HEADER;
+		field.offset = (uint8_t)offset;
+		field.len = (uint8_t)len;
+	}
+	load(r, reg, &field);
 }
 
-/* A mask on the state of the connection; others make something else of it. */
+/* A mask; what toggles bits makes something else of it. */
 static void
 read_bitwise(struct rule_reader *r, const struct nlattr *data)
 {
+	static const uint8_t zero[PACKET_FIELD_MAX];
 	const struct nlattr *mask = netlink_nested(
 	    netlink_nested(data, NFTA_BITWISE_MASK), NFTA_DATA_VALUE);
 	const struct nlattr *toggled = netlink_nested(
 	    netlink_nested(data, NFTA_BITWISE_XOR), NFTA_DATA_VALUE);
-	const bool same = r->subject == SUBJECT_CT_STATE &&
-	    get_be32(netlink_nested(data, NFTA_BITWISE_SREG), 0) == r->reg;
+	const struct nlattr *to = netlink_nested(data, NFTA_BITWISE_DREG);
+	const struct loaded *from =
+	    loaded_from(r, netlink_nested(data, NFTA_BITWISE_SREG));
+	struct loaded masked = { 0 };
+	const int word = word_of(to);
 
-	load(r, SUBJECT_OTHER, netlink_nested(data, NFTA_BITWISE_DREG));
-	if (!same || mask == NULL || toggled == NULL ||
-	    mnl_attr_get_payload_len(mask) != sizeof(uint32_t) ||
-	    mnl_attr_get_payload_len(toggled) != sizeof(uint32_t) ||
-	    mnl_attr_get_u32(toggled) != 0)
-		return;
-	r->subject = SUBJECT_CT_STATE;
-	r->mask = mnl_attr_get_u32(mask);
+	if (from != NULL && !from->masked && mask != NULL && toggled != NULL &&
+	    mnl_attr_get_payload_len(mask) == from->field.len &&
+	    mnl_attr_get_payload_len(toggled) == from->field.len &&
+	    memcmp(mnl_attr_get_payload(toggled), zero, from->field.len) == 0) {
+		masked = *from;
+		masked.masked = true;
+		memcpy(masked.mask, mnl_attr_get_payload(mask),
+		    from->field.len);
+	}
+	load(r, to, &masked.field);
+	if (word != -1)
+		r->loaded[word] = masked;
 }
+
+/* --- Comparisons ---------------------------------------------------------- */
+
+struct value {
+	uint8_t bytes[PACKET_FIELD_MAX];
+	size_t len; /* 0: none */
+};
+
+static struct value
+value_of(const struct nlattr *data)
+{
+	const struct nlattr *a = netlink_nested(data, NFTA_DATA_VALUE);
+	struct value v = { 0 };
+
+	if (a == NULL || mnl_attr_get_payload_len(a) > sizeof(v.bytes))
+		return v;
+	v.len = mnl_attr_get_payload_len(a);
+	memcpy(v.bytes, mnl_attr_get_payload(a), v.len);
+	return v;
+}
+
+/* Ones, then zeros. */
+static bool
+is_prefix_mask(const uint8_t *mask, size_t len)
+{
+	bool ended = false, one;
+
+	for (size_t i = 0; i < 8 * len; i++) {
+		one = (mask[i / 8] & 0x80 >> i % 8) != 0;
+		if (one && ended)
+			return false;
+		ended = !one;
+	}
+	return true;
+}
+
+/* Whether what a mask leaves of the field equals the value. */
+static enum match
+match_masked(const struct rule_reader *r, enum test_packet p,
+    const struct loaded *l, const struct value *v)
+{
+	struct value high = *v;
+	uint32_t mask, wanted;
+
+	if (v->len != l->field.len)
+		return MATCH_MAYBE;
+	if (l->field.subject == SUBJECT_CT_STATE) {
+		memcpy(&mask, l->mask, sizeof(mask));
+		memcpy(&wanted, v->bytes, sizeof(wanted));
+		return certainly((packet_ct_state(p) & mask) == wanted);
+	}
+	if (!is_prefix_mask(l->mask, v->len))
+		return MATCH_MAYBE;
+	for (size_t i = 0; i < v->len; i++)
+		high.bytes[i] |= (uint8_t)~l->mask[i];
+	return packet_match(p, &l->field, r->reader->ifindex, v->bytes,
+	    high.bytes, v->len);
+}
+
+/* Whether the field lies between the values. */
+static enum match
+match_between(const struct rule_reader *r, enum test_packet p,
+    const struct loaded *l, const struct value *low, const struct value *high)
+{
+	if (l == NULL || low->len == 0 || low->len != high->len)
+		return MATCH_MAYBE;
+	if (!l->masked)
+		return packet_match(p, &l->field, r->reader->ifindex,
+		    low->bytes, high->bytes, low->len);
+	return memcmp(low->bytes, high->bytes, low->len) == 0
+	    ? match_masked(r, p, l, low)
+	    : MATCH_MAYBE;
+}
+
+static void
+require_between(struct rule_reader *r, const struct loaded *l,
+    const struct value *low, const struct value *high, bool inverted)
+{
+	for (unsigned i = 0; i < TEST_PACKETS; i++) {
+		enum match m =
+		    match_between(r, (enum test_packet)i, l, low, high);
+
+		require(
+		    r, (enum test_packet)i, inverted ? negated(m) : m);
+	}
+}
+
+static void
+read_cmp(struct rule_reader *r, const struct nlattr *data)
+{
+	const struct loaded *l =
+	    loaded_from(r, netlink_nested(data, NFTA_CMP_SREG));
+	const struct value v = value_of(netlink_nested(data, NFTA_CMP_DATA));
+	struct value least = { .len = v.len }, greatest = { .len = v.len };
+
+	memset(greatest.bytes, 0xff, sizeof(greatest.bytes));
+	switch (nft_number(netlink_nested(data, NFTA_CMP_OP), UINT32_MAX)) {
+	case NFT_CMP_EQ:
+		require_between(r, l, &v, &v, false);
+		break;
+	case NFT_CMP_NEQ:
+		require_between(r, l, &v, &v, true);
+		break;
+	case NFT_CMP_GTE:
+		require_between(r, l, &v, &greatest, false);
+		break;
+	case NFT_CMP_LT:
+		require_between(r, l, &v, &greatest, true);
+		break;
+	case NFT_CMP_LTE:
+		require_between(r, l, &least, &v, false);
+		break;
+	case NFT_CMP_GT:
+		require_between(r, l, &least, &v, true);
+		break;
+	default:
+		require_maybe(r);
+	}
+}
+
+static void
+read_range(struct rule_reader *r, const struct nlattr *data)
+{
+	const struct value low =
+	    value_of(netlink_nested(data, NFTA_RANGE_FROM_DATA));
+	const struct value high =
+	    value_of(netlink_nested(data, NFTA_RANGE_TO_DATA));
+	const uint32_t op =
+	    nft_number(netlink_nested(data, NFTA_RANGE_OP), UINT32_MAX);
+
+	if (op == NFT_RANGE_EQ || op == NFT_RANGE_NEQ)
+		require_between(r,
+		    loaded_from(r, netlink_nested(data, NFTA_RANGE_SREG)),
+		    &low, &high, op == NFT_RANGE_NEQ);
+	else
+		require_maybe(r);
+}
+
+/* A refusal that is not certain for any packet changes nothing. */
+static bool
+decides(const struct step *s)
+{
+	for (unsigned i = 0; i < TEST_PACKETS; i++)
+		if (s->match[i] == MATCH_YES ||
+		    (s->match[i] == MATCH_MAYBE && s->action != ACTION_REFUSE))
+			return s->action != ACTION_NONE;
+	return false;
+}
+
+static void
+add_step(struct rule_reader *r, const struct step *s)
+{
+	if (decides(s))
+		ruleset_add(r->reader->rules, r->chain, s);
+}
+
+/* --- Sets and maps -------------------------------------------------------- */
+
+/* Whether what the words from one on hold is this element, field by field. */
+static enum match
+match_element(const struct rule_reader *r, enum test_packet p, int word,
+    const struct set_element *e, size_t key_len)
+{
+	enum match all = MATCH_YES, m;
+	size_t at = 0, len, take;
+
+	while (at < key_len && all != MATCH_NO) {
+		const size_t now = (size_t)word + at / WORD;
+		const struct loaded *l =
+		    now < REGISTERS ? &r->loaded[now] : NULL;
+
+		len = WORD;
+		m = MATCH_MAYBE;
+		if (l != NULL && l->field.len > 0 && !l->masked) {
+			len = l->field.len;
+			take = len < key_len - at ? len : key_len - at;
+			m = packet_match(p, &l->field, r->reader->ifindex,
+			    e->low + at, e->high + at, take);
+		}
+		if (m < all)
+			all = m;
+		at += (len + WORD - 1) / WORD * WORD;
+	}
+	return all;
+}
+
+/* Whether the set holds what the words from one on hold. */
+static enum match
+match_set(const struct rule_reader *r, enum test_packet p, int word,
+    const struct ruleset_set *s)
+{
+	const struct set_element *e = &r->reader->sets->element[s->first];
+	enum match any = MATCH_NO, m;
+
+	for (unsigned i = 0; i < s->elements && any != MATCH_YES; i++) {
+		m = e[i].catches_all
+		    ? MATCH_YES
+		    : match_element(r, p, word, &e[i], s->key_len);
+		if (m > any)
+			any = m;
+	}
+	return any;
+}
+
+/* The set that a lookup looks into; NULL: it may find anything. */
+static const struct ruleset_set *
+set_of(const struct rule_reader *r, const struct nlattr *data)
+{
+	const int word = word_of(netlink_nested(data, NFTA_LOOKUP_SREG));
+
+	return word == -1 || r->reader->sets == NULL
+	    ? NULL
+	    : sets_use(r->reader->sets,
+		  &r->reader->rules->table[r->table],
+		  nft_text(netlink_nested(data, NFTA_LOOKUP_SET)));
+}
+
+/*
+ * One step for each element of a map of verdicts. At most one of them matches;
+ * the one for all else comes last.
+ */
+static void
+add_elements(struct rule_reader *r, int word, const struct ruleset_set *s)
+{
+	const struct set_element *list = &r->reader->sets->element[s->first];
+	uint8_t left[TEST_PACKETS];
+	const struct set_element *otherwise = NULL;
+	struct step step;
+	enum match m;
+
+	memcpy(left, r->step.match, sizeof(left));
+	for (const struct set_element *e = list; e < list + s->elements; e++) {
+		if (e->catches_all) {
+			otherwise = e;
+			continue;
+		}
+		step = (struct step){ .action = e->action,
+			.target = e->target };
+		for (unsigned i = 0; i < TEST_PACKETS; i++) {
+			m = match_element(
+			    r, (enum test_packet)i, word, e, s->key_len);
+			step.match[i] = m < r->step.match[i]
+			    ? (uint8_t)m
+			    : r->step.match[i];
+			m = negated(m);
+			if (m < left[i])
+				left[i] = (uint8_t)m;
+		}
+		add_step(r, &step);
+	}
+	if (otherwise == NULL)
+		return;
+	step = (struct step){ .action = otherwise->action,
+		.target = otherwise->target };
+	memcpy(step.match, left, sizeof(left));
+	add_step(r, &step);
+}
+
+static enum action
+read_lookup(struct rule_reader *r, const struct nlattr *data)
+{
+	const struct nlattr *to = netlink_nested(data, NFTA_LOOKUP_DREG);
+	const bool verdicts =
+	    nft_number(to, UINT32_MAX) == NFT_REG_VERDICT;
+	const bool inverted =
+	    (nft_number(netlink_nested(data, NFTA_LOOKUP_FLAGS), 0) &
+		NFT_LOOKUP_F_INV) != 0;
+	const int word = word_of(netlink_nested(data, NFTA_LOOKUP_SREG));
+	const struct ruleset_set *s = set_of(r, data);
+
+	if (s == NULL) {
+		require_maybe(r);
+		/* It lets some packets off, nobody knows which. */
+		if (verdicts)
+			return ACTION_ACCEPT;
+	} else if (verdicts)
+		add_elements(r, word, s);
+	else
+		for (unsigned i = 0; i < TEST_PACKETS; i++) {
+			enum match m =
+			    match_set(r, (enum test_packet)i, word, s);
+
+			require(r, (enum test_packet)i,
+			    inverted ? negated(m) : m);
+		}
+	if (to != NULL)
+		load_subject(r, to, SUBJECT_OTHER);
+	return ACTION_NONE;
+}
+
+/* --- Other expressions ---------------------------------------------------- */
 
 /* A match of iptables: the states of a connection as such, or anything. */
 static void
@@ -397,8 +576,8 @@ read_match(struct rule_reader *r, const struct nlattr *data)
 	struct xt_conntrack_mtinfo3 ct;
 	bool inverted;
 
-	if (!text_is(netlink_nested(data, NFTA_MATCH_NAME), "conntrack") ||
-	    get_be32(netlink_nested(data, NFTA_MATCH_REV), 0) != 3 ||
+	if (!nft_text_is(netlink_nested(data, NFTA_MATCH_NAME), "conntrack") ||
+	    nft_number(netlink_nested(data, NFTA_MATCH_REV), 0) != 3 ||
 	    info == NULL || mnl_attr_get_payload_len(info) < sizeof(ct)) {
 		require_maybe(r);
 		return;
@@ -411,8 +590,8 @@ read_match(struct rule_reader *r, const struct nlattr *data)
 	inverted = (ct.invert_flags & XT_CONNTRACK_STATE) != 0;
 	for (unsigned i = 0; i < TEST_PACKETS; i++)
 		require(r, (enum test_packet)i,
-		    certainly(((facts[i].ct_state & ct.state_mask) != 0) !=
-			inverted));
+		    certainly(((packet_ct_state((enum test_packet)i) &
+			       ct.state_mask) != 0) != inverted));
 }
 
 static enum action
@@ -420,10 +599,10 @@ read_target(const struct nlattr *data)
 {
 	const struct nlattr *name = netlink_nested(data, NFTA_TARGET_NAME);
 
-	if (text_is(name, "REJECT") || text_is(name, "TARPIT"))
+	if (nft_text_is(name, "REJECT") || nft_text_is(name, "TARPIT"))
 		return ACTION_REFUSE;
 	/* Another program has its say. */
-	return text_is(name, "NFQUEUE") ? ACTION_ACCEPT : ACTION_NONE;
+	return nft_text_is(name, "NFQUEUE") ? ACTION_ACCEPT : ACTION_NONE;
 }
 
 static enum action
@@ -431,45 +610,14 @@ read_immediate(struct rule_reader *r, const struct nlattr *data)
 {
 	const struct nlattr *verdict = netlink_nested(
 	    netlink_nested(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT);
-	const struct nlattr *code = netlink_nested(verdict, NFTA_VERDICT_CODE);
-	enum action action;
-	int target;
 
-	if (code == NULL) /* it fills a register */
-		return ACTION_NONE;
-	switch ((int)get_be32(code, NF_ACCEPT)) {
-	case NF_ACCEPT:
-		return ACTION_ACCEPT;
-	case NF_DROP:
-		return ACTION_REFUSE;
-	case NFT_RETURN:
-		return ACTION_RETURN;
-	case NFT_JUMP:
-		action = ACTION_JUMP;
-		break;
-	case NFT_GOTO:
-		action = ACTION_GOTO;
-		break;
-	default:
+	if (verdict == NULL) { /* it fills a register */
+		load_subject(r, netlink_nested(data, NFTA_IMMEDIATE_DREG),
+		    SUBJECT_OTHER);
 		return ACTION_NONE;
 	}
-	target = ruleset_chain(r->reader->rules, r->table,
-	    get_text(netlink_nested(verdict, NFTA_VERDICT_CHAIN)));
-	if (target == -1)
-		return ACTION_NONE;
-	r->step.target = (uint16_t)target;
-	return action;
-}
-
-/* A map of verdicts lets some packets off; which is not looked into. */
-static enum action
-read_lookup(struct rule_reader *r, const struct nlattr *data)
-{
-	require_maybe(r);
-	return get_be32(netlink_nested(data, NFTA_LOOKUP_DREG), UINT32_MAX) ==
-		NFT_REG_VERDICT
-	    ? ACTION_ACCEPT
-	    : ACTION_NONE;
+	return sets_read_verdict(
+	    r->reader->rules, r->table, verdict, &r->step.target);
 }
 
 static enum action
@@ -477,7 +625,7 @@ read_expression(struct rule_reader *r, const struct nlattr *e)
 {
 	static const char *const harmless[] = { "counter", "log", "notrack",
 		"objref", "dup", "last" };
-	const char *name = get_text(netlink_nested(e, NFTA_EXPR_NAME));
+	const char *name = nft_text(netlink_nested(e, NFTA_EXPR_NAME));
 	const struct nlattr *data = netlink_nested(e, NFTA_EXPR_DATA);
 
 	if (strcmp(name, "immediate") == 0)
@@ -492,6 +640,8 @@ read_expression(struct rule_reader *r, const struct nlattr *e)
 		return read_lookup(r, data);
 	if (strcmp(name, "cmp") == 0)
 		read_cmp(r, data);
+	else if (strcmp(name, "range") == 0)
+		read_range(r, data);
 	else if (strcmp(name, "meta") == 0)
 		read_meta(r, data);
 	else if (strcmp(name, "ct") == 0)
@@ -507,28 +657,17 @@ read_expression(struct rule_reader *r, const struct nlattr *e)
 		     i++)
 			if (strcmp(name, harmless[i]) == 0)
 				return ACTION_NONE;
-		r->subject = SUBJECT_OTHER;
+		memset(r->loaded, 0, sizeof(r->loaded));
 		require_maybe(r);
 	}
 	return ACTION_NONE;
-}
-
-/* A refusal that is not certain for any packet changes nothing. */
-static bool
-decides(const struct step *s)
-{
-	for (unsigned i = 0; i < TEST_PACKETS; i++)
-		if (s->match[i] == MATCH_YES ||
-		    (s->match[i] == MATCH_MAYBE && s->action != ACTION_REFUSE))
-			return s->action != ACTION_NONE;
-	return false;
 }
 
 static void
 note_mark(struct ruleset *all, int chain, const struct nlmsghdr *h)
 {
 	static const char mark[] = RULE_COMMENT;
-	const struct nlattr *a = message_attribute(h, NFTA_RULE_USERDATA);
+	const struct nlattr *a = nft_attribute(h, NFTA_RULE_USERDATA);
 	const uint8_t *p;
 
 	if (a == NULL)
@@ -545,7 +684,7 @@ note_mark(struct ruleset *all, int chain, const struct nlmsghdr *h)
 	}
 	all->mark[all->marks++] = (struct ruleset_mark){
 		.chain = (uint16_t)chain,
-		.handle = get_be64(message_attribute(h, NFTA_RULE_HANDLE)),
+		.handle = nft_number64(nft_attribute(h, NFTA_RULE_HANDLE)),
 	};
 }
 
@@ -575,7 +714,7 @@ ruleset_read_rule(const struct nlmsghdr *h, void *data)
 {
 	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
 	const struct nlattr *list =
-	    message_attribute(h, NFTA_RULE_EXPRESSIONS);
+	    nft_attribute(h, NFTA_RULE_EXPRESSIONS);
 	struct ruleset_reader *reader = data;
 	struct rule_reader r = { .reader = reader };
 	int chain;
@@ -583,18 +722,17 @@ ruleset_read_rule(const struct nlmsghdr *h, void *data)
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*g))
 		return;
 	chain = chain_of_rule(reader, g->nfgen_family,
-	    get_text(message_attribute(h, NFTA_RULE_TABLE)),
-	    get_text(message_attribute(h, NFTA_RULE_CHAIN)));
+	    nft_text(nft_attribute(h, NFTA_RULE_TABLE)),
+	    nft_text(nft_attribute(h, NFTA_RULE_CHAIN)));
 	if (chain == -1)
 		return;
 	note_mark(reader->rules, chain, h);
-	r.family = g->nfgen_family;
+	r.chain = (unsigned)chain;
 	r.table = reader->rules->chain[chain].table;
 	memset(r.step.match, MATCH_YES, sizeof(r.step.match));
 	for (const struct nlattr *e = netlink_first(list);
 	     e != NULL && r.step.action == ACTION_NONE;
 	     e = netlink_next(list, e))
 		r.step.action = (uint8_t)read_expression(&r, e);
-	if (decides(&r.step))
-		ruleset_add(reader->rules, (unsigned)chain, &r.step);
+	add_step(&r, &r.step);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "parent/ruleset.h"
+#include "parent/ruleset_sets.h"
 
 /* Our own table, of the family inet, and the comment that marks our rules. */
 #define OWN_TABLE    "postern"
@@ -19,6 +20,7 @@ struct nlmsghdr;
 
 struct ruleset_reader {
 	struct ruleset *rules;
+	struct ruleset_sets *sets; /* of the table whose rules are read */
 	uint32_t ifindex; /* of the TUN; 0: unknown */
 	/* Read so far. */
 	bool own_table; /* our table is there, and has chains */

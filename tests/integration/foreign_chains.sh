@@ -146,6 +146,127 @@ test_jumps() {
 	flush
 }
 
+# forward NAME [SET...] < RULES: such a chain is overruled. A table each: one
+# that is reloaded all the time is a quarrel.
+forward() {
+	local name=$1 table=fw$((++forwards))
+	shift
+	{
+		echo "table inet $table {"
+		printf '%s\n' "$@"
+		echo "	chain bad {"
+		echo "		counter drop"
+		echo "	}"
+		echo "	chain good {"
+		echo "		counter accept"
+		echo "	}"
+		echo "	chain forward {"
+		echo "		type filter hook forward priority 0"
+		cat
+		echo "	}"
+		echo "}"
+	} > "$work/forward"
+	overruled "$name" inet $table forward < "$work/forward"
+	flush
+}
+
+# Conditions that are sets, and maps of verdicts.
+test_sets() {
+	forward "a map of devices" <<-'RULES'
+		iifname vmap { "eth0" : jump good, "tun-firezone" : goto bad, "lan" : accept }
+	RULES
+	forward "a map with a wildcard" <<-'RULES'
+		iifname vmap { "eth0" : jump good, "tun*" : jump bad }
+	RULES
+	forward "not of some devices" <<-'RULES'
+		iifname != { "eth0", "lan" } drop
+	RULES
+	forward "a named set of devices" \
+	    'set ifs {' 'type ifname' \
+	    'elements = { "eth0", "tun-firezone" }' '}' <<-'RULES'
+		oifname @ifs drop
+	RULES
+	forward "not of some pairs of devices" <<-'RULES'
+		iifname . oifname != { "lan" . "eth0", "eth0" . "lan" } drop
+	RULES
+	forward "a map of states" <<-'RULES'
+		ct state vmap { new : drop, established : accept }
+	RULES
+	forward "a map of protocols" <<-'RULES'
+		meta l4proto vmap { icmp : drop, tcp : drop }
+	RULES
+	rules <<-'RULES'
+	table inet ports {
+		chain input {
+			type filter hook input priority filter
+			udp dport vmap { 1-1000 : accept, 53000-54000 : drop }
+		}
+	}
+	RULES
+	check "a map of ports: overruled" mended inet ports input
+	check "a map of ports: DNS" wait_until $LIMIT dns
+	flush
+}
+
+# What every client meets is no condition.
+test_addresses() {
+	forward "the addresses of all clients" <<-'RULES'
+		ip saddr 100.64.0.0/10 drop
+	RULES
+	forward "the same in a set" <<-'RULES'
+		ip saddr { 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8 } drop
+	RULES
+	forward "the same in IPv6" <<-'RULES'
+		ip6 saddr fc00::/7 drop
+	RULES
+	forward "all but the addresses of a LAN" \
+	    'set lan {' 'type ipv4_addr' 'flags interval' \
+	    'elements = { 10.0.0.0/8, 192.168.0.0/16 }' '}' <<-'RULES'
+		ct state established accept
+		ip saddr != @lan drop
+	RULES
+}
+
+# What a set holds changes without a rule.
+test_elements() {
+	left_alone "a set of other devices" inet others forward <<-'RULES'
+	table inet others {
+		set ifs {
+			type ifname
+			elements = { "eth9" }
+		}
+		chain forward {
+			type filter hook forward priority filter
+			iifname @ifs drop
+			ip saddr { 100.64.0.1, 100.65.0.0/16 } counter
+			ip daddr { 192.0.2.0/24 } drop
+		}
+	}
+	RULES
+	rules <<-'RULES'
+	table inet growing {
+		set ifs {
+			type ifname
+			elements = { "eth9" }
+		}
+		chain forward {
+			type filter hook forward priority filter
+			iifname @ifs drop
+		}
+	}
+	table inet witness {
+		chain forward {
+			type filter hook forward priority 50; policy drop;
+		}
+	}
+	RULES
+	check "a new element: looked at before" mended inet witness forward
+	at gateway nft 'add element inet growing ifs { "tun-firezone" }'
+	check "a new element: overruled" mended inet growing forward
+	check "a new element: packets pass" wait_until $LIMIT passes
+	flush
+}
+
 test_left_alone() {
 	left_alone "refusals to others" inet fw forward <<-'RULES'
 	table inet fw {
@@ -400,6 +521,9 @@ test_end() {
 start_all
 test_appears
 test_jumps
+test_sets
+test_addresses
+test_elements
 test_left_alone
 test_input
 test_named

@@ -1,73 +1,10 @@
 /* The judge of other people's rules, and what it reads them from. */
-#include "parent/ruleset.h"
+#include "ruleset_messages.h"
 
-#include <netinet/in.h>
-
-#include <arpa/inet.h>
-#include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nf_tables_compat.h>
-#include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/xt_conntrack.h>
-#include <net/if.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "parent/netlink_request.h"
-#include "parent/ruleset_netlink.h"
-
-#define TUN_IFINDEX 7
-
-static struct ruleset *rules;
-static unsigned table;
-
-static int
-begin_rules(void **state)
-{
-	(void)state;
-	rules = calloc(1, sizeof(*rules));
-	assert_non_null(rules);
-	table = (unsigned)ruleset_table(rules, NFPROTO_INET, "fw");
-	return 0;
-}
-
-static int
-end_rules(void **state)
-{
-	(void)state;
-	free(rules);
-	return 0;
-}
 
 /* --- The judge, on rules of the model ------------------------------------- */
-
-static unsigned
-chain(const char *name)
-{
-	return (unsigned)ruleset_chain(rules, table, name);
-}
-
-static void
-rule(const char *of, enum match m, enum action action, const char *target)
-{
-	struct step s = { .action = (uint8_t)action };
-
-	memset(s.match, (int)m, sizeof(s.match));
-	if (target != NULL)
-		s.target = (uint16_t)chain(target);
-	ruleset_add(rules, chain(of), &s);
-}
-
-static bool
-refuses(const char *base)
-{
-	return ruleset_refuses(rules, chain(base), PACKET_OUT);
-}
 
 static void
 test_policy(void **state)
@@ -216,76 +153,6 @@ test_scattered(void **state)
 
 /* --- The reader ----------------------------------------------------------- */
 
-static struct netlink_request message;
-static struct nlattr *list;
-
-static void
-begin_rule(const char *of)
-{
-	struct nfgenmsg *g = netlink_begin(&message, 0, 0, sizeof(*g));
-
-	g->nfgen_family = NFPROTO_INET;
-	mnl_attr_put_strz(message.header, NFTA_RULE_TABLE, "fw");
-	mnl_attr_put_strz(message.header, NFTA_RULE_CHAIN, of);
-	list = mnl_attr_nest_start(message.header, NFTA_RULE_EXPRESSIONS);
-}
-
-static struct nlattr *element;
-
-static struct nlattr *
-begin_expression(const char *name)
-{
-	element = mnl_attr_nest_start(message.header, NFTA_LIST_ELEM);
-	mnl_attr_put_strz(message.header, NFTA_EXPR_NAME, name);
-	return mnl_attr_nest_start(message.header, NFTA_EXPR_DATA);
-}
-
-static void
-end_expression(struct nlattr *data)
-{
-	mnl_attr_nest_end(message.header, data);
-	mnl_attr_nest_end(message.header, element);
-}
-
-static void
-put_u32(uint16_t type, uint32_t value)
-{
-	mnl_attr_put_u32(message.header, type, htonl(value));
-}
-
-static void
-meta(enum nft_meta_keys key)
-{
-	struct nlattr *data = begin_expression("meta");
-
-	put_u32(NFTA_META_KEY, key);
-	put_u32(NFTA_META_DREG, NFT_REG_1);
-	end_expression(data);
-}
-
-static void
-compare(enum nft_cmp_ops op, const void *value, size_t len)
-{
-	struct nlattr *data = begin_expression("cmp"), *nest;
-
-	put_u32(NFTA_CMP_SREG, NFT_REG_1);
-	put_u32(NFTA_CMP_OP, op);
-	nest = mnl_attr_nest_start(message.header, NFTA_CMP_DATA);
-	mnl_attr_put(message.header, NFTA_DATA_VALUE, len, value);
-	mnl_attr_nest_end(message.header, nest);
-	end_expression(data);
-}
-
-static void
-device(enum nft_meta_keys key, enum nft_cmp_ops op, const char *name)
-{
-	char padded[IFNAMSIZ] = { 0 };
-
-	memcpy(padded, name, strlen(name));
-	meta(key);
-	compare(op, padded, sizeof(padded));
-}
-
 static void
 ct_state(uint32_t states)
 {
@@ -324,87 +191,6 @@ xt_ct_state(uint16_t states, bool inverted)
 	    message.header, NFTA_MATCH_INFO, sizeof(info), &info);
 	end_expression(data);
 }
-
-static void
-plain(const char *name)
-{
-	end_expression(begin_expression(name));
-}
-
-static void
-protocol(uint8_t value)
-{
-	meta(NFT_META_L4PROTO);
-	compare(NFT_CMP_EQ, &value, sizeof(value));
-}
-
-static void
-dport(uint16_t port)
-{
-	const uint16_t value = htons(port);
-	struct nlattr *data = begin_expression("payload");
-
-	put_u32(NFTA_PAYLOAD_DREG, NFT_REG_1);
-	put_u32(NFTA_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
-	put_u32(NFTA_PAYLOAD_OFFSET, 2);
-	put_u32(NFTA_PAYLOAD_LEN, 2);
-	end_expression(data);
-	compare(NFT_CMP_EQ, &value, sizeof(value));
-}
-
-static void
-verdict(int code, const char *target)
-{
-	struct nlattr *data = begin_expression("immediate"), *value, *v;
-
-	put_u32(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
-	value = mnl_attr_nest_start(message.header, NFTA_IMMEDIATE_DATA);
-	v = mnl_attr_nest_start(message.header, NFTA_DATA_VERDICT);
-	put_u32(NFTA_VERDICT_CODE, (uint32_t)code);
-	if (target != NULL)
-		mnl_attr_put_strz(
-		    message.header, NFTA_VERDICT_CHAIN, target);
-	mnl_attr_nest_end(message.header, v);
-	mnl_attr_nest_end(message.header, value);
-	end_expression(data);
-}
-
-static void
-end_rule(void)
-{
-	struct ruleset_reader r = {
-		.rules = rules,
-		.ifindex = TUN_IFINDEX,
-		.last_chain = -1,
-	};
-
-	mnl_attr_nest_end(message.header, list);
-	ruleset_read_rule(message.header, &r);
-}
-
-/* What the rule refuses, one letter a packet: no, maybe (and so not), yes. */
-static void
-assert_refused(const char *wanted)
-{
-	unsigned base = chain("base");
-
-	for (unsigned i = 0; i < TEST_PACKETS; i++)
-		assert_int_equal(
-		    ruleset_refuses(rules, base, (enum test_packet)i),
-		    wanted[i] == 'y');
-}
-
-/* In the order of enum test_packet: out, back, DNS by UDP, by TCP, answer. */
-#define RULE(wanted, ...)              \
-	do {                           \
-		end_rules(state);      \
-		begin_rules(state);    \
-		begin_rule("base");    \
-		__VA_ARGS__;           \
-		verdict(NF_DROP, NULL); \
-		end_rule();            \
-		assert_refused(wanted); \
-	} while (0)
 
 static void
 test_devices(void **state)
@@ -550,8 +336,6 @@ test_base_chains(void **state)
 	    takes_chain(NFPROTO_INET, NF_INET_INGRESS, "eth0", "filter2"));
 	assert_false(takes_chain(NFPROTO_INET, UINT32_MAX, NULL, "filter3"));
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin_rules, end_rules)
 
 int
 main(void)
