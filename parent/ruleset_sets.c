@@ -34,6 +34,7 @@ sets_read_set(const struct nlmsghdr *h, void *data)
 	s = &r->sets->set[r->sets->sets++];
 	*s = (struct ruleset_set){
 		.family = table->family,
+		.handle = nft_number64(nft_attribute(h, NFTA_SET_HANDLE)),
 		.flags = nft_number(nft_attribute(h, NFTA_SET_FLAGS), 0),
 		.key_len = nft_number(nft_attribute(h, NFTA_SET_KEY_LEN), 0),
 	};
@@ -115,6 +116,16 @@ sets_read_verdict(struct ruleset *rules, unsigned table,
 	return action;
 }
 
+static bool
+is_large(const struct ruleset_sets *all, const struct ruleset_set *s)
+{
+	for (unsigned i = 0; i < LARGE_SETS_MAX; i++)
+		if (all->large[i].handle == s->handle &&
+		    is_named(&all->large[i], s->family, s->table, s->name))
+			return true;
+	return false;
+}
+
 bool
 sets_begin(struct set_reader *r, unsigned set)
 {
@@ -124,7 +135,7 @@ sets_begin(struct set_reader *r, unsigned set)
 	s->first = r->sets->elements;
 	s->elements = 0;
 	s->known = (s->flags & UNTOLD_FLAGS) == 0 && s->key_len > 0 &&
-	    s->key_len <= SET_KEY_MAX;
+	    s->key_len <= SET_KEY_MAX && !is_large(r->sets, s);
 	return s->known;
 }
 
@@ -183,8 +194,15 @@ sets_read_elements(const struct nlmsghdr *h, void *data)
 
 	for (const struct nlattr *a = netlink_first(list);
 	     a != NULL && s->known; a = netlink_next(list, a)) {
-		if (r->sets->elements == SET_ELEMENTS_MAX ||
-		    !read_element(
+		if (r->sets->elements == SET_ELEMENTS_MAX) {
+			s->known = false;
+			/* And not for others before it. */
+			if (s->elements > SET_ELEMENTS_MAX / 2)
+				r->sets->large[r->sets->larges++ %
+				    LARGE_SETS_MAX] = *s;
+			break;
+		}
+		if (!read_element(
 			r, s, a, &r->sets->element[r->sets->elements])) {
 			s->known = false;
 			break;

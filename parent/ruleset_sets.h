@@ -15,6 +15,7 @@
 #define SETS_MAX         512
 #define SET_ELEMENTS_MAX 8192 /* of all sets */
 #define SET_KEY_MAX      48
+#define LARGE_SETS_MAX   16
 
 struct nlmsghdr;
 struct nlattr;
@@ -32,6 +33,7 @@ struct set_element {
 struct ruleset_set {
 	uint8_t family; /* NFPROTO_ */
 	char table[RULESET_NAME_SIZE], name[RULESET_NAME_SIZE];
+	uint64_t handle;
 	uint32_t flags; /* NFT_SET_ */
 	uint32_t key_len;
 	unsigned first, elements;
@@ -44,6 +46,13 @@ struct ruleset_sets {
 	unsigned sets;
 	struct set_element element[SET_ELEMENTS_MAX];
 	unsigned elements;
+	/*
+	 * Sets that had more elements than there is room for: to list 100000
+	 * takes the kernel a third of a second, so it is done but once. The
+	 * next one takes the place of the oldest.
+	 */
+	struct ruleset_set large[LARGE_SETS_MAX];
+	unsigned larges;
 };
 
 struct set_reader {

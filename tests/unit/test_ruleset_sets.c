@@ -367,6 +367,13 @@ test_large_sets(void **state)
 	sets_end(&set_reader, true);
 	assert_null(sets_use(sets, &rules->table[table], "s"));
 	assert_int_equal(sets->elements, 0);
+	/* It is not listed again. */
+	sets->sets = 0;
+	begin_set("s", 0, sizeof(address));
+	assert_false(sets_begin(&set_reader, 0));
+	sets->sets = 0;
+	begin_set("other", 0, sizeof(address));
+	assert_true(sets_begin(&set_reader, 0));
 }
 
 /* Only elements that a rule depends on are worth another look. */
