@@ -112,9 +112,11 @@ set_range(struct span *s, size_t offset, const struct ip_prefix *p)
 	const size_t size = ip_size(&p->ip), whole = p->length / 8;
 
 	set_span(s, offset, p->ip.bytes, size);
-	for (size_t i = whole; i < size; i++)
-		s->high[offset + i] |=
-		    i == whole ? (uint8_t)(0xff >> p->length % 8) : 0xff;
+	if (whole == size)
+		return;
+	s->high[offset + whole] =
+	    (uint8_t)(p->ip.bytes[whole] | 0xff >> p->length % 8);
+	memset(s->high + offset + whole + 1, 0xff, size - whole - 1);
 }
 
 static void
