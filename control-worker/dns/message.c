@@ -181,6 +181,9 @@ dns_answer_parse(const uint8_t *query, size_t query_len, const uint8_t *bytes,
 		return DNS_MISMATCH;
 	if (flags & FLAG_TRUNCATED)
 		return DNS_TRUNCATED;
+	cursor_init(&asked, query + HEADER_LEN, query_len - HEADER_LEN);
+	if (!dns_name_read(&asked, query, &answer->end))
+		return DNS_FAILED;
 	if ((flags & RCODE_MASK) == RCODE_NXDOMAIN)
 		return DNS_ANSWERED;
 	if ((flags & RCODE_MASK) != RCODE_NOERROR)
@@ -188,9 +191,6 @@ dns_answer_parse(const uint8_t *query, size_t query_len, const uint8_t *bytes,
 	if (all.count > DNS_RECORDS_MAX)
 		all.count = DNS_RECORDS_MAX;
 	all.first = c;
-	cursor_init(&asked, query + HEADER_LEN, query_len - HEADER_LEN);
-	if (!dns_name_read(&asked, query, &answer->end))
-		return DNS_FAILED;
 	if (records_are_whole(&all))
 		read_records(&all, family, answer);
 	return DNS_ANSWERED;
