@@ -126,7 +126,7 @@ check_url(const char *text)
 	if (ingest_url_redirect(&from, text, &to, &what) == -1)
 		return;
 	must(strncmp(to.text, "https://", 8) == 0);
-	must(to.host[0] != '\0' && strchr(to.text, '#') == NULL);
+	must(to.host.text[0] != '\0' && strchr(to.text, '#') == NULL);
 }
 
 void

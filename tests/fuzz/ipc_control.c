@@ -43,6 +43,7 @@ static struct {
 	const struct transport_events *events;
 	void *events_ctx;
 	bool open, blocked;
+	int64_t date; /* of the answer; 0: none */
 	char *text; /* the next message */
 	size_t text_len;
 	unsigned long long last_ref; /* of what was sent */
@@ -263,6 +264,18 @@ transport_free_message(char *text, size_t len)
 	free(text);
 }
 
+struct portal_date
+transport_date(const struct transport *t)
+{
+	must(t != NULL && world.open);
+	return (struct portal_date){
+		.present = world.date != 0,
+		.date = world.date,
+		.asked = clock_read(),
+		.answered = clock_read(),
+	};
+}
+
 bool
 transport_can_send(const struct transport *t)
 {
@@ -359,11 +372,12 @@ failed(struct cursor *in)
 }
 
 static void
-opened(void)
+opened(struct cursor *in)
 {
 	if (world.events == NULL || world.open)
 		return;
 	world.open = true;
+	world.date = cursor_be32(in);
 	world.events->open(world.events_ctx);
 }
 
@@ -434,7 +448,7 @@ step(struct rig *r)
 		failed(r->in);
 		break;
 	case 8:
-		opened();
+		opened(r->in);
 		break;
 	case 12:
 		name_resolved(r->in);

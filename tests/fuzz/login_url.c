@@ -25,7 +25,7 @@ fuzz_one(struct cursor *in)
 	if (login_url_parse(text, &url, &what) == -1) {
 		must(what != NULL);
 	} else {
-		must(url.host[0] != '\0' && url.port != 0);
+		must(url.host.text[0] != '\0' && url.port != 0);
 		check_line(login_url_display(&url, shown, sizeof(shown)));
 		check_line(login_url_host_header(&url, shown, sizeof(shown)));
 		if (login_url_target(
