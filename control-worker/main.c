@@ -34,7 +34,7 @@
 #include <unistd.h>
 
 #include "control-worker/egress.h"
-#include "control-worker/http.h"
+#include "control-worker/operator/http.h"
 #include "control-worker/worker.h"
 
 #define CLOCK_EVERY_MS 1000

@@ -9,15 +9,15 @@
 #include <uv.h>
 
 #include "common/ipc.h"
-#include "control-worker/ctl.h"
 #include "control-worker/dns/resolver.h"
 #include "control-worker/dns/server.h"
+#include "control-worker/dns_resources/assignments.h"
 #include "control-worker/flow/control.h"
-#include "control-worker/names/assignments.h"
+#include "control-worker/net/server.h"
+#include "control-worker/net/stream.h"
+#include "control-worker/operator/ctl.h"
+#include "control-worker/operator/situation.h"
 #include "control-worker/portal/connection.h"
-#include "control-worker/portal/stream.h"
-#include "control-worker/server.h"
-#include "control-worker/situation.h"
 
 /* See egress.h. */
 struct egress {

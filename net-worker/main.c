@@ -26,7 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "net-worker/core/stun.h"
+#include "net-worker/core/stun/stun.h"
 #include "net-worker/core/wireguard/noise.h"
 #include "net-worker/worker.h"
 

@@ -10,11 +10,11 @@
 #include "common/counters.h"
 #include "common/ipc.h"
 #include "net-worker/core/aead.h"
-#include "net-worker/engine/engine.h"
+#include "net-worker/dataplane/engine/engine.h"
+#include "net-worker/dataplane/shard/shard.h"
 #include "net-worker/full_tables.h"
-#include "net-worker/shard.h"
-#include "net-worker/tun_io.h"
-#include "net-worker/udp_io.h"
+#include "net-worker/io/tun.h"
+#include "net-worker/io/udp.h"
 
 #define WORKER_OFFLOADS 3 /* UDP over IPv4, over IPv6, TUN */
 

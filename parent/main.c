@@ -23,14 +23,15 @@
 #include "common/log_output.h"
 #include "control-worker/control_worker.h"
 #include "net-worker/net_worker.h"
-#include "parent/identity.h"
-#include "parent/ipc_parent.h"
 #include "parent/firewall.h"
+#include "parent/identity.h"
 #include "parent/netlink.h"
 #include "parent/oom.h"
+#include "parent/operator_sockets.h"
 #include "parent/options.h"
 #include "parent/roles.h"
 #include "parent/sandbox_parent.h"
+#include "parent/service.h"
 #include "parent/sockets.h"
 #include "parent/spool.h"
 #include "parent/supervise.h"
@@ -39,7 +40,6 @@
 #include "parent/upkeep.h"
 #include "parent/violation.h"
 #include "parent/watch.h"
-#include "parent/window.h"
 
 #define NET_USER     "_posternnet"
 #define CONTROL_USER "_posternctl"
@@ -67,13 +67,13 @@ struct daemon {
 	struct firewall *firewall;
 	struct peer_pair pair;
 	struct service service;
-	struct window window;
+	struct operator_sockets window;
 	struct watch watch;
 	struct upkeep upkeep;
 	struct upkeep_troubles troubles;
 	uid_t control_uid; /* (uid_t)-1: the workers share ours */
 	gid_t control_gid;
-	struct handed_file resolv_conf, hosts;
+	struct watched_file resolv_conf, hosts;
 	int ca_bundle;
 	char spool[SPOOL_MAX]; /* empty: there is none */
 	int signals, kernel_log;
@@ -146,10 +146,10 @@ open_ca_bundle(const struct daemon *d)
 static void
 open_files(struct daemon *d)
 {
-	if (handed_file_open(&d->resolv_conf) == -1)
+	if (watched_file_open(&d->resolv_conf) == -1)
 		fatal("cannot read " RESOLV_CONF
 		      ", without which no name can be looked up");
-	if (handed_file_open(&d->hosts) == -1)
+	if (watched_file_open(&d->hosts) == -1)
 		fatal("cannot read " HOSTS);
 	if ((d->ca_bundle = open_ca_bundle(d)) == -1)
 		fatal("cannot read the trusted certificates in %s; install "
@@ -203,8 +203,8 @@ prepare(struct daemon *d)
 static void
 close_files(struct daemon *d)
 {
-	handed_file_close(&d->resolv_conf);
-	handed_file_close(&d->hosts);
+	watched_file_close(&d->resolv_conf);
+	watched_file_close(&d->hosts);
 	if (d->ca_bundle != -1)
 		close(d->ca_bundle);
 	d->ca_bundle = -1;
@@ -262,7 +262,7 @@ open_network(struct daemon *d, char *why, size_t why_size)
 		return -1;
 	d->service.firewall = d->firewall;
 	d->service.egress_bound = d->control_uid != (uid_t)-1;
-	return window_open(&d->window, &d->options,
+	return operator_sockets_open(&d->window, &d->options,
 	    d->service.process[IPC_CONTROL].uid, why, why_size);
 }
 
@@ -364,8 +364,8 @@ restart_worker(void *ctx, enum ipc_process role)
 	struct daemon *d = ctx;
 
 	if (role == IPC_CONTROL) {
-		handed_file_look(&d->resolv_conf);
-		handed_file_look(&d->hosts);
+		watched_file_look(&d->resolv_conf);
+		watched_file_look(&d->hosts);
 		renew_ca_bundle(d);
 	}
 	return start_worker(d, role);
@@ -393,8 +393,8 @@ on_tick(void *ctx)
 	log_tell_lost();
 	worker_tell_dropped(&d->service.net);
 	worker_tell_dropped(&d->service.control);
-	handed_file_look(&d->resolv_conf);
-	handed_file_look(&d->hosts);
+	watched_file_look(&d->resolv_conf);
+	watched_file_look(&d->hosts);
 	service_renew_files(&d->service, &d->resolv_conf, &d->hosts);
 }
 
@@ -474,7 +474,7 @@ take_back(struct daemon *d)
 {
 	end_worker(&d->service.net);
 	end_worker(&d->service.control);
-	window_close(&d->window);
+	operator_sockets_close(&d->window);
 	peer_pair_close(&d->pair);
 	dns_listeners_close(&d->service.listeners);
 	firewall_remove(d->firewall);
@@ -533,7 +533,7 @@ daemon_init(struct daemon *d)
 {
 	*d = (struct daemon){
 		.pair = { -1, -1 },
-		.window = WINDOW_CLOSED,
+		.window = OPERATOR_SOCKETS_CLOSED,
 		.control_uid = (uid_t)-1,
 		.ca_bundle = -1,
 		.resolv_conf = { .path = RESOLV_CONF, .fd = -1 },

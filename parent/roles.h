@@ -1,7 +1,7 @@
 /*
  * The workers as processes: made by fork and exec of this very program, so
  * that each has an address space of its own, and seen to their end. What is
- * said to them is ipc_parent.h's.
+ * said to them is service.h's.
  */
 #ifndef PARENT_ROLES_H
 #define PARENT_ROLES_H

@@ -6,7 +6,7 @@
 #ifndef PARENT_SUPERVISE_H
 #define PARENT_SUPERVISE_H
 
-#include "parent/ipc_parent.h"
+#include "parent/service.h"
 
 /* How often main.c looks after what nobody tells it of. */
 #define TICK_MS HANDED_FILE_INTERVAL_MS

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "control-worker/url_host.h"
+#include "control-worker/net/url_host.h"
 
 #define INGEST_PORT    443
 #define INGEST_URL_MAX 2304

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control-worker/curl_loop.h"
-#include "control-worker/portal/dial.h"
+#include "control-worker/net/curl_loop.h"
+#include "control-worker/net/dial.h"
 
 #define CONNECT_TIMEOUT_MS 15000
 #define ANSWER_TEXT_MAX    512

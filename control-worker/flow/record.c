@@ -12,7 +12,7 @@
 #include <zlib.h>
 
 #include "common/buffer.h"
-#include "control-worker/portal/json.h"
+#include "control-worker/json/json.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 

@@ -5,7 +5,7 @@
 
 #include <yajl/yajl_gen.h>
 
-#include "control-worker/portal/json.h"
+#include "control-worker/json/json.h"
 
 static bool
 parse(const struct json_value *v, const char *interval, const char *batch,

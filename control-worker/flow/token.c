@@ -7,7 +7,7 @@
 
 #include <sodium.h>
 
-#include "control-worker/portal/json.h"
+#include "control-worker/json/json.h"
 
 #define VALUE_MAX 128 /* bytes of one claim in the log */
 

@@ -15,9 +15,9 @@
 #include "control-worker/dns/resolver.h"
 #include "control-worker/flow/settings.h"
 #include "control-worker/flow/token.h"
+#include "control-worker/net/stream.h"
 #include "control-worker/portal/login_url.h"
 #include "control-worker/portal/portal_clock.h"
-#include "control-worker/portal/stream.h"
 
 struct connection;
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "control-worker/url_host.h"
+#include "control-worker/net/url_host.h"
 
 /* The protocol generation that we implement; the portal routes clients by it.
  */

@@ -16,7 +16,7 @@
 #include "common/ipc.h"
 #include "control-worker/flow/settings.h"
 #include "control-worker/flow/token.h"
-#include "control-worker/portal/json.h"
+#include "control-worker/json/json.h"
 #include "control-worker/portal/refs.h"
 
 /* What has to be remembered between the portal's messages. */

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "common/time.h"
-#include "control-worker/portal/json.h"
+#include "control-worker/json/json.h"
 #include "control-worker/portal/outbox.h"
 
 #define PHOENIX_JOIN_TIMEOUT_MS 5000

@@ -13,7 +13,7 @@
 
 #include "common/buffer.h"
 #include "common/log.h"
-#include "control-worker/portal/dial.h"
+#include "control-worker/net/dial.h"
 
 #define REQUEST_MAX     (LOGIN_TARGET_MAX + 8192)
 #define MESSAGE_START   256

@@ -13,9 +13,9 @@
 
 #include "common/address.h"
 #include "common/ipc.h"
+#include "control-worker/net/stream.h"
 #include "control-worker/portal/login_url.h"
 #include "control-worker/portal/portal_clock.h"
-#include "control-worker/portal/stream.h"
 #include "control-worker/portal/upgrade.h"
 
 #define TRANSPORT_TIMEOUT_MS  15000

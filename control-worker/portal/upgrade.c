@@ -12,7 +12,7 @@
 #include <sodium.h>
 
 #include "common/buffer.h"
-#include "control-worker/portal/json.h"
+#include "control-worker/json/json.h"
 
 #define ACCEPT_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 1.3 */
 #define SHA1_LEN    20

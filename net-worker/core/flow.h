@@ -24,7 +24,7 @@
 #include "common/flow.h"
 #include "common/time.h"
 #include "common/uuid.h"
-#include "net-worker/core/packet.h"
+#include "net-worker/core/inner/packet.h"
 
 /* Of one table: flows, the closed ones that wait for their report included. */
 #define FLOWS_MAX 16384

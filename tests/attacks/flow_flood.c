@@ -4,7 +4,7 @@
  * reported with its bytes. TCP flows are ended at once, those of UDP stay.
  */
 #include "net-worker/core/flow.h"
-#include "tests/unit/dataplane.h"
+#include "tests/lib/dataplane.h"
 
 #define FLOWS    40000
 #define A_SECOND 4000

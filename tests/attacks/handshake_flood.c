@@ -4,7 +4,7 @@
  * without a cookie and with one. Counted are the answers, each of which takes
  * the X25519 of a new session.
  */
-#include "tests/unit/dataplane.h"
+#include "tests/lib/dataplane.h"
 
 #define FLOOD 6100 /* as many a second as fill a thread */
 

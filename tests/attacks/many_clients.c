@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "common/log.h"
-#include "tests/unit/dataplane.h"
+#include "tests/lib/dataplane.h"
 
 #define CLIENTS_MAX 10000
 #define CALLS       10 /* in a round */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "tests/unit/dataplane.h"
+#include "tests/lib/dataplane.h"
 
 #define MESSAGES      170 /* that fill the table */
 #define PROXIES       96  /* of each: 16 320 in all */

@@ -5,7 +5,7 @@
  * attacker has made one connection after the other.
  */
 #include "net-worker/core/turn/allocation.h"
-#include "tests/unit/dataplane.h"
+#include "tests/lib/dataplane.h"
 
 #define LINES    20 /* in one message */
 #define MESSAGES 209

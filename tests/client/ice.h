@@ -7,7 +7,7 @@
 
 #include "common/address.h"
 #include "common/time.h"
-#include "net-worker/core/stun.h"
+#include "net-worker/core/stun/stun.h"
 
 #define ICE_LOCALS_MAX   16
 #define ICE_REMOTES_MAX  32

@@ -7,7 +7,7 @@
 #define TESTS_CLIENT_IO_H
 
 #include "common/address.h"
-#include "net-worker/core/offload.h"
+#include "net-worker/core/inner/offload.h"
 
 #define IO_DATAGRAM_MAX 2048
 #define IO_RECEIVE      65536 /* what GRO merges at most */

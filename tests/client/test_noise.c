@@ -1,7 +1,7 @@
 /* The client's handshake against the bytes of spec/tunnel.md 10, P. */
 #include "tests/client/noise.h"
 
-#include "tests/unit/unit.h"
+#include "tests/lib/unit.h"
 
 static const char initiation[] =
     "0100000001cdab0079a631eede1bf9c98f12032cdeadd0e7a079398fc786b88cc846ec89"

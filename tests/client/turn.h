@@ -8,7 +8,7 @@
 
 #include "common/address.h"
 #include "common/time.h"
-#include "net-worker/core/stun.h"
+#include "net-worker/core/stun/stun.h"
 
 #define RELAYS_MAX        4
 #define RELAY_ID_SIZE     64

@@ -10,7 +10,7 @@
 #include <sodium.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "tests/unit/dataplane.h"
+#include "tests/lib/dataplane.h"
 
 #define STEPS_MAX 64
 

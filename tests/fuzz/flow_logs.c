@@ -12,7 +12,7 @@
 #include "control-worker/flow/settings.h"
 #include "control-worker/flow/token.h"
 #include "control-worker/flow/upload_rules.h"
-#include "control-worker/portal/json.h"
+#include "control-worker/json/json.h"
 #include "tests/fuzz/fuzz.h"
 
 #define HEADER "eyJhbGciOiJIUzI1NiJ9." /* {"alg":"HS256"} */

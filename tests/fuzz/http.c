@@ -2,7 +2,7 @@
  * A request to the health server, as it arrives: once there is an answer to its
  * beginning, the rest of it changes nothing; and the answer is one.
  */
-#include "control-worker/http.h"
+#include "control-worker/operator/http.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "common/counters.h"
-#include "control-worker/portal/json.h"
+#include "control-worker/json/json.h"
 #include "control-worker/portal/transport.h"
 #include "control-worker/worker.h"
 #include "tests/fuzz/messages.h"

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "net-worker/core/stun.h"
+#include "net-worker/core/stun/stun.h"
 #include "net-worker/worker.h"
 #include "tests/fuzz/messages.h"
 

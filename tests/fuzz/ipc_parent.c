@@ -6,7 +6,7 @@
  */
 #include <errno.h>
 
-#include "parent/ipc_parent.h"
+#include "parent/service.h"
 #include "tests/fuzz/messages.h"
 
 struct rig {
@@ -80,8 +80,8 @@ __wrap_dns_family_bind(
 static void
 renew(struct rig *r)
 {
-	struct handed_file resolv_conf = { .fd = 0, .changed = true };
-	struct handed_file hosts = { .fd = 0, .changed = true };
+	struct watched_file resolv_conf = { .fd = 0, .changed = true };
+	struct watched_file hosts = { .fd = 0, .changed = true };
 
 	service_renew_files(&r->service, &resolv_conf, &hosts);
 	kernel.openings += !resolv_conf.changed;

@@ -1,5 +1,5 @@
 /* JSON from the portal: every value that a reader can come to is whole. */
-#include "control-worker/portal/json.h"
+#include "control-worker/json/json.h"
 
 #include <string.h>
 

@@ -4,13 +4,13 @@
  * if they were, and two tables, of which one hears of the time between packets
  * and the other does not, never differ.
  */
-#include "net-worker/core/nat.h"
+#include "net-worker/core/inner/nat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "tests/unit/checksums.h"
+#include "tests/lib/checksums.h"
 
 struct rig {
 	struct nat *told, *untold;

@@ -2,12 +2,12 @@
  * Segmentation: whatever vnet header comes with whatever packet, what is cut
  * stays within bounds; and what is glued and cut again is what it was.
  */
-#include "net-worker/core/offload.h"
+#include "net-worker/core/inner/offload.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "net-worker/core/packet.h"
+#include "net-worker/core/inner/packet.h"
 #include "tests/fuzz/fuzz.h"
 
 #define PACKETS 64

@@ -2,13 +2,13 @@
  * Inner packets: parsed, quoted, judged and answered. The client has a network
  * of each family, single ports, and the Internet.
  */
-#include "net-worker/core/packet.h"
+#include "net-worker/core/inner/packet.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "net-worker/core/inner/icmp.h"
 #include "net-worker/core/policy/client.h"
-#include "net-worker/core/policy/icmp.h"
 #include "net-worker/core/policy/policy.h"
 #include "tests/fuzz/fuzz.h"
 

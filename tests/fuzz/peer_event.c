@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control-worker/names/peer_event.h"
-#include "control-worker/portal/json.h"
+#include "control-worker/dns_resources/peer_event.h"
+#include "control-worker/json/json.h"
 #include "tests/fuzz/fuzz.h"
 
 static void

@@ -1,6 +1,6 @@
 /* The STUN codec: what it accepts lies in the message; what it writes, it
  * reads. */
-#include "net-worker/core/stun.h"
+#include "net-worker/core/stun/stun.h"
 
 #include <stdlib.h>
 #include <string.h>

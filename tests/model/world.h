@@ -7,7 +7,7 @@
 
 #include "net-worker/core/policy/client.h"
 #include "net-worker/core/policy/gate.h"
-#include "tests/model/dice.h"
+#include "tests/lib/dice.h"
 #include "tests/model/model.h"
 
 #define WORLD_RESOURCES 12

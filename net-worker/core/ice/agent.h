@@ -11,7 +11,7 @@
 
 #include "common/time.h"
 #include "net-worker/core/ice/candidate.h"
-#include "net-worker/core/stun.h"
+#include "net-worker/core/stun/stun.h"
 
 #define ICE_CREDENTIAL_MAX 128
 #define ICE_PAIRS_MAX      100

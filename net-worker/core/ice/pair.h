@@ -11,7 +11,7 @@
 
 #include "common/time.h"
 #include "net-worker/core/ice/candidate.h"
-#include "net-worker/core/stun.h"
+#include "net-worker/core/stun/stun.h"
 
 /* How often to check, and how many checks without an answer are too many. */
 struct check_profile {

@@ -7,7 +7,7 @@
 #define NET_WORKER_CORE_POLICY_CLIENT_H
 
 #include "common/wall.h"
-#include "net-worker/core/name_use.h"
+#include "net-worker/core/inner/name_use.h"
 #include "net-worker/core/policy/policy.h"
 
 #define CLIENT_GRANTS_MAX 16384

@@ -1,7 +1,7 @@
 /* One packet, its verdict and what goes on: see gate.h. */
 #include "net-worker/core/policy/gate.h"
 
-#include "net-worker/core/policy/icmp.h"
+#include "net-worker/core/inner/icmp.h"
 
 static struct gate_result
 drop(enum policy_reason reason)

@@ -8,7 +8,7 @@
 
 #include "common/bucket.h"
 #include "common/time.h"
-#include "net-worker/core/nat.h"
+#include "net-worker/core/inner/nat.h"
 #include "net-worker/core/policy/policy.h"
 
 /*

@@ -12,7 +12,7 @@
 
 #include "common/address.h"
 #include "common/uuid.h"
-#include "net-worker/core/name_use.h"
+#include "net-worker/core/inner/name_use.h"
 
 /*
  * Where there are NAMES_MAX names, or so many proxies, a name without a session

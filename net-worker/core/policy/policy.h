@@ -9,7 +9,7 @@
 #include "common/filter.h"
 #include "common/reason.h"
 #include "common/uuid.h"
-#include "net-worker/core/packet.h"
+#include "net-worker/core/inner/packet.h"
 
 /* Zero is a refusal, so that what was never decided does not pass. */
 enum verdict {

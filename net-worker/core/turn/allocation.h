@@ -12,7 +12,7 @@
 #include "common/time.h"
 #include "common/uuid.h"
 #include "net-worker/core/datagram.h"
-#include "net-worker/core/stun.h"
+#include "net-worker/core/stun/stun.h"
 #include "net-worker/core/turn/owner.h"
 
 #define TURN_PORT           3478

@@ -14,7 +14,7 @@
 #include "common/address.h"
 #include "common/time.h"
 #include "net-worker/core/datagram.h"
-#include "net-worker/core/stun.h"
+#include "net-worker/core/stun/stun.h"
 
 #define REQUESTS_MAX      128
 #define REQUESTS_RESERVED 8   /* what channels leave to the rest */

@@ -1,0 +1,273 @@
+/* Assignments on their way: see assignments.h. */
+#include "control-worker/dns_resources/assignments.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "common/log.h"
+#include "common/share.h"
+#include "common/time.h"
+#include "control-worker/dns_resources/peer_event.h"
+
+enum step {
+	STEP_ASKED,   /* whether the client may */
+	STEP_WAITING, /* for its turn to be looked up */
+	STEP_RESOLVING,
+	STEP_RESOLVED, /* and told to net-worker */
+};
+
+struct wish {
+	TAILQ_ENTRY(wish) entry;
+	struct assignments *assignments;
+	uint64_t serial;
+	enum step step;
+	struct uuid client;
+	struct assigned_ips ips;
+	struct lookup *lookup; /* while RESOLVING */
+};
+
+struct assignments {
+	struct assignments_host host;
+	struct resolver *resolver;
+	TAILQ_HEAD(, wish) wishes; /* oldest first */
+	size_t count, lookups;
+	uint64_t serial;
+	struct log_limit log_limit;
+};
+
+struct assignments *
+assignments_new(const struct assignments_host *host, struct resolver *resolver)
+{
+	struct assignments *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return NULL;
+	a->host = *host;
+	a->resolver = resolver;
+	TAILQ_INIT(&a->wishes);
+	return a;
+}
+
+static void
+drop(struct wish *w)
+{
+	struct assignments *a = w->assignments;
+
+	if (w->lookup != NULL) {
+		lookup_cancel(w->lookup);
+		a->lookups--;
+	}
+	TAILQ_REMOVE(&a->wishes, w, entry);
+	a->count--;
+	free(w);
+}
+
+void
+assignments_forget(struct assignments *a)
+{
+	struct wish *w;
+
+	while ((w = TAILQ_FIRST(&a->wishes)) != NULL)
+		drop(w);
+}
+
+void
+assignments_free(struct assignments *a)
+{
+	if (a == NULL)
+		return;
+	assignments_forget(a);
+	free(a);
+}
+
+/* The end of a wish: the client hears what has become of it. */
+static void
+tell(struct wish *w, bool active)
+{
+	static struct ipc_peer_message m;
+	struct assignments *a = w->assignments;
+	char *text = domain_status(&w->ips, active);
+
+	m = (struct ipc_peer_message){
+		.fd = -1,
+		.client = w->client,
+		.event = EVENT_DOMAIN_STATUS,
+	};
+	if (text != NULL &&
+	    strlcpy(m.payload, text, sizeof(m.payload)) < sizeof(m.payload))
+		a->host.say(a->host.ctx, &m);
+	free(text);
+	drop(w);
+}
+
+static void start_lookups(struct assignments *);
+
+static void
+on_resolved(void *ctx, const struct lookup_result *result)
+{
+	static struct ipc_name_resolved m;
+	struct wish *w = ctx;
+	struct assignments *a = w->assignments;
+	size_t count = result->count;
+
+	_Static_assert(sizeof(m.addresses) >= sizeof(result->addresses) &&
+		sizeof(m.proxies) >= sizeof(w->ips.proxies),
+	    "they fit");
+	w->lookup = NULL;
+	a->lookups--;
+	w->step = STEP_RESOLVED;
+	m = (struct ipc_name_resolved){
+		.fd = -1,
+		.serial = w->serial,
+		.client = w->client,
+		.resource = w->ips.resource,
+		.proxies_count = (uint16_t)w->ips.proxy_count,
+		.addresses_count = (uint16_t)count,
+	};
+	strlcpy(m.domain, w->ips.domain, sizeof(m.domain));
+	memcpy(m.proxies, w->ips.proxies, sizeof(w->ips.proxies));
+	memcpy(m.addresses, result->addresses, count * sizeof(m.addresses[0]));
+	/* Nobody has said that the name has no address: spec/policy.md 6.3. */
+	if (!result->complete) {
+		log_debug("the name of a resource is not resolved in time");
+		tell(w, false);
+	} else if (!a->host.resolved(a->host.ctx, &m)) {
+		drop(w);
+	}
+	start_lookups(a);
+}
+
+static void
+start_lookup(struct wish *w)
+{
+	struct assignments *a = w->assignments;
+
+	w->lookup = resolver_lookup_cached(
+	    a->resolver, w->ips.domain, on_resolved, w);
+	if (w->lookup == NULL) {
+		log_warnx("no memory to resolve a name");
+		drop(w);
+		return;
+	}
+	w->step = STEP_RESOLVING;
+	a->lookups++;
+}
+
+static void
+start_lookups(struct assignments *a)
+{
+	struct wish *w, *next;
+
+	TAILQ_FOREACH_SAFE(w, &a->wishes, entry, next) {
+		if (a->lookups >= ASSIGNMENTS_LOOKUPS_MAX)
+			return;
+		if (w->step == STEP_WAITING)
+			start_lookup(w);
+	}
+}
+
+static size_t
+wishes_of(const struct assignments *a, const struct uuid *client)
+{
+	const struct wish *w;
+	size_t n = 0;
+
+	TAILQ_FOREACH(w, &a->wishes, entry)
+		n += uuid_equal(&w->client, client);
+	return n;
+}
+
+static bool
+has_room(struct assignments *a, const struct uuid *client)
+{
+	size_t left = ASSIGNMENTS_MAX - a->count, of_client;
+	char who[UUID_TEXT_LEN + 1];
+	uint32_t held;
+
+	if (left == 0) {
+		if (log_allow(&a->log_limit, mono_now().ns, &held))
+			log_warnx("%d names are being resolved already: one is "
+				  "left out (%u more before)",
+			    ASSIGNMENTS_MAX, held);
+		return false;
+	}
+	of_client = wishes_of(a, client);
+	if (of_client < ASSIGNMENTS_OF_CLIENT &&
+	    share_allows(of_client, left, ASSIGNMENTS_LEFT))
+		return true;
+	log_debug("client %s has %zu names resolved at once: one is left out",
+	    uuid_format(client, who), of_client);
+	return false;
+}
+
+static void
+ask(struct wish *w)
+{
+	static struct ipc_assignment m;
+	struct assignments *a = w->assignments;
+
+	m = (struct ipc_assignment){
+		.fd = -1,
+		.serial = w->serial,
+		.client = w->client,
+		.resource = w->ips.resource,
+	};
+	strlcpy(m.domain, w->ips.domain, sizeof(m.domain));
+	w->step = STEP_ASKED;
+	if (!a->host.ask(a->host.ctx, &m))
+		drop(w);
+}
+
+void
+assignments_event(struct assignments *a, const struct ipc_peer_event *e)
+{
+	struct wish *w;
+
+	if (e->event != EVENT_ASSIGNED_IPS || !has_room(a, &e->client))
+		return;
+	if ((w = calloc(1, sizeof(*w))) == NULL) {
+		log_warnx("no memory to resolve a name");
+		return;
+	}
+	if (!assigned_ips_parse(e->payload, e->payload_len, &w->ips)) {
+		log_debug("a client's assignment of a name cannot be read");
+		free(w);
+		return;
+	}
+	w->assignments = a;
+	w->client = e->client;
+	w->serial = ++a->serial;
+	TAILQ_INSERT_TAIL(&a->wishes, w, entry);
+	a->count++;
+	ask(w);
+}
+
+static struct wish *
+find(struct assignments *a, uint64_t serial)
+{
+	struct wish *w;
+
+	TAILQ_FOREACH(w, &a->wishes, entry)
+		if (w->serial == serial)
+			return w;
+	return NULL;
+}
+
+void
+assignments_answer(
+    struct assignments *a, const struct ipc_assignment_answer *answer)
+{
+	struct wish *w = find(a, answer->serial);
+
+	/* Forgotten meanwhile, or an answer to what was not asked. */
+	if (w == NULL || (w->step != STEP_ASKED && w->step != STEP_RESOLVED))
+		return;
+	if (answer->answer == ASSIGNMENT_RESOLVE && w->step == STEP_ASKED) {
+		w->step = STEP_WAITING;
+		start_lookups(a);
+		return;
+	}
+	tell(w,
+	    answer->answer == ASSIGNMENT_INSTALLED && w->step == STEP_RESOLVED);
+}

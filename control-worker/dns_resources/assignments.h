@@ -1,0 +1,41 @@
+/*
+ * Names that clients assign their proxy addresses to (spec/policy.md 6.2, 6.3):
+ *
+ *	control packet -> ASSIGNMENT, may it? -> look-up -> NAME_RESOLVED
+ *	-> installed -> the client is told
+ *
+ * net-worker decides; here is read what the client says, found out what the
+ * name means, and written what the client hears. A client that gets no answer
+ * asks again, so that what is beyond a bound is left out.
+ */
+#ifndef CONTROL_WORKER_DNS_RESOURCES_ASSIGNMENTS_H
+#define CONTROL_WORKER_DNS_RESOURCES_ASSIGNMENTS_H
+
+#include "common/ipc.h"
+#include "control-worker/dns/resolver.h"
+
+#define ASSIGNMENTS_MAX         1000 /* under way */
+#define ASSIGNMENTS_OF_CLIENT   32
+#define ASSIGNMENTS_LEFT        8   /* and one in so many of what is left */
+#define ASSIGNMENTS_LOOKUPS_MAX 200 /* at once; each has some sockets */
+
+/* The way to net-worker; false when a message cannot be sent. */
+struct assignments_host {
+	void *ctx;
+	bool (*ask)(void *ctx, const struct ipc_assignment *);
+	bool (*resolved)(void *ctx, const struct ipc_name_resolved *);
+	bool (*say)(void *ctx, const struct ipc_peer_message *);
+};
+
+struct assignments;
+
+struct assignments *assignments_new(
+    const struct assignments_host *, struct resolver *);
+void assignments_free(struct assignments *); /* NULL is fine */
+void assignments_event(struct assignments *, const struct ipc_peer_event *);
+void assignments_answer(
+    struct assignments *, const struct ipc_assignment_answer *);
+/* Whoever was asked is no more. */
+void assignments_forget(struct assignments *);
+
+#endif /* CONTROL_WORKER_DNS_RESOURCES_ASSIGNMENTS_H */

@@ -1,0 +1,34 @@
+/*
+ * The JSON inside the control packets of clients (spec/policy.md 8.2): what a
+ * client says about a name, and what it is told. No I/O.
+ */
+#ifndef CONTROL_WORKER_DNS_RESOURCES_PEER_EVENT_H
+#define CONTROL_WORKER_DNS_RESOURCES_PEER_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/address.h"
+#include "common/uuid.h"
+
+#define EVENT_ASSIGNED_IPS  0
+#define EVENT_DOMAIN_STATUS 1
+
+#define PROXIES_MAX     96   /* more do not fit into a packet */
+#define DOMAIN_TEXT_MAX 1024 /* with every octet escaped */
+
+struct assigned_ips {
+	struct uuid resource;
+	char resource_text[UUID_TEXT_LEN + 1]; /* as the client spelled it */
+	char domain[DOMAIN_TEXT_MAX + 1];
+	struct ip_address proxies[PROXIES_MAX];
+	size_t proxy_count;
+};
+
+/* False: it is to be ignored. */
+bool assigned_ips_parse(const void *payload, size_t len, struct assigned_ips *);
+
+/* To be freed; NULL without memory. */
+char *domain_status(const struct assigned_ips *, bool active);
+
+#endif /* CONTROL_WORKER_DNS_RESOURCES_PEER_EVENT_H */

@@ -1,0 +1,177 @@
+/* A verified connection: see stream.h. */
+#include "control-worker/net/stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct stream {
+	uv_loop_t *loop;
+	struct curl_transfer transfer; /* the handshake; then whose socket */
+	uv_poll_t *poll;               /* once it is ready */
+	int fd;
+	int events; /* what poll waits for */
+	struct curl_slist *resolve;
+	stream_ready on_ready;
+	stream_event on_event;
+	void *ctx;
+};
+
+static void
+free_poll(uv_handle_t *h)
+{
+	free(h);
+}
+
+static void
+stop_polling(struct stream *s)
+{
+	if (s->poll != NULL)
+		uv_close((uv_handle_t *)s->poll, free_poll);
+	s->poll = NULL;
+	s->events = 0;
+}
+
+static void
+on_done(void *ctx, CURLcode r)
+{
+	struct stream *s = ctx;
+
+	s->on_ready(s->ctx,
+	    r == CURLE_OK ? NULL : curl_transfer_error(&s->transfer, r));
+}
+
+static bool
+set_target(struct stream *s, const struct login_url *login,
+    const struct endpoint *peer)
+{
+	char host[URL_HOST_MAX + 3], address[ENDPOINT_TEXT_MAX];
+	char text[URL_HOST_MAX + ENDPOINT_TEXT_MAX + 32];
+	CURL *easy = s->transfer.easy;
+
+	login_url_host_header(login, host, sizeof(host));
+	snprintf(text, sizeof(text), "%s://%s:%u/",
+	    login->tls ? "https" : "http", host, login->port);
+	if (curl_easy_setopt(easy, CURLOPT_URL, text) != CURLE_OK)
+		return false;
+	/* Without it libcurl would start a thread to look a name up. */
+	snprintf(text, sizeof(text), "%s:%u:%s", host, login->port,
+	    ip_format(&peer->ip, address));
+	if (login->host.literal.family == IP_NONE &&
+	    ((s->resolve = curl_slist_append(NULL, text)) == NULL ||
+		curl_easy_setopt(easy, CURLOPT_RESOLVE, s->resolve) !=
+		    CURLE_OK))
+		return false;
+	return curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK &&
+	    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK;
+}
+
+struct stream *
+stream_open(uv_loop_t *loop, struct curl_loop *c, int fd,
+    const struct login_url *login, const struct endpoint *peer,
+    stream_ready on_ready, stream_event on_event, void *ctx)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		close(fd);
+		return NULL;
+	}
+	s->loop = loop;
+	s->fd = s->transfer.fd = fd;
+	s->transfer.done = on_done;
+	s->transfer.ctx = s;
+	s->on_ready = on_ready;
+	s->on_event = on_event;
+	s->ctx = ctx;
+	if (!curl_transfer_init(c, &s->transfer) ||
+	    !set_target(s, login, peer) || !curl_transfer_start(&s->transfer)) {
+		stream_close(s);
+		return NULL;
+	}
+	return s;
+}
+
+void
+stream_close(struct stream *s)
+{
+	if (s == NULL)
+		return;
+	stop_polling(s);
+	curl_transfer_end(&s->transfer);
+	curl_slist_free_all(s->resolve);
+	free(s);
+}
+
+static void
+on_stream_event(uv_poll_t *poll, int status, int events)
+{
+	struct stream *s = poll->data;
+
+	/* An error ends the polling, and shows when the stream is read. */
+	if (status < 0)
+		s->events = 0;
+	s->on_event(
+	    s->ctx, status < 0 || (events & UV_READABLE), events & UV_WRITABLE);
+}
+
+static void
+start_polling(struct stream *s, int events)
+{
+	if (s->poll == NULL) {
+		if ((s->poll = calloc(1, sizeof(*s->poll))) == NULL)
+			return;
+		if (uv_poll_init(s->loop, s->poll, s->fd) != 0) {
+			free(s->poll);
+			s->poll = NULL;
+			return;
+		}
+		s->poll->data = s;
+	}
+	s->events = events;
+	uv_poll_start(s->poll, events, on_stream_event);
+}
+
+void
+stream_want(struct stream *s, bool read, bool write)
+{
+	int events = (read ? UV_READABLE : 0) | (write ? UV_WRITABLE : 0);
+
+	if (events == s->events)
+		return;
+	if (events != 0)
+		start_polling(s, events);
+	else
+		stop_polling(s);
+}
+
+ssize_t
+stream_recv(struct stream *s, void *to, size_t size)
+{
+	size_t n = 0;
+
+	switch (curl_easy_recv(s->transfer.easy, to, size, &n)) {
+	case CURLE_OK:
+		return (ssize_t)n;
+	case CURLE_AGAIN:
+		return STREAM_AGAIN;
+	default:
+		return STREAM_ERROR;
+	}
+}
+
+ssize_t
+stream_send(struct stream *s, const void *from, size_t len)
+{
+	size_t n = 0;
+
+	switch (curl_easy_send(s->transfer.easy, from, len, &n)) {
+	case CURLE_OK:
+		return (ssize_t)n;
+	case CURLE_AGAIN:
+		return STREAM_AGAIN;
+	default:
+		return STREAM_ERROR;
+	}
+}

@@ -1,0 +1,122 @@
+/* ICMP errors: see icmp.h. */
+#include "net-worker/core/inner/icmp.h"
+
+#include <netinet/in.h>
+
+#include "common/buffer.h"
+
+#define IPV4_HEADER_LEN 20
+#define IPV6_HEADER_LEN 40
+#define ICMP_HEADER_LEN 8
+#define ICMP_TTL        20
+#define QUOTE_V4_LEN    8 /* behind the header */
+#define QUOTE_V6_MAX    (INNER_PACKET_MAX - IPV6_HEADER_LEN - ICMP_HEADER_LEN)
+
+struct icmp_verdict {
+	uint8_t type;
+	uint8_t code;
+};
+
+static const struct icmp_verdict verdicts_v4[] = {
+	[ICMP_PROHIBITED] = { 3, 13 },
+	[ICMP_UNREACHABLE] = { 3, 0 },
+};
+
+static const struct icmp_verdict verdicts_v6[] = {
+	[ICMP_PROHIBITED] = { 1, 1 },
+	[ICMP_UNREACHABLE] = { 1, 3 },
+};
+
+static size_t
+at_most(size_t length, size_t limit)
+{
+	return length < limit ? length : limit;
+}
+
+/* From header to the end of what was written, on top of sum. */
+static void
+set_checksum(struct writer *w, size_t header, size_t field, uint32_t sum)
+{
+	uint8_t *h = w->base + header;
+
+	store_be16(
+	    h + field, checksum_finish(checksum_add(sum, h, w->len - header)));
+}
+
+static void
+write_ipv4(struct writer *w, const struct icmp_error *e)
+{
+	size_t total = IPV4_HEADER_LEN + ICMP_HEADER_LEN + e->quote_len;
+
+	writer_be16(w, 0x4500);
+	writer_be16(w, (uint16_t)total);
+	writer_zero(w, 4); /* identification, flags, offset */
+	writer_u8(w, ICMP_TTL);
+	writer_u8(w, IPPROTO_ICMP);
+	writer_zero(w, 2);
+	writer_bytes(w, e->source.bytes, 4);
+	writer_bytes(w, e->destination.bytes, 4);
+	set_checksum(w, 0, 10, 0);
+}
+
+static void
+write_ipv6(struct writer *w, const struct icmp_error *e)
+{
+	writer_be32(w, 0x60000000);
+	writer_be16(w, (uint16_t)(ICMP_HEADER_LEN + e->quote_len));
+	writer_u8(w, IPPROTO_ICMPV6);
+	writer_u8(w, ICMP_TTL);
+	writer_bytes(w, e->source.bytes, 16);
+	writer_bytes(w, e->destination.bytes, 16);
+}
+
+static void
+write_icmp(struct writer *w, const struct icmp_error *e, uint32_t pseudo)
+{
+	size_t header = w->len;
+
+	writer_u8(w, e->type);
+	writer_u8(w, e->code);
+	writer_zero(w, 2);
+	writer_be32(w, e->rest);
+	writer_bytes(w, e->quote, e->quote_len);
+	set_checksum(w, header, 2, pseudo);
+}
+
+size_t
+icmp_write(const struct icmp_error *e, uint8_t *to)
+{
+	struct writer w;
+
+	writer_init(&w, to, INNER_PACKET_MAX);
+	if (e->source.family == IP_V4) {
+		write_ipv4(&w, e);
+		write_icmp(&w, e, 0);
+	} else {
+		write_ipv6(&w, e);
+		write_icmp(&w, e,
+		    checksum_pseudo(&e->source, &e->destination, IPPROTO_ICMPV6,
+			ICMP_HEADER_LEN + e->quote_len));
+	}
+	return writer_failed(&w) ? 0 : w.len;
+}
+
+size_t
+icmp_build(enum icmp_reply reply, const struct packet *offending, uint8_t *to)
+{
+	bool v4 = offending->source.family == IP_V4;
+	struct icmp_verdict verdict =
+	    v4 ? verdicts_v4[reply] : verdicts_v6[reply];
+	size_t quote_max =
+	    v4 ? offending->transport + QUOTE_V4_LEN : QUOTE_V6_MAX;
+	struct icmp_error e = {
+		.source = offending->destination,
+		.destination = offending->source,
+		.type = verdict.type,
+		.code = verdict.code,
+		.quote = offending->data,
+		.quote_len = at_most(offending->length, quote_max),
+	};
+
+	return icmp_write(&e, to);
+}

@@ -1,0 +1,33 @@
+/*
+ * The ICMP errors that a gateway makes, byte for byte as spec/policy.md 3.1
+ * lays them out: its own two answers, and those of others that it makes anew.
+ */
+#ifndef NET_WORKER_CORE_INNER_ICMP_H
+#define NET_WORKER_CORE_INNER_ICMP_H
+
+#include "net-worker/core/inner/packet.h"
+
+enum icmp_reply {
+	ICMP_PROHIBITED,
+	ICMP_UNREACHABLE,
+};
+
+/*
+ * Writes the answer to the offending packet to "to" (INNER_PACKET_MAX bytes)
+ * and returns its length.
+ */
+size_t icmp_build(enum icmp_reply, const struct packet *offending, uint8_t *to);
+
+struct icmp_error {
+	struct ip_address source, destination; /* of one family */
+	uint8_t type;
+	uint8_t code;
+	uint32_t rest; /* of the header: bytes 4 to 7 */
+	const uint8_t *quote;
+	size_t quote_len;
+};
+
+/* Likewise for any error; 0 if it were longer than INNER_PACKET_MAX. */
+size_t icmp_write(const struct icmp_error *, uint8_t *to);
+
+#endif /* NET_WORKER_CORE_INNER_ICMP_H */

@@ -1,0 +1,411 @@
+/* Segmentation at the TUN: see offload.h. */
+#include "net-worker/core/inner/offload.h"
+
+#include <endian.h>
+#include <linux/virtio_net.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "net-worker/core/inner/packet.h"
+
+#define IPV4_LEN 20
+#define IPV6_LEN 40
+#define TCP_LEN  20
+#define UDP_LEN  8
+
+#define UDP_LENGTH   4
+#define UDP_CHECKSUM 6
+
+/* Newer than the reference system's headers: Linux 6.2. */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+/* Offsets in a TCP header, RFC 9293 3.1. */
+#define TCP_SEQUENCE 4
+#define TCP_ACK      8
+#define TCP_OFFSET   12
+#define TCP_FLAGS    13
+#define TCP_CHECKSUM 16
+
+#define FLAG_FIN 0x01
+#define FLAG_PSH 0x08
+#define FLAG_ACK 0x10
+#define FLAG_CWR 0x80
+
+_Static_assert(sizeof(struct virtio_net_hdr) == VNET_HEADER_LEN,
+    "the vnet header is the legacy one");
+
+/* A vector of the size that every x86-64 and AArch64 can add. */
+typedef uint64_t words __attribute__((vector_size(16)));
+
+/* The ones'-complement sum of len bytes, folded, in host order. */
+static uint32_t
+sum_bytes(const uint8_t *p, size_t len)
+{
+	words at, even = { 0 }, odd = { 0 };
+	uint64_t sum;
+	uint32_t word;
+	uint16_t last = 0;
+
+	/* The sum does not depend on byte order until it is folded. */
+	for (; len >= sizeof(at); p += sizeof(at), len -= sizeof(at)) {
+		memcpy(&at, p, sizeof(at));
+		even += at & UINT32_MAX;
+		odd += at >> 32;
+	}
+	even += odd;
+	sum = even[0] + even[1];
+	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		sum += word;
+	}
+	if (len >= 2) {
+		memcpy(&last, p, 2);
+		sum += last;
+		p += 2;
+		len -= 2;
+	}
+	if (len == 1) {
+		last = 0;
+		memcpy(&last, p, 1);
+		sum += last;
+	}
+	sum = (sum >> 32) + (sum & 0xffffffff);
+	sum = (sum >> 32) + (sum & 0xffffffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	return be16toh((uint16_t)sum);
+}
+
+/* The pseudo-header's part of the sum, from the packet's own addresses. */
+static uint32_t
+sum_pseudo(const uint8_t *ip, bool v6, uint8_t protocol, size_t transport_len)
+{
+	uint32_t sum = v6 ? sum_bytes(ip + 8, 32) : sum_bytes(ip + 12, 8);
+
+	return sum + protocol + (uint32_t)transport_len;
+}
+
+static void
+set_ip_length(uint8_t *ip, bool v6, size_t total)
+{
+	if (v6) {
+		store_be16(ip + 4, (uint16_t)(total - IPV6_LEN));
+		return;
+	}
+	store_be16(ip + 2, (uint16_t)total);
+	store_be16(ip + 10, 0);
+	store_be16(
+	    ip + 10, checksum_finish(sum_bytes(ip, (ip[0] & 0x0fu) * 4u)));
+}
+
+/* Cutting. */
+
+/* A checksum that the kernel left to us: RFC 1071 over what it covers. */
+static bool
+complete_checksum(
+    const struct virtio_net_hdr *vnet, uint8_t *packet, size_t len)
+{
+	size_t start = vnet->csum_start, at = start + vnet->csum_offset;
+	uint16_t sum;
+
+	if (at + 2 > len || start > len)
+		return false;
+	/* The field holds the pseudo-header's sum already. */
+	sum = checksum_finish(sum_bytes(packet + start, len - start));
+	store_be16(packet + at, sum);
+	return true;
+}
+
+/* The length of the transport header, or 0 when the kind does not fit. */
+static size_t
+transport_header(struct segmenter *s, uint8_t kind)
+{
+	const uint8_t *header = s->packet + s->transport;
+
+	if (kind == VIRTIO_NET_HDR_GSO_UDP_L4) {
+		s->udp = true;
+		return UDP_LEN;
+	}
+	if (kind !=
+		(s->v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4) ||
+	    header[TCP_OFFSET] >> 4 < TCP_LEN / 4)
+		return 0;
+	return (size_t)(header[TCP_OFFSET] >> 4) * 4;
+}
+
+static bool
+init_cut(struct segmenter *s, const struct virtio_net_hdr *vnet)
+{
+	uint8_t kind = vnet->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
+	size_t ip_len = s->v6 ? IPV6_LEN : (s->packet[0] & 0x0fu) * 4u, len;
+
+	s->transport = vnet->csum_start;
+	if (s->transport < ip_len || s->transport + TCP_LEN > s->length ||
+	    (len = transport_header(s, kind)) == 0)
+		return false;
+	s->header = s->transport + len;
+	s->segment = vnet->gso_size;
+	s->at = s->header;
+	s->cut = true;
+	return s->header < s->length && s->segment > 0 &&
+	    s->header + s->segment <= INNER_PACKET_MAX;
+}
+
+bool
+segmenter_init(struct segmenter *s, const uint8_t vnet_bytes[VNET_HEADER_LEN],
+    uint8_t *packet, size_t len)
+{
+	struct virtio_net_hdr vnet;
+
+	memcpy(&vnet, vnet_bytes, sizeof(vnet));
+	memset(s, 0, sizeof(*s));
+	if (len < IPV4_LEN)
+		return false;
+	s->packet = packet;
+	s->length = len;
+	s->v6 = packet[0] >> 4 == 6;
+	if (vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		return len >= (s->v6 ? IPV6_LEN : IPV4_LEN) &&
+		    init_cut(s, &vnet);
+	if (vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		return complete_checksum(&vnet, packet, len);
+	return true;
+}
+
+static void
+finish_tcp(const struct segmenter *s, uint8_t *to, size_t len, bool last)
+{
+	uint8_t *tcp = to + s->transport;
+	uint32_t sent = (uint32_t)(s->at - s->header);
+
+	store_be32(tcp + TCP_SEQUENCE, load_be32(tcp + TCP_SEQUENCE) + sent);
+	if (!last)
+		tcp[TCP_FLAGS] &= (uint8_t) ~(FLAG_FIN | FLAG_PSH);
+	if (s->number > 0)
+		tcp[TCP_FLAGS] &= (uint8_t)~FLAG_CWR;
+	store_be16(tcp + TCP_CHECKSUM, 0);
+	store_be16(tcp + TCP_CHECKSUM,
+	    checksum_finish(
+		sum_pseudo(to, s->v6, IPPROTO_TCP, len) + sum_bytes(tcp, len)));
+}
+
+static void
+finish_udp(const struct segmenter *s, uint8_t *to, size_t len)
+{
+	uint8_t *udp = to + s->transport;
+	uint16_t sum;
+
+	store_be16(udp + UDP_LENGTH, (uint16_t)len);
+	store_be16(udp + UDP_CHECKSUM, 0);
+	sum = checksum_finish(
+	    sum_pseudo(to, s->v6, IPPROTO_UDP, len) + sum_bytes(udp, len));
+	/* Zero would mean that there is none (RFC 768). */
+	store_be16(udp + UDP_CHECKSUM, sum == 0 ? 0xffff : sum);
+}
+
+static void
+finish_segment(const struct segmenter *s, uint8_t *to, size_t total, bool last)
+{
+	if (!s->v6)
+		store_be16(to + 4, (uint16_t)(load_be16(to + 4) + s->number));
+	set_ip_length(to, s->v6, total);
+	if (s->udp)
+		finish_udp(s, to, total - s->transport);
+	else
+		finish_tcp(s, to, total - s->transport, last);
+}
+
+uint8_t *
+segmenter_next(struct segmenter *s, uint8_t room[INNER_PACKET_MAX], size_t *len)
+{
+	size_t payload = s->length - s->at;
+	bool last = payload <= s->segment;
+
+	if (s->at >= s->length)
+		return NULL;
+	if (!s->cut) {
+		s->at = s->length;
+		*len = s->length;
+		return s->packet;
+	}
+	if (!last)
+		payload = s->segment;
+	memcpy(room, s->packet, s->header);
+	memcpy(room + s->header, s->packet + s->at, payload);
+	finish_segment(s, room, s->header + payload, last);
+	s->at += payload;
+	s->number++;
+	*len = s->header + payload;
+	return room;
+}
+
+/* Gluing. */
+
+/* Where a plain TCP data segment has its parts. */
+struct segment_view {
+	bool v6;
+	size_t transport, header_len, payload;
+	const uint8_t *tcp;
+};
+
+/*
+ * Only acknowledged data without IP options or extension headers, and with a
+ * right checksum: the super-packet's is made anew, and must not make good what
+ * was bad.
+ */
+static bool
+view(const uint8_t *packet, size_t len, struct segment_view *v)
+{
+	size_t tcp_len;
+	uint8_t protocol;
+
+	v->v6 = packet[0] >> 4 == 6;
+	v->transport = v->v6 ? IPV6_LEN : IPV4_LEN;
+	if (len < v->transport + TCP_LEN || (!v->v6 && packet[0] != 0x45))
+		return false;
+	protocol = v->v6 ? packet[6] : packet[9];
+	v->tcp = packet + v->transport;
+	tcp_len = (size_t)(v->tcp[TCP_OFFSET] >> 4) * 4;
+	v->header_len = v->transport + tcp_len;
+	if (protocol != IPPROTO_TCP || tcp_len < TCP_LEN ||
+	    v->header_len >= len)
+		return false;
+	v->payload = len - v->header_len;
+	return (v->tcp[TCP_FLAGS] & ~FLAG_PSH) == FLAG_ACK &&
+	    checksum_finish(
+		sum_pseudo(packet, v->v6, IPPROTO_TCP, len - v->transport) +
+		sum_bytes(v->tcp, len - v->transport)) == 0;
+}
+
+/* Addresses and ports, which lie next to each other without options. */
+static bool
+same_flow(const struct coalescer *c, const uint8_t *packet, size_t len)
+{
+	bool v6 = packet[0] >> 4 == 6;
+	size_t from = v6 ? 8 : 12, to = v6 ? IPV6_LEN + 4 : IPV4_LEN + 4;
+
+	if (v6 != c->v6 || len < to)
+		return false;
+	if (v6 ? packet[6] != IPPROTO_TCP
+	       : (packet[9] != IPPROTO_TCP || packet[0] != 0x45))
+		return false;
+	return memcmp(c->header + from, packet + from, to - from) == 0;
+}
+
+/* Everything but lengths, identification, sequence, push and checksums. */
+static bool
+headers_match(const struct coalescer *c, const uint8_t *packet,
+    const struct segment_view *v)
+{
+	const uint8_t *ours = c->header, *tcp = ours + c->transport;
+
+	if (c->header_len != v->header_len)
+		return false;
+	if (v->v6) {
+		if (memcmp(ours, packet, 4) != 0 || ours[7] != packet[7])
+			return false;
+	} else if (ours[1] != packet[1] || ours[8] != packet[8] ||
+	    memcmp(ours + 6, packet + 6, 2) != 0) {
+		return false;
+	}
+	return memcmp(tcp + TCP_ACK, v->tcp + TCP_ACK, 5) == 0 &&
+	    memcmp(tcp + 14, v->tcp + 14, 2) == 0 &&
+	    memcmp(tcp + 18, v->tcp + 18, v->header_len - v->transport - 18) ==
+	    0;
+}
+
+static void
+append(struct coalescer *c, uint8_t *packet, const struct segment_view *v)
+{
+	c->pieces[2 + c->count++] =
+	    (struct iovec){ packet + v->header_len, v->payload };
+	c->payload += v->payload;
+	c->next_sequence += (uint32_t)v->payload;
+	if (v->payload < c->segment || (v->tcp[TCP_FLAGS] & FLAG_PSH))
+		c->sealed = true;
+	c->header[c->transport + TCP_FLAGS] |= v->tcp[TCP_FLAGS];
+}
+
+bool
+coalesce_start(struct coalescer *c, uint8_t *packet, size_t len)
+{
+	struct segment_view v;
+
+	c->count = 0;
+	if (len < IPV4_LEN || !view(packet, len, &v))
+		return false;
+	memcpy(c->header, packet, v.header_len);
+	c->v6 = v.v6;
+	c->sealed = false;
+	c->transport = v.transport;
+	c->header_len = v.header_len;
+	c->payload = 0;
+	c->segment = v.payload;
+	c->next_sequence = load_be32(v.tcp + TCP_SEQUENCE);
+	append(c, packet, &v);
+	return true;
+}
+
+enum coalesce_result
+coalesce_add(struct coalescer *c, uint8_t *packet, size_t len)
+{
+	struct segment_view v;
+
+	if (c->count == 0 || len < IPV4_LEN || !same_flow(c, packet, len))
+		return COALESCE_OTHER;
+	if (c->sealed || c->count == COALESCE_PIECES ||
+	    c->header_len + c->payload + len > SUPER_PACKET_MAX ||
+	    !view(packet, len, &v) || v.payload > c->segment ||
+	    load_be32(v.tcp + TCP_SEQUENCE) != c->next_sequence ||
+	    !headers_match(c, packet, &v))
+		return COALESCE_SAME_FLOW;
+	append(c, packet, &v);
+	return COALESCE_JOINED;
+}
+
+const struct iovec *
+coalesce_finish(struct coalescer *c, int *count)
+{
+	struct virtio_net_hdr vnet = { 0 };
+	size_t total = c->header_len + c->payload;
+	uint8_t *tcp = c->header + c->transport;
+	uint32_t pseudo;
+
+	if (c->count > 1) {
+		vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		vnet.gso_type =
+		    c->v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+		vnet.hdr_len = (uint16_t)c->header_len;
+		vnet.gso_size = (uint16_t)c->segment;
+		vnet.csum_start = (uint16_t)c->transport;
+		vnet.csum_offset = TCP_CHECKSUM;
+		set_ip_length(c->header, c->v6, total);
+		pseudo = sum_pseudo(
+		    c->header, c->v6, IPPROTO_TCP, total - c->transport);
+		/* Folded but not inverted: the kernel adds the rest. */
+		store_be16(
+		    tcp + TCP_CHECKSUM, (uint16_t)~checksum_finish(pseudo));
+	}
+	memcpy(c->vnet, &vnet, sizeof(vnet));
+	c->pieces[0] = (struct iovec){ c->vnet, sizeof(c->vnet) };
+	c->pieces[1] = (struct iovec){ c->header, c->header_len };
+	*count = (int)(2 + c->count);
+	c->count = 0;
+	return c->pieces;
+}
+
+/* Payloads lie where their packets are, behind their own headers. */
+uint8_t *
+coalesce_packet(const struct coalescer *c, int count, size_t i, size_t *len)
+{
+	const struct iovec *payload = &c->pieces[2 + i];
+
+	if (i + 2 >= (size_t)count)
+		return NULL;
+	*len = c->header_len + payload->iov_len;
+	return (uint8_t *)payload->iov_base - c->header_len;
+}

@@ -1,0 +1,87 @@
+/*
+ * Segmentation at the TUN (spec/tunnel.md 7.5): the virtio-net header in front
+ * of every packet, cutting the kernel's TCP and UDP super-packets into packets,
+ * and gluing the segments of a TCP flow into super-packets for the kernel.
+ */
+#ifndef NET_WORKER_CORE_INNER_OFFLOAD_H
+#define NET_WORKER_CORE_INNER_OFFLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "net-worker/core/datagram.h"
+
+#define VNET_HEADER_LEN  10
+#define SUPER_PACKET_MAX 65535
+
+/* Cutting. */
+
+struct segmenter {
+	uint8_t *packet; /* the super-packet, or the only packet */
+	size_t length;
+	bool v6;
+	bool cut;         /* false: one packet, as it is */
+	bool udp;         /* cut into datagrams, not TCP segments */
+	size_t transport; /* offset of the TCP or UDP header */
+	size_t header;    /* bytes before the payload */
+	size_t segment;   /* payload bytes of each segment but the last */
+	size_t at;        /* next payload byte */
+	uint16_t number;  /* of the next segment */
+};
+
+/*
+ * Starts on what was read from the TUN: vnet header and len bytes of packet,
+ * whose partial checksum is completed. False when header and packet do not fit
+ * each other.
+ */
+bool segmenter_init(struct segmenter *, const uint8_t vnet[VNET_HEADER_LEN],
+    uint8_t *packet, size_t len);
+/*
+ * The next packet and its length, or NULL. Cut segments are made in room; a
+ * packet that needs no cutting is returned where it lies.
+ */
+uint8_t *segmenter_next(
+    struct segmenter *, uint8_t room[INNER_PACKET_MAX], size_t *len);
+
+/* Gluing. */
+
+#define COALESCE_PIECES 50  /* payloads in one super-packet */
+#define COALESCE_HEADER 100 /* IPv6 and the longest TCP header */
+
+/* Segments of one TCP flow in the order they came; payloads stay in place. */
+struct coalescer {
+	uint8_t vnet[VNET_HEADER_LEN];
+	uint8_t header[COALESCE_HEADER];
+	struct iovec pieces[2 + COALESCE_PIECES];
+	size_t count; /* segments; 0: empty */
+	bool v6;
+	bool sealed; /* takes no more: pushed, or the last was short */
+	size_t transport;
+	size_t header_len;
+	size_t payload; /* bytes of all segments */
+	size_t segment; /* payload bytes of the first */
+	uint32_t next_sequence;
+};
+
+enum coalesce_result {
+	COALESCE_JOINED,
+	COALESCE_SAME_FLOW, /* write the coalescer first, then the packet */
+	COALESCE_OTHER,     /* another flow, or no TCP data at all */
+};
+
+/* Whether a packet may start a super-packet: plain TCP data, checksum right. */
+bool coalesce_start(struct coalescer *, uint8_t *packet, size_t len);
+enum coalesce_result coalesce_add(
+    struct coalescer *, uint8_t *packet, size_t len);
+/* The vectors for writev(2), vnet header first; empties the coalescer. */
+const struct iovec *coalesce_finish(struct coalescer *, int *count);
+/*
+ * Of what coalesce_finish() returned last: the i-th packet as it was added.
+ * NULL beyond the last.
+ */
+uint8_t *coalesce_packet(
+    const struct coalescer *, int count, size_t i, size_t *len);
+
+#endif /* NET_WORKER_CORE_INNER_OFFLOAD_H */

@@ -1,0 +1,379 @@
+/*
+ * The engine as an object: its making, its clock, and the way in for datagrams
+ * (spec/tunnel.md 1.3). See engine.h and state.h.
+ */
+#include "net-worker/dataplane/engine/engine.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/log.h"
+#include "net-worker/core/wireguard/message.h"
+#include "net-worker/dataplane/engine/state.h"
+
+/* Deadlines of many connections are served together, this much late. */
+#define TICK_MS 10
+
+static bool
+make_tables(struct engine *e)
+{
+	return key_map_init(&e->members_by_client, SHARD_PEERS_MAX) &&
+	    key_map_init(&e->by_client, SHARD_CONNECTIONS_MAX) &&
+	    key_map_init(&e->by_username, SHARD_CONNECTIONS_MAX) &&
+	    key_map_init(&e->by_key, SHARD_CONNECTIONS_MAX) &&
+	    index_map_init(&e->by_index, SHARD_CONNECTIONS_MAX) &&
+	    index_map_init(&e->by_check, CHECKS_MAX) &&
+	    deadlines_init(&e->expiries, SHARD_PEERS_MAX) &&
+	    deadlines_init(&e->due, SHARD_CONNECTIONS_MAX) &&
+	    deadlines_init(&e->names_due, SHARD_PEERS_MAX);
+}
+
+static void
+free_tables(struct engine *e)
+{
+	key_map_free(&e->members_by_client);
+	key_map_free(&e->by_client);
+	key_map_free(&e->by_username);
+	key_map_free(&e->by_key);
+	index_map_free(&e->by_index);
+	index_map_free(&e->by_check);
+	deadlines_free(&e->expiries);
+	deadlines_free(&e->due);
+	deadlines_free(&e->names_due);
+}
+
+struct engine *
+engine_new(const struct engine_host *host, const struct packet_sink *sink,
+    const struct clock_reading *now, bool expose_host)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+
+	if (e == NULL)
+		return NULL;
+	TAILQ_INIT(&e->members);
+	TAILQ_INIT(&e->connections);
+	TAILQ_INIT(&e->dirty);
+	STAILQ_INIT(&e->flows);
+	e->host = *host;
+	e->sink = *sink;
+	e->expose_host = expose_host;
+	e->started = *now;
+	wall_clock_init(&e->clock, now);
+	e->deadline = MONO_NEVER;
+	e->counters = &e->own;
+	cookie_guard_init(&e->guard, now->mono);
+	e->checks = calloc(CHECKS_MAX, sizeof(*e->checks));
+	if (e->checks == NULL || (e->relays = relays_new()) == NULL ||
+	    !make_tables(e) ||
+	    !noise_identity_generate(&e->identity)) {
+		engine_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+void
+engine_free(struct engine *e)
+{
+	struct connection *c;
+	struct member *m;
+
+	if (e == NULL)
+		return;
+	while ((c = TAILQ_FIRST(&e->connections)) != NULL)
+		connection_close(e, c);
+	while ((m = TAILQ_FIRST(&e->members)) != NULL) {
+		TAILQ_REMOVE(&e->members, m, entry);
+		client_free(m->client);
+		free(m);
+	}
+	flows_free(e);
+	relays_free(e->relays);
+	free_tables(e);
+	free(e->checks);
+	free(e->snapshot);
+	cookie_guard_wipe(&e->guard);
+	noise_identity_wipe(&e->identity);
+	free(e);
+}
+
+const uint8_t *
+engine_public_key(const struct engine *e)
+{
+	return e->identity.public_key;
+}
+
+void
+engine_send(struct engine *e, const struct endpoint *to,
+    const struct ip_address *from, const void *data, size_t len)
+{
+	uint8_t *room = e->sink.udp(e->sink.ctx, to, from, 0, len);
+
+	if (room != NULL)
+		memcpy(room, data, len);
+}
+
+/* Draining: everything that a call has set going leaves within the call. */
+
+void
+engine_touch(struct engine *e, struct connection *c)
+{
+	if (c->dirty)
+		return;
+	c->dirty = true;
+	TAILQ_INSERT_TAIL(&e->dirty, c, dirty_entry);
+}
+
+static bool
+drain_relays(struct engine *e, struct mono now)
+{
+	struct datagram d;
+	struct relays_event event;
+	bool any = false;
+
+	while (relays_transmit(e->relays, &d))
+		engine_send(e, &d.to, &d.from, d.data, d.length);
+	while (relays_event(e->relays, &event)) {
+		paths_relay_event(e, now, &event);
+		any = true;
+	}
+	return any;
+}
+
+void
+engine_settle(struct engine *e, struct mono now)
+{
+	struct connection *c;
+
+	while (drain_relays(e, now) || !TAILQ_EMPTY(&e->dirty)) {
+		while ((c = TAILQ_FIRST(&e->dirty)) != NULL) {
+			TAILQ_REMOVE(&e->dirty, c, dirty_entry);
+			c->dirty = false;
+			paths_drain(e, now, c);
+			deadlines_set(&e->due, &c->due, connection_deadline(c));
+			e->deadline = mono_min(e->deadline, c->due.due);
+		}
+	}
+	e->deadline = mono_min(e->deadline, relays_deadline(e->relays));
+	e->deadline = mono_min(e->deadline, deadlines_first(&e->expiries));
+	e->deadline = mono_min(e->deadline, deadlines_first(&e->names_due));
+}
+
+struct mono
+engine_deadline(const struct engine *e)
+{
+	return e->deadline;
+}
+
+void
+engine_timeout(struct engine *e, struct mono now)
+{
+	struct connection *c;
+
+	if (!mono_due(e->deadline, now))
+		return;
+	relays_timeout(e->relays, now);
+	members_timeout(e, now);
+	while ((c = deadlines_take(&e->due, now)) != NULL)
+		connection_timeout(e, now, c);
+	e->deadline = deadlines_first(&e->due);
+	engine_settle(e, now);
+	if (mono_before(e->deadline, mono_add_ms(now, TICK_MS)))
+		e->deadline = mono_add_ms(now, TICK_MS);
+}
+
+void
+engine_clock(struct engine *e, const struct clock_reading *now)
+{
+	int64_t step = wall_clock_update(&e->clock, now);
+	uint32_t held;
+
+	if (step == 0)
+		return;
+	if (log_allow(&e->clock_log, now->mono.ns, &held))
+		log_info("the host's clock was set %s by %.3f s: grants end no "
+			 "later for that",
+		    step < 0 ? "back" : "forward",
+		    (double)(step < 0 ? -step : step) / 1e9);
+	members_clock_was_set(e);
+	engine_settle(e, now->mono);
+}
+
+/* The way in. */
+
+/*
+ * What came from a relay's port: true when it was for a TURN client or from a
+ * relay we no longer know. Otherwise what is left to look at: a peer's datagram
+ * out of a channel, or the datagram as it was.
+ */
+static bool
+from_relay(struct engine *e, struct mono now, struct way *way,
+    const uint8_t **data, size_t *len)
+{
+	struct allocation *a = relays_at(e->relays, &way->from);
+	bool former =
+	    a == NULL && relays_formerly_used(e->relays, &way->from.ip);
+	const uint8_t *bytes = *data;
+	struct stun_message message;
+	struct endpoint peer;
+
+	if (*len == 0)
+		return true;
+	if (bytes[0] < 4) {
+		if (!stun_parse(bytes, *len, &message) ||
+		    (a == NULL && !former))
+			return false;
+		if (a != NULL)
+			allocation_input(
+			    a, now, &way->local, &way->from, &message);
+		return true;
+	}
+	if (bytes[0] < 64 || bytes[0] > 79 || *len < CHANNEL_DATA_OVERHEAD ||
+	    load_be16(bytes + 2) != *len - CHANNEL_DATA_OVERHEAD ||
+	    (a == NULL && !former))
+		return false;
+	if (a == NULL || !allocation_received(a, now, load_be16(bytes), &peer))
+		return true;
+	way->relay = way->from;
+	way->channel = load_be16(bytes);
+	way->local = allocation_relayed(a, peer.ip.family);
+	way->from = peer;
+	*data += CHANNEL_DATA_OVERHEAD;
+	*len -= CHANNEL_DATA_OVERHEAD;
+	return false;
+}
+
+void
+engine_datagram(struct engine *e, struct mono now, const struct arrival *a,
+    const uint8_t *data, size_t len)
+{
+	struct way way = { .local = a->local, .from = a->from };
+	struct stun_message message;
+
+	if (a->from.port == TURN_PORT &&
+	    from_relay(e, now, &way, &data, &len)) {
+		engine_settle(e, now);
+		return;
+	}
+	if (stun_parse(data, len, &message))
+		paths_stun(e, now, &way, &message);
+	else if (message_classify(data, len) != MESSAGE_INVALID)
+		handshake_message(e, now, &way, data, len);
+	engine_settle(e, now);
+}
+
+static void
+channel_used(struct engine *e, struct mono now, const struct shard_event *event)
+{
+	struct allocation *a = relays_at(e->relays, &event->relay);
+	struct endpoint peer;
+
+	if (a != NULL)
+		allocation_received(a, now, event->channel, &peer);
+}
+
+void
+engine_shard_event(
+    struct engine *e, struct mono now, const struct shard_event *event)
+{
+	struct connection *c = connection_of_index(e, event->connection);
+	struct member *m;
+
+	switch (event->type) {
+	case SHARD_EVENT_CHANNEL_USED:
+		channel_used(e, now, event);
+		break;
+	case SHARD_EVENT_POLICY_OLD:
+		policy_free(event->policy);
+		break;
+	case SHARD_EVENT_CONFIRMED:
+		break;
+	case SHARD_EVENT_HANDSHAKE:
+		if (c != NULL)
+			handshake_want(&c->handshake, now);
+		break;
+	case SHARD_EVENT_ACTIVITY:
+		if (c != NULL)
+			connection_active(e, now, c);
+		break;
+	case SHARD_EVENT_GOODBYE:
+		if (c != NULL && (m = member_find(e, &c->client)) != NULL)
+			member_remove(e, now, m, false);
+		c = NULL;
+		break;
+	}
+	if (c != NULL)
+		engine_touch(e, c);
+	engine_settle(e, now);
+}
+
+/* Messages about relays. */
+
+void
+engine_relays_begin(struct engine *e)
+{
+	relays_begin(e->relays);
+}
+
+void
+engine_relay_removed(struct engine *e, const struct uuid *id)
+{
+	relays_removed(e->relays, id);
+}
+
+void
+engine_relay_present(
+    struct engine *e, struct mono now, const struct ipc_relay_present *m)
+{
+	struct relay_config config = {
+		.id = m->relay,
+		.address = { m->v4, m->v6 },
+	};
+	uint32_t held;
+
+	strlcpy(config.username, m->username, sizeof(config.username));
+	strlcpy(config.password, m->password, sizeof(config.password));
+	if (!relays_present(e->relays, now, &config) &&
+	    log_allow(&e->portal_log, now.ns, &held))
+		log_warnx("the portal names more than %d relays: one is left "
+			  "out",
+		    RELAYS_MAX);
+	sodium_memzero(&config, sizeof(config));
+}
+
+void
+engine_relays_commit(struct engine *e, struct mono now)
+{
+	relays_commit(e->relays, now);
+	engine_settle(e, now);
+}
+
+void
+engine_control_started(struct engine *e, struct mono now)
+{
+	struct connection *c;
+
+	e->snapshot_open = false;
+	TAILQ_FOREACH(c, &e->connections, entry)
+		paths_announce_all(e, c);
+	flows_tell_again(e);
+	engine_settle(e, now);
+}
+
+void
+engine_shutdown(struct engine *e, struct mono now)
+{
+	const struct shard_command close_flows = { .type = SHARD_FLOWS_CLOSE };
+	struct connection *c;
+	struct datagram d;
+
+	TAILQ_FOREACH(c, &e->connections, entry)
+		connection_goodbye(e, c);
+	e->host.command(e->host.ctx, &close_flows);
+	for (size_t i = 0; i < relays_count(e->relays); i++)
+		if (allocation_release(relays_get(e->relays, i), &d))
+			engine_send(e, &d.to, &d.from, d.data, d.length);
+	engine_settle(e, now);
+}

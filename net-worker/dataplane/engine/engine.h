@@ -1,0 +1,143 @@
+/*
+ * The engine: everything of the data plane that is not data. It keeps the
+ * allocations on the relays, runs ICE and WireGuard handshakes, and turns the
+ * portal's authorizations into the policies that the shard enforces.
+ *
+ * Sans-IO: messages of control-worker, datagrams that are not WireGuard data,
+ * events of the shard and the time go in; datagrams, commands to the shard and
+ * messages for control-worker come out, through the host, within the call.
+ */
+#ifndef NET_WORKER_DATAPLANE_ENGINE_ENGINE_H
+#define NET_WORKER_DATAPLANE_ENGINE_ENGINE_H
+
+#include "common/counters.h"
+#include "common/ipc.h"
+#include "common/wall.h"
+#include "net-worker/dataplane/shard/shard.h"
+#include "net-worker/dataplane/sink.h"
+
+/* What the engine asks of the process around it. */
+struct engine_host {
+	void *ctx;
+	void (*command)(void *ctx, const struct shard_command *);
+	void (*acknowledged)(void *ctx, uint64_t serial);
+	void (*refused)(void *ctx, uint64_t serial);
+	/* Candidate lines for a client, each ended by '\n', best first. */
+	void (*candidates)(void *ctx, const struct uuid *client, bool withdrawn,
+	    const char *lines);
+	void (*closed)(void *ctx, const struct uuid *client);
+	void (*no_relays)(void *ctx);
+	/* A control packet of a client, raw. */
+	void (*peer_event)(void *ctx, const struct uuid *client, uint8_t event,
+	    const uint8_t *payload, size_t len);
+	void (*assignment)(void *ctx, uint64_t serial, enum assignment_answer);
+	/* False: not now; it will be offered again. */
+	bool (*flow)(void *ctx, const struct ipc_flow *);
+};
+
+struct engine;
+
+/*
+ * A fresh static key is made. NULL without memory.
+ */
+struct engine *engine_new(const struct engine_host *,
+    const struct packet_sink *, const struct clock_reading *, bool expose_host);
+void engine_free(struct engine *); /* NULL is fine; wipes keys */
+const uint8_t *engine_public_key(const struct engine *);
+
+/*
+ * The clocks now; before messages that hold unix times, and every so often, to
+ * notice that the wall clock was set. That never prolongs a grant.
+ */
+void engine_clock(struct engine *, const struct clock_reading *);
+
+/* Messages of control-worker, as ipc.def describes them. */
+void engine_interface(
+    struct engine *, struct mono, const struct ipc_interface *);
+void engine_relays_begin(struct engine *);
+void engine_relay_removed(struct engine *, const struct uuid *);
+void engine_relay_present(
+    struct engine *, struct mono, const struct ipc_relay_present *);
+void engine_relays_commit(struct engine *, struct mono);
+void engine_authorization(
+    struct engine *, struct mono, const struct ipc_authorization *);
+void engine_revocation(
+    struct engine *, struct mono, const struct ipc_revocation *);
+void engine_grants_begin(struct engine *);
+void engine_grants_entry(struct engine *, const struct ipc_grants_entry *);
+void engine_grants_commit(struct engine *, struct mono);
+void engine_resource_update(
+    struct engine *, struct mono, const struct ipc_resource_update *);
+void engine_remote_candidates(
+    struct engine *, struct mono, struct ipc_remote_candidates *);
+
+void engine_assignment(
+    struct engine *, struct mono, const struct ipc_assignment *);
+void engine_name_resolved(
+    struct engine *, struct mono, const struct ipc_name_resolved *);
+void engine_peer_message(
+    struct engine *, struct mono, const struct ipc_peer_message *);
+void engine_flow_settings(struct engine *, const struct ipc_flow_settings *);
+void engine_flow_stored(struct engine *, const struct ipc_flow_stored *);
+
+/*
+ * control-worker is a new process: it is told every live candidate of ours and
+ * every flow that its predecessor may not have stored, and a list that that one
+ * had begun is forgotten.
+ */
+void engine_control_started(struct engine *, struct mono);
+
+/* A datagram that shard_datagram() left to us. */
+void engine_datagram(struct engine *, struct mono, const struct arrival *,
+    const uint8_t *data, size_t len);
+void engine_shard_event(
+    struct engine *, struct mono, const struct shard_event *);
+void engine_shard_control(struct engine *, const struct shard_control *);
+/* Says in the log what did not pass, and why. */
+void engine_shard_refusal(const struct shard_refusal *);
+/* Whether control-worker has reports to store still. */
+bool engine_has_flows(const struct engine *);
+/* Offers what control-worker would not take before. */
+void engine_tell_flows(struct engine *);
+/* Whether there is room for another report. */
+bool engine_takes_flows(const struct engine *);
+void engine_shard_flow(
+    struct engine *, struct mono now, const struct flow_report *);
+struct mono engine_deadline(const struct engine *);
+void engine_timeout(struct engine *, struct mono);
+
+/* Goodbye to every client, the end of every flow; allocations are given back.
+ */
+void engine_shutdown(struct engine *, struct mono);
+
+/* Counts there from now on: a block of the counter page, which outlives it. */
+void engine_count_in(struct engine *, struct engine_counters *);
+
+/* How it is now, for the title and the counter page. */
+struct engine_summary {
+	size_t clients;     /* with at least one grant */
+	size_t connections; /* with a path */
+	size_t relayed;     /* of these, with one over our relay */
+	size_t relays;      /* with an allocation */
+};
+struct engine_summary engine_summary(const struct engine *);
+
+/*
+ * Queries, a page at a time (ipc.def: QUERY). A client has the number by which
+ * the shard knows it; the shard knows its connection, too.
+ */
+struct engine_client {
+	uint32_t number;
+	struct ipc_query_client row; /* but for the serial and what is below */
+};
+/* At most max clients from that number on, in ascending order. */
+size_t engine_query_clients(
+    const struct engine *, uint32_t from, struct engine_client *to, size_t max);
+/* Fills in the path of the connection, if there is such a one. */
+void engine_query_connection(
+    struct engine *, uint32_t connection, struct ipc_query_client *);
+/* The i-th relay but for the serial; false: there is none. */
+bool engine_query_relay(
+    const struct engine *, size_t i, struct ipc_query_relay *);
+
+#endif /* NET_WORKER_DATAPLANE_ENGINE_ENGINE_H */

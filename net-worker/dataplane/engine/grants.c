@@ -1,0 +1,504 @@
+/*
+ * Clients and what they may reach: authorization, revocation, expiry and the
+ * portal's snapshot (spec/policy.md 2). Whatever changes here is compiled into
+ * a new policy, and the shard enforces that one from then on.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/sort.h"
+#include "net-worker/dataplane/engine/state.h"
+
+/*
+ * Names make a client's policy be compiled as often as it likes: what that
+ * takes is a twentieth of the time at most, with some in advance.
+ */
+#define NAMES_REST      20
+#define NAMES_CREDIT_NS INT64_C(100000000)
+
+struct member *
+member_find(struct engine *e, const struct uuid *client)
+{
+	return key_map_get(&e->members_by_client, client, sizeof(*client));
+}
+
+static struct policy *
+compile(struct engine *e, const struct member *m)
+{
+	return client_compile(
+	    m->client, &e->own_v4, &e->own_v6, e->expose_host);
+}
+
+/* NAT's tables, with the client's first name. */
+static bool
+give_nat(struct member *m, struct shard_command *command)
+{
+	if (m->has_nat || !client_has_names(m->client))
+		return true;
+	if ((command->policy.nat = nat_new()) == NULL)
+		return false;
+	nat_count_in(command->policy.nat, client_name_use(m->client));
+	m->has_nat = true;
+	return true;
+}
+
+/* Those who wait for the client's names hear that they are in force, or not. */
+static void
+answer_waiting(
+    struct engine *e, struct member *m, enum assignment_answer answer)
+{
+	for (size_t i = 0; i < m->waiting_count; i++)
+		e->host.assignment(e->host.ctx, m->waiting[i], answer);
+	m->waiting_count = 0;
+}
+
+/* How long about compiling takes, as measured; rather more. */
+static int64_t
+work_ns(const struct member *m)
+{
+	return 10000 + 2000 * (int64_t)client_grant_count(m->client) +
+	    50 * (int64_t)client_names_size(m->client);
+}
+
+bool
+member_names_wait(const struct member *m)
+{
+	return !mono_is_never(m->names_due.due);
+}
+
+void
+member_enforce_names(struct engine *e, struct mono now, struct member *m,
+    const uint64_t *serial)
+{
+	struct mono earliest = mono_add_ns(m->names_rested, -NAMES_CREDIT_NS);
+
+	/* A client that says more at once than it may does not hear of it. */
+	if (serial != NULL && m->waiting_count < NAMES_WAITING_MAX)
+		m->waiting[m->waiting_count++] = *serial;
+	else if (serial != NULL)
+		e->host.assignment(e->host.ctx, *serial, ASSIGNMENT_REFUSED);
+	if (!mono_due(earliest, now)) {
+		deadlines_set(&e->names_due, &m->names_due, earliest);
+		return;
+	}
+	m->names_rested = mono_add_ns(mono_max(m->names_rested, now),
+	    work_ns(m) * NAMES_REST);
+	member_enforce(e, now, m, m->forget_sessions);
+}
+
+/* Without memory there is no policy at all. */
+void
+member_enforce(
+    struct engine *e, struct mono now, struct member *m, bool forget_sessions)
+{
+	struct shard_command command = {
+		.type = SHARD_POLICY,
+		.peer = m->peer,
+	};
+
+	m->forget_sessions = m->forget_sessions || forget_sessions;
+	command.policy.forget_sessions = m->forget_sessions;
+	command.policy.policy = compile(e, m);
+	if (command.policy.policy != NULL && give_nat(m, &command)) {
+		e->host.command(e->host.ctx, &command);
+		m->forget_sessions = false;
+		deadlines_set(&e->names_due, &m->names_due, MONO_NEVER);
+		/* By now the shard has, or will read first, the new policy. */
+		answer_waiting(e, m, ASSIGNMENT_INSTALLED);
+		return;
+	}
+	policy_free(command.policy.policy);
+	log_error("no memory for a client's policy: the client is cut off");
+	member_remove(e, now, m, true);
+}
+
+static void
+enforce(struct engine *e, struct mono now, struct member *m)
+{
+	member_enforce(e, now, m, false);
+}
+
+static struct member *
+member_add(struct engine *e, const struct ipc_authorization *a)
+{
+	struct member *m = calloc(1, sizeof(*m));
+	struct shard_command command = { .type = SHARD_PEER_ADD };
+
+	if (m == NULL)
+		return NULL;
+	m->client = client_new(&a->client, &a->client_v4, &a->client_v6);
+	if (m->client == NULL || !deadlines_add(&e->expiries, &m->expiry, m) ||
+	    !deadlines_add(&e->names_due, &m->names_due, m) ||
+	    (command.client.policy = compile(e, m)) == NULL) {
+		deadlines_remove(&e->expiries, &m->expiry);
+		deadlines_remove(&e->names_due, &m->names_due);
+		client_free(m->client);
+		free(m);
+		return NULL;
+	}
+	m->peer = e->next_peer++;
+	command.peer = m->peer;
+	command.client.id = a->client;
+	command.client.v4 = a->client_v4;
+	command.client.v6 = a->client_v6;
+	TAILQ_INSERT_TAIL(&e->members, m, entry);
+	key_map_add(&e->members_by_client, &m->by_client, client_id(m->client),
+	    sizeof(a->client), m);
+	e->member_count++;
+	e->host.command(e->host.ctx, &command);
+	return m;
+}
+
+void
+member_remove(struct engine *e, struct mono now, struct member *m, bool goodbye)
+{
+	struct connection *c = connection_find(e, client_id(m->client));
+	struct shard_command command = {
+		.type = SHARD_PEER_REMOVE,
+		.peer = m->peer,
+	};
+
+	(void)now;
+	if (c != NULL) {
+		if (goodbye)
+			connection_goodbye(e, c);
+		connection_close(e, c);
+	}
+	e->host.command(e->host.ctx, &command);
+	TAILQ_REMOVE(&e->members, m, entry);
+	key_map_remove(&e->members_by_client, &m->by_client);
+	deadlines_remove(&e->expiries, &m->expiry);
+	deadlines_remove(&e->names_due, &m->names_due);
+	answer_waiting(e, m, ASSIGNMENT_REFUSED);
+	e->member_count--;
+	client_free(m->client);
+	free(m);
+}
+
+/* Enforces what is left; a client without grants is sent away. */
+static void
+changed(struct engine *e, struct mono now, struct member *m)
+{
+	if (client_grant_count(m->client) == 0)
+		member_remove(e, now, m, true);
+	else
+		enforce(e, now, m);
+}
+
+static void
+log_grant(
+    const char *what, const struct uuid *client, const struct uuid *resource)
+{
+	char who[UUID_TEXT_LEN + 1], which[UUID_TEXT_LEN + 1];
+
+	log_info("%s: client %s, resource %s", what, uuid_format(client, who),
+	    uuid_format(resource, which));
+}
+
+void
+member_watch_expiry(struct engine *e, struct member *m)
+{
+	deadlines_set(&e->expiries, &m->expiry, client_deadline(m->client));
+}
+
+static enum grant_result
+grant(struct engine *e, struct member *m, const struct ipc_authorization *a)
+{
+	enum grant_result result;
+	struct grant g = {
+		.resource = a->resource,
+		.type = (enum resource_type)a->type,
+		.network = a->network,
+		.filters = (struct filter *)(uintptr_t)a->filters,
+		.filter_count = a->filters_count,
+		.flow_authorization = a->flow_authorization,
+		.expires_at = a->expires_at,
+		.expires =
+		    client_expiry_from_unix(a->expires_at, &e->clock.last),
+	};
+
+	strlcpy(g.pattern, a->pattern, sizeof(g.pattern));
+	result = client_grant(m->client, &g);
+	member_watch_expiry(e, m);
+	return result;
+}
+
+/*
+ * The client's record for the authorization. One with other addresses than
+ * before is another client under the same id (spec/policy.md 2.1).
+ */
+static struct member *
+member_for(struct engine *e, struct mono now, const struct ipc_authorization *a)
+{
+	struct member *m = member_find(e, &a->client);
+
+	if (m != NULL &&
+	    !client_has_addresses(m->client, &a->client_v4, &a->client_v6)) {
+		member_remove(e, now, m, false);
+		m = NULL;
+	}
+	return m != NULL ? m : member_add(e, a);
+}
+
+/* NULL, or what is wrong with it before anything is touched. */
+static const char *
+why_not(struct engine *e, const struct ipc_authorization *a)
+{
+	if (e->own_v4.family == IP_NONE && e->own_v6.family == IP_NONE)
+		return "the portal has not told our own addresses";
+	if (a->client_v4.family != IP_V4 || a->client_v6.family != IP_V6 ||
+	    !ip_in_tunnel_range(&a->client_v4) ||
+	    !ip_in_tunnel_range(&a->client_v6))
+		return "the client's address is outside the tunnel range";
+	if (a->use_iceless)
+		return "it asks for a connection without ICE, which we did "
+		       "not offer";
+	if (e->member_count == SHARD_PEERS_MAX &&
+	    member_find(e, &a->client) == NULL)
+		return "there are too many clients";
+	return NULL;
+}
+
+static void
+log_refused(struct engine *e, struct mono now, const char *why)
+{
+	uint32_t held;
+
+	if (log_allow(&e->portal_log, now.ns, &held))
+		log_warnx("an authorization of the portal is refused: %s", why);
+}
+
+static bool
+authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
+{
+	const char *why = why_not(e, a);
+	struct member *m;
+
+	if (why != NULL) {
+		log_refused(e, now, why);
+		return false;
+	}
+	if ((m = member_for(e, now, a)) == NULL)
+		return false;
+	if (connection_upsert(e, now, a, m->peer) == NULL) {
+		if (client_grant_count(m->client) == 0)
+			member_remove(e, now, m, false);
+		return false;
+	}
+	switch (grant(e, m, a)) {
+	case GRANT_INVALID:
+	case GRANT_NO_MEMORY:
+		log_refused(e, now, "it is none, or too much of it");
+		changed(e, now, m);
+		return false;
+	case GRANT_TYPE_CONFLICT:
+		log_error("the portal changed the type of a resource a client "
+			  "holds: only its expiry is taken over");
+		break;
+	case GRANT_NEW:
+		log_grant("access granted", &a->client, &a->resource);
+		break;
+	case GRANT_UPDATED:
+		break;
+	}
+	enforce(e, now, m);
+	return true;
+}
+
+void
+engine_authorization(
+    struct engine *e, struct mono now, const struct ipc_authorization *a)
+{
+	/* The answer goes out before the candidates: spec/tunnel.md 3.4. */
+	if (authorize(e, now, a))
+		e->host.acknowledged(e->host.ctx, a->serial);
+	else
+		e->host.refused(e->host.ctx, a->serial);
+	engine_settle(e, now);
+}
+
+void
+engine_revocation(
+    struct engine *e, struct mono now, const struct ipc_revocation *r)
+{
+	struct member *m = member_find(e, &r->client);
+
+	if (m != NULL && client_revoke(m->client, &r->resource)) {
+		log_grant("access revoked", &r->client, &r->resource);
+		changed(e, now, m);
+	}
+	engine_settle(e, now);
+}
+
+void
+engine_resource_update(
+    struct engine *e, struct mono now, const struct ipc_resource_update *u)
+{
+	struct member *m, *next;
+
+	TAILQ_FOREACH_SAFE(m, &e->members, entry, next)
+		if (client_update_filters(m->client, &u->resource,
+			(enum resource_type)u->type, u->filters,
+			u->filters_count))
+			changed(e, now, m);
+	engine_settle(e, now);
+}
+
+void
+engine_interface(
+    struct engine *e, struct mono now, const struct ipc_interface *i)
+{
+	struct member *m, *next;
+
+	if (ip_equal(&e->own_v4, &i->v4) && ip_equal(&e->own_v6, &i->v6))
+		return;
+	e->own_v4 = i->v4;
+	e->own_v6 = i->v6;
+	TAILQ_FOREACH_SAFE(m, &e->members, entry, next)
+		enforce(e, now, m);
+	engine_settle(e, now);
+}
+
+/* The snapshot: begin, entries, commit (spec/policy.md 2.4, init). */
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const struct snapshot_entry *x = a, *y = b;
+	int order = uuid_compare(&x->client, &y->client);
+
+	return order != 0 ? order : uuid_compare(&x->resource, &y->resource);
+}
+
+void
+engine_grants_begin(struct engine *e)
+{
+	e->snapshot_count = 0;
+	e->snapshot_open = true;
+	e->snapshot_short = false;
+}
+
+static bool
+make_room(struct engine *e)
+{
+	size_t size = e->snapshot_size == 0 ? 64 : e->snapshot_size * 2;
+	struct snapshot_entry *more;
+
+	if (e->snapshot_count < e->snapshot_size)
+		return true;
+	if (size > GRANTS_LIST_MAX)
+		return false;
+	more = reallocarray(e->snapshot, size, sizeof(*more));
+	if (more == NULL)
+		return false;
+	e->snapshot = more;
+	e->snapshot_size = size;
+	return true;
+}
+
+/* What is missing from the list is revoked: it fails closed. */
+void
+engine_grants_entry(struct engine *e, const struct ipc_grants_entry *entry)
+{
+	if (!e->snapshot_open)
+		return;
+	if (!make_room(e)) {
+		e->snapshot_short = true;
+		return;
+	}
+	e->snapshot[e->snapshot_count++] = (struct snapshot_entry){
+		.client = entry->client,
+		.resource = entry->resource,
+		.expires_at = entry->expires_at,
+	};
+}
+
+/* The client's grants become those of the snapshot; true when any changed. */
+static bool
+reconcile(struct engine *e, struct member *m)
+{
+	struct snapshot_entry key = { .client = *client_id(m->client) };
+	const struct grant *g;
+	bool any = false;
+
+	for (size_t i = 0; (g = client_get_grant(m->client, i)) != NULL;) {
+		const struct snapshot_entry *found;
+
+		key.resource = g->resource;
+		found = e->snapshot_count == 0
+		    ? NULL
+		    : bsearch(&key, e->snapshot, e->snapshot_count, sizeof(key),
+			  compare_entries);
+		if (found != NULL) {
+			client_set_expiry(m->client, &key.resource,
+			    found->expires_at,
+			    client_expiry_from_unix(
+				found->expires_at, &e->clock.last));
+			i++;
+			continue;
+		}
+		client_revoke(m->client, &key.resource);
+		log_grant("access revoked by the portal's list", &key.client,
+		    &key.resource);
+		any = true;
+	}
+	member_watch_expiry(e, m);
+	return any;
+}
+
+void
+engine_grants_commit(struct engine *e, struct mono now)
+{
+	struct member *m, *next;
+
+	if (!e->snapshot_open)
+		return;
+	e->snapshot_open = false;
+	if (e->snapshot_short)
+		log_error("the portal's list of grants is too long: some are "
+			  "revoked");
+	if (e->snapshot_count > 0)
+		sort(e->snapshot, e->snapshot_count, sizeof(*e->snapshot),
+		    compare_entries);
+	TAILQ_FOREACH_SAFE(m, &e->members, entry, next)
+		if (reconcile(e, m))
+			changed(e, now, m);
+	engine_settle(e, now);
+}
+
+/* Expiry. */
+
+void
+members_timeout(struct engine *e, struct mono now)
+{
+	struct member *m;
+
+	while ((m = deadlines_take(&e->names_due, now)) != NULL)
+		member_enforce_names(e, now, m, NULL);
+	while ((m = deadlines_take(&e->expiries, now)) != NULL) {
+		struct uuid gone;
+		bool any = false;
+
+		while (client_expire(m->client, now, &gone)) {
+			log_grant(
+			    "access expired", client_id(m->client), &gone);
+			e->counters->expired++;
+			any = true;
+		}
+		member_watch_expiry(e, m);
+		if (any)
+			changed(e, now, m);
+	}
+}
+
+void
+members_clock_was_set(struct engine *e)
+{
+	struct member *m;
+
+	TAILQ_FOREACH(m, &e->members, entry) {
+		client_clock_was_set(m->client, &e->clock.last);
+		member_watch_expiry(e, m);
+	}
+}

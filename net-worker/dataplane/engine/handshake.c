@@ -1,0 +1,183 @@
+/*
+ * WireGuard handshakes (spec/tunnel.md 1.3, 2): whom a message is for, what it
+ * is answered with, and the session it makes. MAC1 is checked before anything
+ * costs an X25519; under load the sender has to prove its address first.
+ */
+#include <sodium.h>
+#include <string.h>
+
+#include "net-worker/core/wireguard/message.h"
+#include "net-worker/dataplane/engine/state.h"
+
+#define INITIATION_INTERVAL_MS 20 /* of one peer */
+
+static uint32_t
+next_session(struct connection *c)
+{
+	return SESSION_INDEX(c->index, 0u, ++c->session_counter);
+}
+
+static void
+install(struct engine *e, struct mono now, struct connection *c,
+    struct noise_keys *keys)
+{
+	struct shard_command command = {
+		.type = SHARD_SESSION,
+		.connection = c->index,
+		.keys = *keys,
+	};
+
+	e->host.command(e->host.ctx, &command);
+	handshake_done(&c->handshake, now);
+	e->counters->handshakes++;
+	sodium_memzero(&command, sizeof(command));
+	sodium_memzero(keys, sizeof(*keys));
+}
+
+/* A response that has no path yet waits for one; the oldest is overwritten. */
+static void
+hold(struct connection *c, const uint8_t response[MESSAGE_RESPONSE_LEN])
+{
+	memcpy(c->held[c->held_count++ % HELD_RESPONSES], response,
+	    MESSAGE_RESPONSE_LEN);
+}
+
+void
+handshake_release_held(struct engine *e, struct mono now, struct connection *c)
+{
+	unsigned first =
+	    c->held_count > HELD_RESPONSES ? c->held_count - HELD_RESPONSES : 0;
+
+	for (unsigned i = first; i < c->held_count; i++)
+		paths_send(e, now, c, c->held[i % HELD_RESPONSES],
+		    MESSAGE_RESPONSE_LEN);
+	c->held_count = 0;
+}
+
+static void
+respond(struct engine *e, struct mono now, struct connection *c,
+    struct noise_initiation *initiation)
+{
+	uint8_t response[MESSAGE_RESPONSE_LEN];
+	struct noise_keys keys;
+
+	if (!noise_create_response(
+		&c->noise, initiation, next_session(c), now, response, &keys))
+		return;
+	install(e, now, c, &keys);
+	if (!paths_send(e, now, c, response, sizeof(response)))
+		hold(c, response);
+	engine_touch(e, c);
+}
+
+/*
+ * Whether the peer may have another session by now. Only an initiation that is
+ * its own is counted: anybody can make one that bears its key.
+ */
+static bool
+is_paced(struct connection *c, struct mono now)
+{
+	if (mono_before(now, c->next_initiation))
+		return false;
+	c->next_initiation = mono_add_ms(now, INITIATION_INTERVAL_MS);
+	return true;
+}
+
+static void
+initiation(struct engine *e, struct mono now, const uint8_t *message)
+{
+	struct noise_initiation initiation;
+	struct connection *c;
+
+	if (noise_open_initiation(&e->identity, message, &initiation) &&
+	    (c = key_map_get(&e->by_key, initiation.remote_static,
+		 NOISE_KEY_LEN)) != NULL &&
+	    noise_accept_initiation(&c->noise, &initiation) &&
+	    is_paced(c, now))
+		respond(e, now, c, &initiation);
+	sodium_memzero(&initiation, sizeof(initiation));
+}
+
+static void
+response(struct engine *e, struct mono now, const uint8_t *message)
+{
+	uint32_t receiver = message_receiver(MESSAGE_RESPONSE, message);
+	struct connection *c =
+	    connection_of_index(e, CONNECTION_INDEX(receiver));
+	struct noise_keys keys;
+
+	if (c == NULL ||
+	    !noise_consume_response(&e->identity, &c->noise, message, &keys))
+		return;
+	install(e, now, c, &keys);
+	engine_touch(e, c);
+}
+
+static void
+cookie_reply(struct engine *e, struct mono now, const uint8_t *message)
+{
+	uint32_t receiver = message_receiver(MESSAGE_COOKIE, message);
+	struct connection *c =
+	    connection_of_index(e, CONNECTION_INDEX(receiver));
+
+	if (c != NULL)
+		noise_consume_cookie_reply(&c->noise, now, message);
+}
+
+/* Asks the sender to prove its address, at no cost but two hashes. */
+static void
+demand_cookie(struct engine *e, struct mono now, const struct way *way,
+    const uint8_t *message, size_t len)
+{
+	uint8_t reply[MESSAGE_COOKIE_LEN];
+
+	if (cookie_create_reply(&e->guard, &e->identity, now, &way->from.ip,
+		message, len, reply)) {
+		paths_answer(e, way, reply, sizeof(reply));
+		e->counters->cookies++;
+	}
+}
+
+void
+handshake_message(struct engine *e, struct mono now, const struct way *way,
+    const uint8_t *message, size_t len)
+{
+	enum message_type type = message_classify(message, len);
+
+	if (type == MESSAGE_COOKIE) {
+		cookie_reply(e, now, message);
+		return;
+	}
+	if (type == MESSAGE_DATA ||
+	    !noise_mac1_valid(&e->identity, message, len))
+		return;
+	switch (cookie_judge(&e->guard, now, &way->from.ip, message, len)) {
+	case COOKIE_REFUSE:
+		return;
+	case COOKIE_DEMAND:
+		demand_cookie(e, now, way, message, len);
+		return;
+	case COOKIE_ADMIT:
+		break;
+	}
+	if (type == MESSAGE_INITIATION)
+		initiation(e, now, message);
+	else
+		response(e, now, message);
+}
+
+void
+handshake_initiate(struct engine *e, struct mono now, struct connection *c)
+{
+	uint8_t message[MESSAGE_INITIATION_LEN];
+	uint8_t timestamp[NOISE_TIMESTAMP_LEN];
+	/* A timestamp must never be below one before, whatever is set since. */
+	uint64_t unix_ns = (uint64_t)(e->started.wall.ns +
+	    (now.ns - e->started.mono.ns));
+
+	noise_timestamp(unix_ns / 1000000000, (uint32_t)(unix_ns % 1000000000),
+	    timestamp);
+	if (noise_create_initiation(&e->identity, &c->noise, next_session(c),
+		timestamp, now, message))
+		paths_send(e, now, c, message, sizeof(message));
+}

@@ -1,0 +1,206 @@
+/*
+ * Names of DNS resources and the control packets that are about them
+ * (spec/policy.md 6 and 8). What a client says is read by control-worker, which
+ * also finds out what a name means; whether the name is the client's to use,
+ * and what its addresses may be, is decided here.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "net-worker/dataplane/engine/state.h"
+
+#define CONTROL_HEADER_LEN 48 /* IPv6, then the event's own 8 bytes */
+
+/* spec/policy.md 8.1: everything that is not set is zero. */
+static void
+write_header(uint8_t *to, uint8_t event, size_t len)
+{
+	memset(to, 0, CONTROL_HEADER_LEN);
+	to[0] = 0x60;
+	to[4] = (uint8_t)((len + 8) >> 8);
+	to[5] = (uint8_t)(len + 8);
+	to[6] = 0xff; /* next header: control */
+	to[40] = event;
+}
+
+void
+control_send(struct engine *e, struct connection *c, uint8_t event,
+    const void *payload, size_t len)
+{
+	struct shard_command command = {
+		.type = SHARD_SEND,
+		.connection = c->index,
+	};
+	uint8_t *bytes;
+
+	if (c->state != CONNECTION_CONNECTED && c->state != CONNECTION_IDLE)
+		return;
+	if (len > SHARD_CONTROL_MAX ||
+	    (bytes = malloc(CONTROL_HEADER_LEN + len)) == NULL)
+		return;
+	write_header(bytes, event, len);
+	if (len > 0)
+		memcpy(bytes + CONTROL_HEADER_LEN, payload, len);
+	command.inner.bytes = bytes;
+	command.inner.length = CONTROL_HEADER_LEN + len;
+	e->host.command(e->host.ctx, &command);
+}
+
+void
+engine_shard_control(struct engine *e, const struct shard_control *s)
+{
+	struct connection *c = connection_of_index(e, s->connection);
+
+	if (c != NULL)
+		e->host.peer_event(
+		    e->host.ctx, &c->client, s->event, s->payload, s->length);
+}
+
+void
+engine_peer_message(
+    struct engine *e, struct mono now, const struct ipc_peer_message *m)
+{
+	struct connection *c = connection_find(e, &m->client);
+
+	if (c != NULL)
+		control_send(e, c, m->event, m->payload, strlen(m->payload));
+	engine_settle(e, now);
+}
+
+static const char *
+why_not(enum assign_result result)
+{
+	switch (result) {
+	case ASSIGN_NOT_GRANTED:
+		return "the resource is not granted";
+	case ASSIGN_NOT_DNS:
+		return "the resource is not one of names";
+	case ASSIGN_NO_MATCH:
+		return "the resource has other names";
+	case ASSIGN_NO_PROXY:
+		return "none of its addresses is one for names";
+	case ASSIGN_NO_ROOM:
+		return "too many names in use, or no memory";
+	case ASSIGN_DONE:
+		break;
+	}
+	return "no reason";
+}
+
+/* A client can make us say this as often as it likes. */
+static void
+log_refused(struct engine *e, struct mono now, const struct uuid *client,
+    const struct uuid *resource, enum assign_result result)
+{
+	uint32_t held;
+	char who[UUID_TEXT_LEN + 1], which[UUID_TEXT_LEN + 1];
+
+	if (!log_allow(&e->names_log, now.ns, &held))
+		return;
+	log_warnx("assignment of a name refused: %s: client %s, resource %s",
+	    why_not(result), uuid_format(client, who),
+	    uuid_format(resource, which));
+}
+
+static void
+answer(struct engine *e, uint64_t serial, enum assign_result result,
+    enum assignment_answer good)
+{
+	e->host.assignment(e->host.ctx, serial,
+	    result == ASSIGN_DONE ? good : ASSIGNMENT_REFUSED);
+}
+
+void
+engine_assignment(
+    struct engine *e, struct mono now, const struct ipc_assignment *a)
+{
+	struct member *m = member_find(e, &a->client);
+	enum assign_result result = ASSIGN_NOT_GRANTED;
+
+	if (m != NULL)
+		result = client_may_assign(m->client, &a->resource, a->domain);
+	if (result != ASSIGN_DONE) {
+		e->counters->names_refused++;
+		log_refused(e, now, &a->client, &a->resource, result);
+	}
+	answer(e, a->serial, result, ASSIGNMENT_RESOLVE);
+	engine_settle(e, now);
+}
+
+static void
+log_effect(struct engine *e, struct mono now, const struct uuid *client,
+    const struct assign_effect *effect)
+{
+	char who[UUID_TEXT_LEN + 1];
+	uint32_t held;
+
+	if (!effect->renumbered && effect->foreign_proxies == 0 &&
+	    effect->unusable_addresses == 0)
+		return;
+	if (!log_allow(&e->names_log, now.ns, &held))
+		return;
+	uuid_format(client, who);
+	if (effect->renumbered)
+		log_info("client %s has renumbered its addresses for names: "
+			 "all are forgotten",
+		    who);
+	if (effect->foreign_proxies > 0)
+		log_warnx("client %s wants to use %zu addresses for a name "
+			  "that are none for names: left out",
+		    who, effect->foreign_proxies);
+	if (effect->unusable_addresses > 0)
+		log_warnx("%zu addresses of a name that client %s uses are "
+			  "ones that no name may have: left out",
+		    effect->unusable_addresses, who);
+}
+
+static enum assign_result
+assign(struct engine *e, struct mono now, struct member *m,
+    const struct ipc_name_resolved *r, bool *changed)
+{
+	struct assignment assignment = {
+		.resource = r->resource,
+		.domain = r->domain,
+		.proxies = r->proxies,
+		.proxy_count = r->proxies_count,
+		.addresses = r->addresses,
+		.address_count = r->addresses_count,
+		.now = now,
+	};
+	struct assign_effect effect;
+	enum assign_result result =
+	    client_assign(m->client, &assignment, &effect);
+
+	log_effect(e, now, &r->client, &effect);
+	m->forget_sessions = m->forget_sessions || effect.renumbered;
+	*changed = effect.changed;
+	return result;
+}
+
+void
+engine_name_resolved(
+    struct engine *e, struct mono now, const struct ipc_name_resolved *r)
+{
+	struct member *m = member_find(e, &r->client);
+	enum assign_result result = ASSIGN_NOT_GRANTED;
+	bool changed = false;
+
+	if (m != NULL)
+		result = assign(e, now, m, r, &changed);
+	if (result == ASSIGN_DONE) {
+		e->counters->names_set++;
+	} else {
+		e->counters->names_refused++;
+		log_refused(e, now, &r->client, &r->resource, result);
+	}
+	/* What changed nothing may rest on what is not in force yet. */
+	if (m != NULL && (changed || member_names_wait(m)))
+		member_enforce_names(e, now, m,
+		    result == ASSIGN_DONE ? &r->serial : NULL);
+	else if (result == ASSIGN_DONE)
+		answer(e, r->serial, result, ASSIGNMENT_INSTALLED);
+	if (result != ASSIGN_DONE)
+		answer(e, r->serial, result, ASSIGNMENT_INSTALLED);
+	engine_settle(e, now);
+}

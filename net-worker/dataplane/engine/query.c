@@ -1,0 +1,122 @@
+/*
+ * What an operator may see of the engine: numbers for the counter page, and
+ * clients and relays a page at a time, so that no answer holds the packets up.
+ * No key and no password is part of any.
+ */
+#include "net-worker/dataplane/engine/state.h"
+
+void
+engine_count_in(struct engine *e, struct engine_counters *counters)
+{
+	e->counters = counters;
+}
+
+static bool
+has_path(const struct connection *c)
+{
+	return c->state == CONNECTION_CONNECTED || c->state == CONNECTION_IDLE;
+}
+
+static bool
+is_allocated(const struct allocation *a)
+{
+	return allocation_relayed(a, IP_V4).ip.family != IP_NONE ||
+	    allocation_relayed(a, IP_V6).ip.family != IP_NONE;
+}
+
+struct engine_summary
+engine_summary(const struct engine *e)
+{
+	struct engine_summary sum = { .clients = e->member_count };
+	const struct connection *c;
+
+	TAILQ_FOREACH(c, &e->connections, entry) {
+		sum.connections += has_path(c);
+		sum.relayed += has_path(c) && c->relayed;
+	}
+	for (size_t i = 0; i < relays_count(e->relays); i++)
+		sum.relays += is_allocated(relays_get(e->relays, i));
+	return sum;
+}
+
+static void
+describe_client(const struct member *m, struct engine_client *to)
+{
+	*to = (struct engine_client){
+		.number = m->peer,
+		.row = {
+			.fd = -1,
+			.client = *client_id(m->client),
+			.v4 = client_address(m->client, IP_V4),
+			.v6 = client_address(m->client, IP_V6),
+			.resources = (uint32_t)client_grant_count(m->client),
+			.state = QUERY_STATE_NONE,
+		},
+	};
+}
+
+/* New members come last, with numbers that grow. */
+size_t
+engine_query_clients(
+    const struct engine *e, uint32_t from, struct engine_client *to, size_t max)
+{
+	const struct member *m;
+	size_t n = 0;
+
+	TAILQ_FOREACH(m, &e->members, entry) {
+		if (n == max)
+			break;
+		if (m->peer >= from)
+			describe_client(m, &to[n++]);
+	}
+	return n;
+}
+
+void
+engine_query_connection(
+    struct engine *e, uint32_t index, struct ipc_query_client *row)
+{
+	const struct connection *c = connection_of_index(e, index);
+
+	if (c == NULL)
+		return;
+	row->state = QUERY_STATE_CONNECTING;
+	row->has_relay = c->has_relay;
+	if (c->has_relay)
+		row->relay = c->relay;
+	if (!has_path(c))
+		return;
+	row->state = c->state == CONNECTION_IDLE ? QUERY_STATE_IDLE
+						 : QUERY_STATE_CONNECTED;
+	row->relayed = c->relayed;
+	row->local = c->local;
+	row->remote = c->remote;
+}
+
+bool
+engine_query_relay(
+    const struct engine *e, size_t i, struct ipc_query_relay *row)
+{
+	const struct allocation *a;
+	const struct relay_config *config;
+	int64_t rtt;
+
+	if (i >= relays_count(e->relays))
+		return false;
+	a = relays_get(e->relays, i);
+	config = allocation_config(a);
+	rtt = allocation_rtt_us(a);
+	*row = (struct ipc_query_relay){
+		.fd = -1,
+		.relay = config->id,
+		.v4 = config->address[0],
+		.v6 = config->address[1],
+		.relayed_v4 = allocation_relayed(a, IP_V4),
+		.relayed_v6 = allocation_relayed(a, IP_V6),
+		.answers = rtt >= 0,
+		.rtt_us = rtt < 0      ? 0
+		    : rtt > UINT32_MAX ? UINT32_MAX
+				       : (uint32_t)rtt,
+	};
+	return true;
+}

@@ -1,0 +1,258 @@
+/*
+ * The engine's insides, shared by the files of this folder and nobody else:
+ *
+ *	engine.c	the object, its clock and the way in for datagrams
+ *	grants.c	clients and what they may reach
+ *	connection.c	making and ending connections
+ *	paths.c		relays, candidates, ICE, nominated paths
+ *	handshake.c	WireGuard handshakes
+ *	names.c		names of DNS resources, control packets
+ *	flows.c		reports about flows, until they are stored
+ *	query.c		what an operator may see
+ */
+#ifndef NET_WORKER_DATAPLANE_ENGINE_STATE_H
+#define NET_WORKER_DATAPLANE_ENGINE_STATE_H
+
+#include <sys/queue.h>
+
+#include "common/log.h"
+#include "net-worker/core/deadlines.h"
+#include "net-worker/core/ice/agent.h"
+#include "net-worker/core/index_map.h"
+#include "net-worker/core/key_map.h"
+#include "net-worker/core/policy/client.h"
+#include "net-worker/core/turn/relays.h"
+#include "net-worker/core/wireguard/cookie.h"
+#include "net-worker/core/wireguard/noise.h"
+#include "net-worker/core/wireguard/timers.h"
+#include "net-worker/dataplane/engine/engine.h"
+
+#define ANNOUNCEMENTS_MAX 32    /* candidates of one client in one turn */
+#define NAMES_WAITING_MAX 64 /* assignments of a client, for its policy */
+#define HELD_RESPONSES    8     /* until there is a path */
+#define CHECKS_MAX        16384 /* remembered for their answers; power of two */
+
+/* How a datagram came, and hence how an answer goes back. */
+struct way {
+	struct endpoint local; /* our socket's or allocated address */
+	struct endpoint from;  /* the peer */
+	struct endpoint relay; /* of a datagram that came by a channel */
+	uint16_t channel;      /* 0: it came directly */
+};
+
+/* A client with grants; it outlives connections (spec/tunnel.md 5.5). */
+struct member {
+	TAILQ_ENTRY(member) entry;
+	struct key_entry by_client;
+	struct deadline expiry; /* of the grant that ends first */
+	struct client *client;
+	uint32_t peer; /* the shard's number for it */
+	bool has_nat;  /* the shard has been given one for it */
+	/* Names that the shard does not know yet: member_enforce_names(). */
+	struct deadline names_due;
+	struct mono names_rested; /* the work done for them is made up for */
+	bool forget_sessions;
+	uint64_t waiting[NAMES_WAITING_MAX]; /* serials, to be answered then */
+	size_t waiting_count;
+};
+
+enum connection_state {
+	CONNECTION_CONNECTING, /* no usable path yet */
+	CONNECTION_CONNECTED,
+	CONNECTION_IDLE, /* path known, quiet for 20 s */
+	CONNECTION_FAILED,
+};
+
+/* One client's way to us: spec/tunnel.md 5. */
+struct connection {
+	TAILQ_ENTRY(connection) entry;
+	TAILQ_ENTRY(connection) dirty_entry;
+	bool dirty; /* something may be waiting to be drained */
+	struct key_entry by_client, by_username, by_key;
+	struct deadline due;
+	struct uuid client;
+	uint32_t index; /* 24-bit */
+	enum connection_state state;
+
+	struct ice_agent *ice;
+	struct uuid relay; /* ours for this connection */
+	bool has_relay;
+	bool candidate_seen; /* a signalled candidate that decoded */
+	struct mono candidate_deadline;
+	struct mono disconnect_deadline;
+	struct mono idle_at;
+
+	/* The nominated pair. */
+	struct endpoint local, remote;
+	bool relayed;
+
+	struct noise_peer noise;
+	struct mono next_initiation; /* of the peer: not answered before */
+	struct handshake_timers handshake;
+	uint8_t session_counter;
+	uint8_t held[HELD_RESPONSES][MESSAGE_RESPONSE_LEN];
+	unsigned held_count; /* ever; the ring keeps the last ones */
+
+	/* Candidates to be announced or withdrawn at the end of the turn. */
+	struct candidate added[ANNOUNCEMENTS_MAX];
+	size_t added_count;
+	struct candidate withdrawn[ANNOUNCEMENTS_MAX];
+	size_t withdrawn_count;
+};
+
+/*
+ * Which connection a check of ours belongs to, so that its answer finds the
+ * way back without asking every connection (spec/tunnel.md 3.6). The ring gives
+ * up the oldest; the agent itself decides what is too old to count.
+ */
+struct check {
+	uint32_t key;   /* the start of the transaction id */
+	uint32_t index; /* the connection's */
+};
+
+/* A report that control-worker has not stored yet. */
+struct flow_entry {
+	STAILQ_ENTRY(flow_entry) entry;
+	struct ipc_flow report;
+};
+
+/* An entry of the snapshot in progress. */
+struct snapshot_entry {
+	struct uuid client, resource;
+	uint64_t expires_at;
+};
+
+struct engine {
+	struct engine_host host;
+	struct packet_sink sink;
+	bool expose_host;
+	struct clock_reading started;
+	struct wall_clock clock;
+	struct mono deadline;
+
+	struct noise_identity identity;
+	struct cookie_guard guard;
+	struct relays *relays;
+	struct ip_address own_v4, own_v6; /* IP_NONE before the first init */
+
+	struct deadlines expiries; /* of members' grants */
+	struct deadlines due;      /* connections */
+	struct deadlines names_due; /* members */
+
+	TAILQ_HEAD(, member) members;
+	TAILQ_HEAD(, connection) connections;
+	TAILQ_HEAD(, connection) dirty;
+	struct key_map members_by_client;
+	struct key_map by_client;   /* connections, as the next three */
+	struct key_map by_username; /* our ICE user name fragment */
+	struct key_map by_key;      /* the peer's static key */
+	struct index_map by_index;
+	struct index_map by_check; /* struct check, in checks */
+	struct check *checks;      /* a ring */
+	uint32_t next_check;
+	uint32_t next_peer;
+	size_t member_count;
+
+	struct snapshot_entry *snapshot;
+	size_t snapshot_count, snapshot_size;
+	bool snapshot_open;
+	bool snapshot_short; /* some entries found no room */
+
+	struct log_limit names_log, portal_log, channels_log, flows_log,
+	    clock_log;
+
+	bool flows_wanted;
+	STAILQ_HEAD(, flow_entry) flows; /* oldest first */
+	struct flow_entry *next_flow;    /* first one that was not told yet */
+	size_t flow_count;
+	uint64_t flow_serial; /* of the last one */
+
+	struct engine_counters *counters; /* own, or in the counter page */
+	struct engine_counters own;
+};
+
+/* engine.c */
+void engine_touch(struct engine *, struct connection *);
+/* Drains relays and touched connections until nothing more comes out. */
+void engine_settle(struct engine *, struct mono);
+void engine_send(struct engine *, const struct endpoint *to,
+    const struct ip_address *from, const void *, size_t len);
+
+/* grants.c */
+struct member *member_find(struct engine *, const struct uuid *);
+/* To be called whenever expiry times have changed. */
+void member_watch_expiry(struct engine *, struct member *);
+/* Forgets the client, its policy and its connection. */
+void member_remove(struct engine *, struct mono, struct member *, bool goodbye);
+/* Hands the shard the client's policy as it is now. */
+void member_enforce(
+    struct engine *, struct mono, struct member *, bool forget_sessions);
+/*
+ * The same for a name that the client has assigned, whose serial is answered
+ * with it: at once, or with others in a while if the client has caused much
+ * work of late. NULL: nobody waits for an answer.
+ */
+void member_enforce_names(struct engine *, struct mono, struct member *,
+    const uint64_t *serial);
+/* Whether names of the client are still to be enforced. */
+bool member_names_wait(const struct member *);
+void members_timeout(struct engine *, struct mono);
+/* What ends earlier by the clock as it is now. */
+void members_clock_was_set(struct engine *);
+
+/* connection.c */
+struct connection *connection_find(struct engine *, const struct uuid *);
+struct connection *connection_of_index(struct engine *, uint32_t index);
+/*
+ * The connection that the authorization asks for: the present one when nothing
+ * differs, else a new one in its place. NULL when there is no usable relay (or
+ * no memory), in which case nothing has changed.
+ */
+struct connection *connection_upsert(struct engine *, struct mono,
+    const struct ipc_authorization *, uint32_t peer);
+void connection_close(struct engine *, struct connection *);
+void connection_goodbye(struct engine *, struct connection *);
+void connection_active(struct engine *, struct mono, struct connection *);
+struct mono connection_deadline(const struct connection *);
+/* May fail the connection, which is then gone. */
+void connection_timeout(struct engine *, struct mono, struct connection *);
+
+/* paths.c */
+void paths_offer_all(struct engine *, struct mono, struct connection *);
+/* Every live candidate of ours, to be told again. */
+void paths_announce_all(struct engine *, struct connection *);
+void paths_relay_event(
+    struct engine *, struct mono, const struct relays_event *);
+/* Another relay for a connection that has lost its own. */
+void paths_migrate(struct engine *, struct mono, struct connection *);
+/* Sends checks and answers, takes in events, hands candidates out. */
+void paths_drain(struct engine *, struct mono, struct connection *);
+/* Tells the shard how datagrams leave now. */
+void paths_update(struct engine *, struct mono, struct connection *);
+/* Sends a message back the way something came. */
+void paths_answer(
+    struct engine *, const struct way *, const void *, size_t len);
+/* Sends a control message of ours on the nominated path; false without one. */
+bool paths_send(struct engine *, struct mono, struct connection *, const void *,
+    size_t len);
+/* A STUN message from a peer, by whatever way it came. */
+void paths_stun(struct engine *, struct mono, const struct way *,
+    const struct stun_message *);
+
+/* names.c */
+/* Sends a control packet through the client's tunnel, if there is one. */
+void control_send(struct engine *, struct connection *, uint8_t event,
+    const void *payload, size_t len);
+
+/* flows.c */
+/* Tells all again: who was told is no more. */
+void flows_tell_again(struct engine *);
+void flows_free(struct engine *);
+
+/* handshake.c */
+void handshake_message(struct engine *, struct mono, const struct way *,
+    const uint8_t *, size_t len);
+void handshake_release_held(struct engine *, struct mono, struct connection *);
+void handshake_initiate(struct engine *, struct mono, struct connection *);
+
+#endif /* NET_WORKER_DATAPLANE_ENGINE_STATE_H */

@@ -1,0 +1,81 @@
+/*
+ * The bounded ring between engine and shard: one producer, one consumer,
+ * entries copied in and out. Head and tail are the only shared words, so that
+ * neither side ever waits for the other.
+ */
+#ifndef NET_WORKER_DATAPLANE_RING_H
+#define NET_WORKER_DATAPLANE_RING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ring {
+	uint8_t *entries;
+	size_t entry_size;
+	uint32_t mask;
+	_Alignas(64) _Atomic uint32_t head; /* next to take */
+	_Alignas(64) _Atomic uint32_t tail; /* next to fill */
+};
+
+/* count is a power of two. False without memory. */
+static inline bool
+ring_init(struct ring *r, size_t entry_size, uint32_t count)
+{
+	memset(r, 0, sizeof(*r));
+	r->entries = calloc(count, entry_size);
+	r->entry_size = entry_size;
+	r->mask = count - 1;
+	return r->entries != NULL;
+}
+
+static inline void
+ring_free(struct ring *r)
+{
+	free(r->entries);
+	r->entries = NULL;
+}
+
+static inline bool
+ring_has_room(struct ring *r)
+{
+	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+	uint32_t head = atomic_load_explicit(&r->head, memory_order_acquire);
+
+	return tail - head <= r->mask;
+}
+
+/* False when it is full. */
+static inline bool
+ring_push(struct ring *r, const void *entry)
+{
+	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+	uint32_t head = atomic_load_explicit(&r->head, memory_order_acquire);
+
+	if (tail - head > r->mask)
+		return false;
+	memcpy(r->entries + (tail & r->mask) * r->entry_size, entry,
+	    r->entry_size);
+	atomic_store_explicit(&r->tail, tail + 1, memory_order_release);
+	return true;
+}
+
+/* False when it is empty. What is taken out is wiped: it may be a key. */
+static inline bool
+ring_pop(struct ring *r, void *entry)
+{
+	uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
+	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_acquire);
+	uint8_t *at = r->entries + (head & r->mask) * r->entry_size;
+
+	if (head == tail)
+		return false;
+	memcpy(entry, at, r->entry_size);
+	explicit_bzero(at, r->entry_size);
+	atomic_store_explicit(&r->head, head + 1, memory_order_release);
+	return true;
+}
+
+#endif /* NET_WORKER_DATAPLANE_RING_H */

@@ -1,0 +1,388 @@
+/*
+ * The packet path of a shard: see shard.h and state.h.
+ *
+ *	datagram -> session by receiver index -> decrypt in place -> gate -> TUN
+ *	TUN packet -> client by tunnel address -> gate -> encrypt -> datagram
+ */
+#include <sodium.h>
+#include <string.h>
+
+#include "net-worker/core/turn/allocation.h"
+#include "net-worker/core/wireguard/message.h"
+#include "net-worker/dataplane/shard/state.h"
+
+#define REPORT_EVERY_S 5 /* of activity and channel use */
+
+/* Peer-to-peer control: spec/policy.md 8. */
+#define PROTOCOL_CONTROL     255
+#define CONTROL_HEADER_LEN   8
+#define CONTROL_ASSIGNED_IPS 0
+#define CONTROL_GOODBYE      2
+/* What one client may send of it: a bucket that refills at this pace. */
+#define CONTROL_BURST       256
+#define CONTROL_INTERVAL_MS 10
+/* Refusals that are told to whoever wants to know them, of a shard. */
+#define REFUSAL_BURST       100
+#define REFUSAL_INTERVAL_MS 50
+
+bool
+shard_transmit(struct shard *s, struct mono now, struct tunnel *t,
+    const uint8_t *inner, size_t len, uint8_t ecn,
+    const struct packet_sink *out)
+{
+	size_t header = t->path.channel != 0 ? CHANNEL_DATA_OVERHEAD : 0;
+	size_t sealed = len + WIREGUARD_OVERHEAD;
+	uint8_t *to;
+
+	if (!t->path.known || t->current == NULL ||
+	    !session_may_send(t->current, now)) {
+		s->counters->not_connected++;
+		return false;
+	}
+	to = out->udp(
+	    out->ctx, &t->path.to, &t->path.from, ecn, header + sealed);
+	if (to == NULL)
+		return false;
+	if (header != 0) {
+		store_be16(to, t->path.channel);
+		store_be16(to + 2, (uint16_t)sealed);
+	}
+	session_seal(t->current, s->aead, inner, len, to + header);
+	if (len == 0)
+		tunnel_any_sent(&t->timers);
+	else
+		tunnel_data_sent(&t->timers, now);
+	shard_arm(s, t);
+	return true;
+}
+
+/* Client to resource. */
+
+static void
+report_activity(struct shard *s, struct mono now, struct tunnel *t)
+{
+	struct shard_event e = {
+		.type = SHARD_EVENT_ACTIVITY,
+		.connection = t->index,
+	};
+
+	if (!mono_due(t->activity_again, now))
+		return;
+	t->activity_again = mono_add_s(now, REPORT_EVERY_S);
+	shard_post_event(s, &e);
+}
+
+static void
+report_channel(struct shard *s, struct mono now, struct tunnel *t,
+    const struct endpoint *relay, uint16_t channel)
+{
+	struct shard_event e = {
+		.type = SHARD_EVENT_CHANNEL_USED,
+		.connection = t->index,
+		.relay = *relay,
+		.channel = channel,
+	};
+
+	if (channel == t->channel_reported && !mono_due(t->channel_again, now))
+		return;
+	t->channel_reported = channel;
+	t->channel_again = mono_add_s(now, REPORT_EVERY_S);
+	shard_post_event(s, &e);
+}
+
+/*
+ * Authenticated data on a session later than the one we send on: the client
+ * has it too, so send on it from now on.
+ */
+static void
+confirm(struct shard *s, struct tunnel *t, struct session *session)
+{
+	struct shard_event e = {
+		.type = SHARD_EVENT_CONFIRMED,
+		.connection = t->index,
+	};
+
+	if (session == t->current ||
+	    (t->current != NULL &&
+		!mono_before(t->current->established, session->established)))
+		return;
+	shard_make_current(t, session);
+	shard_post_event(s, &e);
+}
+
+/* Source and destination "::", protocol 255; else it fails as any other. */
+static bool
+is_control(const struct packet *p)
+{
+	return p->protocol == PROTOCOL_CONTROL && p->source.family == IP_V6 &&
+	    ip_is_unspecified(&p->source) &&
+	    ip_is_unspecified(&p->destination) &&
+	    p->length - p->transport >= CONTROL_HEADER_LEN;
+}
+
+/* For control-worker, which can read it. Clients repeat what is lost. */
+static void
+pass_on(struct shard *s, struct mono now, struct tunnel *t,
+    const uint8_t *payload, size_t len)
+{
+	struct shard_control c;
+
+	if (!bucket_take(
+		&t->peer->controls, now, CONTROL_BURST, CONTROL_INTERVAL_MS)) {
+		s->counters->control_lost++;
+		return;
+	}
+	c.connection = t->index;
+	c.event = CONTROL_ASSIGNED_IPS;
+	c.length = (uint16_t)len;
+	memcpy(c.payload, payload, len);
+	if (!ring_push(&s->controls, &c))
+		s->counters->control_lost++;
+}
+
+static void
+control(
+    struct shard *s, struct mono now, struct tunnel *t, const struct packet *p)
+{
+	struct shard_event e = {
+		.type = SHARD_EVENT_GOODBYE,
+		.connection = t->index,
+	};
+	const uint8_t *header = p->data + p->transport;
+	size_t len = p->length - p->transport - CONTROL_HEADER_LEN;
+
+	_Static_assert(
+	    SHARD_CONTROL_MAX == INNER_PACKET_MAX - 40 - CONTROL_HEADER_LEN,
+	    "the payload fits");
+	switch (header[0]) {
+	case CONTROL_ASSIGNED_IPS:
+		pass_on(s, now, t, header + CONTROL_HEADER_LEN, len);
+		break;
+	case CONTROL_GOODBYE:
+		shard_post_event(s, &e);
+		break;
+	default:
+		s->counters->control_unknown++;
+		break;
+	}
+}
+
+/* A flow, if the grant says that its flows are logged: spec/policy.md 10. */
+static void
+follow_outbound(struct shard *s, struct mono now, const struct arrival *a,
+    const struct peer *peer, const struct policy_decision *d,
+    const struct packet *p)
+{
+	struct flow_context context;
+
+	if (d->flow_authorization == NULL)
+		return;
+	context = (struct flow_context){
+		.peer = peer->number,
+		.client = peer->client,
+		.resource = d->resource,
+		.authorization = *d->flow_authorization,
+		.domain = d->domain,
+	};
+	flow_outbound(s->flows, now, &context, p, &a->from, &a->local);
+	shard_tidy_by(s, flow_deadline(s->flows));
+}
+
+static void
+follow_inbound(struct shard *s, struct mono now, const struct peer *peer,
+    const struct policy_decision *d, const struct flow_tuple *tuple,
+    const struct packet *p)
+{
+	flow_inbound(s->flows, now, peer->number, &d->resource, tuple, p);
+	shard_tidy_by(s, flow_deadline(s->flows));
+}
+
+/* For the log, if the operator wants to know and it is not too often. */
+static void
+report_refusal(struct shard *s, struct mono now, const struct peer *peer,
+    bool is_outbound, const struct packet *p, const struct gate_result *r)
+{
+	struct shard_refusal refusal;
+
+	if (!s->refusals_wanted ||
+	    !bucket_take(
+		&s->refusal_bucket, now, REFUSAL_BURST, REFUSAL_INTERVAL_MS))
+		return;
+	refusal = (struct shard_refusal){
+		.client = peer->client,
+		.outbound = is_outbound,
+		.protocol = p->protocol,
+		.source = { p->source, p->source_port },
+		.destination = { p->destination, p->destination_port },
+		.reason = r->reason,
+	};
+	if (r->decision.refused_by != NULL)
+		refusal.resource = *r->decision.refused_by;
+	ring_push(&s->refusals, &refusal);
+}
+
+/* The packet may have been one that brings an end of a session forward. */
+static void
+mind_sessions(struct shard *s, const struct gate *g)
+{
+	if (g->nat != NULL)
+		shard_tidy_by(s, nat_deadline(g->nat));
+}
+
+static void
+outbound(struct shard *s, struct mono now, const struct arrival *a,
+    struct tunnel *t, uint8_t *data, size_t len, const struct packet_sink *out)
+{
+	struct gate_result r;
+	struct packet p;
+
+	if (packet_parse(data, len, &p) != PACKET_OK) {
+		s->counters->malformed_outbound++;
+		return;
+	}
+	if (is_control(&p)) {
+		control(s, now, t, &p);
+		return;
+	}
+	report_activity(s, now, t);
+	r = gate_outbound(&t->peer->gate, now, &p, s->scratch);
+	mind_sessions(s, &t->peer->gate);
+	if (r.verdict == GATE_PASS) {
+		if (a->ecn == 3)
+			packet_mark_ce(&p);
+		if (s->flows_wanted)
+			follow_outbound(s, now, a, t->peer, &r.decision, &p);
+		s->counters->udp_packets++;
+		s->counters->udp_bytes += r.length;
+		t->peer->received_packets++;
+		t->peer->received_bytes += r.length;
+		out->tun(out->ctx, r.data, r.length);
+		return;
+	}
+	s->counters->refused_outbound[r.reason]++;
+	s->counters->icmp_limited += r.answer_limited;
+	report_refusal(s, now, t->peer, true, &p, &r);
+	if (r.verdict == GATE_ANSWER &&
+	    shard_transmit(s, now, t, r.data, r.length, 0, out))
+		s->counters->icmp_sent++;
+}
+
+static void
+data_message(struct shard *s, struct mono now, const struct arrival *a,
+    uint16_t channel, uint8_t *message, size_t len,
+    const struct packet_sink *out)
+{
+	uint32_t receiver = message_receiver(MESSAGE_DATA, message);
+	struct tunnel *t =
+	    index_map_get(&s->tunnels, CONNECTION_INDEX(receiver));
+	struct session *session =
+	    t == NULL ? NULL : t->sessions[receiver % SESSIONS];
+	uint8_t *plain;
+	int n;
+
+	if (session == NULL || session->local_index != receiver) {
+		s->counters->unknown_index++;
+		return;
+	}
+	if (session_expired(session, now)) {
+		s->counters->expired_session++;
+		return;
+	}
+	if ((n = session_open(session, s->aead, message, len, &plain)) == -1) {
+		s->counters->forged++;
+		return;
+	}
+	confirm(s, t, session);
+	if (channel != 0)
+		report_channel(s, now, t, &a->from, channel);
+	n = session_inner_length(plain, (size_t)n);
+	if (n <= 0) {
+		s->counters->malformed_outbound += n < 0;
+		tunnel_any_received(&t->timers);
+	} else {
+		tunnel_data_received(&t->timers, now);
+		outbound(s, now, a, t, plain, (size_t)n, out);
+	}
+	shard_arm(s, t);
+}
+
+bool
+shard_datagram(struct shard *s, struct mono now, const struct arrival *a,
+    uint8_t *data, size_t len, const struct packet_sink *out)
+{
+	uint16_t channel = 0;
+
+	/* ChannelData: first byte 64 to 79, and exactly its own length. */
+	if (a->from.port == TURN_PORT && len > CHANNEL_DATA_OVERHEAD &&
+	    data[0] >= 64 && data[0] <= 79) {
+		channel = load_be16(data);
+		if (load_be16(data + 2) != len - CHANNEL_DATA_OVERHEAD)
+			return false;
+		data += CHANNEL_DATA_OVERHEAD;
+		len -= CHANNEL_DATA_OVERHEAD;
+	}
+	if (message_classify(data, len) != MESSAGE_DATA)
+		return false;
+	data_message(s, now, a, channel, data, len, out);
+	return true;
+}
+
+/* Resource to client. */
+
+/* As the resource sees it: before NAT has turned it back. */
+static struct flow_tuple
+tuple_of(const struct packet *p)
+{
+	return (struct flow_tuple){
+		.client = { p->destination, p->destination_port },
+		.remote = { p->source, p->source_port },
+	};
+}
+
+static struct peer *
+peer_at(const struct shard *s, const struct ip_address *to)
+{
+	if (!ip_in_tunnel_range(to))
+		return NULL;
+	return index_map_get(&s->addresses, shard_address_key(to));
+}
+
+void
+shard_packet(struct shard *s, struct mono now, uint8_t *data, size_t len,
+    const struct packet_sink *out)
+{
+	struct flow_tuple tuple = { 0 };
+	struct gate_result r;
+	struct packet p;
+	struct peer *peer;
+	uint8_t ecn;
+
+	if (packet_parse(data, len, &p) != PACKET_OK) {
+		s->counters->malformed_inbound++;
+		return;
+	}
+	peer = peer_at(s, &p.destination);
+	if (peer == NULL || peer->tunnel == NULL) {
+		s->counters->not_a_peer++;
+		return;
+	}
+	if (s->flows_wanted)
+		tuple = tuple_of(&p);
+	r = gate_inbound(&peer->gate, now, &p, s->scratch);
+	mind_sessions(s, &peer->gate);
+	if (r.verdict != GATE_PASS) {
+		s->counters->refused_inbound[r.reason]++;
+		report_refusal(s, now, peer, false, &p, &r);
+		return;
+	}
+	ecn = r.data == p.data ? packet_ecn(&p) : 0;
+	if (!shard_transmit(s, now, peer->tunnel, r.data, r.length, ecn, out))
+		return;
+	if (s->flows_wanted)
+		follow_inbound(s, now, peer, &r.decision, &tuple, &p);
+	s->counters->tun_packets++;
+	s->counters->tun_bytes += r.length;
+	peer->sent_packets++;
+	peer->sent_bytes += r.length;
+	report_activity(s, now, peer->tunnel);
+}

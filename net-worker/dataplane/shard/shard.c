@@ -1,0 +1,528 @@
+/*
+ * A shard as an object, and what the engine tells it: see shard.h and
+ * state.h.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net-worker/dataplane/shard/state.h"
+
+#define COMMANDS 1024
+#define EVENTS   4096
+#define CONTROLS 256
+#define REPORTS  256
+#define REFUSALS 256
+#define TICK_MS  100 /* timers may fire this much late */
+
+struct shard *
+shard_new(unsigned number, struct aead *aead)
+{
+	struct shard *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->number = number;
+	s->aead = aead;
+	s->counters = &s->own;
+	s->tidy_at = MONO_NEVER;
+	TAILQ_INIT(&s->translators);
+	if (!index_map_init(&s->tunnels, SHARD_CONNECTIONS_MAX) ||
+	    !index_map_init(&s->peers, SHARD_PEERS_MAX) ||
+	    !index_map_init(&s->addresses, 2 * SHARD_PEERS_MAX) ||
+	    !deadlines_init(&s->due, SHARD_CONNECTIONS_MAX) ||
+	    !ring_init(&s->commands, sizeof(struct shard_command), COMMANDS) ||
+	    !ring_init(&s->events, sizeof(struct shard_event), EVENTS) ||
+	    !ring_init(&s->controls, sizeof(struct shard_control), CONTROLS) ||
+	    !ring_init(&s->reports, sizeof(struct flow_report), REPORTS) ||
+	    !ring_init(&s->refusals, sizeof(struct shard_refusal), REFUSALS) ||
+	    (s->flows = flow_table_new()) == NULL) {
+		shard_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void
+session_free(struct session *session)
+{
+	if (session == NULL)
+		return;
+	session_wipe(session);
+	free(session);
+}
+
+static void
+tunnel_free(struct shard *s, struct tunnel *t)
+{
+	index_map_remove(&s->tunnels, t->index);
+	deadlines_remove(&s->due, &t->due);
+	LIST_REMOVE(t, entry);
+	if (t->peer->tunnel == t)
+		t->peer->tunnel = NULL;
+	for (size_t i = 0; i < SESSIONS; i++)
+		session_free(t->sessions[i]);
+	free(t);
+}
+
+void
+shard_post_event(struct shard *s, const struct shard_event *e)
+{
+	if (!ring_push(&s->events, e))
+		s->counters->events_lost++;
+}
+
+/* Returns a policy to the engine, or frees it where the engine is too slow. */
+static void
+retire_policy(struct shard *s, struct policy *policy)
+{
+	struct shard_event e = {
+		.type = SHARD_EVENT_POLICY_OLD,
+		.policy = policy,
+	};
+
+	if (policy != NULL && !ring_push(&s->events, &e))
+		policy_free(policy);
+}
+
+static void
+peer_free(struct shard *s, struct peer *p)
+{
+	struct tunnel *t;
+
+	while ((t = LIST_FIRST(&p->tunnels)) != NULL)
+		tunnel_free(s, t);
+	/* A later client may have been given the address meanwhile. */
+	if (index_map_get(&s->addresses, shard_address_key(&p->v4)) == p)
+		index_map_remove(&s->addresses, shard_address_key(&p->v4));
+	if (index_map_get(&s->addresses, shard_address_key(&p->v6)) == p)
+		index_map_remove(&s->addresses, shard_address_key(&p->v6));
+	index_map_remove(&s->peers, p->number);
+	if (p->gate.nat != NULL) {
+		TAILQ_REMOVE(&s->translators, p, nat_entry);
+		nat_free(p->gate.nat);
+	}
+	retire_policy(s, p->gate.policy);
+	free(p);
+}
+
+/* What the command carries, when nobody takes it. */
+static void
+command_drop(struct shard_command *command)
+{
+	switch (command->type) {
+	case SHARD_PEER_ADD:
+		policy_free(command->client.policy);
+		break;
+	case SHARD_POLICY:
+		policy_free(command->policy.policy);
+		nat_free(command->policy.nat);
+		break;
+	case SHARD_SEND:
+		free(command->inner.bytes);
+		break;
+	default:
+		break;
+	}
+	sodium_memzero(command, sizeof(*command));
+}
+
+void
+shard_free(struct shard *s)
+{
+	struct shard_command command;
+	struct shard_event event;
+	uint32_t i;
+
+	if (s == NULL)
+		return;
+	while (
+	    s->commands.entries != NULL && ring_pop(&s->commands, &command)) {
+		command_drop(&command);
+	}
+	for (i = 0; s->peers.slots != NULL && i <= s->peers.mask;)
+		if (s->peers.slots[i].value != NULL)
+			peer_free(s, s->peers.slots[i].value);
+		else
+			i++;
+	while (s->events.entries != NULL && ring_pop(&s->events, &event))
+		policy_free(event.policy);
+	index_map_free(&s->tunnels);
+	index_map_free(&s->peers);
+	index_map_free(&s->addresses);
+	deadlines_free(&s->due);
+	ring_free(&s->commands);
+	ring_free(&s->events);
+	ring_free(&s->controls);
+	ring_free(&s->reports);
+	ring_free(&s->refusals);
+	flow_table_free(s->flows);
+	free(s);
+}
+
+bool
+shard_post(struct shard *s, const struct shard_command *command)
+{
+	return ring_push(&s->commands, command);
+}
+
+bool
+shard_event(struct shard *s, struct shard_event *event)
+{
+	return ring_pop(&s->events, event);
+}
+
+bool
+shard_control(struct shard *s, struct shard_control *control)
+{
+	return ring_pop(&s->controls, control);
+}
+
+void
+shard_tell_refusals(struct shard *s)
+{
+	s->refusals_wanted = true;
+}
+
+bool
+shard_refusal(struct shard *s, struct shard_refusal *refusal)
+{
+	return ring_pop(&s->refusals, refusal);
+}
+
+bool
+shard_flow(struct shard *s, struct flow_report *report)
+{
+	return ring_pop(&s->reports, report);
+}
+
+const struct shard_counters *
+shard_get_counters(const struct shard *s)
+{
+	return s->counters;
+}
+
+void
+shard_count_in(struct shard *s, struct shard_counters *counters)
+{
+	s->counters = counters;
+}
+
+bool
+shard_peer_stats(
+    const struct shard *s, uint32_t number, struct shard_peer_stats *to)
+{
+	const struct peer *p = index_map_get(&s->peers, number);
+
+	if (p == NULL)
+		return false;
+	*to = (struct shard_peer_stats){
+		.received_packets = p->received_packets,
+		.received_bytes = p->received_bytes,
+		.sent_packets = p->sent_packets,
+		.sent_bytes = p->sent_bytes,
+		.handshake = p->handshake,
+		.has_connection = p->tunnel != NULL,
+		.connection = p->tunnel == NULL ? 0 : p->tunnel->index,
+	};
+	return true;
+}
+
+struct mono
+shard_deadline(const struct shard *s)
+{
+	return mono_min(s->tidy_at, deadlines_first(&s->due));
+}
+
+static struct mono
+tunnel_due(const struct tunnel *t)
+{
+	return mono_add_ms(
+	    mono_min(tunnel_deadline(&t->timers), t->session_end), TICK_MS);
+}
+
+/* A timer that moved on is found out when its old time comes. */
+void
+shard_arm(struct shard *s, struct tunnel *t)
+{
+	struct mono due = tunnel_due(t);
+
+	if (mono_before(due, t->due.due))
+		deadlines_set(&s->due, &t->due, due);
+}
+
+void
+shard_tidy_by(struct shard *s, struct mono deadline)
+{
+	s->tidy_at = mono_min(s->tidy_at, deadline);
+}
+
+/* Commands of the engine. */
+
+static void
+peer_add(struct shard *s, const struct shard_command *command)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	if (p == NULL) {
+		policy_free(command->client.policy);
+		return;
+	}
+	p->number = command->peer;
+	p->client = command->client.id;
+	p->v4 = command->client.v4;
+	p->v6 = command->client.v6;
+	p->gate.policy = command->client.policy;
+	p->handshake = MONO_NEVER;
+	if (!index_map_put(&s->peers, p->number, p) ||
+	    !index_map_put(&s->addresses, shard_address_key(&p->v4), p) ||
+	    !index_map_put(&s->addresses, shard_address_key(&p->v6), p))
+		peer_free(s, p);
+}
+
+static void
+tunnel_add(struct shard *s, const struct shard_command *command)
+{
+	struct peer *p = index_map_get(&s->peers, command->peer);
+	struct tunnel *t;
+
+	if (p == NULL || (t = calloc(1, sizeof(*t))) == NULL)
+		return;
+	t->index = command->connection;
+	t->peer = p;
+	t->session_end = MONO_NEVER;
+	tunnel_timers_init(&t->timers);
+	LIST_INSERT_HEAD(&p->tunnels, t, entry);
+	if (!deadlines_add(&s->due, &t->due, t) ||
+	    !index_map_put(&s->tunnels, t->index, t)) {
+		tunnel_free(s, t);
+		return;
+	}
+	p->tunnel = t;
+}
+
+void
+shard_make_current(struct tunnel *t, struct session *session)
+{
+	t->current = session;
+	t->peer->handshake = session->established;
+	tunnel_session_started(
+	    &t->timers, session->established, session->initiator);
+}
+
+/*
+ * A responder keeps sending on the previous session until the first data on
+ * the new one; an initiator switches at once (spec/tunnel.md 2.4).
+ */
+static void
+session_add(struct shard *s, struct mono now, struct tunnel *t,
+    const struct noise_keys *keys)
+{
+	size_t slot = keys->local_index % SESSIONS;
+	struct session *session = calloc(1, sizeof(*session));
+
+	if (session == NULL)
+		return;
+	session_init(session, keys, now);
+	if (t->current == t->sessions[slot])
+		t->current = NULL;
+	session_free(t->sessions[slot]);
+	t->sessions[slot] = session;
+	t->session_end = mono_min(t->session_end, session_end(session));
+	tunnel_any_sent(&t->timers);
+	tunnel_any_received(&t->timers);
+	if (session->initiator)
+		shard_make_current(t, session);
+	shard_arm(s, t);
+}
+
+static void
+tunnel_command(struct shard *s, struct mono now,
+    const struct shard_command *command, const struct packet_sink *out)
+{
+	struct tunnel *t = index_map_get(&s->tunnels, command->connection);
+
+	if (t == NULL)
+		return;
+	switch (command->type) {
+	case SHARD_CONNECTION_REMOVE:
+		tunnel_free(s, t);
+		break;
+	case SHARD_SESSION:
+		session_add(s, now, t, &command->keys);
+		if (command->keys.initiator)
+			shard_transmit(s, now, t, NULL, 0, 0, out);
+		break;
+	case SHARD_PATH:
+		t->path = command->path;
+		break;
+	case SHARD_SEND:
+		shard_transmit(s, now, t, command->inner.bytes,
+		    command->inner.length, 0, out);
+		break;
+	default:
+		break;
+	}
+}
+
+/* A new policy; what NAT needs comes with the first name. */
+static void
+policy_command(struct shard *s, struct mono now, struct shard_command *command)
+{
+	struct peer *p = index_map_get(&s->peers, command->peer);
+
+	if (p == NULL)
+		return;
+	if (command->policy.forget_sessions && p->gate.nat != NULL)
+		nat_forget(p->gate.nat);
+	retire_policy(s, gate_enforce(&p->gate, now, command->policy.policy));
+	command->policy.policy = NULL;
+	if (command->policy.nat == NULL || p->gate.nat != NULL)
+		return;
+	p->gate.nat = command->policy.nat;
+	command->policy.nat = NULL;
+	TAILQ_INSERT_TAIL(&s->translators, p, nat_entry);
+}
+
+static void
+peer_remove(struct shard *s, const struct shard_command *command)
+{
+	struct peer *p = index_map_get(&s->peers, command->peer);
+
+	if (p != NULL)
+		peer_free(s, p);
+}
+
+static void
+flows_command(
+    struct shard *s, struct mono now, const struct shard_command *command)
+{
+	if (command->type == SHARD_FLOWS_CLOSE) {
+		flow_close_all(s->flows, now);
+		s->flows_over = true;
+	}
+	s->flows_wanted = command->flows_wanted && !s->flows_over;
+}
+
+/* As many reports as the engine has taken the last ones. */
+static void
+hand_out_reports(struct shard *s)
+{
+	struct flow_report report;
+
+	while (ring_has_room(&s->reports) && flow_report(s->flows, &report))
+		ring_push(&s->reports, &report);
+}
+
+static void
+run_command(struct shard *s, struct mono now, struct shard_command *command,
+    const struct packet_sink *out)
+{
+	switch (command->type) {
+	case SHARD_PEER_ADD:
+		peer_add(s, command);
+		command->client.policy = NULL;
+		break;
+	case SHARD_PEER_REMOVE:
+		peer_remove(s, command);
+		break;
+	case SHARD_POLICY:
+		policy_command(s, now, command);
+		break;
+	case SHARD_CONNECTION_ADD:
+		tunnel_add(s, command);
+		break;
+	case SHARD_FLOWS:
+	case SHARD_FLOWS_CLOSE:
+		flows_command(s, now, command);
+		break;
+	default:
+		tunnel_command(s, now, command, out);
+		break;
+	}
+}
+
+void
+shard_run_commands(
+    struct shard *s, struct mono now, const struct packet_sink *out)
+{
+	struct shard_command command;
+
+	while (ring_pop(&s->commands, &command)) {
+		run_command(s, now, &command, out);
+		command_drop(&command);
+	}
+	hand_out_reports(s);
+}
+
+/* Timers. */
+
+static void
+expire_sessions(struct tunnel *t, struct mono now)
+{
+	t->session_end = MONO_NEVER;
+	for (size_t i = 0; i < SESSIONS; i++) {
+		struct session *session = t->sessions[i];
+
+		if (session == NULL)
+			continue;
+		if (!session_expired(session, now)) {
+			t->session_end =
+			    mono_min(t->session_end, session_end(session));
+			continue;
+		}
+		if (t->current == session)
+			t->current = NULL;
+		session_free(session);
+		t->sessions[i] = NULL;
+	}
+}
+
+/* NAT sessions and flows whose time has come. */
+static void
+tidy(struct shard *s, struct mono now)
+{
+	struct peer *p;
+
+	s->tidy_at = MONO_NEVER;
+	TAILQ_FOREACH(p, &s->translators, nat_entry) {
+		nat_timeout(p->gate.nat, now);
+		shard_tidy_by(s, nat_deadline(p->gate.nat));
+	}
+	flow_timeout(s->flows, now);
+	s->counters->flows_untracked = flow_untracked(s->flows);
+	shard_tidy_by(s, flow_deadline(s->flows));
+}
+
+static void
+serve_tunnel(struct shard *s, struct mono now, struct tunnel *t,
+    const struct packet_sink *out)
+{
+	unsigned due = tunnel_timeout(&t->timers, now);
+
+	expire_sessions(t, now);
+	if (due & TUNNEL_KEEPALIVE)
+		shard_transmit(s, now, t, NULL, 0, 0, out);
+	if (due & TUNNEL_HANDSHAKE)
+		shard_post_event(s,
+		    &(struct shard_event){
+			.type = SHARD_EVENT_HANDSHAKE,
+			.connection = t->index });
+	/* Not in this turn again, whatever its timers say. */
+	deadlines_set(&s->due, &t->due,
+	    mono_max(tunnel_due(t), mono_add_ms(now, TICK_MS + 1)));
+}
+
+void
+shard_timeout(struct shard *s, struct mono now, const struct packet_sink *out)
+{
+	struct tunnel *t;
+
+	if (!mono_due(shard_deadline(s), now))
+		return;
+	if (mono_due(s->tidy_at, now))
+		tidy(s, now);
+	/* Who would be woken by and by is served in this turn. */
+	while ((t = deadlines_take(&s->due, mono_add_ms(now, TICK_MS))) != NULL)
+		serve_tunnel(s, now, t, out);
+}

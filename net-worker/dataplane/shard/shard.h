@@ -1,0 +1,166 @@
+/*
+ * A shard: the WireGuard data path of the clients it owns, end to end, shared
+ * with nobody. Sans-IO: the shell hands it datagrams, packets and the time; the
+ * engine talks to it by commands and hears events (design: "net-worker").
+ *
+ * On the packet path it neither allocates nor logs nor reads a clock.
+ */
+#ifndef NET_WORKER_DATAPLANE_SHARD_SHARD_H
+#define NET_WORKER_DATAPLANE_SHARD_SHARD_H
+
+#include "common/address.h"
+#include "common/counters.h"
+#include "common/time.h"
+#include "net-worker/core/flow.h"
+#include "net-worker/core/inner/nat.h"
+#include "net-worker/core/policy/policy.h"
+#include "net-worker/core/wireguard/session.h"
+#include "net-worker/dataplane/sink.h"
+
+#define SHARD_PEERS_MAX       16384
+#define SHARD_CONNECTIONS_MAX 16384
+#define SHARD_CONTROL_MAX     1232 /* bytes of a control packet's payload */
+
+/*
+ * A receiver index on the wire is the connection's 24-bit index and, in its
+ * first byte, three bits of shard and five of session counter.
+ */
+#define CONNECTION_INDEX(wire) ((wire) >> 8)
+#define SESSION_INDEX(connection, shard, counter) \
+	((connection) << 8 | ((shard)&7u) << 5 | ((counter)&31u))
+
+/* How the datagrams of a connection leave. */
+struct shard_path {
+	bool known;
+	struct endpoint to;     /* the peer, or the relay when channel is set */
+	struct ip_address from; /* direct paths only */
+	uint16_t channel;       /* 0: direct */
+};
+
+enum shard_command_type {
+	SHARD_PEER_ADD,          /* peer, v4, v6, policy */
+	SHARD_PEER_REMOVE,       /* peer; its policy comes back */
+	SHARD_POLICY,            /* peer, policy; the old one comes back */
+	SHARD_FLOWS,             /* flows_wanted */
+	SHARD_FLOWS_CLOSE,       /* every flow is over, and there is no other */
+	SHARD_CONNECTION_ADD,    /* connection, peer */
+	SHARD_CONNECTION_REMOVE, /* connection */
+	SHARD_SESSION,           /* connection, keys */
+	SHARD_PATH,              /* connection, path */
+	SHARD_SEND,              /* connection, inner */
+};
+
+struct shard_command {
+	enum shard_command_type type;
+	uint32_t peer;       /* the engine's number of a client */
+	uint32_t connection; /* 24-bit index */
+	union {
+		struct {
+			struct uuid id;
+			struct ip_address v4, v6;
+			struct policy *policy; /* the shard's from here on */
+		} client;
+		struct {
+			struct policy *policy; /* likewise */
+			struct nat *nat;       /* likewise; NULL: as before */
+			bool forget_sessions;  /* of NAT */
+		} policy;
+		struct noise_keys keys;
+		struct shard_path path;
+		struct {
+			size_t length;
+			uint8_t *bytes; /* malloc'd, likewise */
+		} inner;
+		bool flows_wanted;
+	};
+};
+
+enum shard_event_type {
+	SHARD_EVENT_CONFIRMED,    /* first data on a session we answered to */
+	SHARD_EVENT_HANDSHAKE,    /* a handshake is wanted */
+	SHARD_EVENT_ACTIVITY,     /* inner packets flow; every few seconds */
+	SHARD_EVENT_CHANNEL_USED, /* data came by relay.channel; likewise */
+	SHARD_EVENT_GOODBYE,      /* the client is leaving */
+	SHARD_EVENT_POLICY_OLD,   /* policy, to be freed by the engine */
+};
+
+struct shard_event {
+	enum shard_event_type type;
+	uint32_t peer;
+	uint32_t connection;
+	struct endpoint relay;
+	uint16_t channel;
+	struct policy *policy;
+};
+
+/* A control packet of a client for control-worker: spec/policy.md 8. */
+struct shard_control {
+	uint32_t connection;
+	uint8_t event;
+	uint16_t length;
+	uint8_t payload[SHARD_CONTROL_MAX];
+};
+
+/* A packet that did not pass. */
+struct shard_refusal {
+	struct uuid client;
+	bool outbound; /* from the client */
+	uint8_t protocol;
+	struct endpoint source, destination;
+	enum policy_reason reason;
+	struct uuid resource; /* whose filter it was; all zero: none */
+};
+
+/* What a client has moved, and what it moves it by. */
+struct shard_peer_stats {
+	uint64_t received_packets, received_bytes; /* inner, accepted */
+	uint64_t sent_packets, sent_bytes;
+	struct mono handshake; /* of the session in use; MONO_NEVER: none yet */
+	bool has_connection;
+	uint32_t connection;
+};
+
+/* A datagram's envelope. */
+struct arrival {
+	struct endpoint from;
+	struct endpoint local; /* destination address and our port */
+	uint8_t ecn;
+};
+
+struct shard;
+
+/* The aead is the caller's. NULL without memory. */
+struct shard *shard_new(unsigned number, struct aead *);
+/* Counts there from now on: a block of the counter page, which outlives it. */
+void shard_count_in(struct shard *, struct shard_counters *);
+/* Before the first packet: refusals are wanted, some of them. */
+void shard_tell_refusals(struct shard *);
+void shard_free(struct shard *);
+
+/* The engine's side: false when the ring is full (run the shard, try again). */
+bool shard_post(struct shard *, const struct shard_command *);
+bool shard_event(struct shard *, struct shard_event *);
+bool shard_control(struct shard *, struct shard_control *);
+bool shard_flow(struct shard *, struct flow_report *);
+bool shard_refusal(struct shard *, struct shard_refusal *);
+
+/* The shell's side. */
+void shard_run_commands(
+    struct shard *, struct mono now, const struct packet_sink *);
+/*
+ * True when it was WireGuard data, bare or in ChannelData (and has been dealt
+ * with, in place); false when it is the engine's.
+ */
+bool shard_datagram(struct shard *, struct mono now, const struct arrival *,
+    uint8_t *data, size_t len, const struct packet_sink *);
+void shard_packet(struct shard *, struct mono now, uint8_t *packet, size_t len,
+    const struct packet_sink *);
+struct mono shard_deadline(const struct shard *);
+void shard_timeout(struct shard *, struct mono now, const struct packet_sink *);
+
+const struct shard_counters *shard_get_counters(const struct shard *);
+/* False when there is no such client. */
+bool shard_peer_stats(
+    const struct shard *, uint32_t peer, struct shard_peer_stats *);
+
+#endif /* NET_WORKER_DATAPLANE_SHARD_SHARD_H */

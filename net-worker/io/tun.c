@@ -1,0 +1,191 @@
+/* One TUN queue: see tun.h. */
+#include "net-worker/io/tun.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+struct tun_io *
+tun_io_new(int fd, bool offload, const struct mono *now,
+    struct io_counters *counters)
+{
+	struct tun_io *io = calloc(1, sizeof(*io));
+
+	if (io == NULL)
+		return NULL;
+	io->fd = fd;
+	io->offload = offload;
+	io->now = now;
+	io->counters = counters;
+	return io;
+}
+
+void
+tun_io_free(struct tun_io *io)
+{
+	free(io);
+}
+
+/* Reads one packet or super-packet; false when there is none. */
+static bool
+fill(struct tun_io *io)
+{
+	ssize_t n;
+
+	for (;;) {
+		n = read(io->fd, io->buffer, sizeof(io->buffer));
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= VNET_HEADER_LEN)
+			return false;
+		if (segmenter_init(&io->segments, io->buffer,
+			io->buffer + VNET_HEADER_LEN,
+			(size_t)n - VNET_HEADER_LEN))
+			return true;
+		io->counters->tun_malformed++;
+	}
+}
+
+uint8_t *
+tun_io_read(struct tun_io *io, size_t *len)
+{
+	uint8_t *packet = segmenter_next(&io->segments, io->room, len);
+
+	if (packet == NULL) {
+		if (!fill(io))
+			return NULL;
+		packet = segmenter_next(&io->segments, io->room, len);
+	}
+	io->counters->tun_read++;
+	return packet;
+}
+
+/* Returns what errno says, or 0. */
+static int
+write_vector(struct tun_io *io, const struct iovec *iov, int count)
+{
+	ssize_t n;
+
+	do
+		n = writev(io->fd, iov, count);
+	while (n == -1 && errno == EINTR);
+	return n == -1 ? errno : 0;
+}
+
+static int
+write_packet(struct tun_io *io, uint8_t *packet, size_t len)
+{
+	static const uint8_t none[VNET_HEADER_LEN];
+	struct iovec iov[2] = {
+		{ (void *)(uintptr_t)none, sizeof(none) },
+		{ packet, len },
+	};
+	int error = write_vector(io, iov, 2);
+
+	if (error != 0)
+		io->counters->tun_write_failed++;
+	else
+		io->counters->tun_written++;
+	return error;
+}
+
+/* What was glued, as it came; returns the error of the first packet. */
+static int
+write_apart(struct tun_io *io, const struct coalescer *c, int count)
+{
+	uint8_t *packet;
+	size_t len;
+	int first = 0, error;
+
+	for (size_t i = 0;
+	     (packet = coalesce_packet(c, count, i, &len)) != NULL; i++) {
+		error = write_packet(io, packet, len);
+		if (i == 0)
+			first = error;
+	}
+	return first;
+}
+
+/* It was the gluing's fault if a packet is taken: a TUN that is down is not. */
+static void
+write_glued(struct tun_io *io, const struct coalescer *c,
+    const struct iovec *iov, int count, size_t packets)
+{
+	int error = write_vector(io, iov, count);
+
+	if (error == 0) {
+		offload_taken(&io->pause);
+		io->counters->tun_written += packets;
+	} else if (error != EINVAL && error != EIO) {
+		io->counters->tun_write_failed += packets;
+	} else if (write_apart(io, c, count) == 0) {
+		io->counters->tun_segmentation_refused++;
+		offload_refused(&io->pause, *io->now);
+	}
+}
+
+static void
+write_flow(struct tun_io *io, struct coalescer *c)
+{
+	const struct iovec *iov;
+	size_t packets = c->count;
+	int count;
+
+	if (packets == 0)
+		return;
+	iov = coalesce_finish(c, &count);
+	if (packets > 1 && !offload_paused(&io->pause, *io->now))
+		write_glued(io, c, iov, count, packets);
+	else
+		(void)write_apart(io, c, count);
+}
+
+void
+tun_io_describe(const struct tun_io *io)
+{
+	io->counters->tun_segmentation = !io->offload ? OFFLOAD_NONE
+	    : offload_paused(&io->pause, *io->now)    ? OFFLOAD_REFUSED
+						      : OFFLOAD_IN_USE;
+}
+
+/* A free flow; all are in use: the one that has waited longest makes room. */
+static struct coalescer *
+vacant_flow(struct tun_io *io)
+{
+	struct coalescer *c;
+
+	for (size_t i = 0; i < TUN_FLOWS; i++)
+		if (io->flow[i].count == 0)
+			return &io->flow[i];
+	c = &io->flow[io->next_victim++ % TUN_FLOWS];
+	write_flow(io, c);
+	return c;
+}
+
+void
+tun_io_write(struct tun_io *io, uint8_t *packet, size_t len)
+{
+	bool glue = io->offload && !offload_paused(&io->pause, *io->now);
+
+	for (size_t i = 0; io->offload && i < TUN_FLOWS; i++) {
+		switch (coalesce_add(&io->flow[i], packet, len)) {
+		case COALESCE_JOINED:
+			return;
+		case COALESCE_SAME_FLOW:
+			write_flow(io, &io->flow[i]);
+			break;
+		case COALESCE_OTHER:
+			break;
+		}
+	}
+	if (!glue || !coalesce_start(vacant_flow(io), packet, len))
+		(void)write_packet(io, packet, len);
+}
+
+void
+tun_io_flush(struct tun_io *io)
+{
+	for (size_t i = 0; i < TUN_FLOWS; i++)
+		write_flow(io, &io->flow[i]);
+}

@@ -1,0 +1,51 @@
+/*
+ * One TUN queue (spec/tunnel.md 7.5): packets with a vnet header in front. With
+ * offload, what is read is cut into segments and what is written is glued per
+ * flow, so that one call moves up to 64 KiB; the order within a flow is kept.
+ * Where the kernel refuses what was glued, its packets are written one by one,
+ * and so for some time (offload_pause.h).
+ */
+#ifndef NET_WORKER_IO_TUN_H
+#define NET_WORKER_IO_TUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/counters.h"
+#include "net-worker/core/inner/offload.h"
+#include "net-worker/core/inner/offload_pause.h"
+
+#define TUN_FLOWS 8 /* that are glued at a time */
+
+struct tun_io {
+	int fd; /* the caller's */
+	bool offload;
+	struct offload_pause pause; /* of gluing */
+	const struct mono *now;
+	struct io_counters *counters;
+	struct segmenter segments; /* of what was read last */
+	struct coalescer flow[TUN_FLOWS];
+	unsigned next_victim;
+	uint8_t room[INNER_PACKET_MAX];
+	uint8_t buffer[VNET_HEADER_LEN + SUPER_PACKET_MAX];
+};
+
+/*
+ * The time (of this turn) and the counters are the caller's. NULL without
+ * memory.
+ */
+struct tun_io *tun_io_new(
+    int fd, bool offload, const struct mono *now, struct io_counters *);
+void tun_io_free(struct tun_io *);
+
+/* The next packet, valid until the next call, or NULL when there is none. */
+uint8_t *tun_io_read(struct tun_io *, size_t *len);
+
+/* The packet stays in place until the flush. */
+void tun_io_write(struct tun_io *, uint8_t *packet, size_t len);
+void tun_io_flush(struct tun_io *);
+/* Brings the counter up that says whether packets are glued. */
+void tun_io_describe(const struct tun_io *);
+
+#endif /* NET_WORKER_IO_TUN_H */

@@ -1,0 +1,614 @@
+/*
+ * Serves the workers: see service.h. A request is an intent; it is compared
+ * with what the parent itself knows to be allowed before anything is done.
+ */
+#include "parent/service.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/sandbox.h"
+
+/* More messages than the sockets of a pair can hold. */
+#define DRAINED_MAX 65536
+
+int
+peer_pair_open(struct peer_pair *p)
+{
+	int ends[2];
+
+	*p = (struct peer_pair){ -1, -1 };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		0, ends) == -1)
+		return -1;
+	*p = (struct peer_pair){ ends[0], ends[1] };
+	return 0;
+}
+
+void
+peer_pair_close(struct peer_pair *p)
+{
+	if (p->net != -1)
+		close(p->net);
+	if (p->control != -1)
+		close(p->control);
+	*p = (struct peer_pair){ -1, -1 };
+}
+
+static void
+drain_end(int fd)
+{
+	char byte;
+
+	/* A live sender must not keep us; its epoch is over soon. */
+	for (int i = 0; i < DRAINED_MAX; i++)
+		if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) == -1 &&
+		    errno != EINTR)
+			return;
+}
+
+void
+peer_pair_drain(const struct peer_pair *p)
+{
+	drain_end(p->net);
+	drain_end(p->control);
+}
+
+static int
+draw_epoch(uint64_t *epoch)
+{
+	do
+		if (getrandom(epoch, sizeof(*epoch), 0) != sizeof(*epoch))
+			return -1;
+	while (*epoch == 0);
+	return 0;
+}
+
+int
+service_announce(struct service *s, enum ipc_process role)
+{
+	struct ipc_control_started control = { .fd = -1 };
+	struct ipc_net_started net = { .fd = -1 };
+	struct ipc_channel *ch =
+	    role == IPC_NET ? s->control.channel : s->net.channel;
+
+	if (draw_epoch(&s->epoch) == -1)
+		return -1;
+	control.epoch = net.epoch = s->epoch;
+	if (ch == NULL)
+		return 0;
+	if ((role == IPC_NET ? ipc_send_net_started(ch, &net)
+			     : ipc_send_control_started(ch, &control)) == -1)
+		/* The kernel tells of its end. */
+		return errno == EPIPE ? 0 : -1;
+	if (ipc_backlog(ch) == 0)
+		return 0;
+	errno = EAGAIN;
+	return -1;
+}
+
+static int
+send_udp(
+    struct ipc_channel *ch, uint8_t family, const int *sockets, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct ipc_net_udp m = {
+			.fd = sockets[i],
+			.family = family,
+			.socket = (uint8_t)i,
+		};
+
+		if (sockets[i] != -1 && ipc_send_net_udp(ch, &m) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+service_hand_over_net(struct service *s, const struct net_hand_over *h)
+{
+	struct ipc_channel *ch = s->net.channel;
+	const struct ipc_net_settings settings = {
+		.port_v4 = h->udp->port_v4,
+		.port_v6 = h->udp->port_v6,
+		.expose_host = h->options->expose_host,
+		.log_denied = h->options->log_denied,
+		.tun_offload = h->tun->offload,
+		.tun_uso = h->tun->uso,
+	};
+	const struct ipc_net_peer peer = { h->peer, s->epoch };
+	const struct ipc_net_counters counters = { h->window->counters };
+	const struct ipc_net_start start = { .fd = -1 };
+
+	if (ipc_send_net_settings(ch, &settings) == -1)
+		return -1;
+	for (unsigned i = 0; i < h->tun->queues; i++) {
+		const struct ipc_net_tun queue = {
+			.fd = h->tun->queue[i],
+			.queue = (uint8_t)i,
+		};
+
+		if (ipc_send_net_tun(ch, &queue) == -1)
+			return -1;
+	}
+	if (send_udp(ch, IP_V4, h->udp->v4, h->udp->count) == -1 ||
+	    send_udp(ch, IP_V6, h->udp->v6, h->udp->count) == -1 ||
+	    ipc_send_net_peer(ch, &peer) == -1 ||
+	    ipc_send_net_counters(ch, &counters) == -1)
+		return -1;
+	return ipc_send_net_start(ch, &start);
+}
+
+/* The portal has once said who we are in the tunnel: we were online. */
+static bool
+was_online(const struct service *s)
+{
+	return s->v4.family != IP_NONE || s->v6.family != IP_NONE;
+}
+
+static int
+send_identity(
+    const struct service *s, const struct options *o, const struct identity *i)
+{
+	struct ipc_channel *ch = s->control.channel;
+	struct ipc_control_identity m = {
+		.fd = -1,
+		.max_partition_ms = o->max_partition_ms,
+		.resumed = was_online(s),
+	};
+
+	strlcpy(m.api_url, o->api_url, sizeof(m.api_url));
+	strlcpy(m.external_id, i->external_id, sizeof(m.external_id));
+	strlcpy(m.name, i->name, sizeof(m.name));
+	strlcpy(m.os, i->os, sizeof(m.os));
+	strlcpy(m.arch, i->arch, sizeof(m.arch));
+	strlcpy(m.kernel, i->kernel, sizeof(m.kernel));
+	return ipc_send_control_identity(ch, &m);
+}
+
+static int
+send_token(struct ipc_channel *ch, const struct options *o)
+{
+	struct ipc_control_token m = { .fd = -1 };
+	int r;
+
+	strlcpy(m.token, o->token, sizeof(m.token));
+	r = ipc_send_control_token(ch, &m);
+	explicit_bzero(&m, sizeof(m));
+	return r;
+}
+
+static int
+send_window(struct ipc_channel *ch, const struct operator_sockets *w)
+{
+	const struct ipc_control_counters counters = { w->counters_to_read };
+	const struct ipc_control_health health = { w->health };
+	const struct ipc_control_ctl ctl = { w->ctl, w->ctl_uid, w->ctl_gid };
+
+	if (ipc_send_control_counters(ch, &counters) == -1 ||
+	    (w->health != -1 && ipc_send_control_health(ch, &health) == -1))
+		return -1;
+	return w->ctl == -1 ? 0 : ipc_send_control_ctl(ch, &ctl);
+}
+
+static int
+send_flow_logs(struct ipc_channel *ch, const struct control_hand_over *h)
+{
+	struct ipc_control_flow_logs m = {
+		.fd = -1,
+		.log = h->options->flow_logs,
+	};
+
+	strlcpy(m.spool, h->spool, sizeof(m.spool));
+	return ipc_send_control_flow_logs(ch, &m);
+}
+
+int
+service_hand_over_control(struct service *s, const struct control_hand_over *h)
+{
+	struct ipc_channel *ch = s->control.channel;
+	const struct ipc_control_ca_bundle ca = { .fd = h->ca_bundle };
+	const struct ipc_control_resolv_conf resolv = { h->resolv_conf->fd };
+	const struct ipc_control_hosts hosts = { h->hosts->fd };
+	const struct ipc_control_peer peer = { h->peer, s->epoch };
+	const struct ipc_control_start start = { .fd = -1 };
+
+	if (send_identity(s, h->options, h->identity) == -1 ||
+	    send_token(ch, h->options) == -1 ||
+	    ipc_send_control_ca_bundle(ch, &ca) == -1 ||
+	    ipc_send_control_resolv_conf(ch, &resolv) == -1 ||
+	    ipc_send_control_hosts(ch, &hosts) == -1 ||
+	    ipc_send_control_peer(ch, &peer) == -1 ||
+	    send_flow_logs(ch, h) == -1 || send_window(ch, h->window) == -1)
+		return -1;
+	h->resolv_conf->changed = h->hosts->changed = false;
+	return ipc_send_control_start(ch, &start);
+}
+
+static bool
+control_runs(const struct service *s)
+{
+	return s->control.channel != NULL && ipc_is_running(s->control.channel);
+}
+
+void
+service_renew_files(struct service *s, struct watched_file *resolv_conf,
+    struct watched_file *hosts)
+{
+	const struct ipc_control_resolv_conf r = { .fd = resolv_conf->fd };
+	const struct ipc_control_hosts h = { .fd = hosts->fd };
+
+	if (!control_runs(s))
+		return;
+	if (resolv_conf->changed &&
+	    ipc_send_control_resolv_conf(s->control.channel, &r) == 0) {
+		resolv_conf->changed = false;
+		s->resolvers_due++;
+	}
+	if (hosts->changed &&
+	    ipc_send_control_hosts(s->control.channel, &h) == 0)
+		hosts->changed = false;
+}
+
+/* What control-worker does not take it cannot tell anybody. */
+static void
+tell_process(struct service *s, enum ipc_process role)
+{
+	const struct process *p = &s->process[role];
+	const struct ipc_process_status m = {
+		.fd = -1,
+		.process = (uint8_t)role,
+		.running = p->running,
+		.pid = (uint32_t)p->pid,
+		.uid = p->uid,
+		.locks = p->locks,
+		.restarts = p->restarts,
+		.started_at = p->started_at,
+	};
+
+	if (control_runs(s))
+		(void)ipc_send_process_status(s->control.channel, &m);
+}
+
+static void
+tell_troubles(struct service *s)
+{
+	struct ipc_network_trouble m = { .fd = -1 };
+
+	_Static_assert(sizeof(m.text) == TROUBLES_MAX, "all of it fits");
+	trouble_describe(&s->troubles, m.text);
+	if (control_runs(s))
+		(void)ipc_send_network_trouble(s->control.channel, &m);
+}
+
+void
+service_trouble(
+    struct service *s, enum trouble_source source, const char *text)
+{
+	if (trouble_set(&s->troubles, source, text))
+		tell_troubles(s);
+}
+
+static void
+tell_overlaps(struct service *s)
+{
+	const struct ipc_overlaps_begin begin = { .fd = -1 };
+
+	if (!control_runs(s))
+		return;
+	(void)ipc_send_overlaps_begin(s->control.channel, &begin);
+	for (size_t i = 0; i < s->overlaps.count; i++) {
+		const struct ipc_overlap m = { -1, s->overlaps.network[i] };
+
+		(void)ipc_send_overlap(s->control.channel, &m);
+	}
+}
+
+void
+service_overlaps(struct service *s, const struct overlaps *now)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	if (overlaps_equal(&s->overlaps, now))
+		return;
+	for (size_t i = 0; i < now->count; i++)
+		if (overlaps_find(&s->overlaps, &now->network[i].ip) == NULL)
+			log_warnx("the host's network %s lies within the "
+				  "tunnel's range and goes before it; a client "
+				  "with an address in it cannot be reached",
+			    prefix_format(&now->network[i], text));
+	s->overlaps = *now;
+	tell_overlaps(s);
+}
+
+void
+service_is_running(
+    struct service *s, enum ipc_process role, pid_t pid, unsigned locks)
+{
+	struct process *p = &s->process[role];
+
+	p->restarts += p->started_at != 0;
+	p->started_at = (uint64_t)time(NULL);
+	p->running = true;
+	p->pid = pid;
+	p->locks = locks;
+	tell_process(s, role);
+}
+
+static void
+on_net_ready(void *ctx, struct ipc_net_ready *m)
+{
+	struct service *s = ctx;
+
+	ipc_set_running(s->net.channel);
+	service_is_running(s, IPC_NET, s->net.pid, m->locks);
+}
+
+static void
+tell_listeners(struct service *s, const struct dns_family *f)
+{
+	for (size_t i = 0; i < 2; i++) {
+		const struct ipc_dns_listener m = {
+			.fd = f->fds[i],
+			.family = f->address.family,
+			.tcp = i == 1,
+		};
+
+		if (m.fd != -1 && control_runs(s))
+			(void)ipc_send_dns_listener(s->control.channel, &m);
+	}
+}
+
+static void
+on_control_ready(void *ctx, struct ipc_control_ready *m)
+{
+	struct service *s = ctx;
+
+	ipc_set_running(s->control.channel);
+	service_is_running(s, IPC_CONTROL, s->control.pid,
+	    (m->locks & ~(unsigned)SANDBOX_EGRESS) |
+		(s->egress_bound ? SANDBOX_EGRESS : 0));
+	/* A new one knows nothing of the others. */
+	tell_process(s, IPC_PARENT);
+	tell_process(s, IPC_NET);
+	if (trouble_is_there(&s->troubles))
+		tell_troubles(s);
+	if (s->overlaps.count > 0)
+		tell_overlaps(s);
+	tell_listeners(s, &s->listeners.v4);
+	tell_listeners(s, &s->listeners.v6);
+}
+
+_Static_assert(sizeof(((struct ipc_egress *)0)->resolvers) ==
+	    sizeof(((struct firewall_egress *)0)->resolvers) &&
+	sizeof(((struct ipc_resolvers *)0)->resolvers) ==
+	    sizeof(((struct firewall_egress *)0)->resolvers),
+    "a message has no more resolvers than the packet filter takes");
+
+/*
+ * Nothing is worse than a gateway that believes itself fenced and is not. That
+ * control-worker is gone meanwhile is told by the kernel.
+ */
+static void
+open_egress(struct service *s, const struct ip_address *resolvers, size_t count)
+{
+	const struct ipc_egress_open m = { .fd = -1 };
+
+	s->egress.resolver_count = count;
+	for (size_t i = 0; i < count; i++)
+		s->egress.resolvers[i] = resolvers[i];
+	if (firewall_set_egress(s->firewall, &s->egress) == -1)
+		s->fatal_status = 1;
+	else
+		(void)ipc_send_egress_open(s->control.channel, &m);
+}
+
+static void
+on_egress(void *ctx, struct ipc_egress *m)
+{
+	struct service *s = ctx;
+
+	s->egress.portal_port = m->portal_port;
+	open_egress(s, m->resolvers, m->resolvers_count);
+}
+
+static void
+on_resolvers(void *ctx, struct ipc_resolvers *m)
+{
+	struct service *s = ctx;
+
+	if (s->resolvers_due == 0) {
+		strlcpy(s->accused_control,
+		    "it names other resolvers without a new resolv.conf",
+		    sizeof(s->accused_control));
+		return;
+	}
+	s->resolvers_due--;
+	open_egress(s, m->resolvers, m->resolvers_count);
+}
+
+/* The only thing the parent asks of the portal's answer. */
+static bool
+is_allowed(const struct ip_address *ip, enum ip_family family)
+{
+	return ip->family == IP_NONE ||
+	    (ip->family == family && ip_in_tunnel_range(ip));
+}
+
+static void
+on_tun_configure(void *ctx, struct ipc_tun_configure *m)
+{
+	struct service *s = ctx;
+
+	if (!is_allowed(&m->v4, IP_V4) || !is_allowed(&m->v6, IP_V6) ||
+	    (m->v4.family == IP_NONE && m->v6.family == IP_NONE)) {
+		char v4[ENDPOINT_TEXT_MAX], v6[ENDPOINT_TEXT_MAX];
+
+		log_error("control-worker wants the tunnel to have %s and %s, "
+			  "which are not tunnel addresses",
+		    ip_format(&m->v4, v4), ip_format(&m->v6, v6));
+		s->fatal_status = 1;
+		return;
+	}
+	s->v4 = m->v4;
+	s->v6 = m->v6;
+	s->intent = true;
+}
+
+static void
+on_control_fatal(void *ctx, struct ipc_control_fatal *m)
+{
+	struct service *s = ctx;
+
+	log_error("%s", m->reason);
+	s->fatal_status = m->status;
+}
+
+/* Who is accused may have had a successor meanwhile, who did nothing. */
+static bool
+is_about_present(const struct service *s, uint64_t epoch)
+{
+	if (epoch != s->epoch)
+		log_debug("an accusation of a worker that is gone: dropped");
+	return epoch == s->epoch;
+}
+
+static void
+on_net_accuses(void *ctx, struct ipc_net_accuses *m)
+{
+	struct service *s = ctx;
+
+	if (!is_about_present(s, m->epoch))
+		return;
+	strlcpy(s->accused_control, m->what, sizeof(s->accused_control));
+}
+
+static void
+on_control_accuses(void *ctx, struct ipc_control_accuses *m)
+{
+	struct service *s = ctx;
+
+	if (!is_about_present(s, m->epoch))
+		return;
+	strlcpy(s->accused_net, m->what, sizeof(s->accused_net));
+}
+
+static const struct ipc_handlers net_handlers = {
+	.net_ready = on_net_ready,
+	.net_accuses = on_net_accuses,
+};
+
+static const struct ipc_handlers control_handlers = {
+	.control_ready = on_control_ready,
+	.control_accuses = on_control_accuses,
+	.egress = on_egress,
+	.resolvers = on_resolvers,
+	.tun_configure = on_tun_configure,
+	.control_fatal = on_control_fatal,
+};
+
+enum ipc_result
+service_dispatch(struct service *s, struct worker *w)
+{
+	return ipc_dispatch(w->channel,
+	    w->role == IPC_NET ? &net_handlers : &control_handlers, s);
+}
+
+void
+service_forget(struct service *s, const struct worker *w)
+{
+	s->process[w->role].running = false;
+	tell_process(s, w->role);
+	if (w->role == IPC_NET) {
+		s->accused_net[0] = '\0';
+		return;
+	}
+	s->accused_control[0] = '\0';
+	s->intent = false;
+	s->resolvers_due = 0;
+}
+
+static void
+configure(struct service *s, struct mono now)
+{
+	struct ipc_tun_configured m = { .fd = -1 };
+
+	s->intent = false;
+	s->not_before = mono_add_ms(now, TUN_CONFIGURE_INTERVAL_MS);
+	if (network_configure(s->network, &s->v4, &s->v6, &m.v4, &m.v6) == -1) {
+		log_error("cannot set the addresses and routes of %s: %s",
+		    TUN_NAME, strerrordesc_np(errno));
+		s->fatal_status = 1;
+		return;
+	}
+	s->listen_v4 = m.v4 ? s->v4 : (struct ip_address){ 0 };
+	s->listen_v6 = m.v6 ? s->v6 : (struct ip_address){ 0 };
+	s->listening_due = true;
+	s->listen_at = now;
+	s->listen_tries = 0;
+	if (control_runs(s))
+		(void)ipc_send_tun_configured(s->control.channel, &m);
+}
+
+/* False when it cannot be bound. */
+static bool
+listen_on(
+    struct service *s, struct dns_family *f, const struct ip_address *address)
+{
+	int r = dns_family_bind(f, address, s->process[IPC_CONTROL].uid);
+
+	if (r == 1)
+		tell_listeners(s, f);
+	return r != -1;
+}
+
+static void
+start_listening(struct service *s, struct mono now)
+{
+	if (listen_on(s, &s->listeners.v4, &s->listen_v4) &&
+	    listen_on(s, &s->listeners.v6, &s->listen_v6)) {
+		s->listening_due = false;
+		return;
+	}
+	s->listen_at = mono_add_ms(now, DNS_LISTENERS_PAUSE_MS);
+	if (++s->listen_tries < DNS_LISTENERS_TRIES)
+		return;
+	log_error("cannot bind the DNS server to port %u of the tunnel's "
+		  "addresses: %s",
+	    DNS_LISTENERS_PORT, strerrordesc_np(errno));
+	s->fatal_status = 1;
+}
+
+void
+service_turn(struct service *s, struct mono now)
+{
+	if (s->intent && mono_due(s->not_before, now))
+		configure(s, now);
+	if (s->listening_due && mono_due(s->listen_at, now))
+		start_listening(s, now);
+}
+
+struct mono
+service_deadline(const struct service *s)
+{
+	return mono_min(s->intent ? s->not_before : MONO_NEVER,
+	    s->listening_due ? s->listen_at : MONO_NEVER);
+}
+
+bool
+service_shut_down(struct worker *w)
+{
+	const struct ipc_net_shutdown net = { .fd = -1 };
+	const struct ipc_control_shutdown control = { .fd = -1 };
+
+	if (w->channel == NULL || !ipc_is_running(w->channel))
+		return false;
+	return (w->role == IPC_NET
+		       ? ipc_send_net_shutdown(w->channel, &net)
+		       : ipc_send_control_shutdown(w->channel, &control)) == 0;
+}

@@ -1,0 +1,462 @@
+/*
+ * Engine and shard on a table: a relay and a client played by the test over a
+ * notebook in place of sockets. The client's handshake and checks are made with
+ * the same codecs; that they interoperate with others is for the integration
+ * tests.
+ */
+#ifndef TESTS_LIB_DATAPLANE_H
+#define TESTS_LIB_DATAPLANE_H
+
+#include "common/buffer.h"
+#include "net-worker/core/inner/packet.h"
+#include "net-worker/core/stun/stun.h"
+#include "net-worker/core/wireguard/message.h"
+#include "net-worker/dataplane/engine/engine.h"
+#include "tests/lib/unit.h"
+
+#define UNIX_NOW 1790000000u
+#define NOTES    64
+
+struct note {
+	struct endpoint to;
+	struct ip_address from;
+	uint8_t ecn;
+	size_t len;
+	uint8_t data[DATAGRAM_MAX];
+};
+
+struct rig {
+	struct engine *engine;
+	struct shard *shard;
+	struct aead *aead;
+	struct packet_sink sink;
+	struct mono now;
+
+	struct note udp[NOTES], tun[NOTES];
+	size_t udp_count, tun_count;
+	uint64_t acknowledged, refused;
+	unsigned closed, no_relays;
+	char added[4096], withdrawn[4096];
+	bool candidates_before_answer;
+	struct ipc_peer_event peer_event; /* the last one, and how many */
+	unsigned peer_events;
+	uint64_t assignment;
+	enum assignment_answer answer;
+	unsigned answers; /* and how many */
+	struct ipc_flow flow; /* the last one, and how many */
+	unsigned flows;
+	bool deaf; /* takes no flows */
+
+	struct noise_identity identity; /* the client's */
+	struct noise_peer gateway;
+	struct session session;
+};
+
+static inline struct endpoint
+at(const char *text)
+{
+	struct endpoint e;
+
+	assert_true(endpoint_parse(text, &e));
+	return e;
+}
+
+static inline uint8_t *
+write_down(struct note *notes, size_t *count, size_t len)
+{
+	struct note *n = &notes[*count % NOTES];
+
+	(*count)++;
+	n->len = len;
+	return n->data;
+}
+
+static inline uint8_t *
+note_udp(void *ctx, const struct endpoint *to, const struct ip_address *from,
+    uint8_t ecn, size_t len)
+{
+	struct rig *r = ctx;
+	struct note *n = &r->udp[r->udp_count % NOTES];
+
+	assert_true(len <= DATAGRAM_MAX);
+	n->to = *to;
+	n->from = *from;
+	n->ecn = ecn;
+	return write_down(r->udp, &r->udp_count, len);
+}
+
+static inline void
+note_tun(void *ctx, uint8_t *packet, size_t len)
+{
+	struct rig *r = ctx;
+
+	memcpy(write_down(r->tun, &r->tun_count, len), packet, len);
+}
+
+static inline void
+on_command(void *ctx, const struct shard_command *command)
+{
+	struct rig *r = ctx;
+
+	if (shard_post(r->shard, command))
+		return;
+	shard_run_commands(r->shard, r->now, &r->sink);
+	assert_true(shard_post(r->shard, command));
+}
+
+static inline void
+on_acknowledged(void *ctx, uint64_t serial)
+{
+	struct rig *r = ctx;
+
+	r->candidates_before_answer = r->added[0] != '\0';
+	r->acknowledged = serial;
+}
+
+static inline void
+on_refused(void *ctx, uint64_t serial)
+{
+	struct rig *r = ctx;
+
+	r->refused = serial;
+}
+
+static inline void
+on_candidates(
+    void *ctx, const struct uuid *client, bool withdrawn, const char *lines)
+{
+	struct rig *r = ctx;
+
+	(void)client;
+	strlcat(withdrawn ? r->withdrawn : r->added, lines, sizeof(r->added));
+}
+
+static inline void
+on_closed(void *ctx, const struct uuid *client)
+{
+	struct rig *r = ctx;
+
+	(void)client;
+	r->closed++;
+}
+
+static inline void
+on_no_relays(void *ctx)
+{
+	struct rig *r = ctx;
+
+	r->no_relays++;
+}
+
+static inline void
+on_peer_event(void *ctx, const struct uuid *client, uint8_t event,
+    const uint8_t *payload, size_t len)
+{
+	struct rig *r = ctx;
+
+	r->peer_events++;
+	r->peer_event.client = *client;
+	r->peer_event.event = event;
+	r->peer_event.payload_len = (uint16_t)len;
+	memcpy(r->peer_event.payload, payload, len);
+}
+
+static inline void
+on_assignment(void *ctx, uint64_t serial, enum assignment_answer answer)
+{
+	struct rig *r = ctx;
+
+	r->assignment = serial;
+	r->answer = answer;
+	r->answers++;
+}
+
+static inline bool
+on_flow(void *ctx, const struct ipc_flow *flow)
+{
+	struct rig *r = ctx;
+
+	if (r->deaf)
+		return false;
+	r->flow = *flow;
+	r->flows++;
+	return true;
+}
+
+/* What the process does at the end of a turn. */
+static inline void
+settle(struct rig *r)
+{
+	struct shard_control control;
+	struct flow_report report;
+	struct shard_event event;
+
+	shard_run_commands(r->shard, r->now, &r->sink);
+	while (shard_event(r->shard, &event)) {
+		engine_shard_event(r->engine, r->now, &event);
+		shard_run_commands(r->shard, r->now, &r->sink);
+	}
+	while (shard_control(r->shard, &control))
+		engine_shard_control(r->engine, &control);
+	while (engine_takes_flows(r->engine) && shard_flow(r->shard, &report)) {
+		engine_shard_flow(r->engine, r->now, &report);
+		shard_run_commands(r->shard, r->now, &r->sink);
+	}
+}
+
+static inline void
+pass(struct rig *r, int64_t ms)
+{
+	for (int64_t t = 0; t < ms; t += 10) {
+		r->now = mono_add_ms(r->now, 10);
+		engine_timeout(r->engine, r->now);
+		shard_timeout(r->shard, r->now, &r->sink);
+		settle(r);
+	}
+}
+
+static inline void
+receive(struct rig *r, const char *from, const char *local, const void *data,
+    size_t len)
+{
+	struct arrival a = { .from = at(from), .local = at(local) };
+	uint8_t copy[DATAGRAM_MAX];
+
+	memcpy(copy, data, len);
+	if (!shard_datagram(r->shard, r->now, &a, copy, len, &r->sink))
+		engine_datagram(r->engine, r->now, &a, copy, len);
+	settle(r);
+}
+
+static inline const struct note *
+last_udp(const struct rig *r)
+{
+	assert_true(r->udp_count > 0);
+	return &r->udp[(r->udp_count - 1) % NOTES];
+}
+
+static inline int
+set_up(void **state)
+{
+	static struct rig rig;
+	struct rig *r = &rig;
+	struct engine_host host = {
+		.ctx = r,
+		.command = on_command,
+		.acknowledged = on_acknowledged,
+		.refused = on_refused,
+		.candidates = on_candidates,
+		.closed = on_closed,
+		.no_relays = on_no_relays,
+		.peer_event = on_peer_event,
+		.assignment = on_assignment,
+		.flow = on_flow,
+	};
+	struct clock_reading started = {
+		.wall = { UNIX_NOW * INT64_C(1000000000) },
+	};
+	struct ipc_interface own = {
+		.v4 = at("100.64.0.1:0").ip,
+		.v6 = at("[fd00:2021:1111::1]:0").ip,
+	};
+
+	memset(r, 0, sizeof(*r));
+	r->now = (struct mono){ 1000000000 };
+	r->sink = (struct packet_sink){ r, note_udp, note_tun };
+	r->aead = aead_new();
+	r->shard = shard_new(0, r->aead);
+	started.mono = r->now;
+	r->engine = engine_new(&host, &r->sink, &started, false);
+	assert_non_null(r->engine);
+	assert_true(noise_identity_generate(&r->identity));
+	engine_interface(r->engine, r->now, &own);
+	settle(r);
+	*state = r;
+	return 0;
+}
+
+static inline int
+tear_down(void **state)
+{
+	struct rig *r = *state;
+
+	engine_free(r->engine);
+	shard_free(r->shard);
+	aead_free(r->aead);
+	return 0;
+}
+
+/* The relay answers our Binding: there is a host and a srflx candidate. */
+static inline void
+with_relay(struct rig *r)
+{
+	struct ipc_relay_present relay = {
+		.relay = { { 1 } },
+		.v4 = at("203.0.113.5:3478"),
+		.username = "u",
+		.password = "p",
+	};
+	struct endpoint mapped = at("198.51.100.1:40000");
+	struct stun_message request;
+	uint8_t answer[128];
+	struct writer w;
+
+	engine_relays_begin(r->engine);
+	engine_relay_present(r->engine, r->now, &relay);
+	engine_relays_commit(r->engine, r->now);
+	settle(r);
+	assert_true(stun_parse(last_udp(r)->data, last_udp(r)->len, &request));
+	assert_int_equal(request.type, STUN_BINDING_REQUEST);
+	writer_init(&w, answer, sizeof(answer));
+	stun_begin(&w, STUN_BINDING_SUCCESS, request.transaction);
+	stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS, &mapped);
+	receive(r, "203.0.113.5:3478", "10.0.0.4:52625", answer, w.len);
+}
+
+static inline struct ipc_authorization
+authorization(const struct rig *r)
+{
+	struct ipc_authorization a = {
+		.serial = 7,
+		.client = { { 0xc1 } },
+		.client_v4 = at("100.64.0.2:0").ip,
+		.client_v6 = at("[fd00:2021:1111::2]:0").ip,
+		.local_username = "gate",
+		.local_password = "gatepassword",
+		.remote_username = "clie",
+		.remote_password = "cliepassword",
+		.expires_at = UNIX_NOW + 60,
+		.resource = { { 0x42 } },
+		.type = RESOURCE_CIDR,
+		.filters = { { FILTER_TCP, 80, 80 } },
+		.filters_count = 1,
+	};
+
+	assert_true(prefix_parse("10.20.0.0/24", &a.network));
+	memcpy(a.public_key, r->identity.public_key, sizeof(a.public_key));
+	memset(a.preshared_key, 0x55, sizeof(a.preshared_key));
+	return a;
+}
+
+static inline void
+authorized(struct rig *r)
+{
+	struct ipc_authorization a = authorization(r);
+
+	with_relay(r);
+	engine_authorization(r->engine, r->now, &a);
+	settle(r);
+	assert_int_equal(r->acknowledged, 7);
+	assert_false(r->candidates_before_answer);
+}
+
+static inline void
+check_with_use_candidate(struct rig *r)
+{
+	static const uint8_t transaction[12] = { 1, 2, 3 };
+	uint8_t check[128];
+	struct writer w;
+
+	writer_init(&w, check, sizeof(check));
+	stun_begin(&w, STUN_BINDING_REQUEST, transaction);
+	stun_add_text(&w, STUN_USERNAME, "gate:clie");
+	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
+	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
+	stun_add_flag(&w, STUN_USE_CANDIDATE);
+	stun_add_integrity(&w, "gatepassword", 12);
+	stun_add_fingerprint(&w);
+	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", check, w.len);
+}
+
+/* The client's half of a handshake; the answer is the last datagram. */
+static inline void
+handshake(struct rig *r)
+{
+	uint8_t message[MESSAGE_INITIATION_LEN], psk[32],
+	    timestamp[NOISE_TIMESTAMP_LEN], data[MESSAGE_DATA_MIN];
+	struct noise_keys keys;
+	const struct note *n;
+
+	memset(psk, 0x55, sizeof(psk));
+	assert_true(noise_peer_init(
+	    &r->gateway, &r->identity, engine_public_key(r->engine), psk));
+	noise_timestamp(UNIX_NOW, (uint32_t)r->udp_count, timestamp);
+	assert_true(noise_create_initiation(
+	    &r->identity, &r->gateway, 77, timestamp, r->now, message));
+	receive(
+	    r, "192.0.2.7:50000", "10.0.0.4:52625", message, sizeof(message));
+	n = last_udp(r);
+	assert_int_equal(message_classify(n->data, n->len), MESSAGE_RESPONSE);
+	assert_true(
+	    noise_consume_response(&r->identity, &r->gateway, n->data, &keys));
+	session_init(&r->session, &keys, r->now);
+	/* The empty packet that lets the gateway switch to the session. */
+	session_seal(&r->session, r->aead, NULL, 0, data);
+	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", data, sizeof(data));
+}
+
+static inline void
+connected(struct rig *r)
+{
+	struct ipc_remote_candidates m = {
+		.client = { { 0xc1 } },
+		.lines = "candidate:1 1 udp 2130706175 192.0.2.7 50000 typ "
+			 "host ufrag clie\n",
+	};
+
+	authorized(r);
+	engine_remote_candidates(r->engine, r->now, &m);
+	check_with_use_candidate(r);
+	pass(r, 20);
+	handshake(r);
+}
+
+static inline size_t
+tcp_packet(uint8_t *to, const char *from, const char *dest)
+{
+	struct endpoint source = at(from), destination = at(dest);
+
+	unhex("45000028000040004006 0000", to, 12);
+	memcpy(to + 12, source.ip.bytes, 4);
+	memcpy(to + 16, destination.ip.bytes, 4);
+	memset(to + 20, 0, 20);
+	store_be16(to + 20, source.port);
+	store_be16(to + 22, destination.port);
+	to[32] = 0x50;
+	store_be16(to + 10, checksum_finish(checksum_add(0, to, 20)));
+	return 40;
+}
+
+static inline void
+client_sends_packet(struct rig *r, const uint8_t *packet, size_t len)
+{
+	uint8_t data[INNER_PACKET_MAX + WIREGUARD_OVERHEAD];
+
+	session_seal(&r->session, r->aead, packet, len, data);
+	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", data,
+	    len + WIREGUARD_OVERHEAD);
+}
+
+static inline void
+client_sends(struct rig *r, const char *from, const char *to)
+{
+	uint8_t packet[40];
+	size_t len = tcp_packet(packet, from, to);
+
+	client_sends_packet(r, packet, len);
+}
+
+/* The inner packet of the last datagram, as the client would see it. */
+static inline size_t
+client_hears(struct rig *r, uint8_t **inner)
+{
+	struct note *n = &r->udp[(r->udp_count - 1) % NOTES];
+	int len;
+
+	assert_int_equal(message_classify(n->data, n->len), MESSAGE_DATA);
+	len = session_open(&r->session, r->aead, n->data, n->len, inner);
+	assert_true(len >= 0);
+	return (size_t)len;
+}
+
+#endif /* TESTS_LIB_DATAPLANE_H */

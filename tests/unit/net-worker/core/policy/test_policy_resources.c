@@ -1,0 +1,137 @@
+/* What resources of other kinds than networks open: spec/policy.md 5. */
+#include "tests/lib/policy.h"
+
+static void
+grant_without_filters(
+    struct client *c, uint8_t resource, enum resource_type type)
+{
+	struct grant g = { .resource = id(resource),
+		.type = type,
+		.pattern = "**",
+		.expires = MONO_NEVER };
+
+	assert_int_equal(client_grant(c, &g), GRANT_NEW);
+}
+
+/* A DNS resource gives no route by itself. */
+static void
+names_open_nothing_by_themselves(void **state)
+{
+	static const struct expectation out[] = {
+		{ CLIENT_V4, "1.1.1.1", "tcp 80", PROHIBITED(NO_ROUTE) },
+		{ CLIENT_V4, "100.96.0.1", "tcp 80", PROHIBITED(NO_ROUTE) },
+		{ CLIENT_V6, "::", "tcp 80", PROHIBITED(NO_ROUTE) },
+		{ CLIENT_V4, "10.0.0.1", "tcp 80", PASS(7) },
+	};
+	struct client *c = new_client();
+	struct policy *p;
+
+	(void)state;
+	grant_without_filters(c, 1, RESOURCE_DNS);
+	grant_cidr(c, 7, "10.0.0.0/8", "");
+	p = compile(c, false);
+	check(p, policy_outbound, out, COUNT(out));
+	policy_free(p);
+	client_free(c);
+}
+
+#define REJECTED UNREACHABLE(REJECTED_RANGE)
+
+/* spec/policy.md 5.5: each rejected range by its edges, and what is beside. */
+static void
+internet(void **state)
+{
+	static const struct expectation out[] = {
+		{ CLIENT_V4, "1.1.1.1", "tcp 80", PASS(8) },
+		{ CLIENT_V4, "1.1.1.1", "gre", PASS(8) },
+		{ CLIENT_V6, "2001:db8::1", "udp 80", PASS(8) },
+		{ CLIENT_V6, "::", "tcp 80", PASS(8) },
+		{ CLIENT_V4, "0.0.0.1", "tcp 80", PASS(8) },
+		{ CLIENT_V4, "9.255.255.255", "ping", PASS(8) },
+		{ CLIENT_V4, "10.0.0.0", "ping", REJECTED },
+		{ CLIENT_V4, "10.255.255.255", "ping", REJECTED },
+		{ CLIENT_V4, "11.0.0.0", "ping", PASS(8) },
+		{ CLIENT_V4, "172.15.255.255", "ping", PASS(8) },
+		{ CLIENT_V4, "172.16.0.0", "ping", REJECTED },
+		{ CLIENT_V4, "172.31.255.255", "ping", REJECTED },
+		{ CLIENT_V4, "172.32.0.0", "ping", PASS(8) },
+		{ CLIENT_V4, "192.167.255.255", "ping", PASS(8) },
+		{ CLIENT_V4, "192.168.0.0", "ping", REJECTED },
+		{ CLIENT_V4, "192.168.255.255", "ping", REJECTED },
+		{ CLIENT_V4, "192.169.0.0", "ping", PASS(8) },
+		{ CLIENT_V4, "126.255.255.255", "ping", PASS(8) },
+		{ CLIENT_V4, "127.0.0.1", "ping", REJECTED },
+		{ CLIENT_V4, "127.255.255.255", "ping", REJECTED },
+		{ CLIENT_V4, "128.0.0.0", "ping", PASS(8) },
+		{ CLIENT_V4, "169.253.255.255", "ping", PASS(8) },
+		{ CLIENT_V4, "169.254.169.254", "tcp 80", REJECTED },
+		{ CLIENT_V4, "169.255.0.0", "ping", PASS(8) },
+		{ CLIENT_V4, "100.63.255.255", "ping", PASS(8) },
+		{ CLIENT_V4, "100.64.0.3", "ping", PROHIBITED(TUNNEL_RANGE) },
+		{ CLIENT_V4, "100.96.0.1", "ping", PROHIBITED(NO_ROUTE) },
+		{ CLIENT_V4, "100.128.0.0", "ping", PASS(8) },
+		{ CLIENT_V4, "223.255.255.255", "ping", PASS(8) },
+		{ CLIENT_V4, "240.0.0.0", "ping", REJECTED },
+		{ CLIENT_V4, "255.255.255.255", "ping", REJECTED },
+		{ CLIENT_V6, "::1", "ping", REJECTED },
+		{ CLIENT_V6, "::2", "ping", PASS(8) },
+		{ CLIENT_V6, "::ffff:1.1.1.1", "ping", REJECTED },
+		{ CLIENT_V6, "::fffe:1.1.1.1", "ping", PASS(8) },
+		{ CLIENT_V6, "64:ff9b::1.1.1.1", "ping", PASS(8) },
+		{ CLIENT_V6, "fbff::1", "ping", PASS(8) },
+		{ CLIENT_V6, "fc00::1", "ping", REJECTED },
+		{ CLIENT_V6, "fdff::1", "ping", REJECTED },
+		{ CLIENT_V6, "fe00::1", "ping", PASS(8) },
+		{ CLIENT_V6, "fe80::1", "ping", REJECTED },
+		{ CLIENT_V6, "febf::1", "ping", REJECTED },
+		{ CLIENT_V6, "fec0::1", "ping", REJECTED },
+		{ CLIENT_V6, "feff::1", "ping", REJECTED },
+		{ CLIENT_V6, "64:ff9b::10.0.0.1", "ping", REJECTED },
+		{ CLIENT_V6, "64:ff9b::192.168.1.1", "tcp 22", REJECTED },
+		{ CLIENT_V6, "64:ff9b::169.254.169.254", "tcp 80", REJECTED },
+		{ CLIENT_V6, "64:ff9b::100.64.0.3", "ping", REJECTED },
+		{ CLIENT_V6, "64:ff9b::127.0.0.1", "ping", REJECTED },
+		{ CLIENT_V6, "64:ff9b::11.0.0.1", "ping", PASS(8) },
+		{ CLIENT_V6, "64:ff9b:0:1::10.0.0.1", "ping", PASS(8) },
+		{ CLIENT_V6, "64:ff9b:1::1.1.1.1", "ping", REJECTED },
+		{ CLIENT_V6, "fd00:2021:1111::3", "ping",
+		    PROHIBITED(TUNNEL_RANGE) },
+		{ CLIENT_V6, "fd00:2021:1111:8000::", "ping",
+		    PROHIBITED(NO_ROUTE) },
+		/* A CIDR resource beside it does not count. */
+		{ CLIENT_V4, "10.9.0.1", "tcp 80", REJECTED },
+		{ CLIENT_V4, "1.2.3.4", "udp 9", PASS(8) },
+	};
+	static const struct expectation in[] = {
+		{ "1.1.1.1", CLIENT_V4, "from tcp 80", PASS(8) },
+		{ "1.1.1.1", CLIENT_V4, "gre", DROP(INBOUND_KIND) },
+		{ "10.9.0.1", CLIENT_V4, "from tcp 80", DROP(REJECTED_RANGE) },
+		{ "100.64.0.3", CLIENT_V4, "from tcp 80", DROP(TUNNEL_RANGE) },
+		{ "100.96.0.1", CLIENT_V4, "from tcp 80",
+		    DROP(NO_TRANSLATION) },
+	};
+	struct client *c = new_client();
+	struct policy *p;
+
+	(void)state;
+	grant_without_filters(c, 9, RESOURCE_INTERNET);
+	grant_without_filters(c, 8, RESOURCE_INTERNET); /* the lowest id */
+	grant_cidr(c, 7, "10.9.0.0/16", "tcp 80");
+	grant_cidr(c, 6, "1.2.3.4", "tcp 80");
+	p = compile(c, false);
+	check(p, policy_outbound, out, COUNT(out));
+	check(p, inbound, in, COUNT(in));
+	policy_free(p);
+	client_free(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_open_nothing_by_themselves),
+		cmocka_unit_test(internet),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,360 @@
+/* Engine and shard together, driven by hand. */
+#include <sodium.h>
+
+#include "common/log.h"
+#include "tests/lib/dataplane.h"
+
+static void
+answers_before_it_announces(void **state)
+{
+	struct rig *r = *state;
+
+	authorized(r);
+	assert_non_null(strstr(
+	    r->added, "udp 2130706175 10.0.0.4 52625 typ host ufrag gate\n"));
+	assert_non_null(strstr(r->added,
+	    "198.51.100.1 40000 typ srflx raddr "
+	    "0.0.0.0 rport 0 ufrag gate\n"));
+}
+
+static void
+refuses_without_a_relay(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization a = authorization(r);
+
+	engine_authorization(r->engine, r->now, &a);
+	assert_int_equal(r->acknowledged, 0);
+	assert_int_equal(r->refused, 7);
+	assert_int_equal(r->no_relays, 1);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+static void
+carries_packets_both_ways(void **state)
+{
+	struct rig *r = *state;
+	uint8_t reply[40], *inner;
+	size_t len;
+
+	connected(r);
+	client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
+	assert_int_equal(r->tun_count, 1);
+	assert_int_equal(r->tun[0].len, 40);
+
+	len = tcp_packet(reply, "10.20.0.9:80", "100.64.0.2:1234");
+	shard_packet(r->shard, r->now, reply, len, &r->sink);
+	assert_true(endpoint_equal(&last_udp(r)->to,
+	    &(struct endpoint){ at("192.0.2.7:0").ip, 50000 }));
+	assert_int_equal(client_hears(r, &inner), 40);
+	assert_memory_equal(inner, reply, 40);
+}
+
+static void
+prohibits_what_was_not_granted(void **state)
+{
+	struct rig *r = *state;
+	static const struct {
+		const char *from, *to;
+	} table[] = {
+		{ "100.64.0.2:1234", "10.20.0.9:81" },  /* port */
+		{ "100.64.0.2:1234", "10.20.1.9:80" },  /* network */
+		{ "100.64.0.9:1234", "10.20.0.9:80" },  /* foreign source */
+		{ "100.64.0.2:1234", "100.64.0.3:80" }, /* another client */
+		{ "100.64.0.2:1234", "100.64.0.1:22" }, /* the gateway */
+	};
+
+	connected(r);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		uint8_t *inner;
+
+		client_sends(r, table[i].from, table[i].to);
+		assert_int_equal(r->tun_count, 0);
+		assert_int_equal(client_hears(r, &inner), 56);
+		assert_int_equal(inner[20], 3);  /* unreachable */
+		assert_int_equal(inner[21], 13); /* prohibited */
+	}
+}
+
+static void
+stops_at_revocation_and_says_goodbye(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_revocation revocation = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } } };
+	uint8_t *inner;
+
+	connected(r);
+	engine_revocation(r->engine, r->now, &revocation);
+	settle(r);
+	assert_int_equal(client_hears(r, &inner), 48);
+	assert_int_equal(inner[40], 2); /* goodbye */
+	assert_int_equal(r->closed, 1);
+	client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
+	assert_int_equal(r->tun_count, 0);
+}
+
+/* Milliseconds since the start. */
+static int64_t
+passed(const struct rig *r)
+{
+	return mono_ms_between((struct mono) { 1000000000 }, r->now);
+}
+
+static void
+stops_at_expiry_to_the_moment(void **state)
+{
+	struct rig *r = *state;
+
+	connected(r);
+	pass(r, 59000 - passed(r));
+	client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
+	assert_int_equal(r->tun_count, 1);
+	pass(r, 1000);
+	client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
+	assert_int_equal(r->tun_count, 1);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+/* The clocks now, when the wall clock has been set by so much. */
+static void
+clock_set_by(struct rig *r, int64_t ms)
+{
+	struct clock_reading reading = {
+		.mono = r->now,
+		.wall = { UNIX_NOW * INT64_C(1000000000) +
+		    (passed(r) + ms) * 1000000 },
+	};
+
+	engine_clock(r->engine, &reading);
+	settle(r);
+}
+
+/* Slow by two hours when it was granted, and then set: it ends in time. */
+static void
+stops_in_time_when_the_clock_was_slow(void **state)
+{
+	struct rig *r = *state;
+
+	clock_set_by(r, -7200000);
+	connected(r);
+	pass(r, 20000 - passed(r));
+	clock_set_by(r, 0);
+	pass(r, 59000 - passed(r));
+	assert_int_equal(engine_summary(r->engine).clients, 1);
+	pass(r, 1000);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+/* Set back while it runs, and told by the portal's list once more. */
+static void
+lasts_no_longer_for_a_clock_set_back(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_grants_entry same = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } },
+		.expires_at = UNIX_NOW + 60 };
+
+	connected(r);
+	pass(r, 20000 - passed(r));
+	clock_set_by(r, -7200000);
+	engine_grants_begin(r->engine);
+	engine_grants_entry(r->engine, &same);
+	engine_grants_commit(r->engine, r->now);
+	pass(r, 60000 - passed(r));
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+/* Fast by two hours, and then set: what is granted later lasts. */
+static void
+grants_anew_when_the_clock_was_fast(void **state)
+{
+	struct rig *r = *state;
+
+	clock_set_by(r, 7200000);
+	clock_set_by(r, 0);
+	connected(r);
+	pass(r, 59000 - passed(r));
+	assert_int_equal(engine_summary(r->engine).clients, 1);
+	clock_set_by(r, 7200000);
+	pass(r, 20);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+static void
+snapshot_revokes_what_it_lacks(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_grants_entry other = { .client = { { 0xc1 } },
+		.resource = { { 0x43 } },
+		.expires_at = UNIX_NOW + 60 };
+	struct ipc_grants_entry same = other;
+
+	connected(r);
+	same.resource.bytes[0] = 0x42;
+	engine_grants_begin(r->engine);
+	engine_grants_entry(r->engine, &same);
+	engine_grants_commit(r->engine, r->now);
+	assert_int_equal(engine_summary(r->engine).clients, 1);
+	engine_grants_begin(r->engine);
+	engine_grants_entry(r->engine, &other);
+	engine_grants_commit(r->engine, r->now);
+	settle(r);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+/* An expiry that the list moves forward holds. */
+static void
+snapshot_moves_expiry(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_grants_entry sooner = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } },
+		.expires_at = UNIX_NOW + 10 };
+
+	connected(r);
+	engine_grants_begin(r->engine);
+	engine_grants_entry(r->engine, &sooner);
+	engine_grants_commit(r->engine, r->now);
+	pass(r, 9000);
+	assert_int_equal(engine_summary(r->engine).clients, 1);
+	pass(r, 1500);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+/* A list longer than the portal can send is cut, and that revokes. */
+static void
+snapshot_is_bounded(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_grants_entry other = { .client = { { 0xc2 } },
+		.expires_at = UNIX_NOW + 60 };
+	struct ipc_grants_entry late = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } },
+		.expires_at = UNIX_NOW + 60 };
+
+	connected(r);
+	engine_grants_begin(r->engine);
+	for (uint32_t i = 0; i < 131072; i++) {
+		store_be32(other.resource.bytes, i);
+		engine_grants_entry(r->engine, &other);
+	}
+	engine_grants_entry(r->engine, &late);
+	engine_grants_commit(r->engine, r->now);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+/* Without a relay nothing is authorized, and nothing is left of the attempt. */
+static void
+refused_leaves_nobody(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization a = authorization(r);
+	struct uuid relay = { { 1 } };
+
+	connected(r);
+	engine_relay_removed(r->engine, &relay);
+	pass(r, 100);
+	a.client_v4 = at("100.64.0.3:0").ip;
+	a.serial = 8;
+	engine_authorization(r->engine, r->now, &a);
+	settle(r);
+	assert_int_equal(r->refused, 8);
+	assert_int_equal(engine_summary(r->engine).clients, 0);
+}
+
+static void
+holds_the_response_until_there_is_a_path(void **state)
+{
+	struct rig *r = *state;
+	uint8_t message[MESSAGE_INITIATION_LEN], psk[32],
+	    timestamp[NOISE_TIMESTAMP_LEN];
+	size_t before;
+
+	authorized(r);
+	memset(psk, 0x55, sizeof(psk));
+	assert_true(noise_peer_init(
+	    &r->gateway, &r->identity, engine_public_key(r->engine), psk));
+	noise_timestamp(UNIX_NOW, 1, timestamp);
+	assert_true(noise_create_initiation(
+	    &r->identity, &r->gateway, 77, timestamp, r->now, message));
+	before = r->udp_count;
+	receive(
+	    r, "192.0.2.7:50000", "10.0.0.4:52625", message, sizeof(message));
+	assert_int_equal(r->udp_count, before);
+	check_with_use_candidate(r);
+	pass(r, 20);
+	for (size_t i = before; i < r->udp_count; i++) {
+		const struct note *n = &r->udp[i % NOTES];
+
+		if (message_classify(n->data, n->len) == MESSAGE_RESPONSE)
+			return;
+	}
+	fail();
+}
+
+static void
+repeated_authorization_announces_again(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization a = authorization(r);
+
+	connected(r);
+	r->added[0] = '\0';
+	a.serial = 8;
+	engine_authorization(r->engine, r->now, &a);
+	assert_int_equal(r->acknowledged, 8);
+	assert_non_null(strstr(r->added, "10.0.0.4 52625 typ host"));
+	assert_int_equal(r->closed, 0);
+	client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
+	assert_int_equal(r->tun_count, 1);
+}
+
+static void
+drops_garbage(void **state)
+{
+	struct rig *r = *state;
+	uint8_t junk[DATAGRAM_MAX];
+
+	connected(r);
+	for (int i = 0; i < 20000; i++) {
+		size_t len = randombytes_uniform(DATAGRAM_MAX) + 1;
+
+		randombytes_buf(junk, len);
+		junk[0] = (uint8_t)randombytes_uniform(80);
+		receive(r, i % 2 ? "192.0.2.7:50000" : "203.0.113.5:3478",
+		    "10.0.0.4:52625", junk, len);
+	}
+	assert_int_equal(r->tun_count, 0);
+	client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
+	assert_int_equal(r->tun_count, 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(answers_before_it_announces),
+		T(refuses_without_a_relay),
+		T(carries_packets_both_ways),
+		T(prohibits_what_was_not_granted),
+		T(stops_at_revocation_and_says_goodbye),
+		T(stops_at_expiry_to_the_moment),
+		T(stops_in_time_when_the_clock_was_slow),
+		T(lasts_no_longer_for_a_clock_set_back),
+		T(grants_anew_when_the_clock_was_fast),
+		T(snapshot_revokes_what_it_lacks),
+		T(snapshot_moves_expiry),
+		T(snapshot_is_bounded),
+		T(refused_leaves_nobody),
+		T(holds_the_response_until_there_is_a_path),
+		T(repeated_authorization_announces_again),
+		T(drops_garbage),
+	};
+
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	if (sodium_init() == -1)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,576 @@
+/* Names, control packets and flows through engine and shard. */
+#include <sodium.h>
+
+#include "common/log.h"
+#include "net-worker/core/policy/names.h"
+#include "tests/lib/dataplane.h"
+
+#define DOMAIN "app.example.com"
+
+/* Beside the CIDR resource 0x42, one of names with the id 0x77. */
+static void
+grant_names(struct rig *r)
+{
+	struct ipc_authorization a = authorization(r);
+
+	a.serial = 9;
+	a.resource.bytes[0] = 0x77;
+	a.type = RESOURCE_DNS;
+	memset(&a.network, 0, sizeof(a.network));
+	strlcpy(a.pattern, "*.example.com", sizeof(a.pattern));
+	a.flow_authorization.bytes[0] = 0xaa;
+	engine_authorization(r->engine, r->now, &a);
+	settle(r);
+	assert_int_equal(r->acknowledged, 9);
+}
+
+static struct ipc_name_resolved
+resolved(const char *domain, const char *proxy, const char *address)
+{
+	struct ipc_name_resolved m = {
+		.serial = 11,
+		.client = { { 0xc1 } },
+		.resource = { { 0x77 } },
+		.proxies_count = 1,
+		.addresses_count = 1,
+	};
+
+	strlcpy(m.domain, domain, sizeof(m.domain));
+	m.proxies[0] = at(proxy).ip;
+	m.addresses[0] = at(address).ip;
+	return m;
+}
+
+static void
+install(
+    struct rig *r, const char *domain, const char *proxy, const char *address)
+{
+	struct ipc_name_resolved m = resolved(domain, proxy, address);
+
+	engine_name_resolved(r->engine, r->now, &m);
+	settle(r);
+	assert_int_equal(r->assignment, 11);
+	assert_int_equal(r->answer, ASSIGNMENT_INSTALLED);
+}
+
+static size_t
+control_packet(uint8_t *to, uint8_t event, const char *payload)
+{
+	size_t len = strlen(payload);
+
+	memset(to, 0, 48);
+	to[0] = 0x60;
+	store_be16(to + 4, (uint16_t)(8 + len));
+	to[6] = 0xff;
+	to[40] = event;
+	memcpy(to + 48, payload, len);
+	return 48 + len;
+}
+
+static void
+passes_control_packets_on(void **state)
+{
+	struct rig *r = *state;
+	uint8_t packet[128];
+
+	connected(r);
+	client_sends_packet(r, packet, control_packet(packet, 0, "{\"a\":1}"));
+	assert_int_equal(r->peer_events, 1);
+	assert_int_equal(r->peer_event.client.bytes[0], 0xc1);
+	assert_int_equal(r->peer_event.event, 0);
+	assert_int_equal(r->peer_event.payload_len, 7);
+	assert_memory_equal(r->peer_event.payload, "{\"a\":1}", 7);
+	/* Other events are consumed. */
+	client_sends_packet(r, packet, control_packet(packet, 1, "x"));
+	client_sends_packet(r, packet, control_packet(packet, 9, "x"));
+	assert_int_equal(r->peer_events, 1);
+	assert_int_equal(r->tun_count, 0);
+}
+
+/* A bucket of 256, one back every 10 ms. */
+static void
+limits_control_packets(void **state)
+{
+	struct rig *r = *state;
+	uint8_t packet[128];
+	size_t len = control_packet(packet, 0, "{}");
+
+	connected(r);
+	for (int i = 0; i < 300; i++)
+		client_sends_packet(r, packet, len);
+	assert_int_equal(r->peer_events, 256);
+	assert_int_equal(shard_get_counters(r->shard)->control_lost, 44);
+	pass(r, 100);
+	for (int i = 0; i < 300; i++)
+		client_sends_packet(r, packet, len);
+	assert_int_equal(r->peer_events, 266);
+}
+
+static void
+says_what_it_is_told_to(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_peer_message m = {
+		.client = { { 0xc1 } },
+		.event = 1,
+		.payload = "{\"status\":\"Active\"}",
+	};
+	uint8_t expected[128], *inner;
+	size_t len = control_packet(expected, 1, m.payload);
+
+	connected(r);
+	engine_peer_message(r->engine, r->now, &m);
+	settle(r);
+	assert_int_equal(client_hears(r, &inner), len);
+	assert_memory_equal(inner, expected, len);
+	m.client.bytes[0] = 0xc9; /* nobody */
+	len = r->udp_count;
+	engine_peer_message(r->engine, r->now, &m);
+	settle(r);
+	assert_int_equal(r->udp_count, len);
+}
+
+static void
+decides_who_may_assign(void **state)
+{
+	static const struct {
+		uint8_t client, resource;
+		const char *domain;
+		enum assignment_answer answer;
+	} table[] = {
+		{ 0xc1, 0x77, DOMAIN, ASSIGNMENT_RESOLVE },
+		{ 0xc1, 0x77, "EXAMPLE.com", ASSIGNMENT_RESOLVE },
+		{ 0xc1, 0x77, "example.org", ASSIGNMENT_REFUSED },
+		{ 0xc1, 0x42, DOMAIN, ASSIGNMENT_REFUSED },
+		{ 0xc1, 0x78, DOMAIN, ASSIGNMENT_REFUSED },
+		{ 0xc2, 0x77, DOMAIN, ASSIGNMENT_REFUSED },
+	};
+	struct rig *r = *state;
+
+	connected(r);
+	grant_names(r);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct ipc_assignment a = {
+			.serial = 100 + i,
+			.client = { { table[i].client } },
+			.resource = { { table[i].resource } },
+		};
+		struct ipc_name_resolved m =
+		    resolved(table[i].domain, "100.96.0.1:0", "192.0.2.80:0");
+
+		strlcpy(a.domain, table[i].domain, sizeof(a.domain));
+		engine_assignment(r->engine, r->now, &a);
+		assert_int_equal(r->assignment, 100 + i);
+		assert_int_equal(r->answer, table[i].answer);
+		/* It is decided again when the answer is there. */
+		if (table[i].answer == ASSIGNMENT_RESOLVE)
+			continue;
+		m.client = a.client;
+		m.resource = a.resource;
+		engine_name_resolved(r->engine, r->now, &m);
+		assert_int_equal(r->answer, ASSIGNMENT_REFUSED);
+	}
+}
+
+static void
+translates_both_ways(void **state)
+{
+	struct rig *r = *state;
+	uint8_t reply[40], expected[40], *inner;
+
+	connected(r);
+	grant_names(r);
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	assert_int_equal(r->tun_count, 0); /* not assigned yet */
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	assert_int_equal(r->tun_count, 1);
+	tcp_packet(expected, "100.64.0.2:1234", "192.0.2.80:80");
+	assert_memory_equal(r->tun[0].data, expected, 36); /* no checksum */
+
+	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
+	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	assert_int_equal(client_hears(r, &inner), 40);
+	tcp_packet(expected, "100.96.0.1:80", "100.64.0.2:1234");
+	assert_memory_equal(inner, expected, 36);
+
+	/* The filter is that of the resource. */
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:81");
+	assert_int_equal(r->tun_count, 1);
+}
+
+static size_t
+ping_packet(uint8_t *to)
+{
+	struct endpoint source = at("100.64.0.2:0"),
+			destination = at("100.96.0.1:0");
+
+	unhex("4500001c000040004001 0000", to, 12);
+	memcpy(to + 12, source.ip.bytes, 4);
+	memcpy(to + 16, destination.ip.bytes, 4);
+	unhex("0800f7f500070003", to + 20, 8);
+	store_be16(to + 10, checksum_finish(checksum_add(0, to, 20)));
+	return 28;
+}
+
+/* Sessions end with time, and their replies go nowhere. */
+static void
+tidies_up_sessions(void **state)
+{
+	struct rig *r = *state;
+	uint8_t reply[40];
+	size_t sent;
+
+	connected(r);
+	grant_names(r);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	pass(r, 59000);
+	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
+	sent = r->udp_count;
+	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	assert_int_equal(r->udp_count, sent + 1);
+	assert_int_equal(
+	    shard_get_counters(r->shard)->refused_inbound[REASON_NAT_EXPIRED],
+	    0);
+}
+
+static void
+renumbering_forgets_sessions(void **state)
+{
+	struct rig *r = *state;
+	uint8_t reply[40];
+
+	connected(r);
+	grant_names(r);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	assert_int_equal(r->tun_count, 1);
+	install(r, "b.example.com", "100.96.0.1:0", "192.0.2.81:0");
+	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
+	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	assert_int_equal(
+	    shard_get_counters(r->shard)->refused_inbound[REASON_NO_ROUTE], 1);
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	assert_int_equal(r->tun[1].data[19], 81);
+}
+
+static void
+install_for(struct rig *r, uint8_t resource, const char *domain,
+    const struct ip_address *proxy, const char *address)
+{
+	struct ipc_name_resolved m = resolved(domain, "100.96.0.1:0", address);
+
+	m.resource.bytes[0] = resource;
+	m.proxies[0] = *proxy;
+	r->answers = 0;
+	/* Many names are in force in a while; no timer runs meanwhile. */
+	for (int ms = 0; ms < 1000 && r->answers == 0; ms += 10) {
+		engine_name_resolved(r->engine, r->now, &m);
+		settle(r);
+		r->now = mono_add_ms(r->now, 10);
+	}
+	assert_int_equal(r->answer, ASSIGNMENT_INSTALLED);
+}
+
+/* Beside the other resources, one of names with the id 0x78. */
+static void
+grant_other_names(struct rig *r)
+{
+	struct ipc_authorization open = authorization(r);
+
+	open.resource.bytes[0] = 0x78;
+	open.type = RESOURCE_DNS;
+	open.filters_count = 0;
+	memset(&open.network, 0, sizeof(open.network));
+	strlcpy(open.pattern, "*.example.org", sizeof(open.pattern));
+	engine_authorization(r->engine, r->now, &open);
+	settle(r);
+}
+
+static struct ip_address
+other_proxy(unsigned i)
+{
+	return ip_v4(100, 97, (uint8_t)(i >> 8), (uint8_t)i);
+}
+
+static void
+install_others(struct rig *r, unsigned count)
+{
+	char domain[32];
+
+	for (unsigned i = 0; i < count; i++) {
+		struct ip_address proxy = other_proxy(i);
+
+		snprintf(domain, sizeof(domain), "n%u.example.org", i);
+		install_for(r, 0x78, domain, &proxy, "192.0.2.90:0");
+	}
+}
+
+/* More names than there may be do not end what is in use, idle or not. */
+static void
+names_in_use_stay(void **state)
+{
+	struct rig *r = *state;
+	uint8_t reply[40], *inner;
+
+	connected(r);
+	grant_names(r);
+	grant_other_names(r);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
+	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	r->now = mono_add_s(r->now, 100);
+	install_others(r, NAMES_MAX + 10);
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	assert_int_equal(r->tun_count, 2);
+	assert_int_equal(r->tun[1].data[19], 80);
+	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
+	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	assert_int_equal(client_hears(r, &inner), 40);
+	assert_int_equal(inner[15], 1); /* from the proxy address */
+	assert_int_equal(
+	    shard_get_counters(r->shard)->refused_inbound[REASON_NAT_EXPIRED],
+	    0);
+}
+
+/*
+ * A name is forgotten in the very moment in which the client begins to use it.
+ * Its proxy address can then be given to another name, and the client must not
+ * get at the former's address by the latter's grant.
+ */
+static void
+sessions_end_with_their_name(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_revocation gone = { .client = { { 0xc1 } },
+		.resource = { { 0x77 } } };
+	struct ip_address proxy = at("100.96.0.1:0").ip;
+	struct ipc_name_resolved last;
+	uint8_t reply[40];
+
+	connected(r);
+	grant_names(r);
+	grant_other_names(r);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	install_others(r, NAMES_MAX - 1);
+	last = resolved("last.example.org", "100.97.99.1:0", "192.0.2.90:0");
+	last.resource.bytes[0] = 0x78;
+	engine_name_resolved(r->engine, r->now, &last);
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	assert_int_equal(r->tun[0].data[19], 80);
+	install_for(r, 0x78, "late.example.org", &proxy, "192.0.2.91:0");
+	engine_revocation(r->engine, r->now, &gone);
+	settle(r);
+
+	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
+	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	assert_int_equal(
+	    shard_get_counters(r->shard)->refused_inbound[REASON_NAT_EXPIRED],
+	    1);
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:22");
+	assert_int_equal(r->tun_count, 2);
+	assert_int_equal(r->tun[1].data[19], 91);
+}
+
+static void
+refused_kinds_are_counted(void **state)
+{
+	struct rig *r = *state;
+	uint8_t packet[40];
+
+	connected(r);
+	grant_names(r);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	client_sends_packet(r, packet, ping_packet(packet));
+	assert_int_equal(r->tun_count, 0);
+	assert_int_equal(
+	    shard_get_counters(r->shard)->refused_outbound[REASON_FILTER], 1);
+}
+
+/* A flow is told when it opens and when it is over, by its real address. */
+static void
+reports_flows(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_flow_settings on = { .enabled = true };
+	struct ipc_flow_stored stored;
+	uint8_t syn[40];
+
+	connected(r);
+	grant_names(r);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	tcp_packet(syn, "100.64.0.2:1234", "100.96.0.1:80");
+	syn[33] = 0x02;
+	client_sends_packet(r, syn, 40);
+	assert_int_equal(r->flows, 0); /* nobody wants to know */
+	engine_flow_settings(r->engine, &on);
+	settle(r);
+	/* No token for the CIDR resource. */
+	client_sends(r, "100.64.0.2:99", "10.20.0.9:80");
+	client_sends_packet(r, syn, 40);
+	assert_int_equal(r->flows, 1);
+	assert_false(r->flow.closed);
+	assert_int_equal(r->flow.authorization.bytes[0], 0xaa);
+	assert_int_equal(r->flow.protocol, 6);
+	assert_string_equal(r->flow.domain, DOMAIN);
+	assert_true(endpoint_equal(&r->flow.source,
+	    &(struct endpoint){ at("100.64.0.2:0").ip, 1234 }));
+	assert_true(endpoint_equal(&r->flow.destination,
+	    &(struct endpoint){ at("192.0.2.80:0").ip, 80 }));
+	assert_int_equal(r->flow.paths_count, 1);
+	assert_true(endpoint_equal(&r->flow.paths[0].from,
+	    &(struct endpoint){ at("192.0.2.7:0").ip, 50000 }));
+	assert_int_equal(r->flow.started_at / 1000000000, UNIX_NOW);
+	assert_true(engine_has_flows(r->engine));
+
+	syn[33] = 0x04; /* RST */
+	pass(r, 2000);
+	client_sends_packet(r, syn, 40);
+	assert_int_equal(r->flows, 2);
+	assert_true(r->flow.closed);
+	assert_int_equal(r->flow.tx_packets, 2);
+	assert_int_equal(r->flow.serial, 2);
+	stored.serial = 2;
+	engine_flow_stored(r->engine, &stored);
+	assert_false(engine_has_flows(r->engine));
+}
+
+/* Nobody sends, and no NAT: the flow's own deadline ends it. */
+static void
+ends_idle_flows(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_flow_settings on = { .enabled = true };
+	struct ipc_authorization a = authorization(r);
+	uint8_t syn[40];
+
+	connected(r);
+	a.expires_at = 0;
+	a.flow_authorization.bytes[0] = 0xaa;
+	engine_authorization(r->engine, r->now, &a);
+	engine_flow_settings(r->engine, &on);
+	settle(r);
+	tcp_packet(syn, "100.64.0.2:1234", "10.20.0.9:80");
+	syn[33] = 0x02;
+	client_sends_packet(r, syn, 40);
+	assert_int_equal(r->flows, 1);
+	pass(r, 120000);
+	assert_int_equal(r->flows, 1);
+	pass(r, 2000);
+	assert_int_equal(r->flows, 2);
+	assert_true(r->flow.closed);
+}
+
+/* What has not been stored is told to the next control-worker. */
+static void
+repeats_reports(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_flow_settings on = { .enabled = true };
+	struct ipc_flow_stored stored = { .serial = 1 };
+	uint8_t syn[40];
+
+	connected(r);
+	grant_names(r);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	engine_flow_settings(r->engine, &on);
+	settle(r);
+	r->deaf = true;
+	for (int i = 0; i < 3; i++) {
+		tcp_packet(syn, "100.64.0.2:1234", "100.96.0.1:80");
+		store_be16(syn + 20, (uint16_t)(2000 + i));
+		syn[33] = 0x02;
+		client_sends_packet(r, syn, 40);
+	}
+	assert_int_equal(r->flows, 0);
+	r->deaf = false;
+	engine_control_started(r->engine, r->now);
+	assert_int_equal(r->flows, 3);
+	assert_int_equal(r->flow.source.port, 2002);
+	engine_flow_stored(r->engine, &stored);
+	engine_control_started(r->engine, r->now);
+	assert_int_equal(r->flows, 5);
+}
+
+/* What it would not take is offered again. */
+static void
+offers_reports_again(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_flow_settings on = { .enabled = true };
+	uint8_t syn[40];
+
+	connected(r);
+	grant_names(r);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	engine_flow_settings(r->engine, &on);
+	settle(r);
+	r->deaf = true;
+	tcp_packet(syn, "100.64.0.2:1234", "100.96.0.1:80");
+	syn[33] = 0x02;
+	client_sends_packet(r, syn, 40);
+	engine_tell_flows(r->engine);
+	assert_int_equal(r->flows, 0);
+	r->deaf = false;
+	engine_tell_flows(r->engine);
+	engine_tell_flows(r->engine);
+	assert_int_equal(r->flows, 1);
+}
+
+static void
+shutdown_ends_flows(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_flow_settings on = { .enabled = true };
+	uint8_t syn[40];
+
+	connected(r);
+	grant_names(r);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	engine_flow_settings(r->engine, &on);
+	settle(r);
+	tcp_packet(syn, "100.64.0.2:1234", "100.96.0.1:80");
+	syn[33] = 0x02;
+	client_sends_packet(r, syn, 40);
+	engine_shutdown(r->engine, r->now);
+	settle(r);
+	assert_int_equal(r->flows, 2);
+	assert_true(r->flow.closed);
+	/* What is under way still passes, and opens no more. */
+	client_sends_packet(r, syn, 40);
+	engine_flow_settings(r->engine, &on);
+	settle(r);
+	client_sends_packet(r, syn, 40);
+	assert_int_equal(r->tun_count, 3);
+	assert_int_equal(r->flows, 2);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(passes_control_packets_on),
+		T(limits_control_packets),
+		T(says_what_it_is_told_to),
+		T(decides_who_may_assign),
+		T(translates_both_ways),
+		T(tidies_up_sessions),
+		T(renumbering_forgets_sessions),
+		T(names_in_use_stay),
+		T(sessions_end_with_their_name),
+		T(refused_kinds_are_counted),
+		T(reports_flows),
+		T(ends_idle_flows),
+		T(repeats_reports),
+		T(offers_reports_again),
+		T(shutdown_ends_flows),
+	};
+
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	if (sodium_init() == -1)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

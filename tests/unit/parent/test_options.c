@@ -1,0 +1,422 @@
+/* parent/options.c, duration.c, token.c: flags, variables, the token. */
+#include "parent/options.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/lib/unit.h"
+
+static struct options o;
+static char why[256];
+
+/* Parses words separated by '|', with variables "A=b" as given. */
+static enum options_result
+parse_with(const char *line, const char *const *variables)
+{
+	static char words[8192], program[] = "posternd";
+	char *argv[24] = { program };
+	int argc = 1;
+
+	clearenv();
+	for (; variables != NULL && *variables != NULL; variables++)
+		assert_int_equal(putenv((char *)(uintptr_t)*variables), 0);
+	snprintf(words, sizeof(words), "%s", line);
+	for (char *w = strtok(words, "|"); w != NULL; w = strtok(NULL, "|"))
+		argv[argc++] = w;
+	why[0] = '\0';
+	return options_parse(&o, argc, argv, why, sizeof(why));
+}
+
+static enum options_result
+parse(const char *line)
+{
+	return parse_with(line, NULL);
+}
+
+static enum options_result
+parse_variable(const char *variable)
+{
+	static char copy[8192];
+	const char *const variables[] = { copy, NULL };
+
+	snprintf(copy, sizeof(copy), "%s", variable);
+	return parse_with("", variables);
+}
+
+static void
+defaults(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(""), OPTIONS_RUN);
+	assert_string_equal(o.api_url, "wss://api.firezone.dev");
+	assert_string_equal(o.ca_file, "/etc/ssl/certs/ca-certificates.crt");
+	assert_null(o.name);
+	assert_null(o.id);
+	assert_null(o.token);
+	assert_null(o.token_argument);
+	assert_int_equal(o.max_partition_ms, 86400000);
+	assert_int_equal(o.threads, 1);
+	assert_int_equal(o.log_level, LOG_LEVEL_INFO);
+	assert_int_equal(o.log_format, LOG_FORMAT_HUMAN);
+	assert_false(
+	    o.no_check || o.no_inc_buf || o.no_masquerade || o.expose_host);
+	assert_false(o.flow_logs);
+	assert_string_equal(o.state_dir, "/var/lib/firezone");
+	assert_int_equal(o.ineffective_count, 0);
+}
+
+static void
+every_flag(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    parse("-u|ws://localhost:8080/base|--firezone-name=a b|"
+		  "-i|me|-m5m|--log-format|json|--no-check|"
+		  "--no-inc-buf|--no-masquerade|--expose-host|"
+		  "--ca-file=/x|--threads=8|--no-telemetry|"
+		  "--flow-logs|--state-dir=/s|"
+		  ".SFMyNTY.g2g"),
+	    OPTIONS_RUN);
+	assert_string_equal(o.api_url, "ws://localhost:8080/base");
+	assert_string_equal(o.name, "a b");
+	assert_string_equal(o.id, "me");
+	assert_int_equal(o.max_partition_ms, 300000);
+	assert_int_equal(o.log_format, LOG_FORMAT_JSON);
+	assert_true(
+	    o.no_check && o.no_inc_buf && o.no_masquerade && o.expose_host);
+	assert_string_equal(o.ca_file, "/x");
+	assert_string_equal(o.state_dir, "/s");
+	assert_true(o.flow_logs);
+	assert_int_equal(o.threads, 8);
+	assert_string_equal(o.token_argument, ".SFMyNTY.g2g");
+	assert_int_equal(o.ineffective_count, 1);
+	assert_string_equal(o.ineffective[0], "threads");
+}
+
+static void
+every_variable(void **state)
+{
+	static const char *const variables[] = {
+		"FIREZONE_API_URL=https://portal.example",
+		"FIREZONE_NAME=gw",
+		"FIREZONE_ID=id",
+		"FIREZONE_NO_TELEMETRY=true",
+		"FIREZONE_LOG_FORMAT=json",
+		"FIREZONE_FLOW_LOGS=true",
+		"FIREZONE_NO_INC_BUF=true",
+		"FIREZONE_MAX_PARTITION_TIME=1h",
+		"HEALTH_CHECK_ADDR=127.0.0.1:1",
+		"FIREZONE_METRICS=otel-collector",
+		"OTLP_GRPC_ENDPOINT=h:4317",
+		"FIREZONE_VALIDATE_CHECKSUMS=false",
+		"FIREZONE_UDP_SEND_BUFFER_SIZE=4096",
+		"FIREZONE_UDP_RECV_BUFFER_SIZE=8192",
+		"POSTERN_CTL_SOCKET=/tmp/ctl",
+		"POSTERN_EXPOSE_HOST=true",
+		"POSTERN_STATE_DIR=/srv/state",
+		"POSTERN_NO_MASQUERADE=false",
+		"FZFF_STREAM_METRICS=true",
+		"FZFF_STREAM_LOGS=true",
+		"RUST_LOG=hyper=trace,debug",
+		NULL,
+	};
+
+	(void)state;
+	assert_int_equal(parse_with("", variables), OPTIONS_RUN);
+	assert_string_equal(o.api_url, "https://portal.example");
+	assert_string_equal(o.name, "gw");
+	assert_string_equal(o.id, "id");
+	assert_int_equal(o.log_format, LOG_FORMAT_JSON);
+	assert_true(o.no_inc_buf && o.expose_host);
+	assert_false(o.no_masquerade);
+	assert_int_equal(o.max_partition_ms, 3600000);
+	assert_int_equal(o.udp_send_bytes, 4096);
+	assert_int_equal(o.udp_receive_bytes, 8192);
+	assert_int_equal(o.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(o.health.port, 1);
+	assert_string_equal(o.ctl_socket, "/tmp/ctl");
+	assert_true(o.flow_logs);
+	assert_string_equal(o.state_dir, "/srv/state");
+	/* Metrics, its endpoint, and the feature flags. */
+	assert_int_equal(o.ineffective_count, 3);
+	assert_string_equal(o.ineffective[2], "FZFF_*");
+}
+
+static void
+flag_goes_before_variable(void **state)
+{
+	static const char *const variables[] = { "FIREZONE_NAME=variable",
+		"FIREZONE_NO_INC_BUF=nonsense", NULL };
+
+	(void)state;
+	/* The variable is not even looked at, as in the reference. */
+	assert_int_equal(
+	    parse_with("-n|flag|--no-inc-buf", variables), OPTIONS_RUN);
+	assert_string_equal(o.name, "flag");
+	assert_true(o.no_inc_buf);
+}
+
+static void
+empty_values(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_variable("FIREZONE_ID="), OPTIONS_RUN);
+	assert_null(o.id);
+	assert_int_equal(parse("--firezone-id="), OPTIONS_RUN);
+	assert_null(o.id);
+	assert_int_equal(parse_variable("FIREZONE_NAME="), OPTIONS_RUN);
+	assert_null(o.name);
+	assert_int_equal(parse_variable("FIREZONE_API_URL="), OPTIONS_WRONG);
+}
+
+static void
+wrong_values(void **state)
+{
+	static const char *const lines[] = {
+		"--bogus",
+		"-x",
+		"--firezone-name",
+		"-u",
+		"-u|portal.example",
+		"-u|://x",
+		"-u|wss://",
+		"-m|5",
+		"--log-format=xml",
+		"--threads=0",
+		"--threads=9",
+		"--threads=1x",
+		"--threads=-1",
+		"--no-check=true",
+		"--health-check-addr=8080",
+		"--metrics=none",
+		"--otlp-grpc-endpoint=",
+		"-n|a\nb",
+		"-n|\x7f",
+		"token|another",
+	};
+	static const char *const variables[] = {
+		"FIREZONE_NO_TELEMETRY=1",
+		"FIREZONE_NO_TELEMETRY=",
+		"FIREZONE_FLOW_LOGS=yes",
+		"FIREZONE_NO_INC_BUF=True",
+		"FIREZONE_VALIDATE_CHECKSUMS=0",
+		"POSTERN_EXPOSE_HOST=on",
+		"FIREZONE_UDP_SEND_BUFFER_SIZE=0",
+		"FIREZONE_UDP_RECV_BUFFER_SIZE=99999999999",
+		"HEALTH_CHECK_ADDR=localhost:8080",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		if (parse(lines[i]) != OPTIONS_WRONG)
+			fail_msg("accepted: %s", lines[i]);
+		assert_true(strlen(why) > 0);
+	}
+	for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++) {
+		if (parse_variable(variables[i]) != OPTIONS_WRONG)
+			fail_msg("accepted: %s", variables[i]);
+		assert_memory_equal(
+		    why, variables[i], strcspn(variables[i], "="));
+	}
+}
+
+static void
+length_of_names(void **state)
+{
+	char line[300] = "-n|";
+
+	(void)state;
+	memset(line + 3, 'x', 256);
+	assert_int_equal(parse(line), OPTIONS_WRONG);
+	line[3 + 255] = '\0';
+	assert_int_equal(parse(line), OPTIONS_RUN);
+}
+
+static void
+durations(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ms;
+	} good[] = {
+		{ "0", 0 },
+		{ "0s", 0 },
+		{ "1ms", 1 },
+		{ "1500us", 1 },
+		{ "999999ns", 0 },
+		{ "5m", 300000 },
+		{ "5 min", 300000 },
+		{ "1h", 3600000 },
+		{ "1h 30m", 5400000 },
+		{ "1h30m", 5400000 },
+		{ "30d", UINT64_C(2592000000) },
+		{ " 2weeks ", UINT64_C(1209600000) },
+		{ "1M", UINT64_C(2630016000) },
+		{ "1year", UINT64_C(31557600000) },
+		{ "18446744073709551615ns", UINT64_C(18446744073709) },
+	};
+	static const char *const bad[] = { "", " ", "5", "m", "5q", "5m3",
+		"-5m", "1.5h", "5mm", "5 m m", "18446744073709551616ns",
+		"999999999999d", "584y 400d", "5secondsandmore", "5 " };
+	uint64_t ms;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		if (!options_parse_duration(good[i].text, &ms))
+			fail_msg("refused: %s", good[i].text);
+		assert_int_equal(ms, good[i].ms);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (options_parse_duration(bad[i], &ms))
+			fail_msg("accepted: %s", bad[i]);
+}
+
+static void
+directives(void **state)
+{
+	static const struct {
+		const char *text;
+		int level; /* -1: none */
+	} cases[] = {
+		{ "", -1 },
+		{ "debug", LOG_LEVEL_DEBUG },
+		{ "WARN", LOG_LEVEL_WARN },
+		{ "a=trace,b=debug", -1 },
+		{ "a=trace,,error,debug", LOG_LEVEL_ERROR },
+		{ "information", -1 },
+		{ ",,", -1 },
+		{ "wire::api=trace,info", LOG_LEVEL_INFO },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		enum log_level level = LOG_LEVEL_TRACE;
+
+		assert_int_equal(
+		    options_parse_directives(cases[i].text, &level),
+		    cases[i].level != -1);
+		if (cases[i].level != -1)
+			assert_int_equal(level, cases[i].level);
+	}
+}
+
+static void
+token_of_the_argument_is_wiped(void **state)
+{
+	static char secret[] = "FIREZONE_TOKEN=of-the-variable";
+	static const char *const variables[] = { secret, NULL };
+
+	(void)state;
+	assert_int_equal(
+	    parse_with(" .SFM yNTY.a_b-c\n", variables), OPTIONS_RUN);
+	const char *argument = o.token_argument;
+	assert_int_equal(options_take_token(&o, why, sizeof(why)), 0);
+	assert_string_equal(o.token, ".SFMyNTY.a_b-c");
+	assert_null(o.token_argument);
+	for (size_t i = 0; i < strlen(" .SFM yNTY.a_b-c\n"); i++)
+		assert_int_equal(argument[i], 0);
+	/* Not used, but not left behind either. */
+	assert_null(getenv("FIREZONE_TOKEN"));
+	assert_string_equal(secret, "FIREZONE_TOKEN=");
+	options_wipe_token(&o);
+	assert_null(o.token);
+	options_wipe_token(&o);
+}
+
+static void
+token_of_the_variable_is_wiped(void **state)
+{
+	static char secret[] = "FIREZONE_TOKEN=of-the-variable";
+	static const char *const variables[] = { secret, NULL };
+
+	(void)state;
+	assert_int_equal(parse_with("", variables), OPTIONS_RUN);
+	assert_int_equal(options_take_token(&o, why, sizeof(why)), 0);
+	assert_string_equal(o.token, "of-the-variable");
+	assert_null(getenv("FIREZONE_TOKEN"));
+	for (size_t i = strlen("FIREZONE_TOKEN="); i < sizeof(secret); i++)
+		assert_int_equal(secret[i], 0);
+	options_wipe_token(&o);
+}
+
+static void
+tokens_that_are_none(void **state)
+{
+	static char longest[TOKEN_MAX + 64] = "FIREZONE_TOKEN=";
+
+	(void)state;
+	/* Empty counts as set: the credential is not read, and that is told. */
+	assert_int_equal(parse_variable("FIREZONE_TOKEN= \n"), OPTIONS_RUN);
+	assert_int_equal(options_take_token(&o, why, sizeof(why)), -1);
+	assert_non_null(strstr(why, "is empty"));
+	assert_non_null(strstr(why, "systemd credential"));
+
+	assert_int_equal(parse_variable("FIREZONE_TOKEN=a\001b"), OPTIONS_RUN);
+	assert_int_equal(options_take_token(&o, why, sizeof(why)), -1);
+	assert_null(strstr(why, "a\001b"));
+
+	memset(longest + 15, 'x', TOKEN_MAX + 1);
+	assert_int_equal(parse_variable(longest), OPTIONS_RUN);
+	assert_int_equal(options_take_token(&o, why, sizeof(why)), -1);
+	longest[15 + TOKEN_MAX] = '\0';
+	assert_int_equal(parse_variable(longest), OPTIONS_RUN);
+	assert_int_equal(options_take_token(&o, why, sizeof(why)), 0);
+	assert_int_equal(strlen(o.token), TOKEN_MAX);
+	options_wipe_token(&o);
+
+	assert_int_equal(parse(""), OPTIONS_RUN);
+	assert_int_equal(options_take_token(&o, why, sizeof(why)), -1);
+	assert_non_null(strstr(why, "FIREZONE_TOKEN"));
+}
+
+static void
+token_of_the_credential(void **state)
+{
+	char directory[] = "/tmp/test_options.XXXXXX", variable[96], path[96];
+	const char *const variables[] = { variable, NULL };
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(
+	    variable, sizeof(variable), "CREDENTIALS_DIRECTORY=%s", directory);
+	snprintf(path, sizeof(path), "%s/FIREZONE_TOKEN", directory);
+	assert_int_equal(parse_with("", variables), OPTIONS_RUN);
+	assert_int_equal(options_take_token(&o, why, sizeof(why)), -1);
+	assert_non_null(strstr(why, path));
+
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0400);
+	assert_true(fd != -1);
+	assert_int_equal(write(fd, "\tsecret\r\n", 9), 9);
+	close(fd);
+	assert_int_equal(options_take_token(&o, why, sizeof(why)), 0);
+	assert_string_equal(o.token, "secret");
+	options_wipe_token(&o);
+	clearenv();
+	unlink(path);
+	rmdir(directory);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(every_flag),
+		cmocka_unit_test(every_variable),
+		cmocka_unit_test(flag_goes_before_variable),
+		cmocka_unit_test(empty_values),
+		cmocka_unit_test(wrong_values),
+		cmocka_unit_test(length_of_names),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(directives),
+		cmocka_unit_test(token_of_the_argument_is_wiped),
+		cmocka_unit_test(token_of_the_variable_is_wiped),
+		cmocka_unit_test(tokens_that_are_none),
+		cmocka_unit_test(token_of_the_credential),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,290 @@
+/*
+ * parent/service.c: what it tells the workers: what they work with, and
+ * what becomes of the other processes and of the host's network.
+ */
+#include "tests/lib/service.h"
+
+/* The messages of a hand-over, as words. */
+static char story[2048];
+
+#define TELL(name, word)                                       \
+	static void tell_##name(void *c, struct ipc_##name *m) \
+	{                                                      \
+		(void)c;                                       \
+		(void)m;                                       \
+		strcat(story, word " ");                       \
+	}
+TELL(net_peer, "peer")
+TELL(net_start, "start")
+TELL(net_counters, "counters")
+TELL(control_ca_bundle, "ca")
+TELL(control_resolv_conf, "resolv")
+TELL(control_hosts, "hosts")
+TELL(control_peer, "peer")
+TELL(control_start, "start")
+TELL(control_counters, "counters")
+TELL(control_health, "health")
+TELL(net_shutdown, "shutdown")
+TELL(control_shutdown, "shutdown")
+
+static void
+tell_settings(void *ctx, struct ipc_net_settings *m)
+{
+	(void)ctx;
+	assert_int_equal(m->port_v4, 52625);
+	assert_int_equal(m->port_v6, 0);
+	assert_true(m->expose_host && m->tun_offload && !m->tun_uso);
+	strcat(story, "settings ");
+}
+
+static void
+tell_tun(void *ctx, struct ipc_net_tun *m)
+{
+	(void)ctx;
+	strcat(story, m->queue == 0 ? "tun0 " : "tun1 ");
+}
+
+static void
+tell_udp(void *ctx, struct ipc_net_udp *m)
+{
+	(void)ctx;
+	assert_int_equal(m->family, IP_V4);
+	strcat(story, m->socket == 0 ? "udp0 " : "udp1 ");
+}
+
+static void
+tell_identity(void *ctx, struct ipc_control_identity *m)
+{
+	(void)ctx;
+	assert_string_equal(m->api_url, "wss://x");
+	assert_string_equal(m->external_id, "id");
+	assert_string_equal(m->name, "name");
+	assert_string_equal(m->os, "Debian/12");
+	assert_string_equal(m->arch, "x86_64");
+	assert_string_equal(m->kernel, "6.1");
+	assert_int_equal(m->max_partition_ms, 5);
+	strcat(story, "identity ");
+}
+
+static void
+tell_token(void *ctx, struct ipc_control_token *m)
+{
+	(void)ctx;
+	assert_string_equal(m->token, "secret");
+	strcat(story, "token ");
+}
+
+static void
+tell_ctl(void *ctx, struct ipc_control_ctl *m)
+{
+	(void)ctx;
+	assert_int_equal(m->uid, 1);
+	assert_int_equal(m->gid, 2);
+	strcat(story, "ctl ");
+}
+
+static void
+tell_flow_logs(void *ctx, struct ipc_control_flow_logs *m)
+{
+	(void)ctx;
+	assert_string_equal(m->spool, "/spool");
+	assert_true(m->log);
+	strcat(story, "flow_logs ");
+}
+
+static void
+tell_process(void *ctx, struct ipc_process_status *m)
+{
+	char text[64];
+
+	(void)ctx;
+	snprintf(text, sizeof(text), "%s:%s:%u:%u ",
+	    ipc_process_name((enum ipc_process)m->process),
+	    m->running ? "runs" : "starts", m->locks, m->restarts);
+	strcat(story, text);
+}
+
+static void
+tell_trouble(void *ctx, struct ipc_network_trouble *m)
+{
+	(void)ctx;
+	strcat(story, m->text[0] == '\0' ? "no trouble" : m->text);
+	strcat(story, ". ");
+}
+
+static void
+tell_no_overlaps(void *ctx, struct ipc_overlaps_begin *m)
+{
+	(void)ctx;
+	(void)m;
+	strcat(story, "overlaps ");
+}
+
+static void
+tell_overlap(void *ctx, struct ipc_overlap *m)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	(void)ctx;
+	strcat(story, prefix_format(&m->network, text));
+	strcat(story, " ");
+}
+
+static const struct ipc_handlers telling = {
+	.overlaps_begin = tell_no_overlaps,
+	.overlap = tell_overlap,
+	.network_trouble = tell_trouble,
+	.net_settings = tell_settings,
+	.net_tun = tell_tun,
+	.net_udp = tell_udp,
+	.net_peer = tell_net_peer,
+	.net_counters = tell_net_counters,
+	.net_start = tell_net_start,
+	.net_shutdown = tell_net_shutdown,
+	.control_identity = tell_identity,
+	.control_token = tell_token,
+	.control_ca_bundle = tell_control_ca_bundle,
+	.control_resolv_conf = tell_control_resolv_conf,
+	.control_hosts = tell_control_hosts,
+	.control_peer = tell_control_peer,
+	.control_counters = tell_control_counters,
+	.control_health = tell_control_health,
+	.control_ctl = tell_ctl,
+	.control_flow_logs = tell_flow_logs,
+	.process_status = tell_process,
+	.control_start = tell_control_start,
+	.control_shutdown = tell_control_shutdown,
+};
+
+static const char *
+story_of(struct ipc_channel *ch)
+{
+	story[0] = '\0';
+	while (ipc_dispatch(ch, &telling, NULL) == IPC_HANDLED)
+		continue;
+	return story;
+}
+
+static void
+what_is_handed_over(void **state)
+{
+	struct options o = {
+		.api_url = "wss://x",
+		.expose_host = true,
+		.flow_logs = true,
+		.max_partition_ms = 5,
+	};
+	const struct identity i = { "id", "name", "Debian/12", "x86_64",
+		"6.1" };
+	const struct tun tun = {
+		.queue = { 0, 0 }, .queues = 2, .offload = true
+	};
+	const struct udp_sockets udp = {
+		.v4 = { 0, 0 }, .v6 = { -1, -1 }, .count = 2, .port_v4 = 52625
+	};
+	char token[] = "secret";
+	const struct operator_sockets window = {
+		.health = 0,
+		.ctl = 0,
+		.ctl_uid = 1,
+		.ctl_gid = 2,
+	};
+	const struct net_hand_over n = { &o, &tun, &udp, 0, &window };
+	struct watched_file resolv_conf = { .changed = true };
+	struct watched_file hosts = { .changed = true };
+	const struct control_hand_over c = { &o, &i, "/spool", 0, &resolv_conf,
+		&hosts, 0, &window };
+
+	(void)state;
+	o.token = token;
+	assert_int_equal(service_hand_over_net(&service, &n), 0);
+	assert_int_equal(service_hand_over_control(&service, &c), 0);
+	assert_false(resolv_conf.changed || hosts.changed);
+	assert_string_equal(
+	    story_of(net), "settings tun0 tun1 udp0 udp1 peer counters start ");
+	assert_string_equal(story_of(control),
+	    "identity token ca resolv hosts peer flow_logs counters health "
+	    "ctl start ");
+	become_ready();
+	(void)story_of(control);
+	assert_true(service_shut_down(&service.net));
+	assert_true(service_shut_down(&service.control));
+	assert_string_equal(story_of(net), "shutdown ");
+	assert_string_equal(story_of(control), "shutdown ");
+}
+
+/* control-worker knows at any time which processes there are. */
+static void
+processes_are_told(void **state)
+{
+	(void)state;
+	become_ready();
+	assert_string_equal(story_of(control),
+	    "control-worker:runs:0:0 parent:starts:0:0 net-worker:runs:0:0 ");
+	service_is_running(&service, IPC_PARENT, 1, 8);
+	assert_string_equal(story_of(control), "parent:runs:8:0 ");
+	service_forget(&service, &service.net);
+	assert_string_equal(story_of(control), "net-worker:starts:0:0 ");
+	service_is_running(&service, IPC_NET, 2, 3);
+	assert_string_equal(story_of(control), "net-worker:runs:3:1 ");
+}
+
+/* All sources together, when it is news, and to whoever comes later. */
+static void
+troubles_are_told(void **state)
+{
+	char longest[2 * TROUBLE_TEXT_MAX];
+
+	(void)state;
+	service_trouble(&service, TROUBLE_SETTINGS, "first");
+	assert_string_equal(story_of(control), "");
+	become_ready();
+	assert_non_null(strstr(story_of(control), " first. "));
+	service_trouble(&service, TROUBLE_SETTINGS, "first");
+	assert_string_equal(story_of(control), "");
+	service_trouble(&service, TROUBLE_ROUTING, "second");
+	assert_string_equal(story_of(control), "second; first. ");
+	service_trouble(&service, TROUBLE_SETTINGS, "");
+	assert_string_equal(story_of(control), "second. ");
+	service_trouble(&service, TROUBLE_ROUTING, "");
+	assert_string_equal(story_of(control), "no trouble. ");
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	for (int i = 0; i < TROUBLE_SOURCES; i++)
+		service_trouble(&service, (enum trouble_source)i, longest);
+	assert_true(strlen(story_of(control)) >
+	    (size_t)TROUBLE_SOURCES * (TROUBLE_TEXT_MAX - 1));
+}
+
+static void
+overlaps_are_told(void **state)
+{
+	struct overlaps o = { .count = 2 };
+
+	(void)state;
+	become_ready();
+	(void)story_of(control);
+	assert_true(prefix_parse("100.70.1.0/24", &o.network[0]));
+	assert_true(prefix_parse("fd00:2021:1111::/112", &o.network[1]));
+	service_overlaps(&service, &o);
+	assert_string_equal(story_of(control),
+	    "overlaps 100.70.1.0/24 fd00:2021:1111::/112 ");
+	service_overlaps(&service, &o);
+	assert_string_equal(story_of(control), "");
+	o.count = 0;
+	service_overlaps(&service, &o);
+	assert_string_equal(story_of(control), "overlaps ");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_handed_over),
+		TEST(processes_are_told),
+		TEST(troubles_are_told),
+		TEST(overlaps_are_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
