@@ -209,6 +209,16 @@ end_message(struct ice_message *message, struct writer *w, const char *password)
 	return !writer_failed(w);
 }
 
+static struct path
+pair_path(const struct pair *pair)
+{
+	return (struct path){
+		.local = pair->local->candidate.base,
+		.remote = pair->remote->candidate.address,
+		.relayed = pair->local->candidate.kind == CANDIDATE_RELAYED,
+	};
+}
+
 static bool
 write_check(const struct ice_agent *agent, const struct pair *pair,
     struct ice_message *message)
@@ -216,9 +226,7 @@ write_check(const struct ice_agent *agent, const struct pair *pair,
 	char username[2 * ICE_CREDENTIAL_MAX + 2];
 	struct writer w;
 
-	message->local = pair->local->candidate.base;
-	message->relayed = pair->local->candidate.kind == CANDIDATE_RELAYED;
-	message->remote = pair->remote->candidate.address;
+	message->path = pair_path(pair);
 	snprintf(username, sizeof(username), "%s:%s", agent->peer.username,
 	    agent->credentials.username);
 	begin_message(message, &w, STUN_BINDING_REQUEST,
@@ -235,16 +243,15 @@ write_answer(const struct ice_agent *agent, const struct answer *answer,
 {
 	struct writer w;
 
-	message->local = answer->local;
-	message->relayed = answer->relayed;
-	message->remote = answer->remote;
+	message->path = answer->path;
 	begin_message(message, &w,
 	    answer->role_conflict ? STUN_BINDING_ERROR : STUN_BINDING_SUCCESS,
 	    answer->transaction);
 	if (answer->role_conflict)
 		stun_add_error(&w, 487, "Role Conflict");
 	else
-		stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS, &answer->remote);
+		stun_add_address(
+		    &w, STUN_XOR_MAPPED_ADDRESS, &answer->path.remote);
 	return end_message(message, &w, agent->credentials.password);
 }
 
@@ -272,29 +279,6 @@ ice_agent_transmit(struct ice_agent *agent, struct ice_message *message)
 	return false;
 }
 
-static struct ice_event
-path_event(const struct ice_agent *agent)
-{
-	const struct pair *pair = agent->selected;
-
-	return (struct ice_event){
-		.type = ICE_EVENT_NOMINATED,
-		.state = agent->state,
-		.local = pair->local->candidate.base,
-		.remote = pair->remote->candidate.address,
-		.relayed = pair->local->candidate.kind == CANDIDATE_RELAYED,
-		.remote_kind = pair->remote->candidate.kind,
-	};
-}
-
-static bool
-same_path(const struct ice_event *a, const struct ice_event *b)
-{
-	return endpoint_equal(&a->local, &b->local) &&
-	    endpoint_equal(&a->remote, &b->remote) &&
-	    a->relayed == b->relayed && a->remote_kind == b->remote_kind;
-}
-
 /*
  * Events are the difference between what is and what the owner was told, so
  * that none is ever lost for want of room.
@@ -311,10 +295,18 @@ ice_agent_event(struct ice_agent *agent, struct ice_event *event)
 		return true;
 	}
 	if (agent->selected != NULL) {
-		*event = path_event(agent);
-		if (agent->path_reported && same_path(event, &agent->path))
+		*event = (struct ice_event){
+			.type = ICE_EVENT_NOMINATED,
+			.state = agent->state,
+			.path = pair_path(agent->selected),
+			.remote_kind = agent->selected->remote->candidate.kind,
+		};
+		if (agent->path_reported &&
+		    path_has_ends_of(&event->path, &agent->path) &&
+		    event->remote_kind == agent->path_kind)
 			return false;
-		agent->path = *event;
+		agent->path = event->path;
+		agent->path_kind = event->remote_kind;
 		agent->path_reported = true;
 		return true;
 	}

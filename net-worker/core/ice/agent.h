@@ -11,6 +11,7 @@
 
 #include "common/time.h"
 #include "net-worker/core/ice/candidate.h"
+#include "net-worker/core/path.h"
 #include "net-worker/core/stun/stun.h"
 
 #define ICE_CREDENTIAL_MAX 128
@@ -31,9 +32,7 @@ enum ice_state {
 };
 
 struct ice_message {
-	struct endpoint local;
-	bool relayed; /* local is an allocated address */
-	struct endpoint remote;
+	struct path path; /* its ends */
 	size_t length;
 	uint8_t data[ICE_MESSAGE_MAX];
 };
@@ -48,8 +47,7 @@ struct ice_event {
 	enum ice_event_type type;
 	enum ice_state state;
 	/* Of NOMINATED. */
-	struct endpoint local, remote;
-	bool relayed; /* local is an allocated address of ours */
+	struct path path; /* its ends */
 	enum candidate_kind remote_kind;
 };
 

@@ -72,9 +72,11 @@ answer_request(struct ice_agent *agent, const struct listed_candidate *local,
 	answer = &agent->answers[(agent->answer_first + agent->answer_count) %
 	    ANSWERS_MAX];
 	agent->answer_count++;
-	answer->local = local->candidate.base;
-	answer->relayed = local->candidate.kind == CANDIDATE_RELAYED;
-	answer->remote = *remote;
+	answer->path = (struct path){
+		.local = local->candidate.base,
+		.remote = *remote,
+		.relayed = local->candidate.kind == CANDIDATE_RELAYED,
+	};
 	answer->role_conflict = role_conflict;
 	memcpy(answer->transaction, request->transaction,
 	    sizeof(answer->transaction));

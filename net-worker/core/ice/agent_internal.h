@@ -20,9 +20,7 @@ TAILQ_HEAD(candidate_list, listed_candidate);
 TAILQ_HEAD(pair_list, pair);
 
 struct answer {
-	struct endpoint local;
-	bool relayed;
-	struct endpoint remote;
+	struct path path;
 	bool role_conflict;
 	uint8_t transaction[STUN_TRANSACTION_LEN];
 };
@@ -52,7 +50,8 @@ struct ice_agent {
 	/* What the owner knows, from ice_agent_event(). */
 	enum ice_state reported_state;
 	bool path_reported;
-	struct ice_event path;
+	struct path path;
+	enum candidate_kind path_kind; /* of its remote candidate */
 
 	struct answer answers[ANSWERS_MAX];
 	unsigned answer_first, answer_count;

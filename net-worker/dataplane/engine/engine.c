@@ -206,42 +206,40 @@ engine_clock(struct engine *e, const struct clock_reading *now)
 /*
  * What came from a relay's port: true when it was for a TURN client or from a
  * relay we no longer know. Otherwise what is left to look at: a peer's datagram
- * out of a channel, or the datagram as it was.
+ * out of a channel, by the path that it took, or the datagram as it was.
  */
 static bool
-from_relay(struct engine *e, struct mono now, struct way *way,
+from_relay(struct engine *e, struct mono now, struct path *path,
     const uint8_t **data, size_t *len)
 {
-	struct allocation *a = relays_at(e->relays, &way->from);
+	struct allocation *a = relays_at(e->relays, &path->remote);
 	bool former =
-	    a == NULL && relays_formerly_used(e->relays, &way->from.ip);
-	const uint8_t *bytes = *data;
+	    a == NULL && relays_formerly_used(e->relays, &path->remote.ip);
 	struct stun_message message;
 	struct endpoint peer;
+	size_t header;
 
 	if (*len == 0)
 		return true;
-	if (bytes[0] < 4) {
-		if (!stun_parse(bytes, *len, &message) ||
-		    (a == NULL && !former))
-			return false;
+	if (a == NULL && !former)
+		return false;
+	if (stun_parse(*data, *len, &message)) {
 		if (a != NULL)
 			allocation_input(
-			    a, now, &way->local, &way->from, &message);
+			    a, now, &path->local, &path->remote, &message);
 		return true;
 	}
-	if (bytes[0] < 64 || bytes[0] > 79 || *len < CHANNEL_DATA_OVERHEAD ||
-	    load_be16(bytes + 2) != *len - CHANNEL_DATA_OVERHEAD ||
-	    (a == NULL && !former))
+	header = channel_data_open(*data, *len, &path->channel);
+	if (header == 0)
 		return false;
-	if (a == NULL || !allocation_received(a, now, load_be16(bytes), &peer))
+	if (a == NULL || !allocation_received(a, now, path->channel, &peer))
 		return true;
-	way->relay = way->from;
-	way->channel = load_be16(bytes);
-	way->local = allocation_relayed(a, peer.ip.family);
-	way->from = peer;
-	*data += CHANNEL_DATA_OVERHEAD;
-	*len -= CHANNEL_DATA_OVERHEAD;
+	path->relayed = true;
+	path->relay = path->remote;
+	path->local = allocation_relayed(a, peer.ip.family);
+	path->remote = peer;
+	*data += header;
+	*len -= header;
 	return false;
 }
 
@@ -249,18 +247,18 @@ void
 engine_datagram(struct engine *e, struct mono now, const struct arrival *a,
     const uint8_t *data, size_t len)
 {
-	struct way way = { .local = a->local, .from = a->from };
+	struct path path = { .local = a->local, .remote = a->from };
 	struct stun_message message;
 
 	if (a->from.port == TURN_PORT &&
-	    from_relay(e, now, &way, &data, &len)) {
+	    from_relay(e, now, &path, &data, &len)) {
 		engine_settle(e, now);
 		return;
 	}
 	if (stun_parse(data, len, &message))
-		paths_stun(e, now, &way, &message);
+		paths_stun(e, now, &path, &message);
 	else if (message_classify(data, len) != MESSAGE_INVALID)
-		handshake_message(e, now, &way, data, len);
+		handshake_message(e, now, &path, data, len);
 	engine_settle(e, now);
 }
 

@@ -126,20 +126,20 @@ cookie_reply(struct engine *e, struct mono now, const uint8_t *message)
 
 /* Asks the sender to prove its address, at no cost but two hashes. */
 static void
-demand_cookie(struct engine *e, struct mono now, const struct way *way,
+demand_cookie(struct engine *e, struct mono now, const struct path *from,
     const uint8_t *message, size_t len)
 {
 	uint8_t reply[MESSAGE_COOKIE_LEN];
 
-	if (cookie_create_reply(&e->guard, &e->identity, now, &way->from.ip,
+	if (cookie_create_reply(&e->guard, &e->identity, now, &from->remote.ip,
 		message, len, reply)) {
-		paths_answer(e, way, reply, sizeof(reply));
+		paths_send_on(e, from, reply, sizeof(reply));
 		e->counters->cookies++;
 	}
 }
 
 void
-handshake_message(struct engine *e, struct mono now, const struct way *way,
+handshake_message(struct engine *e, struct mono now, const struct path *from,
     const uint8_t *message, size_t len)
 {
 	enum message_type type = message_classify(message, len);
@@ -151,11 +151,11 @@ handshake_message(struct engine *e, struct mono now, const struct way *way,
 	if (type == MESSAGE_DATA ||
 	    !noise_mac1_valid(&e->identity, message, len))
 		return;
-	switch (cookie_judge(&e->guard, now, &way->from.ip, message, len)) {
+	switch (cookie_judge(&e->guard, now, &from->remote.ip, message, len)) {
 	case COOKIE_REFUSE:
 		return;
 	case COOKIE_DEMAND:
-		demand_cookie(e, now, way, message, len);
+		demand_cookie(e, now, from, message, len);
 		return;
 	case COOKIE_ADMIT:
 		break;

@@ -27,68 +27,44 @@ relay_of(struct engine *e, const struct connection *c)
 }
 
 /*
- * How a datagram from local to remote leaves. A relayed one needs a channel;
- * where there is none yet a bind is under way, and the path is not known.
+ * Finds the way between the ends of a path. A relayed one needs a channel;
+ * where there is none yet a bind is under way, and the path is not usable.
  */
-static struct shard_path
-route(struct engine *e, struct mono now, struct connection *c,
-    const struct endpoint *local, bool relayed, const struct endpoint *remote)
+static void
+route(
+    struct engine *e, struct mono now, struct connection *c, struct path *path)
 {
 	struct allocation *relay = relay_of(e, c);
 	struct turn_owner owner = owner_of(c);
-	struct shard_path path = { 0 };
 	struct endpoint own;
 
-	if (!relayed) {
-		path.known = true;
-		path.to = *remote;
-		path.from = local->ip;
-		return path;
-	}
-	if (relay == NULL)
-		return path;
-	own = allocation_relayed(relay, local->ip.family);
-	if (!endpoint_equal(&own, local) || !allocation_server(relay, &path.to))
-		return path;
-	path.channel = allocation_channel(relay, now, remote, &owner);
-	path.known = path.channel != 0;
-	return path;
+	path->channel = 0;
+	if (!path->relayed || relay == NULL)
+		return;
+	own = allocation_relayed(relay, path->local.ip.family);
+	if (endpoint_equal(&own, &path->local) &&
+	    allocation_server(relay, &path->relay))
+		path->channel =
+		    allocation_channel(relay, now, &path->remote, &owner);
 }
 
-static bool
-send_on(struct engine *e, const struct shard_path *path, const void *data,
-    size_t len)
+bool
+paths_send_on(
+    struct engine *e, const struct path *path, const void *data, size_t len)
 {
-	size_t header = path->channel == 0 ? 0 : CHANNEL_DATA_OVERHEAD;
+	size_t header = path->relayed ? CHANNEL_DATA_OVERHEAD : 0;
 	uint8_t *room;
 
-	if (!path->known)
+	if (!path_is_usable(path))
 		return false;
-	room =
-	    e->sink.udp(e->sink.ctx, &path->to, &path->from, 0, header + len);
+	room = e->sink.udp(e->sink.ctx, path_next_hop(path), path_source(path),
+	    0, header + len);
 	if (room == NULL)
 		return false;
-	if (header != 0) {
-		store_be16(room, path->channel);
-		store_be16(room + 2, (uint16_t)len);
-	}
-	memcpy(room + header, data, len);
+	if (path->relayed)
+		room = channel_data_begin(room, path->channel, len);
+	memcpy(room, data, len);
 	return true;
-}
-
-void
-paths_answer(
-    struct engine *e, const struct way *way, const void *data, size_t len)
-{
-	struct shard_path path = {
-		.known = true,
-		.to = way->channel == 0 ? way->from : way->relay,
-		.channel = way->channel,
-	};
-
-	if (way->channel == 0)
-		path.from = way->local.ip;
-	send_on(e, &path, data, len);
 }
 
 static bool
@@ -101,12 +77,10 @@ bool
 paths_send(struct engine *e, struct mono now, struct connection *c,
     const void *data, size_t len)
 {
-	struct shard_path path;
-
 	if (!has_path(c))
 		return false;
-	path = route(e, now, c, &c->local, c->relayed, &c->remote);
-	return send_on(e, &path, data, len);
+	route(e, now, c, &c->path);
+	return paths_send_on(e, &c->path, data, len);
 }
 
 void
@@ -119,7 +93,8 @@ paths_update(struct engine *e, struct mono now, struct connection *c)
 
 	if (!has_path(c))
 		return;
-	command.path = route(e, now, c, &c->local, c->relayed, &c->remote);
+	route(e, now, c, &c->path);
+	command.path = c->path;
 	e->host.command(e->host.ctx, &command);
 }
 
@@ -278,7 +253,8 @@ relay_event_for(struct engine *e, struct mono now, struct connection *c,
 		withdraw(e, now, c, &d->address);
 		break;
 	case RELAYS_CHANNEL:
-		if (c->relayed && endpoint_equal(&c->remote, &d->address))
+		if (c->path.relayed &&
+		    endpoint_equal(&c->path.remote, &d->address))
 			paths_update(e, now, c);
 		break;
 	case RELAYS_REMOVED:
@@ -463,14 +439,14 @@ connection_for(struct engine *e, const struct stun_message *m)
 }
 
 void
-paths_stun(struct engine *e, struct mono now, const struct way *way,
+paths_stun(struct engine *e, struct mono now, const struct path *from,
     const struct stun_message *m)
 {
 	struct connection *c = connection_for(e, m);
 
 	if (c == NULL)
 		return;
-	ice_agent_input(c->ice, now, &way->local, &way->from, m);
+	ice_agent_input(c->ice, now, &from->local, &from->remote, m);
 	engine_touch(e, c);
 }
 
@@ -482,12 +458,11 @@ nominated(struct engine *e, struct mono now, struct connection *c,
 	    remote[ENDPOINT_TEXT_MAX];
 	bool first = c->state == CONNECTION_CONNECTING;
 
-	c->local = event->local;
-	c->remote = event->remote;
-	c->relayed = event->relayed;
+	c->path = event->path;
 	log_debug("client %s: path %s%s to %s%s", uuid_format(&c->client, who),
-	    endpoint_format(&c->local, local), c->relayed ? " (relay)" : "",
-	    endpoint_format(&c->remote, remote),
+	    endpoint_format(&c->path.local, local),
+	    c->path.relayed ? " (relay)" : "",
+	    endpoint_format(&c->path.remote, remote),
 	    event->remote_kind == CANDIDATE_RELAYED ? " (relay)" : "");
 	if (first)
 		c->state = CONNECTION_CONNECTED;
@@ -542,11 +517,9 @@ paths_drain(struct engine *e, struct mono now, struct connection *c)
 	/* Checks first: the peer's filters shall know a new path before data.
 	 */
 	while (ice_agent_transmit(c->ice, &m)) {
-		struct shard_path path =
-		    route(e, now, c, &m.local, m.relayed, &m.remote);
-
 		remember_check(e, c, &m);
-		send_on(e, &path, m.data, m.length);
+		route(e, now, c, &m.path);
+		paths_send_on(e, &m.path, m.data, m.length);
 	}
 	while (ice_agent_event(c->ice, &event)) {
 		switch (event.type) {

@@ -32,7 +32,7 @@ engine_summary(const struct engine *e)
 
 	TAILQ_FOREACH(c, &e->connections, entry) {
 		sum.connections += has_path(c);
-		sum.relayed += has_path(c) && c->relayed;
+		sum.relayed += has_path(c) && c->path.relayed;
 	}
 	for (size_t i = 0; i < relays_count(e->relays); i++)
 		sum.relays += is_allocated(relays_get(e->relays, i));
@@ -88,9 +88,9 @@ engine_query_connection(
 		return;
 	row->state = c->state == CONNECTION_IDLE ? QUERY_STATE_IDLE
 						 : QUERY_STATE_CONNECTED;
-	row->relayed = c->relayed;
-	row->local = c->local;
-	row->remote = c->remote;
+	row->relayed = c->path.relayed;
+	row->local = c->path.local;
+	row->remote = c->path.remote;
 }
 
 bool

@@ -32,14 +32,6 @@
 #define HELD_RESPONSES    8     /* until there is a path */
 #define CHECKS_MAX        16384 /* remembered for their answers; power of two */
 
-/* How a datagram came, and hence how an answer goes back. */
-struct way {
-	struct endpoint local; /* our socket's or allocated address */
-	struct endpoint from;  /* the peer */
-	struct endpoint relay; /* of a datagram that came by a channel */
-	uint16_t channel;      /* 0: it came directly */
-};
-
 /* A client with grants; it outlives connections (spec/tunnel.md 5.5). */
 struct member {
 	TAILQ_ENTRY(member) entry;
@@ -82,9 +74,7 @@ struct connection {
 	struct mono disconnect_deadline;
 	struct mono idle_at;
 
-	/* The nominated pair. */
-	struct endpoint local, remote;
-	bool relayed;
+	struct path path; /* the nominated one */
 
 	struct noise_peer noise;
 	struct mono next_initiation; /* of the peer: not answered before */
@@ -229,14 +219,14 @@ void paths_migrate(struct engine *, struct mono, struct connection *);
 void paths_drain(struct engine *, struct mono, struct connection *);
 /* Tells the shard how datagrams leave now. */
 void paths_update(struct engine *, struct mono, struct connection *);
-/* Sends a message back the way something came. */
-void paths_answer(
-    struct engine *, const struct way *, const void *, size_t len);
+/* Sends a message on the path, if it is usable: back on which one came. */
+bool paths_send_on(
+    struct engine *, const struct path *, const void *, size_t len);
 /* Sends a control message of ours on the nominated path; false without one. */
 bool paths_send(struct engine *, struct mono, struct connection *, const void *,
     size_t len);
 /* A STUN message from a peer, by whatever way it came. */
-void paths_stun(struct engine *, struct mono, const struct way *,
+void paths_stun(struct engine *, struct mono, const struct path *,
     const struct stun_message *);
 
 /* names.c */
@@ -250,7 +240,7 @@ void flows_tell_again(struct engine *);
 void flows_free(struct engine *);
 
 /* handshake.c */
-void handshake_message(struct engine *, struct mono, const struct way *,
+void handshake_message(struct engine *, struct mono, const struct path *,
     const uint8_t *, size_t len);
 void handshake_release_held(struct engine *, struct mono, struct connection *);
 void handshake_initiate(struct engine *, struct mono, struct connection *);

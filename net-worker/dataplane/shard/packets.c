@@ -30,24 +30,22 @@ shard_transmit(struct shard *s, struct mono now, struct tunnel *t,
     const uint8_t *inner, size_t len, uint8_t ecn,
     const struct packet_sink *out)
 {
-	size_t header = t->path.channel != 0 ? CHANNEL_DATA_OVERHEAD : 0;
+	size_t header = t->path.relayed ? CHANNEL_DATA_OVERHEAD : 0;
 	size_t sealed = len + WIREGUARD_OVERHEAD;
 	uint8_t *to;
 
-	if (!t->path.known || t->current == NULL ||
+	if (!path_is_usable(&t->path) || t->current == NULL ||
 	    !session_may_send(t->current, now)) {
 		s->counters->not_connected++;
 		return false;
 	}
-	to = out->udp(
-	    out->ctx, &t->path.to, &t->path.from, ecn, header + sealed);
+	to = out->udp(out->ctx, path_next_hop(&t->path), path_source(&t->path),
+	    ecn, header + sealed);
 	if (to == NULL)
 		return false;
-	if (header != 0) {
-		store_be16(to, t->path.channel);
-		store_be16(to + 2, (uint16_t)sealed);
-	}
-	session_seal(t->current, s->aead, inner, len, to + header);
+	if (header != 0)
+		to = channel_data_begin(to, t->path.channel, sealed);
+	session_seal(t->current, s->aead, inner, len, to);
 	if (len == 0)
 		tunnel_any_sent(&t->timers);
 	else
@@ -311,16 +309,12 @@ shard_datagram(struct shard *s, struct mono now, const struct arrival *a,
     uint8_t *data, size_t len, const struct packet_sink *out)
 {
 	uint16_t channel = 0;
+	size_t header = 0;
 
-	/* ChannelData: first byte 64 to 79, and exactly its own length. */
-	if (a->from.port == TURN_PORT && len > CHANNEL_DATA_OVERHEAD &&
-	    data[0] >= 64 && data[0] <= 79) {
-		channel = load_be16(data);
-		if (load_be16(data + 2) != len - CHANNEL_DATA_OVERHEAD)
-			return false;
-		data += CHANNEL_DATA_OVERHEAD;
-		len -= CHANNEL_DATA_OVERHEAD;
-	}
+	if (a->from.port == TURN_PORT)
+		header = channel_data_open(data, len, &channel);
+	data += header;
+	len -= header;
 	if (message_classify(data, len) != MESSAGE_DATA)
 		return false;
 	data_message(s, now, a, channel, data, len, out);

@@ -13,6 +13,7 @@
 #include "common/time.h"
 #include "net-worker/core/flow.h"
 #include "net-worker/core/inner/nat.h"
+#include "net-worker/core/path.h"
 #include "net-worker/core/policy/policy.h"
 #include "net-worker/core/wireguard/session.h"
 #include "net-worker/dataplane/sink.h"
@@ -28,14 +29,6 @@
 #define CONNECTION_INDEX(wire) ((wire) >> 8)
 #define SESSION_INDEX(connection, shard, counter) \
 	((connection) << 8 | ((shard)&7u) << 5 | ((counter)&31u))
-
-/* How the datagrams of a connection leave. */
-struct shard_path {
-	bool known;
-	struct endpoint to;     /* the peer, or the relay when channel is set */
-	struct ip_address from; /* direct paths only */
-	uint16_t channel;       /* 0: direct */
-};
 
 enum shard_command_type {
 	SHARD_PEER_ADD,          /* peer, v4, v6, policy */
@@ -66,7 +59,7 @@ struct shard_command {
 			bool forget_sessions;  /* of NAT */
 		} policy;
 		struct noise_keys keys;
-		struct shard_path path;
+		struct path path;
 		struct {
 			size_t length;
 			uint8_t *bytes; /* malloc'd, likewise */

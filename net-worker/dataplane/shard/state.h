@@ -44,7 +44,7 @@ struct tunnel {
 	struct deadline due;      /* no later than its timers, and TICK_MS */
 	uint32_t index;
 	struct peer *peer;
-	struct shard_path path;
+	struct path path;
 	struct session *sessions[SESSIONS];
 	struct session *current; /* sends; one of sessions, or NULL */
 	struct tunnel_timers timers;

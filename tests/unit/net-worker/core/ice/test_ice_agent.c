@@ -50,9 +50,9 @@ check_is_vector_a(void **state)
 	ice_agent_timeout(agent, start);
 	randombytes_set_implementation(&randombytes_sysrandom_implementation);
 	assert_true(ice_agent_transmit(agent, &out));
-	assert_true(is_at(&out.local, HOST4));
-	assert_true(is_at(&out.remote, PEER));
-	assert_false(out.relayed);
+	assert_true(is_at(&out.path.local, HOST4));
+	assert_true(is_at(&out.path.remote, PEER));
+	assert_false(out.path.relayed);
 	assert_hex(out.data, out.length,
 	    "000100442112a4420102030405060708090a0b0c00060009686777683a656a71"
 	    "74000000802900080102030405060708002400046efffeff00080014f4257bb0"
@@ -79,8 +79,8 @@ answer_to_vector_b_is_c(void **state)
 	assert_true(add_host(agent, HOST4));
 	assert_true(input_bytes(agent, start, &local, &remote, data, len));
 	assert_true(ice_agent_transmit(agent, &out));
-	assert_true(is_at(&out.local, HOST4));
-	assert_true(endpoint_equal(&out.remote, &remote));
+	assert_true(is_at(&out.path.local, HOST4));
+	assert_true(endpoint_equal(&out.path.remote, &remote));
 	assert_hex(out.data, out.length,
 	    "0101002c2112a4420102030405060708090a0b0c002000080001bd52ea12d545"
 	    "0008001489b1b773c1b964a6ed44e994d77eac5cde8896a980280004dffbec76");
@@ -149,10 +149,11 @@ check_priorities(void **state)
 	ice_agent_timeout(agent, start);
 	while (ice_agent_transmit(agent, &out)) {
 		assert_true(stun_parse(out.data, out.length, &message));
-		assert_int_equal(
-		    message.priority, out.relayed ? 1849687807 : 1862270719);
-		assert_true(is_at(&out.local, out.relayed ? RELAY4 : HOST4));
-		seen |= out.relayed ? 2 : 1;
+		assert_int_equal(message.priority,
+		    out.path.relayed ? 1849687807 : 1862270719);
+		assert_true(
+		    is_at(&out.path.local, out.path.relayed ? RELAY4 : HOST4));
+		seen |= out.path.relayed ? 2 : 1;
 	}
 	assert_int_equal(seen, 3);
 	ice_agent_free(agent);
@@ -225,9 +226,9 @@ relayed_request_is_answered_through_the_relay(void **state)
 	assert_true(add_relay(agent, RELAY4));
 	assert_true(request(agent, start, RELAY4, PEER, 0));
 	assert_true(ice_agent_transmit(agent, &out));
-	assert_true(out.relayed);
-	assert_true(is_at(&out.local, RELAY4));
-	assert_true(is_at(&out.remote, PEER));
+	assert_true(out.path.relayed);
+	assert_true(is_at(&out.path.local, RELAY4));
+	assert_true(is_at(&out.path.remote, PEER));
 	assert_true(stun_parse(out.data, out.length, &message));
 	assert_int_equal(message.type, STUN_BINDING_SUCCESS);
 	assert_true(is_at(&message.mapped, PEER));

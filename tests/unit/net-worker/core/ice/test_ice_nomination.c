@@ -113,9 +113,9 @@ expect_path(struct ice_agent *agent, const char *local, const char *remote)
 
 	assert_true(next_path(agent, &event));
 	assert_int_equal(event.type, ICE_EVENT_NOMINATED);
-	assert_true(is_at(&event.local, local));
-	assert_true(is_at(&event.remote, remote));
-	assert_int_equal(event.relayed, strcmp(local, RELAY) == 0);
+	assert_true(is_at(&event.path.local, local));
+	assert_true(is_at(&event.path.remote, remote));
+	assert_int_equal(event.path.relayed, strcmp(local, RELAY) == 0);
 	assert_false(next_path(agent, &event));
 }
 
@@ -150,7 +150,8 @@ nomination_needs_no_answer_of_ours(void **state)
 	while (ice_agent_transmit(agent, &out)) {
 		assert_true(stun_parse(out.data, out.length, &message));
 		if (message.type == STUN_BINDING_REQUEST &&
-		    is_at(&out.remote, DIRECT) && is_at(&out.local, HOST))
+		    is_at(&out.path.remote, DIRECT) &&
+		    is_at(&out.path.local, HOST))
 			checks++;
 	}
 	assert_int_equal(checks, 1);
@@ -533,8 +534,8 @@ gateway_output(struct sim *sim)
 
 	while (ice_agent_transmit(sim->agent, &out))
 		for (unsigned i = 0; i < SIM_PATHS; i++)
-			if (is_at(&out.local, sim->paths[i].local) &&
-			    is_at(&out.remote, sim->paths[i].remote))
+			if (is_at(&out.path.local, sim->paths[i].local) &&
+			    is_at(&out.path.remote, sim->paths[i].remote))
 				sim_send(sim, i, true, out.data, out.length);
 	while (ice_agent_event(sim->agent, &event)) {
 		if (event.type == ICE_EVENT_STATE)
@@ -543,8 +544,8 @@ gateway_output(struct sim *sim)
 		sim->path = -1;
 		for (int i = 0; i < SIM_PATHS; i++)
 			if (event.type == ICE_EVENT_NOMINATED &&
-			    is_at(&event.local, sim->paths[i].local) &&
-			    is_at(&event.remote, sim->paths[i].remote))
+			    is_at(&event.path.local, sim->paths[i].local) &&
+			    is_at(&event.path.remote, sim->paths[i].remote))
 				sim->path = i;
 	}
 }

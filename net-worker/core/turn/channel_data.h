@@ -1,0 +1,41 @@
+/*
+ * ChannelData (RFC 8656 12.4): a channel number and a length, two bytes each,
+ * and then as many bytes. Over UDP it is a datagram of its own and not padded.
+ */
+#ifndef NET_WORKER_CORE_TURN_CHANNEL_DATA_H
+#define NET_WORKER_CORE_TURN_CHANNEL_DATA_H
+
+#include <stddef.h>
+
+#include "common/buffer.h"
+
+#define CHANNEL_DATA_OVERHEAD 4
+/* What a first byte may be; no other protocol on the port has these. */
+#define CHANNEL_DATA_FIRST 64
+#define CHANNEL_DATA_LAST  79
+
+/*
+ * The bytes of the header when a datagram of len bytes is ChannelData of
+ * exactly its own length, and its channel; else 0.
+ */
+static inline size_t
+channel_data_open(const uint8_t *data, size_t len, uint16_t *channel)
+{
+	if (len < CHANNEL_DATA_OVERHEAD || data[0] < CHANNEL_DATA_FIRST ||
+	    data[0] > CHANNEL_DATA_LAST ||
+	    load_be16(data + 2) != len - CHANNEL_DATA_OVERHEAD)
+		return 0;
+	*channel = load_be16(data);
+	return CHANNEL_DATA_OVERHEAD;
+}
+
+/* The header of a datagram with len bytes inside, and where these go. */
+static inline uint8_t *
+channel_data_begin(uint8_t *to, uint16_t channel, size_t len)
+{
+	store_be16(to, channel);
+	store_be16(to + 2, (uint16_t)len);
+	return to + CHANNEL_DATA_OVERHEAD;
+}
+
+#endif /* NET_WORKER_CORE_TURN_CHANNEL_DATA_H */
