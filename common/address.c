@@ -6,15 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct ip_prefix tunnel_range_v4 = { { IP_V4, { 100, 64 } }, 11 };
-const struct ip_prefix tunnel_range_v6 = {
-	{ IP_V6, { 0xfd, 0x00, 0x20, 0x21, 0x11, 0x11 } }, 107
-};
-const struct ip_prefix proxy_range_v4 = { { IP_V4, { 100, 96 } }, 11 };
-const struct ip_prefix proxy_range_v6 = {
-	{ IP_V6, { 0xfd, 0x00, 0x20, 0x21, 0x11, 0x11, 0x80, 0x00 } }, 107
-};
-
 struct ip_address
 ip_v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 {
@@ -271,18 +262,4 @@ prefix_parse(const char *text, struct ip_prefix *p)
 	for (size_t i = bits; i < ip_size(&p->ip) * 8; i++)
 		whole.ip.bytes[i / 8] &= (uint8_t)~(0x80u >> (i % 8));
 	return ip_equal(&whole.ip, &p->ip);
-}
-
-bool
-ip_in_tunnel_range(const struct ip_address *ip)
-{
-	return prefix_contains(&tunnel_range_v4, ip) ||
-	    prefix_contains(&tunnel_range_v6, ip);
-}
-
-bool
-ip_in_proxy_range(const struct ip_address *ip)
-{
-	return prefix_contains(&proxy_range_v4, ip) ||
-	    prefix_contains(&proxy_range_v6, ip);
 }

@@ -66,16 +66,4 @@ socklen_t endpoint_to_sockaddr(const struct endpoint *,
 bool prefix_parse(const char *text, struct ip_prefix *);
 bool prefix_contains(const struct ip_prefix *, const struct ip_address *);
 
-/*
- * The address plan of spec/policy.md 1.1. The tunnel ranges hold the addresses
- * that the portal gives to clients and gateways; the proxy ranges those that a
- * client invents for names.
- */
-extern const struct ip_prefix tunnel_range_v4; /* 100.64.0.0/11 */
-extern const struct ip_prefix tunnel_range_v6; /* fd00:2021:1111::/107 */
-extern const struct ip_prefix proxy_range_v4;  /* 100.96.0.0/11 */
-extern const struct ip_prefix proxy_range_v6;  /* fd00:2021:1111:8000::/107 */
-bool ip_in_tunnel_range(const struct ip_address *);
-bool ip_in_proxy_range(const struct ip_address *);
-
 #endif /* COMMON_ADDRESS_H */

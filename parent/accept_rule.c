@@ -10,11 +10,11 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "common/plan.h"
 #include "parent/netlink_request.h"
 #include "parent/ruleset_netlink.h"
 #include "parent/tun.h"
 
-#define DNS_PORT    53535
 #define PORT_OFFSET 2 /* of the destination, in UDP and TCP */
 
 /* Nests that are open while an expression is written. */
@@ -76,7 +76,7 @@ put_device(struct nlmsghdr *h, enum nft_meta_keys key)
 static void
 put_dns(struct nlmsghdr *h, uint8_t protocol)
 {
-	const uint16_t port = htons(DNS_PORT);
+	const uint16_t port = htons(TUNNEL_DNS_PORT);
 	struct expression e;
 
 	put_meta(h, NFT_META_L4PROTO);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/plan.h"
 #include "parent/owned_socket.h"
 #include "parent/tun.h"
 
@@ -37,7 +38,7 @@ prepare_socket(int fd, bool tcp)
 static int
 open_socket(const struct ip_address *ip, bool tcp, uid_t owner)
 {
-	const struct endpoint e = { *ip, DNS_LISTENERS_PORT };
+	const struct endpoint e = { *ip, TUNNEL_DNS_PORT };
 	struct sockaddr_storage address;
 	socklen_t len = endpoint_to_sockaddr(&e, &address);
 	int type = tcp ? SOCK_STREAM : SOCK_DGRAM;

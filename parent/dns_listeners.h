@@ -15,8 +15,6 @@
 
 #include "common/address.h"
 
-#define DNS_LISTENERS_PORT 53535
-
 /* The two sockets of a family, by whether they are TCP; -1: not there. */
 struct dns_family {
 	struct ip_address address; /* IP_NONE: not bound */

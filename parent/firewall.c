@@ -10,12 +10,9 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/plan.h"
 #include "parent/foreign_chains.h"
 #include "parent/tun.h"
-
-#define TUNNEL_V4 "100.64.0.0/11"
-#define TUNNEL_V6 "fd00:2021:1111::/107"
-#define DNS_PORT  "53535"
 
 #define HTTPS_PORT 443 /* of whatever takes the flow logs */
 
@@ -76,17 +73,16 @@ static const char rules_source[] =
     "		type filter hook prerouting priority raw; policy accept\n"
     "		iifname \"lo\" accept\n"
     "		iifname != \"" TUN_NAME "\" goto elsewhere\n"
-    "		ip saddr " TUNNEL_V4 " accept\n"
-    "		ip6 saddr " TUNNEL_V6 " accept\n"
+    "		ip saddr " TUNNEL_RANGE_V4 " accept\n"
+    "		ip6 saddr " TUNNEL_RANGE_V6 " accept\n"
     "		counter drop comment \"source not in the tunnel ranges\"\n"
     "	}\n"
-    "	chain elsewhere {\n"
-    ELSEWHERE("ip", TUNNEL_V4)
-    ELSEWHERE("ip6", TUNNEL_V6)
-    "	}\n"
-    "	chain not_by_the_tunnel {\n"
-    "		counter drop comment \"a tunnel address from elsewhere\"\n"
-    "	}\n";
+    "	chain elsewhere {\n" ELSEWHERE("ip", TUNNEL_RANGE_V4) ELSEWHERE(
+	"ip6", TUNNEL_RANGE_V6) "	}\n"
+				"	chain not_by_the_tunnel {\n"
+				"		counter drop comment \"a "
+				"tunnel address from elsewhere\"\n"
+				"	}\n";
 
 /*
  * spec/policy.md 3 step 9: nothing from client to client. And only what a
@@ -109,10 +105,10 @@ static const char rules_host[] =
     "	chain input {\n"
     "		type filter hook input priority filter; policy accept\n"
     "		iifname != \"" TUN_NAME "\" accept\n"
-    "		ip daddr != " TUNNEL_V4 " accept\n"
-    "		ip6 daddr != " TUNNEL_V6 " accept\n"
-    "		udp dport " DNS_PORT " accept\n"
-    "		tcp dport " DNS_PORT " accept\n"
+    "		ip daddr != " TUNNEL_RANGE_V4 " accept\n"
+    "		ip6 daddr != " TUNNEL_RANGE_V6 " accept\n"
+    "		udp dport " TUNNEL_DNS_PORT_TEXT " accept\n"
+    "		tcp dport " TUNNEL_DNS_PORT_TEXT " accept\n"
     "		icmp type { echo-request, echo-reply } accept\n"
     "		icmpv6 type { echo-request, echo-reply } accept\n"
     "		counter drop comment \"the gateway's own address\"\n"

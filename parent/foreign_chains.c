@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "common/log.h"
+#include "common/plan.h"
 #include "parent/accept_rule.h"
 #include "parent/netlink_request.h"
 #include "parent/quarrel.h"
@@ -209,24 +210,22 @@ struct hook {
 #define ANSWER_KINDS KIND(PACKET_ANSWER)
 
 static const struct hook hooks[] = {
-	[NF_INET_PRE_ROUTING] = { OUT_KINDS | DNS_KINDS, false,
-	    { 0 }, "what comes from " TUN_NAME,
-	    { "iifname \"" TUN_NAME "\"" } },
+	[NF_INET_PRE_ROUTING] = { OUT_KINDS | DNS_KINDS, false, { 0 },
+	    "what comes from " TUN_NAME, { "iifname \"" TUN_NAME "\"" } },
 	[NF_INET_LOCAL_IN] = { DNS_KINDS, true,
 	    { ACCEPT_DNS_TCP, ACCEPT_DNS_UDP },
-	    "DNS queries from " TUN_NAME " to port 53535",
-	    { "iifname \"" TUN_NAME "\" udp dport 53535",
-		"iifname \"" TUN_NAME "\" tcp dport 53535" } },
+	    "DNS queries from " TUN_NAME " to port " TUNNEL_DNS_PORT_TEXT,
+	    { "iifname \"" TUN_NAME "\" udp dport " TUNNEL_DNS_PORT_TEXT,
+		"iifname \"" TUN_NAME "\" tcp dport " TUNNEL_DNS_PORT_TEXT } },
 	[NF_INET_FORWARD] = { OUT_KINDS | BACK_KINDS, true,
 	    { ACCEPT_TO_TUN, ACCEPT_FROM_TUN },
 	    "what is forwarded for " TUN_NAME,
 	    { "iifname \"" TUN_NAME "\"", "oifname \"" TUN_NAME "\"" } },
-	[NF_INET_LOCAL_OUT] = { ANSWER_KINDS, false,
-	    { 0 }, "the Gateway's answers into " TUN_NAME,
+	[NF_INET_LOCAL_OUT] = { ANSWER_KINDS, false, { 0 },
+	    "the Gateway's answers into " TUN_NAME,
 	    { "oifname \"" TUN_NAME "\"" } },
-	[NF_INET_POST_ROUTING] = { BACK_KINDS | ANSWER_KINDS, false,
-	    { 0 }, "what goes into " TUN_NAME,
-	    { "oifname \"" TUN_NAME "\"" } },
+	[NF_INET_POST_ROUTING] = { BACK_KINDS | ANSWER_KINDS, false, { 0 },
+	    "what goes into " TUN_NAME, { "oifname \"" TUN_NAME "\"" } },
 };
 
 /* Of the family netdev: they have hooks of their own. */
@@ -333,9 +332,10 @@ write_missing(char to[COMMAND_MAX], const struct chain_name *c,
 		    tool, tool);
 	else if (is_xtables(c, "INPUT"))
 		snprintf(to, COMMAND_MAX,
-		    "%s -I INPUT -i " TUN_NAME " -p udp --dport 53535 "
+		    "%s -I INPUT -i " TUN_NAME
+		    " -p udp --dport " TUNNEL_DNS_PORT_TEXT " "
 		    "-j ACCEPT && %s -I INPUT -i " TUN_NAME
-		    " -p tcp --dport 53535 -j ACCEPT",
+		    " -p tcp --dport " TUNNEL_DNS_PORT_TEXT " -j ACCEPT",
 		    tool, tool);
 	else if (strcmp(c->table, "firewalld") == 0)
 		snprintf(to, COMMAND_MAX,

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/plan.h"
 #include "parent/foreign_rules.h"
 #include "parent/netlink_request.h"
 #include "parent/sockets.h"

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "common/address.h"
+#include "common/plan.h"
 #include "parent/tun.h"
 
-#define DNS_PORT   53535
 #define LO_NAME    "lo"
 #define LO_IFINDEX 1
 
@@ -49,14 +49,10 @@ static const struct packet_facts facts[PACKET_KINDS] = {
 	[PACKET_BACK] = { BACK },
 	[PACKET_BACK_TCP] = { BACK, .protocol = IPPROTO_TCP },
 	[PACKET_BACK_UDP] = { BACK, .protocol = IPPROTO_UDP },
-	[PACKET_DNS_UDP] = { OUT,
-	    .to_tunnel = true,
-	    .protocol = IPPROTO_UDP,
-	    .port = DNS_PORT },
-	[PACKET_DNS_TCP] = { OUT,
-	    .to_tunnel = true,
-	    .protocol = IPPROTO_TCP,
-	    .port = DNS_PORT },
+	[PACKET_DNS_UDP] = { OUT, .to_tunnel = true, .protocol = IPPROTO_UDP,
+	    .port = TUNNEL_DNS_PORT },
+	[PACKET_DNS_TCP] = { OUT, .to_tunnel = true, .protocol = IPPROTO_TCP,
+	    .port = TUNNEL_DNS_PORT },
 	[PACKET_ANSWER] = { BACK, .from_tunnel = true },
 };
 

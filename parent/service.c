@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/plan.h"
 #include "common/sandbox.h"
 
 /* More messages than the sockets of a pair can hold. */
@@ -580,7 +581,7 @@ start_listening(struct service *s, struct mono now)
 		return;
 	log_error("cannot bind the DNS server to port %u of the tunnel's "
 		  "addresses: %s",
-	    DNS_LISTENERS_PORT, strerrordesc_np(errno));
+	    TUNNEL_DNS_PORT, strerrordesc_np(errno));
 	s->fatal_status = 1;
 }
 

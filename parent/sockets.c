@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/plan.h"
 
 /* RFC 5014; glibc has the option but not its values. */
 #define PREFER_SRC_PUBLIC 0x0002
@@ -209,13 +210,13 @@ open_first(int *fd, uint16_t *port, const struct family *f,
 
 	if (r != OPENED)
 		return r;
-	if (bind_any(*fd, f->domain, UDP_PORT) == -1) {
+	if (bind_any(*fd, f->domain, GATEWAY_PORT) == -1) {
 		if (errno != EADDRNOTAVAIL)
 			log_warnx("%s: UDP port %u is not free (%s); taking "
 				  "another one. A firewall or port forwarding "
 				  "set up for %u does not match",
-			    f->name, UDP_PORT, strerrordesc_np(errno),
-			    UDP_PORT);
+			    f->name, GATEWAY_PORT, strerrordesc_np(errno),
+			    GATEWAY_PORT);
 		if (bind_any(*fd, f->domain, 0) == -1) {
 			log_warn("%s is left out: no UDP port", f->name);
 			return LEFT_OUT;

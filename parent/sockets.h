@@ -9,9 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define UDP_PORT        52625
 #define UDP_SOCKETS_MAX 9
-#define FIREZONE_MARK   0xfd002021u
 
 #define UDP_RECEIVE_BYTES (16 << 20)
 #define UDP_SEND_BYTES    (2 << 20)

@@ -6,6 +6,8 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include "common/plan.h"
+
 #define NOTE_MAX      (32 << 10)
 #define NOTES_AT_ONCE 64
 

@@ -92,7 +92,7 @@ tell(struct wish *w, bool active)
 	m = (struct ipc_peer_message){
 		.fd = -1,
 		.client = w->client,
-		.event = EVENT_DOMAIN_STATUS,
+		.event = CONTROL_DOMAIN_STATUS,
 	};
 	if (text != NULL &&
 	    strlcpy(m.payload, text, sizeof(m.payload)) < sizeof(m.payload))
@@ -224,7 +224,7 @@ assignments_event(struct assignments *a, const struct ipc_peer_event *e)
 {
 	struct wish *w;
 
-	if (e->event != EVENT_ASSIGNED_IPS || !has_room(a, &e->client))
+	if (e->event != CONTROL_ASSIGNED_IPS || !has_room(a, &e->client))
 		return;
 	if ((w = calloc(1, sizeof(*w))) == NULL) {
 		log_warnx("no memory to resolve a name");

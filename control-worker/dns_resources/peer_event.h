@@ -9,10 +9,8 @@
 #include <stddef.h>
 
 #include "common/address.h"
+#include "common/control_event.h"
 #include "common/uuid.h"
-
-#define EVENT_ASSIGNED_IPS  0
-#define EVENT_DOMAIN_STATUS 1
 
 #define PROXIES_MAX     96   /* more do not fit into a packet */
 #define DOMAIN_TEXT_MAX 1024 /* with every octet escaped */

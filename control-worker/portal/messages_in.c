@@ -3,6 +3,8 @@
 
 #include "control-worker/portal/messages.h"
 
+#include "common/plan.h"
+
 #define RELAYS_MAX     32  /* of one list; the portal names two */
 #define REMOVED_MAX    256 /* ids of one list */
 #define CANDIDATES_MAX 256 /* of one message */

@@ -19,6 +19,7 @@
 
 #include "common/bucket.h"
 #include "common/buffer.h"
+#include "net-worker/core/inner/headers.h"
 
 #define BUCKETS     (2 * FLOWS_MAX)
 #define REPORTS_MAX (2 * FLOWS_MAX) /* an opening and a closing each */
@@ -29,13 +30,6 @@
 /* Flows looked at for one that gives way, far from each other: a prime. */
 #define PROBES     32
 #define PROBE_STEP 509
-
-#define UDP_HEADER_LEN 8
-
-#define TCP_FIN 0x01
-#define TCP_SYN 0x02
-#define TCP_RST 0x04
-#define TCP_ACK 0x10
 
 typedef uint16_t number; /* of a flow or a step; 0: none */
 
@@ -492,8 +486,8 @@ read_segment(const struct packet *p, struct segment *s)
 
 	switch (p->kind) {
 	case PACKET_TCP:
-		s->flags = header[13];
-		s->payload = len - (header[12] >> 4) * 4u;
+		s->flags = header[TCP_FLAGS];
+		s->payload = len - (header[TCP_OFFSET] >> 4) * 4u;
 		return true;
 	case PACKET_UDP:
 		s->flags = 0;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/buffer.h"
+#include "common/plan.h"
 
 #define ASK_AGAIN_S 2
 #define IDLE_S      20

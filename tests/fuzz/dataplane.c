@@ -9,6 +9,7 @@
 
 #include <sodium.h>
 
+#include "common/plan.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/dataplane.h"
 

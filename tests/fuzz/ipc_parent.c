@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "common/plan.h"
 #include "parent/service.h"
 #include "tests/fuzz/messages.h"
 

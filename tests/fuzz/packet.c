@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/plan.h"
 #include "net-worker/core/inner/icmp.h"
 #include "net-worker/core/policy/client.h"
 #include "net-worker/core/policy/policy.h"

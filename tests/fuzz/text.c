@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/address.h"
+#include "common/plan.h"
 #include "common/uuid.h"
 #include "parent/options.h"
 #include "tests/fuzz/fuzz.h"

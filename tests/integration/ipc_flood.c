@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/plan.h"
 #include "tests/fuzz/messages.h"
 
 #define DESCRIPTORS 64  /* more than a worker has */

@@ -4,10 +4,8 @@
 #include <netinet/in.h>
 
 #include "common/buffer.h"
+#include "net-worker/core/inner/headers.h"
 
-#define IPV4_HEADER_LEN 20
-#define IPV6_HEADER_LEN 40
-#define ICMP_HEADER_LEN 8
 #define ICMP_TTL        20
 #define QUOTE_V4_LEN    8 /* behind the header */
 #define QUOTE_V6_MAX    (INNER_PACKET_MAX - IPV6_HEADER_LEN - ICMP_HEADER_LEN)
@@ -56,7 +54,7 @@ write_ipv4(struct writer *w, const struct icmp_error *e)
 	writer_zero(w, 2);
 	writer_bytes(w, e->source.bytes, 4);
 	writer_bytes(w, e->destination.bytes, 4);
-	set_checksum(w, 0, 10, 0);
+	set_checksum(w, 0, IPV4_CHECKSUM, 0);
 }
 
 static void
@@ -80,7 +78,7 @@ write_icmp(struct writer *w, const struct icmp_error *e, uint32_t pseudo)
 	writer_zero(w, 2);
 	writer_be32(w, e->rest);
 	writer_bytes(w, e->quote, e->quote_len);
-	set_checksum(w, header, 2, pseudo);
+	set_checksum(w, header, ICMP_CHECKSUM, pseudo);
 }
 
 size_t

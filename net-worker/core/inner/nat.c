@@ -22,6 +22,7 @@
 
 #include "common/bucket.h"
 #include "common/buffer.h"
+#include "net-worker/core/inner/headers.h"
 #include "net-worker/core/inner/icmp.h"
 #include "net-worker/core/inner/rewrite.h"
 
@@ -30,10 +31,6 @@
 /* Slot 0 is never used: as an index it is none. */
 #define NONE  0
 #define SLOTS (1 + NAT_SESSIONS_MAX + NAT_EXPIRED_MAX)
-
-#define TCP_FLAGS 13
-#define TCP_FIN   0x01
-#define TCP_RST   0x04
 
 enum phase {
 	PHASE_UNANSWERED,

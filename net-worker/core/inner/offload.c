@@ -7,32 +7,13 @@
 #include <string.h>
 
 #include "common/buffer.h"
+#include "net-worker/core/inner/headers.h"
 #include "net-worker/core/inner/packet.h"
-
-#define IPV4_LEN 20
-#define IPV6_LEN 40
-#define TCP_LEN  20
-#define UDP_LEN  8
-
-#define UDP_LENGTH   4
-#define UDP_CHECKSUM 6
 
 /* Newer than the reference system's headers: Linux 6.2. */
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
-
-/* Offsets in a TCP header, RFC 9293 3.1. */
-#define TCP_SEQUENCE 4
-#define TCP_ACK      8
-#define TCP_OFFSET   12
-#define TCP_FLAGS    13
-#define TCP_CHECKSUM 16
-
-#define FLAG_FIN 0x01
-#define FLAG_PSH 0x08
-#define FLAG_ACK 0x10
-#define FLAG_CWR 0x80
 
 _Static_assert(sizeof(struct virtio_net_hdr) == VNET_HEADER_LEN,
     "the vnet header is the legacy one");
@@ -84,7 +65,8 @@ sum_bytes(const uint8_t *p, size_t len)
 static uint32_t
 sum_pseudo(const uint8_t *ip, bool v6, uint8_t protocol, size_t transport_len)
 {
-	uint32_t sum = v6 ? sum_bytes(ip + 8, 32) : sum_bytes(ip + 12, 8);
+	uint32_t sum = v6 ? sum_bytes(ip + IPV6_SOURCE, 32)
+			  : sum_bytes(ip + IPV4_SOURCE, 8);
 
 	return sum + protocol + (uint32_t)transport_len;
 }
@@ -93,13 +75,14 @@ static void
 set_ip_length(uint8_t *ip, bool v6, size_t total)
 {
 	if (v6) {
-		store_be16(ip + 4, (uint16_t)(total - IPV6_LEN));
+		store_be16(
+		    ip + IPV6_PAYLOAD, (uint16_t)(total - IPV6_HEADER_LEN));
 		return;
 	}
-	store_be16(ip + 2, (uint16_t)total);
-	store_be16(ip + 10, 0);
-	store_be16(
-	    ip + 10, checksum_finish(sum_bytes(ip, (ip[0] & 0x0fu) * 4u)));
+	store_be16(ip + IPV4_TOTAL, (uint16_t)total);
+	store_be16(ip + IPV4_CHECKSUM, 0);
+	store_be16(ip + IPV4_CHECKSUM,
+	    checksum_finish(sum_bytes(ip, (ip[0] & 0x0fu) * 4u)));
 }
 
 /* Cutting. */
@@ -128,11 +111,11 @@ transport_header(struct segmenter *s, uint8_t kind)
 
 	if (kind == VIRTIO_NET_HDR_GSO_UDP_L4) {
 		s->udp = true;
-		return UDP_LEN;
+		return UDP_HEADER_LEN;
 	}
 	if (kind !=
 		(s->v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4) ||
-	    header[TCP_OFFSET] >> 4 < TCP_LEN / 4)
+	    header[TCP_OFFSET] >> 4 < TCP_HEADER_LEN / 4)
 		return 0;
 	return (size_t)(header[TCP_OFFSET] >> 4) * 4;
 }
@@ -141,10 +124,12 @@ static bool
 init_cut(struct segmenter *s, const struct virtio_net_hdr *vnet)
 {
 	uint8_t kind = vnet->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
-	size_t ip_len = s->v6 ? IPV6_LEN : (s->packet[0] & 0x0fu) * 4u, len;
+	size_t ip_len = s->v6 ? IPV6_HEADER_LEN : (s->packet[0] & 0x0fu) * 4u,
+	       len;
 
 	s->transport = vnet->csum_start;
-	if (s->transport < ip_len || s->transport + TCP_LEN > s->length ||
+	if (s->transport < ip_len ||
+	    s->transport + TCP_HEADER_LEN > s->length ||
 	    (len = transport_header(s, kind)) == 0)
 		return false;
 	s->header = s->transport + len;
@@ -163,13 +148,13 @@ segmenter_init(struct segmenter *s, const uint8_t vnet_bytes[VNET_HEADER_LEN],
 
 	memcpy(&vnet, vnet_bytes, sizeof(vnet));
 	memset(s, 0, sizeof(*s));
-	if (len < IPV4_LEN)
+	if (len < IPV4_HEADER_LEN)
 		return false;
 	s->packet = packet;
 	s->length = len;
 	s->v6 = packet[0] >> 4 == 6;
 	if (vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		return len >= (s->v6 ? IPV6_LEN : IPV4_LEN) &&
+		return len >= (s->v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN) &&
 		    init_cut(s, &vnet);
 	if (vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
 		return complete_checksum(&vnet, packet, len);
@@ -184,9 +169,9 @@ finish_tcp(const struct segmenter *s, uint8_t *to, size_t len, bool last)
 
 	store_be32(tcp + TCP_SEQUENCE, load_be32(tcp + TCP_SEQUENCE) + sent);
 	if (!last)
-		tcp[TCP_FLAGS] &= (uint8_t) ~(FLAG_FIN | FLAG_PSH);
+		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	if (s->number > 0)
-		tcp[TCP_FLAGS] &= (uint8_t)~FLAG_CWR;
+		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
 	store_be16(tcp + TCP_CHECKSUM, 0);
 	store_be16(tcp + TCP_CHECKSUM,
 	    checksum_finish(
@@ -264,18 +249,19 @@ view(const uint8_t *packet, size_t len, struct segment_view *v)
 	uint8_t protocol;
 
 	v->v6 = packet[0] >> 4 == 6;
-	v->transport = v->v6 ? IPV6_LEN : IPV4_LEN;
-	if (len < v->transport + TCP_LEN || (!v->v6 && packet[0] != 0x45))
+	v->transport = v->v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN;
+	if (len < v->transport + TCP_HEADER_LEN ||
+	    (!v->v6 && packet[0] != 0x45))
 		return false;
-	protocol = v->v6 ? packet[6] : packet[9];
+	protocol = v->v6 ? packet[IPV6_NEXT] : packet[IPV4_PROTOCOL];
 	v->tcp = packet + v->transport;
 	tcp_len = (size_t)(v->tcp[TCP_OFFSET] >> 4) * 4;
 	v->header_len = v->transport + tcp_len;
-	if (protocol != IPPROTO_TCP || tcp_len < TCP_LEN ||
+	if (protocol != IPPROTO_TCP || tcp_len < TCP_HEADER_LEN ||
 	    v->header_len >= len)
 		return false;
 	v->payload = len - v->header_len;
-	return (v->tcp[TCP_FLAGS] & ~FLAG_PSH) == FLAG_ACK &&
+	return (v->tcp[TCP_FLAGS] & ~TCP_PSH) == TCP_ACK &&
 	    checksum_finish(
 		sum_pseudo(packet, v->v6, IPPROTO_TCP, len - v->transport) +
 		sum_bytes(v->tcp, len - v->transport)) == 0;
@@ -286,12 +272,13 @@ static bool
 same_flow(const struct coalescer *c, const uint8_t *packet, size_t len)
 {
 	bool v6 = packet[0] >> 4 == 6;
-	size_t from = v6 ? 8 : 12, to = v6 ? IPV6_LEN + 4 : IPV4_LEN + 4;
+	size_t from = v6 ? IPV6_SOURCE : IPV4_SOURCE,
+	       to = v6 ? IPV6_HEADER_LEN + 4 : IPV4_HEADER_LEN + 4;
 
 	if (v6 != c->v6 || len < to)
 		return false;
-	if (v6 ? packet[6] != IPPROTO_TCP
-	       : (packet[9] != IPPROTO_TCP || packet[0] != 0x45))
+	if (v6 ? packet[IPV6_NEXT] != IPPROTO_TCP
+	       : (packet[IPV4_PROTOCOL] != IPPROTO_TCP || packet[0] != 0x45))
 		return false;
 	return memcmp(c->header + from, packet + from, to - from) == 0;
 }
@@ -312,7 +299,8 @@ headers_match(const struct coalescer *c, const uint8_t *packet,
 	    memcmp(ours + 6, packet + 6, 2) != 0) {
 		return false;
 	}
-	return memcmp(tcp + TCP_ACK, v->tcp + TCP_ACK, 5) == 0 &&
+	return memcmp(tcp + TCP_ACKNOWLEDGEMENT, v->tcp + TCP_ACKNOWLEDGEMENT,
+		   5) == 0 &&
 	    memcmp(tcp + 14, v->tcp + 14, 2) == 0 &&
 	    memcmp(tcp + 18, v->tcp + 18, v->header_len - v->transport - 18) ==
 	    0;
@@ -325,7 +313,7 @@ append(struct coalescer *c, uint8_t *packet, const struct segment_view *v)
 	    (struct iovec){ packet + v->header_len, v->payload };
 	c->payload += v->payload;
 	c->next_sequence += (uint32_t)v->payload;
-	if (v->payload < c->segment || (v->tcp[TCP_FLAGS] & FLAG_PSH))
+	if (v->payload < c->segment || (v->tcp[TCP_FLAGS] & TCP_PSH))
 		c->sealed = true;
 	c->header[c->transport + TCP_FLAGS] |= v->tcp[TCP_FLAGS];
 }
@@ -336,7 +324,7 @@ coalesce_start(struct coalescer *c, uint8_t *packet, size_t len)
 	struct segment_view v;
 
 	c->count = 0;
-	if (len < IPV4_LEN || !view(packet, len, &v))
+	if (len < IPV4_HEADER_LEN || !view(packet, len, &v))
 		return false;
 	memcpy(c->header, packet, v.header_len);
 	c->v6 = v.v6;
@@ -355,7 +343,8 @@ coalesce_add(struct coalescer *c, uint8_t *packet, size_t len)
 {
 	struct segment_view v;
 
-	if (c->count == 0 || len < IPV4_LEN || !same_flow(c, packet, len))
+	if (c->count == 0 || len < IPV4_HEADER_LEN ||
+	    !same_flow(c, packet, len))
 		return COALESCE_OTHER;
 	if (c->sealed || c->count == COALESCE_PIECES ||
 	    c->header_len + c->payload + len > SUPER_PACKET_MAX ||

@@ -13,13 +13,7 @@
 #include <string.h>
 
 #include "common/buffer.h"
-
-#define IPV4_HEADER_LEN 20
-#define IPV6_HEADER_LEN 40
-#define TCP_HEADER_LEN  20
-#define UDP_HEADER_LEN  8
-#define ICMP_HEADER_LEN 8
-#define PORTS_LEN       4
+#include "net-worker/core/inner/headers.h"
 
 /* RFC 791, 3.1. */
 #define OPTION_END          0
@@ -82,16 +76,16 @@ read_ipv4(struct cursor *c, struct packet *p, enum extent extent)
 	options = cursor_sub(c, header_len - IPV4_HEADER_LEN);
 	if (cursor_failed(&options))
 		return PACKET_MALFORMED;
-	if (extent == WHOLE && load_be16(h + 2) != p->length)
+	if (extent == WHOLE && load_be16(h + IPV4_TOTAL) != p->length)
 		return PACKET_MALFORMED;
-	fragment = load_be16(h + 6);
+	fragment = load_be16(h + IPV4_FRAGMENT);
 	if (!fragment_acceptable(fragment & 0x1fff, fragment & 0x2000, extent))
 		return PACKET_FRAGMENT;
 
 	p->source.family = p->destination.family = IP_V4;
-	memcpy(p->source.bytes, h + 12, 4);
-	memcpy(p->destination.bytes, h + 16, 4);
-	p->protocol = h[9];
+	memcpy(p->source.bytes, h + IPV4_SOURCE, 4);
+	memcpy(p->destination.bytes, h + IPV4_DESTINATION, 4);
+	p->protocol = h[IPV4_PROTOCOL];
 	p->transport = header_len;
 	p->source_route = options_route(options);
 	return PACKET_OK;
@@ -158,13 +152,13 @@ read_ipv6(struct cursor *c, struct packet *p, enum extent extent)
 	if (h == NULL || h[0] >> 4 != 6)
 		return PACKET_MALFORMED;
 	if (extent == WHOLE &&
-	    (size_t)load_be16(h + 4) + IPV6_HEADER_LEN != p->length)
+	    (size_t)load_be16(h + IPV6_PAYLOAD) + IPV6_HEADER_LEN != p->length)
 		return PACKET_MALFORMED;
 	p->source.family = p->destination.family = IP_V6;
-	memcpy(p->source.bytes, h + 8, 16);
-	memcpy(p->destination.bytes, h + 24, 16);
+	memcpy(p->source.bytes, h + IPV6_SOURCE, 16);
+	memcpy(p->destination.bytes, h + IPV6_DESTINATION, 16);
 
-	type = h[6];
+	type = h[IPV6_NEXT];
 	while (is_extension(type)) {
 		result = read_extension(c, p, &type, extent);
 		if (result != PACKET_OK)
@@ -217,7 +211,7 @@ read_echo(struct packet *p, const uint8_t *header)
 	if ((header[0] != request && header[0] != reply) || header[1] != 0)
 		return false;
 	p->kind = PACKET_ICMP_ECHO;
-	p->source_port = load_be16(header + 4);
+	p->source_port = load_be16(header + ICMP_ECHO_ID);
 	return true;
 }
 
@@ -275,7 +269,7 @@ read_tcp(struct cursor *c, struct packet *p)
 
 	if (h == NULL)
 		return PACKET_MALFORMED;
-	header_len = (h[12] >> 4) * 4u;
+	header_len = (h[TCP_OFFSET] >> 4) * 4u;
 	if (header_len < TCP_HEADER_LEN ||
 	    cursor_bytes(c, header_len - TCP_HEADER_LEN) == NULL)
 		return PACKET_MALFORMED;
@@ -289,7 +283,7 @@ read_udp(struct cursor *c, struct packet *p)
 	size_t length = c->left;
 	const uint8_t *h = cursor_bytes(c, UDP_HEADER_LEN);
 
-	if (h == NULL || load_be16(h + 4) != length)
+	if (h == NULL || load_be16(h + UDP_LENGTH) != length)
 		return PACKET_MALFORMED;
 	set_ports(p, PACKET_UDP, h);
 	return PACKET_OK;
@@ -424,10 +418,11 @@ packet_ecn(const struct packet *p)
 static void
 set_ce_ipv4(uint8_t *h)
 {
-	uint16_t before = load_be16(h), checksum = load_be16(h + 10);
+	uint16_t before = load_be16(h), checksum = load_be16(h + IPV4_CHECKSUM);
 
 	h[1] |= ECN_CE;
-	store_be16(h + 10, checksum_update(checksum, before, load_be16(h)));
+	store_be16(
+	    h + IPV4_CHECKSUM, checksum_update(checksum, before, load_be16(h)));
 }
 
 void

@@ -10,17 +10,7 @@
 #include <string.h>
 
 #include "common/buffer.h"
-
-#define IPV4_CHECKSUM    10
-#define IPV4_SOURCE      12
-#define IPV4_DESTINATION 16
-#define IPV6_SOURCE      8
-#define IPV6_DESTINATION 24
-
-#define TCP_CHECKSUM  16
-#define UDP_CHECKSUM  6
-#define ICMP_CHECKSUM 2
-#define ICMP_ECHO_ID  4
+#include "net-worker/core/inner/headers.h"
 
 /* The checksum of the transport header, or NULL where there is none. */
 static uint8_t *

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/plan.h"
 #include "net-worker/core/policy/compiled.h"
 #include "net-worker/core/policy/names.h"
 #include "net-worker/core/policy/pattern.h"

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/plan.h"
 #include "common/sort.h"
 #include "net-worker/core/policy/pattern.h"
 

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/plan.h"
 #include "net-worker/core/policy/compiled.h"
 
 /* spec/policy.md 1.2 */
-#define DNS_SERVER_PORT 53535
 
 static struct policy_decision
 pass(void)
@@ -74,7 +74,7 @@ is_host_service(const struct packet *packet)
 	switch (packet->kind) {
 	case PACKET_TCP:
 	case PACKET_UDP:
-		return packet->destination_port == DNS_SERVER_PORT;
+		return packet->destination_port == TUNNEL_DNS_PORT;
 	case PACKET_ICMP_ECHO:
 		return true;
 	default:
@@ -266,7 +266,7 @@ is_host_answer(const struct packet *packet)
 	switch (packet->kind) {
 	case PACKET_TCP:
 	case PACKET_UDP:
-		return packet->source_port == DNS_SERVER_PORT;
+		return packet->source_port == TUNNEL_DNS_PORT;
 	case PACKET_ICMP_ECHO:
 		return packet_is_echo_reply(packet);
 	case PACKET_ICMP_ERROR:

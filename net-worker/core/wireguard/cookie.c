@@ -11,7 +11,6 @@
 
 #define HANDSHAKES_PER_WINDOW 100
 #define WINDOW                1 /* second */
-#define PERIOD_MS             128000
 #define TAG_LEN               crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define NONCE_LEN             crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 
@@ -49,7 +48,7 @@ static bool
 make_cookie(const struct cookie_guard *guard, struct mono now,
     const struct ip_address *source, uint8_t cookie[NOISE_COOKIE_LEN])
 {
-	int64_t period = mono_ms_between(guard->start, now) / PERIOD_MS;
+	int64_t period = mono_ms_between(guard->start, now) / COOKIE_PERIOD_MS;
 	uint8_t input[sizeof(uint64_t) + sizeof(source->bytes)];
 
 	store_le64(input, (uint64_t)period);

@@ -30,6 +30,7 @@ message_classify(const uint8_t *message, size_t len)
 uint32_t
 message_receiver(enum message_type type, const uint8_t *message)
 {
-	/* A response names its sender first. */
-	return load_le32(message + (type == MESSAGE_RESPONSE ? 8 : 4));
+	return load_le32(message +
+	    (type == MESSAGE_RESPONSE ? MESSAGE_RESPONSE_RECEIVER
+				      : MESSAGE_RECEIVER));
 }

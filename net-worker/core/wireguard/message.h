@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net-worker/core/wireguard/constants.h"
+
 enum message_type {
 	MESSAGE_INVALID = 0,
 	MESSAGE_INITIATION = 1,
@@ -15,12 +17,6 @@ enum message_type {
 	MESSAGE_COOKIE = 3,
 	MESSAGE_DATA = 4,
 };
-
-#define MESSAGE_INITIATION_LEN  148
-#define MESSAGE_RESPONSE_LEN    92
-#define MESSAGE_COOKIE_LEN      64
-#define MESSAGE_DATA_HEADER_LEN 16
-#define MESSAGE_DATA_MIN        32 /* header, tag and nothing: a keepalive */
 
 /* MESSAGE_INVALID unless type and length fit each other exactly. */
 enum message_type message_classify(const uint8_t *, size_t len);

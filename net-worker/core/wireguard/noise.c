@@ -10,10 +10,6 @@
 #include "net-worker/core/wireguard/noise.h"
 
 #define TAG_LEN crypto_aead_chacha20poly1305_ietf_ABYTES
-/* Where MAC1 begins; MAC2 follows it. */
-#define INITIATION_MAC1 116
-#define RESPONSE_MAC1   60
-#define COOKIE_LIFETIME 120 /* seconds */
 /* TAI64's label of 1970, and how far TAI is ahead of UTC. */
 #define TAI64_EPOCH UINT64_C(0x4000000000000000)
 #define TAI_OFFSET  37
@@ -222,10 +218,10 @@ noise_mac1_valid(
 
 	switch (message_classify(message, len)) {
 	case MESSAGE_INITIATION:
-		at = INITIATION_MAC1;
+		at = MESSAGE_INITIATION_MAC1;
 		break;
 	case MESSAGE_RESPONSE:
-		at = RESPONSE_MAC1;
+		at = MESSAGE_RESPONSE_MAC1;
 		break;
 	default:
 		return false;
@@ -245,7 +241,7 @@ noise_open_initiation(const struct noise_identity *identity,
 	struct cursor c;
 	bool ok;
 
-	cursor_init(&c, message, INITIATION_MAC1);
+	cursor_init(&c, message, MESSAGE_INITIATION_MAC1);
 	(void)cursor_le32(&c);
 	in->remote_index = cursor_le32(&c);
 	cursor_copy(&c, in->remote_ephemeral, sizeof(in->remote_ephemeral));
@@ -321,7 +317,7 @@ respond(const struct noise_peer *peer, struct noise_initiation *in,
 	sodium_memzero(private_key, sizeof(private_key));
 	sodium_memzero(key, sizeof(key));
 
-	writer_init(&w, message, RESPONSE_MAC1);
+	writer_init(&w, message, MESSAGE_RESPONSE_MAC1);
 	writer_le32(&w, MESSAGE_RESPONSE);
 	writer_le32(&w, keys->local_index);
 	writer_le32(&w, keys->remote_index);
@@ -343,7 +339,7 @@ noise_create_response(struct noise_peer *peer,
 		.initiator = false,
 	};
 	ok = respond(peer, initiation, message, keys) &&
-	    append_macs(peer, now, message, RESPONSE_MAC1);
+	    append_macs(peer, now, message, MESSAGE_RESPONSE_MAC1);
 	sodium_memzero(initiation, sizeof(*initiation));
 	if (!ok)
 		sodium_memzero(keys, sizeof(*keys));
@@ -376,7 +372,7 @@ initiate(const struct noise_identity *identity, const struct noise_peer *peer,
 		p->hash, key, timestamp, NOISE_TIMESTAMP_LEN, sealed_timestamp);
 	sodium_memzero(key, sizeof(key));
 
-	writer_init(&w, message, INITIATION_MAC1);
+	writer_init(&w, message, MESSAGE_INITIATION_MAC1);
 	writer_le32(&w, MESSAGE_INITIATION);
 	writer_le32(&w, p->local_index);
 	writer_bytes(&w, public_key, sizeof(public_key));
@@ -398,7 +394,7 @@ noise_create_initiation(const struct noise_identity *identity,
 	bool ok;
 
 	ok = initiate(identity, peer, timestamp, message, &pending) &&
-	    append_macs(peer, now, message, INITIATION_MAC1);
+	    append_macs(peer, now, message, MESSAGE_INITIATION_MAC1);
 	if (ok) {
 		peer->pending[1] = peer->pending[0];
 		peer->pending[0] = pending;
@@ -440,7 +436,7 @@ noise_consume_response(const struct noise_identity *identity,
 	struct cursor c;
 
 	*keys = (struct noise_keys){ .initiator = true };
-	cursor_init(&c, message, RESPONSE_MAC1);
+	cursor_init(&c, message, MESSAGE_RESPONSE_MAC1);
 	(void)cursor_le32(&c);
 	keys->remote_index = cursor_le32(&c);
 	keys->local_index = cursor_le32(&c);

@@ -9,19 +9,13 @@
 #include "common/buffer.h"
 #include "net-worker/core/wireguard/session.h"
 
-#define REJECT_AFTER_TIME 180 /* seconds */
-/* The initiator stops earlier, so that what is on its way still arrives. */
-#define INITIATOR_SEND_TIME 170
-/* REJECT_AFTER_MESSAGES of the WireGuard paper, 6.1: no counter wraps. */
-#define COUNTER_LIMIT (UINT64_MAX - REPLAY_WINDOW)
-
 #define WORD(counter) ((counter) % REPLAY_WINDOW / 64)
 #define BIT(counter)  (UINT64_C(1) << ((counter) % 64))
 
 bool
 replay_acceptable(const struct replay_window *window, uint64_t counter)
 {
-	if (counter >= COUNTER_LIMIT)
+	if (counter >= REJECT_AFTER_MESSAGES)
 		return false;
 	if (counter >= window->next)
 		return true;
@@ -97,7 +91,7 @@ session_may_send(const struct session *session, struct mono now)
 	int64_t limit =
 	    session->initiator ? INITIATOR_SEND_TIME : REJECT_AFTER_TIME;
 
-	return session->send_counter < COUNTER_LIMIT &&
+	return session->send_counter < REJECT_AFTER_MESSAGES &&
 	    mono_before(now, mono_add_s(session->established, limit));
 }
 

@@ -8,9 +8,8 @@
 
 #include "common/time.h"
 #include "net-worker/core/aead.h"
+#include "net-worker/core/wireguard/constants.h"
 #include "net-worker/core/wireguard/noise.h"
-
-#define REPLAY_WINDOW 8192 /* counters */
 
 struct replay_window {
 	uint64_t next; /* one above the highest counter seen */

@@ -1,21 +1,11 @@
 /*
  * WireGuard's timers: a few deadlines that events move and a time-out takes
- * away. The numbers are those of spec/tunnel.md 2.4, classic column.
+ * away.
  */
 #include <sodium.h>
 
+#include "net-worker/core/wireguard/constants.h"
 #include "net-worker/core/wireguard/timers.h"
-
-/* In seconds, where nothing else is said. */
-#define REKEY_AFTER_TIME      120
-#define REJECT_AFTER_TIME     180
-#define REKEY_TIMEOUT         5
-#define REKEY_ATTEMPT_TIME    20
-#define KEEPALIVE_TIMEOUT     10
-#define SILENCE_TIMEOUT       (KEEPALIVE_TIMEOUT + REKEY_TIMEOUT)
-#define REKEY_ON_RECEIVE_TIME (REJECT_AFTER_TIME - SILENCE_TIMEOUT)
-#define DEAD_TIME             (3 * REJECT_AFTER_TIME)
-#define JITTER_MAX_MS         333
 
 void
 tunnel_timers_init(struct tunnel_timers *t)
@@ -97,7 +87,7 @@ tunnel_timeout(struct tunnel_timers *t, struct mono now)
 static struct mono
 jittered(struct mono t)
 {
-	return mono_add_ms(t, randombytes_uniform(JITTER_MAX_MS + 1));
+	return mono_add_ms(t, randombytes_uniform(REKEY_JITTER_MAX_MS + 1));
 }
 
 void

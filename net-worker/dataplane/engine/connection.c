@@ -15,8 +15,6 @@
 #define IDLE_AFTER_S         20
 #define INDEX_BITS           0xffffffu
 
-#define EVENT_GOODBYE 2 /* spec/policy.md 8.2 */
-
 struct connection *
 connection_find(struct engine *e, const struct uuid *client)
 {
@@ -189,7 +187,7 @@ connection_close(struct engine *e, struct connection *c)
 void
 connection_goodbye(struct engine *e, struct connection *c)
 {
-	control_send(e, c, EVENT_GOODBYE, NULL, 0);
+	control_send(e, c, CONTROL_GOODBYE, NULL, 0);
 }
 
 void

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/plan.h"
 #include "common/sort.h"
 #include "net-worker/dataplane/engine/state.h"
 

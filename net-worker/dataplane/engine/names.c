@@ -10,22 +10,8 @@
 #include "common/log.h"
 #include "net-worker/dataplane/engine/state.h"
 
-#define CONTROL_HEADER_LEN 48 /* IPv6, then the event's own 8 bytes */
-
-/* spec/policy.md 8.1: everything that is not set is zero. */
-static void
-write_header(uint8_t *to, uint8_t event, size_t len)
-{
-	memset(to, 0, CONTROL_HEADER_LEN);
-	to[0] = 0x60;
-	to[4] = (uint8_t)((len + 8) >> 8);
-	to[5] = (uint8_t)(len + 8);
-	to[6] = 0xff; /* next header: control */
-	to[40] = event;
-}
-
 void
-control_send(struct engine *e, struct connection *c, uint8_t event,
+control_send(struct engine *e, struct connection *c, enum control_event event,
     const void *payload, size_t len)
 {
 	struct shard_command command = {
@@ -36,14 +22,14 @@ control_send(struct engine *e, struct connection *c, uint8_t event,
 
 	if (c->state != CONNECTION_CONNECTED && c->state != CONNECTION_IDLE)
 		return;
-	if (len > SHARD_CONTROL_MAX ||
-	    (bytes = malloc(CONTROL_HEADER_LEN + len)) == NULL)
+	if (len > CONTROL_PAYLOAD_MAX ||
+	    (bytes = malloc(CONTROL_PACKET_LEN + len)) == NULL)
 		return;
-	write_header(bytes, event, len);
+	control_packet_begin(bytes, event, len);
 	if (len > 0)
-		memcpy(bytes + CONTROL_HEADER_LEN, payload, len);
+		memcpy(bytes + CONTROL_PACKET_LEN, payload, len);
 	command.inner.bytes = bytes;
-	command.inner.length = CONTROL_HEADER_LEN + len;
+	command.inner.length = CONTROL_PACKET_LEN + len;
 	e->host.command(e->host.ctx, &command);
 }
 

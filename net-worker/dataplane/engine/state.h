@@ -231,7 +231,7 @@ void paths_stun(struct engine *, struct mono, const struct path *,
 
 /* names.c */
 /* Sends a control packet through the client's tunnel, if there is one. */
-void control_send(struct engine *, struct connection *, uint8_t event,
+void control_send(struct engine *, struct connection *, enum control_event,
     const void *payload, size_t len);
 
 /* flows.c */

@@ -7,18 +7,14 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "common/plan.h"
 #include "net-worker/core/turn/allocation.h"
 #include "net-worker/core/wireguard/message.h"
 #include "net-worker/dataplane/shard/state.h"
 
 #define REPORT_EVERY_S 5 /* of activity and channel use */
 
-/* Peer-to-peer control: spec/policy.md 8. */
-#define PROTOCOL_CONTROL     255
-#define CONTROL_HEADER_LEN   8
-#define CONTROL_ASSIGNED_IPS 0
-#define CONTROL_GOODBYE      2
-/* What one client may send of it: a bucket that refills at this pace. */
+/* Control packets of one client: a bucket that refills at this pace. */
 #define CONTROL_BURST       256
 #define CONTROL_INTERVAL_MS 10
 /* Refusals that are told to whoever wants to know them, of a shard. */
@@ -108,20 +104,10 @@ confirm(struct shard *s, struct tunnel *t, struct session *session)
 	shard_post_event(s, &e);
 }
 
-/* Source and destination "::", protocol 255; else it fails as any other. */
-static bool
-is_control(const struct packet *p)
-{
-	return p->protocol == PROTOCOL_CONTROL && p->source.family == IP_V6 &&
-	    ip_is_unspecified(&p->source) &&
-	    ip_is_unspecified(&p->destination) &&
-	    p->length - p->transport >= CONTROL_HEADER_LEN;
-}
-
 /* For control-worker, which can read it. Clients repeat what is lost. */
 static void
 pass_on(struct shard *s, struct mono now, struct tunnel *t,
-    const uint8_t *payload, size_t len)
+    const struct control_packet *packet)
 {
 	struct shard_control c;
 
@@ -131,30 +117,25 @@ pass_on(struct shard *s, struct mono now, struct tunnel *t,
 		return;
 	}
 	c.connection = t->index;
-	c.event = CONTROL_ASSIGNED_IPS;
-	c.length = (uint16_t)len;
-	memcpy(c.payload, payload, len);
+	c.event = packet->event;
+	c.length = (uint16_t)packet->length;
+	memcpy(c.payload, packet->payload, packet->length);
 	if (!ring_push(&s->controls, &c))
 		s->counters->control_lost++;
 }
 
 static void
-control(
-    struct shard *s, struct mono now, struct tunnel *t, const struct packet *p)
+control(struct shard *s, struct mono now, struct tunnel *t,
+    const struct control_packet *packet)
 {
 	struct shard_event e = {
 		.type = SHARD_EVENT_GOODBYE,
 		.connection = t->index,
 	};
-	const uint8_t *header = p->data + p->transport;
-	size_t len = p->length - p->transport - CONTROL_HEADER_LEN;
 
-	_Static_assert(
-	    SHARD_CONTROL_MAX == INNER_PACKET_MAX - 40 - CONTROL_HEADER_LEN,
-	    "the payload fits");
-	switch (header[0]) {
+	switch (packet->event) {
 	case CONTROL_ASSIGNED_IPS:
-		pass_on(s, now, t, header + CONTROL_HEADER_LEN, len);
+		pass_on(s, now, t, packet);
 		break;
 	case CONTROL_GOODBYE:
 		shard_post_event(s, &e);
@@ -231,6 +212,7 @@ static void
 outbound(struct shard *s, struct mono now, const struct arrival *a,
     struct tunnel *t, uint8_t *data, size_t len, const struct packet_sink *out)
 {
+	struct control_packet c;
 	struct gate_result r;
 	struct packet p;
 
@@ -238,8 +220,8 @@ outbound(struct shard *s, struct mono now, const struct arrival *a,
 		s->counters->malformed_outbound++;
 		return;
 	}
-	if (is_control(&p)) {
-		control(s, now, t, &p);
+	if (control_packet_read(&p, &c)) {
+		control(s, now, t, &c);
 		return;
 	}
 	report_activity(s, now, t);

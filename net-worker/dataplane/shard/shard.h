@@ -12,6 +12,7 @@
 #include "common/counters.h"
 #include "common/time.h"
 #include "net-worker/core/flow.h"
+#include "net-worker/core/inner/control_packet.h"
 #include "net-worker/core/inner/nat.h"
 #include "net-worker/core/path.h"
 #include "net-worker/core/policy/policy.h"
@@ -20,7 +21,6 @@
 
 #define SHARD_PEERS_MAX       16384
 #define SHARD_CONNECTIONS_MAX 16384
-#define SHARD_CONTROL_MAX     1232 /* bytes of a control packet's payload */
 
 /*
  * A receiver index on the wire is the connection's 24-bit index and, in its
@@ -91,7 +91,7 @@ struct shard_control {
 	uint32_t connection;
 	uint8_t event;
 	uint16_t length;
-	uint8_t payload[SHARD_CONTROL_MAX];
+	uint8_t payload[CONTROL_PAYLOAD_MAX];
 };
 
 /* A packet that did not pass. */

@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "common/buffer.h"
+#include "common/plan.h"
 #include "net-worker/core/deadlines.h"
 #include "net-worker/core/flow.h"
 #include "net-worker/core/index_map.h"
@@ -22,9 +23,6 @@
 #include "net-worker/dataplane/shard/shard.h"
 
 #define SESSIONS 8 /* per connection, by counter modulo 8 */
-
-/* Low bits of a tunnel address that tell clients apart (spec/policy.md 1.1). */
-#define TUNNEL_BITS 0x1fffffu
 
 struct peer {
 	TAILQ_ENTRY(peer) nat_entry; /* in translators, if it has NAT */

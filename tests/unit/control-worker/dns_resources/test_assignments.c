@@ -136,7 +136,7 @@ goes_the_whole_way(void **state)
 	answer(r, r->asked.serial, ASSIGNMENT_INSTALLED);
 	assert_int_equal(r->messages, 1);
 	assert_int_equal(r->said.client.bytes[0], 1);
-	assert_int_equal(r->said.event, EVENT_DOMAIN_STATUS);
+	assert_int_equal(r->said.event, CONTROL_DOMAIN_STATUS);
 	/* As the client spelled it. */
 	assert_string_equal(r->said.payload,
 	    "{\"resource\":\"" RESOURCE "\",\"domain\":\"App.example.com\","

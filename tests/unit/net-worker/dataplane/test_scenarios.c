@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "common/log.h"
+#include "common/plan.h"
 #include "control-worker/dns_resources/peer_event.h"
 #include "net-worker/core/policy/client.h"
 #include "tests/lib/dataplane.h"
@@ -331,7 +332,7 @@ longest_assignments(void **state)
 		/* And the answer fits into a packet. */
 		status = domain_status(&ips, false);
 		assert_non_null(status);
-		assert_true(strlen(status) < SHARD_CONTROL_MAX);
+		assert_true(strlen(status) < CONTROL_PAYLOAD_MAX);
 		free(status);
 	}
 }
