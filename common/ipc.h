@@ -59,11 +59,10 @@ enum query_kind {
 	QUERY_KIND_RELAYS = 2,
 };
 
-/* Of ASSIGNMENT and NAME_RESOLVED. */
+/* Of ASSIGNMENT. */
 enum assignment_answer {
-	ASSIGNMENT_REFUSED,   /* the client is told that it is inactive */
-	ASSIGNMENT_RESOLVE,   /* find out the addresses of the name */
-	ASSIGNMENT_INSTALLED, /* translated from now on */
+	ASSIGNMENT_REFUSED, /* tell the client that it is inactive */
+	ASSIGNMENT_RESOLVE, /* find out the addresses of the name */
 };
 
 /* Of a client's connection. */

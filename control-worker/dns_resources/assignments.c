@@ -14,7 +14,6 @@ enum step {
 	STEP_ASKED,   /* whether the client may */
 	STEP_WAITING, /* for its turn to be looked up */
 	STEP_RESOLVING,
-	STEP_RESOLVED, /* and told to net-worker */
 };
 
 struct wish {
@@ -50,7 +49,7 @@ assignments_new(const struct assignments_host *host, struct resolver *resolver)
 }
 
 static void
-drop(struct wish *w)
+drop_wish(struct wish *w)
 {
 	struct assignments *a = w->assignments;
 
@@ -69,7 +68,7 @@ assignments_forget(struct assignments *a)
 	struct wish *w;
 
 	while ((w = TAILQ_FIRST(&a->wishes)) != NULL)
-		drop(w);
+		drop_wish(w);
 }
 
 void
@@ -81,24 +80,61 @@ assignments_free(struct assignments *a)
 	free(a);
 }
 
-/* The end of a wish: the client hears what has become of it. */
+/* What the client hears of its wish; empty without memory or room. */
 static void
-tell(struct wish *w, bool active)
+write_status(const struct wish *w, bool active, char *to, size_t size)
+{
+	char *text = domain_status(&w->ips, active);
+
+	if (text == NULL || strlcpy(to, text, size) >= size)
+		to[0] = '\0';
+	free(text);
+}
+
+/* The end of a wish that net-worker need not decide on. */
+static void
+refuse_wish(struct wish *w)
 {
 	static struct ipc_peer_message m;
 	struct assignments *a = w->assignments;
-	char *text = domain_status(&w->ips, active);
 
 	m = (struct ipc_peer_message){
 		.fd = -1,
 		.client = w->client,
 		.event = CONTROL_DOMAIN_STATUS,
 	};
-	if (text != NULL &&
-	    strlcpy(m.payload, text, sizeof(m.payload)) < sizeof(m.payload))
+	write_status(w, false, m.payload, sizeof(m.payload));
+	if (m.payload[0] != '\0')
 		a->host.say(a->host.ctx, &m);
-	free(text);
-	drop(w);
+	drop_wish(w);
+}
+
+/* Its end in net-worker's hands, which tells the client, too. */
+static void
+hand_over(struct wish *w, const struct lookup_result *result)
+{
+	static struct ipc_name_resolved m;
+	struct assignments *a = w->assignments;
+	size_t count = result->count;
+
+	_Static_assert(sizeof(m.addresses) >= sizeof(result->addresses) &&
+		sizeof(m.proxies) >= sizeof(w->ips.proxies),
+	    "they fit");
+	m = (struct ipc_name_resolved){
+		.fd = -1,
+		.client = w->client,
+		.resource = w->ips.resource,
+		.proxies_count = (uint16_t)w->ips.proxy_count,
+		.addresses_count = (uint16_t)count,
+		.event = CONTROL_DOMAIN_STATUS,
+	};
+	strlcpy(m.domain, w->ips.domain, sizeof(m.domain));
+	memcpy(m.proxies, w->ips.proxies, sizeof(w->ips.proxies));
+	memcpy(m.addresses, result->addresses, count * sizeof(m.addresses[0]));
+	write_status(w, true, m.installed, sizeof(m.installed));
+	write_status(w, false, m.refused, sizeof(m.refused));
+	a->host.resolved(a->host.ctx, &m);
+	drop_wish(w);
 }
 
 static void start_lookups(struct assignments *);
@@ -106,34 +142,17 @@ static void start_lookups(struct assignments *);
 static void
 on_resolved(void *ctx, const struct lookup_result *result)
 {
-	static struct ipc_name_resolved m;
 	struct wish *w = ctx;
 	struct assignments *a = w->assignments;
-	size_t count = result->count;
 
-	_Static_assert(sizeof(m.addresses) >= sizeof(result->addresses) &&
-		sizeof(m.proxies) >= sizeof(w->ips.proxies),
-	    "they fit");
 	w->lookup = NULL;
 	a->lookups--;
-	w->step = STEP_RESOLVED;
-	m = (struct ipc_name_resolved){
-		.fd = -1,
-		.serial = w->serial,
-		.client = w->client,
-		.resource = w->ips.resource,
-		.proxies_count = (uint16_t)w->ips.proxy_count,
-		.addresses_count = (uint16_t)count,
-	};
-	strlcpy(m.domain, w->ips.domain, sizeof(m.domain));
-	memcpy(m.proxies, w->ips.proxies, sizeof(w->ips.proxies));
-	memcpy(m.addresses, result->addresses, count * sizeof(m.addresses[0]));
 	/* Nobody has said that the name has no address: spec/policy.md 6.3. */
 	if (!result->complete) {
 		log_debug("the name of a resource is not resolved in time");
-		tell(w, false);
-	} else if (!a->host.resolved(a->host.ctx, &m)) {
-		drop(w);
+		refuse_wish(w);
+	} else {
+		hand_over(w, result);
 	}
 	start_lookups(a);
 }
@@ -147,7 +166,7 @@ start_lookup(struct wish *w)
 	    a->resolver, w->ips.domain, on_resolved, w);
 	if (w->lookup == NULL) {
 		log_warnx("no memory to resolve a name");
-		drop(w);
+		drop_wish(w);
 		return;
 	}
 	w->step = STEP_RESOLVING;
@@ -202,7 +221,7 @@ has_room(struct assignments *a, const struct uuid *client)
 }
 
 static void
-ask(struct wish *w)
+ask_whether(struct wish *w)
 {
 	static struct ipc_assignment m;
 	struct assignments *a = w->assignments;
@@ -216,7 +235,7 @@ ask(struct wish *w)
 	strlcpy(m.domain, w->ips.domain, sizeof(m.domain));
 	w->step = STEP_ASKED;
 	if (!a->host.ask(a->host.ctx, &m))
-		drop(w);
+		drop_wish(w);
 }
 
 void
@@ -240,11 +259,11 @@ assignments_event(struct assignments *a, const struct ipc_peer_event *e)
 	w->serial = ++a->serial;
 	TAILQ_INSERT_TAIL(&a->wishes, w, entry);
 	a->count++;
-	ask(w);
+	ask_whether(w);
 }
 
 static struct wish *
-find(struct assignments *a, uint64_t serial)
+find_wish(struct assignments *a, uint64_t serial)
 {
 	struct wish *w;
 
@@ -258,16 +277,15 @@ void
 assignments_answer(
     struct assignments *a, const struct ipc_assignment_answer *answer)
 {
-	struct wish *w = find(a, answer->serial);
+	struct wish *w = find_wish(a, answer->serial);
 
 	/* Forgotten meanwhile, or an answer to what was not asked. */
-	if (w == NULL || (w->step != STEP_ASKED && w->step != STEP_RESOLVED))
+	if (w == NULL || w->step != STEP_ASKED)
 		return;
-	if (answer->answer == ASSIGNMENT_RESOLVE && w->step == STEP_ASKED) {
+	if (answer->answer == ASSIGNMENT_RESOLVE) {
 		w->step = STEP_WAITING;
 		start_lookups(a);
-		return;
+	} else {
+		refuse_wish(w);
 	}
-	tell(w,
-	    answer->answer == ASSIGNMENT_INSTALLED && w->step == STEP_RESOLVED);
 }

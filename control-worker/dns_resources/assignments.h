@@ -1,8 +1,8 @@
 /*
  * Names that clients assign their proxy addresses to (spec/policy.md 6.2, 6.3):
  *
- *	control packet -> ASSIGNMENT, may it? -> look-up -> NAME_RESOLVED
- *	-> installed -> the client is told
+ *	PEER_EVENT -> ASSIGNMENT, may it? -> ASSIGNMENT_ANSWER -> look-up
+ *	-> NAME_RESOLVED, installed and the client told
  *
  * net-worker decides; here is read what the client says, found out what the
  * name means, and written what the client hears. A client that gets no answer

@@ -42,7 +42,8 @@ struct rig {
 	unsigned peer_events;
 	uint64_t assignment;
 	enum assignment_answer answer;
-	unsigned answers; /* and how many */
+	char told[64]; /* to the client, the last one, and how many */
+	unsigned tellings;
 	struct ipc_flow flow; /* the last one, and how many */
 	unsigned flows;
 	bool deaf; /* takes no flows */
@@ -93,11 +94,22 @@ note_tun(void *ctx, uint8_t *packet, size_t len)
 	memcpy(write_down(r->tun, &r->tun_count, len), packet, len);
 }
 
+/* What a control packet says; those of which a test makes much are short. */
+static inline void
+note_telling(struct rig *r, const uint8_t *packet, size_t len)
+{
+	snprintf(r->told, sizeof(r->told), "%.*s", (int)(len - 48),
+	    (const char *)packet + 48);
+	r->tellings++;
+}
+
 static inline void
 on_command(void *ctx, const struct shard_command *command)
 {
 	struct rig *r = ctx;
 
+	if (command->type == SHARD_SEND)
+		note_telling(r, command->inner.bytes, command->inner.length);
 	if (shard_post(r->shard, command))
 		return;
 	shard_run_commands(r->shard, r->now, &r->sink);
@@ -168,7 +180,6 @@ on_assignment(void *ctx, uint64_t serial, enum assignment_answer answer)
 
 	r->assignment = serial;
 	r->answer = answer;
-	r->answers++;
 }
 
 static inline bool

@@ -86,6 +86,7 @@ engine_free(struct engine *e)
 		connection_close(e, c);
 	while ((m = TAILQ_FIRST(&e->members)) != NULL) {
 		TAILQ_REMOVE(&e->members, m, entry);
+		member_forget_waiting(m);
 		client_free(m->client);
 		free(m);
 	}

@@ -44,14 +44,37 @@ give_nat(struct member *m, struct shard_command *command)
 	return true;
 }
 
-/* Those who wait for the client's names hear that they are in force, or not. */
-static void
-answer_waiting(
-    struct engine *e, struct member *m, enum assignment_answer answer)
+void
+member_forget_waiting(struct member *m)
 {
 	for (size_t i = 0; i < m->waiting_count; i++)
-		e->host.assignment(e->host.ctx, m->waiting[i], answer);
+		free(m->waiting[i]);
 	m->waiting_count = 0;
+}
+
+/* The client hears that its names are in force. */
+static void
+tell_waiting(struct engine *e, struct member *m)
+{
+	for (size_t i = 0; i < m->waiting_count; i++)
+		control_tell(e, client_id(m->client), m->waiting[i]->event,
+		    m->waiting[i]->text);
+	member_forget_waiting(m);
+}
+
+/* Without room the client is told nothing, and asks again. */
+static void
+add_waiting(struct member *m, const struct ipc_name_resolved *r)
+{
+	size_t size = strlen(r->installed) + 1;
+	struct notice *n;
+
+	if (m->waiting_count == NAMES_WAITING_MAX ||
+	    (n = malloc(sizeof(*n) + size)) == NULL)
+		return;
+	n->event = r->event;
+	memcpy(n->text, r->installed, size);
+	m->waiting[m->waiting_count++] = n;
 }
 
 /* How long about compiling takes, as measured; rather more. */
@@ -70,15 +93,12 @@ member_names_wait(const struct member *m)
 
 void
 member_enforce_names(struct engine *e, struct mono now, struct member *m,
-    const uint64_t *serial)
+    const struct ipc_name_resolved *r)
 {
 	struct mono earliest = mono_add_ns(m->names_rested, -NAMES_CREDIT_NS);
 
-	/* A client that says more at once than it may does not hear of it. */
-	if (serial != NULL && m->waiting_count < NAMES_WAITING_MAX)
-		m->waiting[m->waiting_count++] = *serial;
-	else if (serial != NULL)
-		e->host.assignment(e->host.ctx, *serial, ASSIGNMENT_REFUSED);
+	if (r != NULL)
+		add_waiting(m, r);
 	if (!mono_due(earliest, now)) {
 		deadlines_set(&e->names_due, &m->names_due, earliest);
 		return;
@@ -106,7 +126,7 @@ member_enforce(
 		m->forget_sessions = false;
 		deadlines_set(&e->names_due, &m->names_due, MONO_NEVER);
 		/* By now the shard has, or will read first, the new policy. */
-		answer_waiting(e, m, ASSIGNMENT_INSTALLED);
+		tell_waiting(e, m);
 		return;
 	}
 	policy_free(command.policy.policy);
@@ -171,7 +191,7 @@ member_remove(struct engine *e, struct mono now, struct member *m, bool goodbye)
 	key_map_remove(&e->members_by_client, &m->by_client);
 	deadlines_remove(&e->expiries, &m->expiry);
 	deadlines_remove(&e->names_due, &m->names_due);
-	answer_waiting(e, m, ASSIGNMENT_REFUSED);
+	member_forget_waiting(m);
 	e->member_count--;
 	client_free(m->client);
 	free(m);

@@ -44,13 +44,20 @@ engine_shard_control(struct engine *e, const struct shard_control *s)
 }
 
 void
+control_tell(struct engine *e, const struct uuid *client, uint8_t event,
+    const char *text)
+{
+	struct connection *c = connection_find(e, client);
+
+	if (c != NULL && text[0] != '\0')
+		control_send(e, c, event, text, strlen(text));
+}
+
+void
 engine_peer_message(
     struct engine *e, struct mono now, const struct ipc_peer_message *m)
 {
-	struct connection *c = connection_find(e, &m->client);
-
-	if (c != NULL)
-		control_send(e, c, m->event, m->payload, strlen(m->payload));
+	control_tell(e, &m->client, m->event, m->payload);
 	engine_settle(e, now);
 }
 
@@ -89,14 +96,6 @@ log_refused(struct engine *e, struct mono now, const struct uuid *client,
 	    uuid_format(resource, which));
 }
 
-static void
-answer(struct engine *e, uint64_t serial, enum assign_result result,
-    enum assignment_answer good)
-{
-	e->host.assignment(e->host.ctx, serial,
-	    result == ASSIGN_DONE ? good : ASSIGNMENT_REFUSED);
-}
-
 void
 engine_assignment(
     struct engine *e, struct mono now, const struct ipc_assignment *a)
@@ -110,7 +109,8 @@ engine_assignment(
 		e->counters->names_refused++;
 		log_refused(e, now, &a->client, &a->resource, result);
 	}
-	answer(e, a->serial, result, ASSIGNMENT_RESOLVE);
+	e->host.assignment(e->host.ctx, a->serial,
+	    result == ASSIGN_DONE ? ASSIGNMENT_RESOLVE : ASSIGNMENT_REFUSED);
 	engine_settle(e, now);
 }
 
@@ -182,11 +182,11 @@ engine_name_resolved(
 	}
 	/* What changed nothing may rest on what is not in force yet. */
 	if (m != NULL && (changed || member_names_wait(m)))
-		member_enforce_names(e, now, m,
-		    result == ASSIGN_DONE ? &r->serial : NULL);
+		member_enforce_names(
+		    e, now, m, result == ASSIGN_DONE ? r : NULL);
 	else if (result == ASSIGN_DONE)
-		answer(e, r->serial, result, ASSIGNMENT_INSTALLED);
+		control_tell(e, &r->client, r->event, r->installed);
 	if (result != ASSIGN_DONE)
-		answer(e, r->serial, result, ASSIGNMENT_INSTALLED);
+		control_tell(e, &r->client, r->event, r->refused);
 	engine_settle(e, now);
 }

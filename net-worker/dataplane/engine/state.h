@@ -28,9 +28,15 @@
 #include "net-worker/dataplane/engine/engine.h"
 
 #define ANNOUNCEMENTS_MAX 32    /* candidates of one client in one turn */
-#define NAMES_WAITING_MAX 64 /* assignments of a client, for its policy */
+#define NAMES_WAITING_MAX 64    /* assignments of a client, for its policy */
 #define HELD_RESPONSES    8     /* until there is a path */
 #define CHECKS_MAX        16384 /* remembered for their answers; power of two */
+
+/* What a client hears of a name once it is in force. */
+struct notice {
+	uint8_t event;
+	char text[];
+};
 
 /* A client with grants; it outlives connections (spec/tunnel.md 5.5). */
 struct member {
@@ -44,7 +50,7 @@ struct member {
 	struct deadline names_due;
 	struct mono names_rested; /* the work done for them is made up for */
 	bool forget_sessions;
-	uint64_t waiting[NAMES_WAITING_MAX]; /* serials, to be answered then */
+	struct notice *waiting[NAMES_WAITING_MAX]; /* to be given then */
 	size_t waiting_count;
 };
 
@@ -178,12 +184,14 @@ void member_remove(struct engine *, struct mono, struct member *, bool goodbye);
 void member_enforce(
     struct engine *, struct mono, struct member *, bool forget_sessions);
 /*
- * The same for a name that the client has assigned, whose serial is answered
- * with it: at once, or with others in a while if the client has caused much
- * work of late. NULL: nobody waits for an answer.
+ * The same for a name that the client has assigned, and is told of then: at
+ * once, or with others in a while if it has caused much work of late. NULL:
+ * there is nothing to be told.
  */
 void member_enforce_names(struct engine *, struct mono, struct member *,
-    const uint64_t *serial);
+    const struct ipc_name_resolved *);
+/* The client will not hear of the names that wait. */
+void member_forget_waiting(struct member *);
 /* Whether names of the client are still to be enforced. */
 bool member_names_wait(const struct member *);
 void members_timeout(struct engine *, struct mono);
@@ -233,6 +241,9 @@ void paths_stun(struct engine *, struct mono, const struct path *,
 /* Sends a control packet through the client's tunnel, if there is one. */
 void control_send(struct engine *, struct connection *, enum control_event,
     const void *payload, size_t len);
+/* The same with a text, if there is a connection and the text is not empty. */
+void control_tell(struct engine *, const struct uuid *client, uint8_t event,
+    const char *text);
 
 /* flows.c */
 /* Tells all again: who was told is no more. */

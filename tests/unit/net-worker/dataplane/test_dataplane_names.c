@@ -28,11 +28,13 @@ static struct ipc_name_resolved
 resolved(const char *domain, const char *proxy, const char *address)
 {
 	struct ipc_name_resolved m = {
-		.serial = 11,
 		.client = { { 0xc1 } },
 		.resource = { { 0x77 } },
 		.proxies_count = 1,
 		.addresses_count = 1,
+		.event = 1,
+		.installed = "in force",
+		.refused = "refused",
 	};
 
 	strlcpy(m.domain, domain, sizeof(m.domain));
@@ -46,11 +48,12 @@ install(
     struct rig *r, const char *domain, const char *proxy, const char *address)
 {
 	struct ipc_name_resolved m = resolved(domain, proxy, address);
+	unsigned before = r->tellings;
 
 	engine_name_resolved(r->engine, r->now, &m);
 	settle(r);
-	assert_int_equal(r->assignment, 11);
-	assert_int_equal(r->answer, ASSIGNMENT_INSTALLED);
+	assert_int_equal(r->tellings, before + 1);
+	assert_string_equal(r->told, m.installed);
 }
 
 static size_t
@@ -167,9 +170,41 @@ decides_who_may_assign(void **state)
 			continue;
 		m.client = a.client;
 		m.resource = a.resource;
+		r->told[0] = '\0';
 		engine_name_resolved(r->engine, r->now, &m);
-		assert_int_equal(r->answer, ASSIGNMENT_REFUSED);
+		assert_string_equal(
+		    r->told, table[i].client == 0xc1 ? m.refused : "");
+		settle(r);
 	}
+}
+
+/* In the same packet as any other message, and only if there is a text. */
+static void
+tells_what_became_of_a_name(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_name_resolved m =
+	    resolved(DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	uint8_t expected[128], *inner;
+	size_t len = control_packet(expected, 1, m.installed), sent;
+
+	connected(r);
+	grant_names(r);
+	engine_name_resolved(r->engine, r->now, &m);
+	settle(r);
+	assert_int_equal(client_hears(r, &inner), len);
+	assert_memory_equal(inner, expected, len);
+	m.resource.bytes[0] = 0x78;
+	len = control_packet(expected, 1, m.refused);
+	engine_name_resolved(r->engine, r->now, &m);
+	settle(r);
+	assert_int_equal(client_hears(r, &inner), len);
+	assert_memory_equal(inner, expected, len);
+	m.refused[0] = '\0';
+	sent = r->udp_count;
+	engine_name_resolved(r->engine, r->now, &m);
+	settle(r);
+	assert_int_equal(r->udp_count, sent);
 }
 
 static void
@@ -263,14 +298,14 @@ install_for(struct rig *r, uint8_t resource, const char *domain,
 
 	m.resource.bytes[0] = resource;
 	m.proxies[0] = *proxy;
-	r->answers = 0;
+	r->tellings = 0;
 	/* Many names are in force in a while; no timer runs meanwhile. */
-	for (int ms = 0; ms < 1000 && r->answers == 0; ms += 10) {
+	for (int ms = 0; ms < 1000 && r->tellings == 0; ms += 10) {
 		engine_name_resolved(r->engine, r->now, &m);
 		settle(r);
 		r->now = mono_add_ms(r->now, 10);
 	}
-	assert_int_equal(r->answer, ASSIGNMENT_INSTALLED);
+	assert_string_equal(r->told, m.installed);
 }
 
 /* Beside the other resources, one of names with the id 0x78. */
@@ -556,6 +591,7 @@ main(void)
 		T(limits_control_packets),
 		T(says_what_it_is_told_to),
 		T(decides_who_may_assign),
+		T(tells_what_became_of_a_name),
 		T(translates_both_ways),
 		T(tidies_up_sessions),
 		T(renumbering_forgets_sessions),
