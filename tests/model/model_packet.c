@@ -72,12 +72,14 @@ read_v4(const uint8_t *data, size_t length, bool quoted, struct model_packet *p)
 	return true;
 }
 
-/* The headers of 9.2; 253 and 254 are transports that we do not know. */
+/*
+ * The headers of 9.2 that receivers step over; all others, those for mobility,
+ * HIP and shim6 too, are transports that we do not know.
+ */
 static bool
 is_extension(uint8_t type)
 {
-	return type == 0 || type == 43 || type == 44 || type == 60 ||
-	    type == 135 || type == 139 || type == 140;
+	return type == 0 || type == 43 || type == 44 || type == 60;
 }
 
 static bool
@@ -97,7 +99,8 @@ read_v6(const uint8_t *data, size_t length, bool quoted, struct model_packet *p)
 		const uint8_t *header = data + at;
 		size_t size = 8;
 
-		if (length - at < 8)
+		/* Hop-by-hop options come first or not at all. */
+		if (length - at < 8 || (next == 0 && at > 40))
 			return false;
 		if (next == 44) {
 			unsigned offset = word(header + 2) / 8;

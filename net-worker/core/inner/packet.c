@@ -21,10 +21,6 @@
 #define OPTION_LOOSE_ROUTE  131
 #define OPTION_STRICT_ROUTE 137
 
-/* Extension headers that netinet/in.h does not name: RFC 7401, RFC 5533. */
-#define EXTENSION_HIP   139
-#define EXTENSION_SHIM6 140
-
 #define ECN_ECT_1 1
 #define ECN_ECT_0 2
 #define ECN_CE    3
@@ -122,24 +118,16 @@ read_extension(
 }
 
 /*
- * Everything else ends the chain: spec/policy.md 9.2. The values for
- * experiments, 253 and 254, are unknown transports here.
+ * What a receiver steps over on its way to the transport. Everything else is
+ * the transport to it, or ends there: also Mobility, HIP and Shim6, which have
+ * the form of an extension, the values for experiments, and AH, behind which
+ * only the owner of the key looks.
  */
 static bool
 is_extension(uint8_t type)
 {
-	switch (type) {
-	case IPPROTO_HOPOPTS:
-	case IPPROTO_ROUTING:
-	case IPPROTO_FRAGMENT:
-	case IPPROTO_DSTOPTS:
-	case IPPROTO_MH:
-	case EXTENSION_HIP:
-	case EXTENSION_SHIM6:
-		return true;
-	default:
-		return false;
-	}
+	return type == IPPROTO_HOPOPTS || type == IPPROTO_ROUTING ||
+	    type == IPPROTO_FRAGMENT || type == IPPROTO_DSTOPTS;
 }
 
 static enum packet_result
@@ -147,6 +135,7 @@ read_ipv6(struct cursor *c, struct packet *p, enum extent extent)
 {
 	const uint8_t *h = cursor_bytes(c, IPV6_HEADER_LEN);
 	enum packet_result result;
+	bool first = true;
 	uint8_t type;
 
 	if (h == NULL || h[0] >> 4 != 6)
@@ -158,8 +147,10 @@ read_ipv6(struct cursor *c, struct packet *p, enum extent extent)
 	memcpy(p->source.bytes, h + IPV6_SOURCE, 16);
 	memcpy(p->destination.bytes, h + IPV6_DESTINATION, 16);
 
-	type = h[IPV6_NEXT];
-	while (is_extension(type)) {
+	for (type = h[IPV6_NEXT]; is_extension(type); first = false) {
+		/* RFC 8200, 4.1: nobody takes it elsewhere. */
+		if (type == IPPROTO_HOPOPTS && !first)
+			return PACKET_MALFORMED;
 		result = read_extension(c, p, &type, extent);
 		if (result != PACKET_OK)
 			return result;

@@ -98,6 +98,14 @@ static const struct sample samples[] = {
 	    "60000000 0020 00 40" V6 "3c00010400000000"
 	    "1101010c000000000000000000000000" UDP,
 	    PACKET_OK, PACKET_UDP, 17, 64 },
+	{ "hop by hop, not first",
+	    "60000000 0018 3c 40" V6 "0000010400000000"
+	    "1100010400000000" UDP,
+	    PACKET_MALFORMED, 0, 0, 0 },
+	{ "hop by hop, twice",
+	    "60000000 0018 00 40" V6 "0000010400000000"
+	    "1100010400000000" UDP,
+	    PACKET_MALFORMED, 0, 0, 0 },
 	{ "atomic fragment", "60000000 0010 2c 40" V6 "1100 0000 00000007" UDP,
 	    PACKET_OK, PACKET_UDP, 17, 48 },
 	{ "atomic fragment, reserved bits",
@@ -260,8 +268,9 @@ bounds_the_length(void **state)
 static void
 walks_extensions(void **state)
 {
-	static const uint8_t walked[] = { 0, 43, 60, 135, 139, 140 };
-	static const uint8_t ends[] = { 50, 51, 59, 253, 254, 255 };
+	static const uint8_t walked[] = { 0, 43, 60 };
+	static const uint8_t ends[] = { 50, 51, 59, 135, 139, 140, 253, 254,
+		255 };
 	struct ip_address a = ip("2001:db8::1"), b = ip("2001:db8::2");
 	uint8_t data[256], payload[24] = { 17, 1 };
 	struct packet p;
