@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "common/bounds.h"
+
 enum filter_protocol {
 	FILTER_TCP = 1,
 	FILTER_UDP = 2,
@@ -24,8 +26,5 @@ enum resource_type {
 	RESOURCE_DNS = 2,
 	RESOURCE_INTERNET = 3,
 };
-
-/* An authorization with more rules is refused (design: one datagram). */
-#define FILTERS_MAX 4096
 
 #endif /* COMMON_FILTER_H */

@@ -8,8 +8,7 @@
 #include <stdint.h>
 
 #include "common/address.h"
-
-#define FLOW_PATHS_MAX 16
+#include "common/bounds.h"
 
 /* The datagram that showed the path: where from, at which address of ours. */
 struct flow_path {

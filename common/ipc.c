@@ -54,52 +54,20 @@ struct ipc_channel {
 
 /* The bounds of each message, from the bounds of its fields. */
 
-static const size_t min_size[IPC_TYPE_COUNT] = {
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
 	[IPC_TYPE_##NAME] = TYPE_LEN
-#define IPC_U8(field, low, high) +1
-#define IPC_U16(field)           +2
-#define IPC_U32(field)           +4
-#define IPC_U64(field)           +8
-#define IPC_BOOL(field)          +1
-#define IPC_BYTES(field, n)      +(n)
-#define IPC_UUID(field)          +16
-#define IPC_IP(field)            +IP_LEN
-#define IPC_ENDPOINT(field)      +ENDPOINT_LEN
-#define IPC_PREFIX(field)        +PREFIX_LEN
-#define IPC_TEXT(field, max)     +2
-#define IPC_LINES(field, max)    +2
-#define IPC_FILTERS(field, max)  +2
-#define IPC_OPAQUE(field, max)   +2
-#define IPC_IPS(field, max)      +2
-#define IPC_PATHS(field, max)    +2
-#define IPC_END(NAME, name)      ,
+#define IPC_FIELD(kind, field, ...) +LEAST_##kind(__VA_ARGS__)
+#define IPC_END(NAME, name)         ,
+static const size_t min_size[IPC_TYPE_COUNT] = {
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 };
 
-static const size_t max_size[IPC_TYPE_COUNT] = {
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
 	[IPC_TYPE_##NAME] = TYPE_LEN
-#define IPC_U8(field, low, high) +1
-#define IPC_U16(field)           +2
-#define IPC_U32(field)           +4
-#define IPC_U64(field)           +8
-#define IPC_BOOL(field)          +1
-#define IPC_BYTES(field, n)      +(n)
-#define IPC_UUID(field)          +16
-#define IPC_IP(field)            +IP_LEN
-#define IPC_ENDPOINT(field)      +ENDPOINT_LEN
-#define IPC_PREFIX(field)        +PREFIX_LEN
-#define IPC_TEXT(field, max)     +2 + (max)
-#define IPC_LINES(field, max)    +2 + (max)
-#define IPC_FILTERS(field, max)  +2 + FILTER_LEN * (max)
-#define IPC_OPAQUE(field, max)   +2 + (max)
-#define IPC_IPS(field, max)      +2 + IP_LEN * (max)
-#define IPC_PATHS(field, max)    +2 + PATH_LEN * (max)
-#define IPC_END(NAME, name)      ,
+#define IPC_FIELD(kind, field, ...) +MOST_##kind(__VA_ARGS__)
+#define IPC_END(NAME, name)         ,
+static const size_t max_size[IPC_TYPE_COUNT] = {
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 };
 
 /* The table with what is not computed. */
@@ -112,10 +80,7 @@ static const struct ipc_row rows[IPC_TYPE_COUNT] = {
 		.rules = (rules_),                                 \
 		.fds = (fds_),                                     \
 	},
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 };
 
 const struct ipc_row *
@@ -143,31 +108,23 @@ ipc_process_name(enum ipc_process process)
 	return names[process];
 }
 
+/* By the number of descriptors: what is sent, arrives, and is to be closed. */
+#define GIVEN_0(m) -1
+#define GIVEN_1(m) (m)->fd
+#define TAKEN_0(given)
+#define TAKEN_1(given)   .fd = (given)
+#define LEFT_0(m, given) (given)
+#define LEFT_1(m, given) (m).fd
+
 /* encode_relay_present() and so on. */
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds)                 \
 	static void encode_##name(struct writer *w, const struct ipc_##name *m) \
 	{                                                                     \
 		(void)m;                                                      \
 		writer_be16(w, IPC_TYPE_##NAME);
-#define IPC_U8(field, low, high) writer_u8(w, m->field);
-#define IPC_U16(field)           writer_be16(w, m->field);
-#define IPC_U32(field)           writer_be32(w, m->field);
-#define IPC_U64(field)           writer_be64(w, m->field);
-#define IPC_BOOL(field)          writer_u8(w, m->field);
-#define IPC_BYTES(field, n)      writer_bytes(w, m->field, n);
-#define IPC_UUID(field)          writer_bytes(w, m->field.bytes, 16);
-#define IPC_IP(field)            put_ip(w, &m->field);
-#define IPC_ENDPOINT(field)      put_endpoint(w, &m->field);
-#define IPC_PREFIX(field)        put_prefix(w, &m->field);
-#define IPC_TEXT(field, max)     put_text(w, m->field, max);
-#define IPC_LINES(field, max)    put_text(w, m->field, max);
-#define IPC_FILTERS(field, max)  put_filters(w, m->field, m->field##_count, max);
-#define IPC_OPAQUE(field, max)   put_opaque(w, m->field, m->field##_len, max);
-#define IPC_IPS(field, max)      put_ips(w, m->field, m->field##_count, max);
-#define IPC_PATHS(field, max)    put_paths(w, m->field, m->field##_count, max);
-#define IPC_END(NAME, name)      }
+#define IPC_FIELD(kind, field, ...) PUT_##kind(field, ##__VA_ARGS__)
+#define IPC_END(NAME, name)         }
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 
 /* decode_relay_present() and so on; the type has been read. */
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds)           \
@@ -175,25 +132,9 @@ ipc_process_name(enum ipc_process process)
 	{                                                               \
 		(void)c;                                                \
 		(void)m;
-#define IPC_U8(field, low, high) m->field = get_u8(c, low, high);
-#define IPC_U16(field)           m->field = cursor_be16(c);
-#define IPC_U32(field)           m->field = cursor_be32(c);
-#define IPC_U64(field)           m->field = cursor_be64(c);
-#define IPC_BOOL(field)          m->field = get_u8(c, 0, 1) == 1;
-#define IPC_BYTES(field, n)      cursor_copy(c, m->field, n);
-#define IPC_UUID(field)          cursor_copy(c, m->field.bytes, 16);
-#define IPC_IP(field)            get_ip(c, &m->field);
-#define IPC_ENDPOINT(field)      get_endpoint(c, &m->field);
-#define IPC_PREFIX(field)        get_prefix(c, &m->field);
-#define IPC_TEXT(field, max)     get_text(c, m->field, max, false);
-#define IPC_LINES(field, max)    get_text(c, m->field, max, true);
-#define IPC_FILTERS(field, max)  m->field##_count = get_filters(c, m->field, max);
-#define IPC_OPAQUE(field, max)   m->field##_len = get_opaque(c, m->field, max);
-#define IPC_IPS(field, max)      m->field##_count = get_ips(c, m->field, max);
-#define IPC_PATHS(field, max)    m->field##_count = get_paths(c, m->field, max);
-#define IPC_END(NAME, name)      }
+#define IPC_FIELD(kind, field, ...) GET_##kind(field, ##__VA_ARGS__)
+#define IPC_END(NAME, name)         }
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 
 struct ipc_channel *
 ipc_open(int fd, enum ipc_process self, enum ipc_process peer)
@@ -397,25 +338,22 @@ send_encoded(struct ipc_channel *ch, enum ipc_type type, struct writer *w,
 }
 
 /* ipc_send_relay_present() and so on. */
-#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds)                  \
-	int ipc_send_##name(struct ipc_channel *ch, const struct ipc_##name *m) \
-	{                                                                      \
-		uint8_t bytes[IPC_MESSAGE_MAX];                                \
-		struct writer w;                                               \
-		int r;                                                         \
-                                                                               \
-		writer_init(&w, bytes, sizeof(bytes));                         \
-		encode_##name(&w, m);                                          \
-		r = send_encoded(ch, IPC_TYPE_##NAME, &w,                      \
-		    (fds) == 1 ? m->fd : -1);                                  \
-		if ((rules) & IPC_SECRET)                                      \
-			explicit_bzero(bytes, sizeof(bytes));                  \
-		return r;                                                      \
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds)              \
+	int ipc_send_##name(                                               \
+	    struct ipc_channel *ch, const struct ipc_##name *m)            \
+	{                                                                  \
+		uint8_t bytes[IPC_MESSAGE_MAX];                            \
+		struct writer w;                                           \
+		int r;                                                     \
+                                                                           \
+		writer_init(&w, bytes, sizeof(bytes));                     \
+		encode_##name(&w, m);                                      \
+		r = send_encoded(ch, IPC_TYPE_##NAME, &w, GIVEN_##fds(m)); \
+		if ((rules) & IPC_SECRET)                                  \
+			explicit_bzero(bytes, sizeof(bytes));              \
+		return r;                                                  \
 	}
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 
 static void
 take_descriptors(struct msghdr *msg, struct arrival *a)
@@ -533,27 +471,24 @@ violation(struct ipc_channel *ch, const struct arrival *a, const char *what)
  * handle_relay_present() and so on: decode, refuse what is out of range or
  * left over, call the handler, forget.
  */
-#define IPC_MESSAGE(NAME, name_, sender, receiver, rules, fds)              \
-	static const char *handle_##name_(const struct ipc_handlers *h,      \
-	    void *ctx, struct cursor *c, int *fd)                           \
-	{                                                                   \
-		struct ipc_##name_ m = { .fd = *fd };                       \
-                                                                            \
-		if (h->name_ == NULL)                                       \
-			return "not expected";                              \
-		decode_##name_(c, &m);                                      \
-		if (!cursor_done(c))                                        \
-			return "malformed";                                 \
-		h->name_(ctx, &m);                                          \
-		*fd = m.fd;                                                 \
-		if ((rules) & IPC_SECRET)                                   \
-			explicit_bzero(&m, sizeof(m));                      \
-		return NULL;                                                \
+#define IPC_MESSAGE(NAME, name_, sender, receiver, rules, fds)          \
+	static const char *handle_##name_(const struct ipc_handlers *h, \
+	    void *ctx, struct cursor *c, int *fd)                       \
+	{                                                               \
+		struct ipc_##name_ m = { TAKEN_##fds(*fd) };            \
+                                                                        \
+		if (h->name_ == NULL)                                   \
+			return "not expected";                          \
+		decode_##name_(c, &m);                                  \
+		if (!cursor_done(c))                                    \
+			return "malformed";                             \
+		h->name_(ctx, &m);                                      \
+		*fd = LEFT_##fds(m, *fd);                               \
+		if ((rules) & IPC_SECRET)                               \
+			explicit_bzero(&m, sizeof(m));                  \
+		return NULL;                                            \
 	}
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 
 static const char *
 handle(unsigned type, const struct ipc_handlers *h, void *ctx,
@@ -563,10 +498,7 @@ handle(unsigned type, const struct ipc_handlers *h, void *ctx,
 #define IPC_MESSAGE(NAME, name_, sender, receiver, rules, fds) \
 	case IPC_TYPE_##NAME:                                  \
 		return handle_##name_(h, ctx, c, fd);
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 	default:
 		return "unknown type";
 	}

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "common/address.h"
+#include "common/bounds.h"
 #include "common/filter.h"
 #include "common/flow.h"
 #include "common/uuid.h"
@@ -76,45 +77,25 @@ enum query_state {
 enum ipc_type {
 	IPC_TYPE_NONE = 0,
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) IPC_TYPE_##NAME,
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 	IPC_TYPE_COUNT
 };
 
 /*
- * One structure per message: struct ipc_relay_present and so on. fd is the
- * descriptor that came with it, or -1; a handler that keeps it sets it to -1.
+ * One structure per message: struct ipc_relay_present and so on. In one that
+ * carries a descriptor, fd is it; a handler that keeps it sets it to -1.
  */
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
 	struct ipc_##name {                                   \
-		int fd;
-#define IPC_U8(field, low, high)  uint8_t field;
-#define IPC_U16(field)            uint16_t field;
-#define IPC_U32(field)            uint32_t field;
-#define IPC_U64(field)            uint64_t field;
-#define IPC_BOOL(field)           bool field;
-#define IPC_BYTES(field, n)       uint8_t field[n];
-#define IPC_UUID(field)           struct uuid field;
-#define IPC_IP(field)             struct ip_address field;
-#define IPC_ENDPOINT(field)       struct endpoint field;
-#define IPC_PREFIX(field)         struct ip_prefix field;
-#define IPC_TEXT(field, max)      char field[(max) + 1];
-#define IPC_LINES(field, max)     char field[(max) + 1];
-#define IPC_FILTERS(field, max)   struct filter field[max]; \
-	uint16_t field##_count;
-#define IPC_OPAQUE(field, max)    uint8_t field[max]; \
-	uint16_t field##_len;
-#define IPC_IPS(field, max)       struct ip_address field[max]; \
-	uint16_t field##_count;
-#define IPC_PATHS(field, max)     struct flow_path field[max]; \
-	uint16_t field##_count;
+		IPC_DESCRIPTOR_##fds
+#define IPC_FIELD(kind, field, ...) DECLARE_##kind(field, ##__VA_ARGS__)
 #define IPC_END(NAME, name) \
 	}                   \
 	;
+#define IPC_DESCRIPTOR_0
+#define IPC_DESCRIPTOR_1 int fd;
+#include "common/fields.def"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 
 struct ipc_channel;
 
@@ -144,10 +125,7 @@ void ipc_set_epoch(struct ipc_channel *, uint64_t epoch);
  */
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
 	int ipc_send_##name(struct ipc_channel *, const struct ipc_##name *);
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 
 /* Sends what waits, as far as the peer takes it; -1 when it is gone. */
 int ipc_flush(struct ipc_channel *);
@@ -161,10 +139,7 @@ size_t ipc_backlog(const struct ipc_channel *);
 struct ipc_handlers {
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
 	void (*name)(void *ctx, struct ipc_##name *);
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 };
 
 enum ipc_result {

@@ -1,5 +1,5 @@
 /*
- * How each kind of field stands on the wire (ipc.def lists them): written at
+ * How each kind of field stands on the wire (fields.def lists them): written at
  * the end of a message, read and checked from its front. What must not be read
  * marks the cursor as failed; a message that is too long, the writer.
  */
@@ -10,13 +10,6 @@
 #include "common/buffer.h"
 #include "common/filter.h"
 #include "common/flow.h"
-
-/* Bytes of one. */
-#define IP_LEN       17
-#define ENDPOINT_LEN (IP_LEN + 2)
-#define PREFIX_LEN   (IP_LEN + 1)
-#define FILTER_LEN   5
-#define PATH_LEN     (2 * ENDPOINT_LEN + 8)
 
 void put_ip(struct writer *w, const struct ip_address *ip);
 void get_ip(struct cursor *c, struct ip_address *ip);

@@ -28,7 +28,7 @@ list_resolvers(const struct worker *w, struct ip_address to[RESOLV_SERVERS])
 void
 egress_resolv_conf(struct worker *w, char *text, size_t len)
 {
-	struct ipc_resolvers m = { .fd = -1 };
+	struct ipc_resolvers m = { 0 };
 	struct egress *e = &w->egress;
 
 	free(e->text);
@@ -45,7 +45,7 @@ egress_resolv_conf(struct worker *w, char *text, size_t len)
 void
 egress_start(struct worker *w, uint16_t portal_port)
 {
-	struct ipc_egress m = { .fd = -1, .portal_port = portal_port };
+	struct ipc_egress m = { .portal_port = portal_port };
 	struct pollfd pfd = { .fd = ipc_fd(w->parent), .events = POLLIN };
 
 	m.resolvers_count = list_resolvers(w, m.resolvers);

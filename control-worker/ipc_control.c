@@ -402,7 +402,7 @@ static const struct ipc_handlers net_handlers = {
 static void
 accuse(struct worker *w)
 {
-	struct ipc_control_accuses m = { .fd = -1, .epoch = w->epoch };
+	struct ipc_control_accuses m = { .epoch = w->epoch };
 
 	strlcpy(m.what, ipc_violation(w->net), sizeof(m.what));
 	if (ipc_send_control_accuses(w->parent, &m) == -1)
@@ -634,7 +634,7 @@ ipc_control_events(void)
 void
 ipc_control_fatal(struct worker *w, uint8_t status, const char *reason)
 {
-	struct ipc_control_fatal m = { .fd = -1, .status = status };
+	struct ipc_control_fatal m = { .status = status };
 
 	if (w->told_fatal)
 		return;

@@ -251,7 +251,7 @@ open_window(struct worker *w)
 static void
 say_ready(struct worker *w, unsigned locks)
 {
-	struct ipc_control_ready ready = { .fd = -1, .locks = locks };
+	struct ipc_control_ready ready = { .locks = locks };
 
 	if (ipc_send_control_ready(w->parent, &ready) == -1)
 		fatal("the parent does not take our READY");

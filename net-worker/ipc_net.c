@@ -293,7 +293,7 @@ const struct ipc_handlers control_handlers = {
 static void
 accuse(struct worker *w)
 {
-	struct ipc_net_accuses m = { .fd = -1, .epoch = w->epoch };
+	struct ipc_net_accuses m = { .epoch = w->epoch };
 
 	w->control_closed = true;
 	strlcpy(m.what, ipc_violation(w->control), sizeof(m.what));
@@ -354,7 +354,7 @@ check_sent(struct worker *w, int result, const char *what)
 void
 ipc_net_introduce(struct worker *w)
 {
-	struct ipc_public_key m = { .fd = -1 };
+	struct ipc_public_key m = { 0 };
 
 	memcpy(
 	    m.public_key, engine_public_key(w->engine), sizeof(m.public_key));
@@ -408,7 +408,7 @@ static void
 tell_no_relays(void *ctx)
 {
 	struct worker *w = ctx;
-	struct ipc_no_relays m = { 0 };
+	struct ipc_no_relays m = {};
 
 	check_sent(w, ipc_send_no_relays(w->control, &m), "the lack of relays");
 }

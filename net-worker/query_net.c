@@ -59,7 +59,7 @@ answer_relays(struct worker *w, const struct ipc_query *q)
 void
 query_net_answer(struct worker *w, const struct ipc_query *q)
 {
-	struct ipc_query_end end = { .fd = -1, .serial = q->serial };
+	struct ipc_query_end end = { .serial = q->serial };
 
 	if (ipc_backlog(w->control) > BACKLOG_MAX)
 		return;

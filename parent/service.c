@@ -73,8 +73,8 @@ draw_epoch(uint64_t *epoch)
 int
 service_announce(struct service *s, enum ipc_process role)
 {
-	struct ipc_control_started control = { .fd = -1 };
-	struct ipc_net_started net = { .fd = -1 };
+	struct ipc_control_started control = { 0 };
+	struct ipc_net_started net = { 0 };
 	struct ipc_channel *ch =
 	    role == IPC_NET ? s->control.channel : s->net.channel;
 
@@ -124,7 +124,7 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 	};
 	const struct ipc_net_peer peer = { h->peer, s->epoch };
 	const struct ipc_net_counters counters = { h->window->counters };
-	const struct ipc_net_start start = { .fd = -1 };
+	const struct ipc_net_start start = {};
 
 	if (ipc_send_net_settings(ch, &settings) == -1)
 		return -1;
@@ -158,7 +158,6 @@ send_identity(
 {
 	struct ipc_channel *ch = s->control.channel;
 	struct ipc_control_identity m = {
-		.fd = -1,
 		.max_partition_ms = o->max_partition_ms,
 		.resumed = was_online(s),
 	};
@@ -175,7 +174,7 @@ send_identity(
 static int
 send_token(struct ipc_channel *ch, const struct options *o)
 {
-	struct ipc_control_token m = { .fd = -1 };
+	struct ipc_control_token m = { 0 };
 	int r;
 
 	strlcpy(m.token, o->token, sizeof(m.token));
@@ -201,7 +200,6 @@ static int
 send_flow_logs(struct ipc_channel *ch, const struct control_hand_over *h)
 {
 	struct ipc_control_flow_logs m = {
-		.fd = -1,
 		.log = h->options->flow_logs,
 	};
 
@@ -217,7 +215,7 @@ service_hand_over_control(struct service *s, const struct control_hand_over *h)
 	const struct ipc_control_resolv_conf resolv = { h->resolv_conf->fd };
 	const struct ipc_control_hosts hosts = { h->hosts->fd };
 	const struct ipc_control_peer peer = { h->peer, s->epoch };
-	const struct ipc_control_start start = { .fd = -1 };
+	const struct ipc_control_start start = {};
 
 	if (send_identity(s, h->options, h->identity) == -1 ||
 	    send_token(ch, h->options) == -1 ||
@@ -262,7 +260,6 @@ tell_process(struct service *s, enum ipc_process role)
 {
 	const struct process *p = &s->process[role];
 	const struct ipc_process_status m = {
-		.fd = -1,
 		.process = (uint8_t)role,
 		.running = p->running,
 		.pid = (uint32_t)p->pid,
@@ -279,7 +276,7 @@ tell_process(struct service *s, enum ipc_process role)
 static void
 tell_troubles(struct service *s)
 {
-	struct ipc_network_trouble m = { .fd = -1 };
+	struct ipc_network_trouble m = { 0 };
 
 	_Static_assert(sizeof(m.text) == TROUBLES_MAX, "all of it fits");
 	trouble_describe(&s->troubles, m.text);
@@ -298,13 +295,13 @@ service_trouble(
 static void
 tell_overlaps(struct service *s)
 {
-	const struct ipc_overlaps_begin begin = { .fd = -1 };
+	const struct ipc_overlaps_begin begin = {};
 
 	if (!control_runs(s))
 		return;
 	(void)ipc_send_overlaps_begin(s->control.channel, &begin);
 	for (size_t i = 0; i < s->overlaps.count; i++) {
-		const struct ipc_overlap m = { -1, s->overlaps.network[i] };
+		const struct ipc_overlap m = { s->overlaps.network[i] };
 
 		(void)ipc_send_overlap(s->control.channel, &m);
 	}
@@ -398,7 +395,7 @@ _Static_assert(sizeof(((struct ipc_egress *)0)->resolvers) ==
 static void
 open_egress(struct service *s, const struct ip_address *resolvers, size_t count)
 {
-	const struct ipc_egress_open m = { .fd = -1 };
+	const struct ipc_egress_open m = {};
 
 	s->egress.resolver_count = count;
 	for (size_t i = 0; i < count; i++)
@@ -537,7 +534,7 @@ service_forget(struct service *s, const struct worker *w)
 static void
 configure(struct service *s, struct mono now)
 {
-	struct ipc_tun_configured m = { .fd = -1 };
+	struct ipc_tun_configured m = { 0 };
 
 	s->intent = false;
 	s->not_before = mono_add_ms(now, TUN_CONFIGURE_INTERVAL_MS);
@@ -604,8 +601,8 @@ service_deadline(const struct service *s)
 bool
 service_shut_down(struct worker *w)
 {
-	const struct ipc_net_shutdown net = { .fd = -1 };
-	const struct ipc_control_shutdown control = { .fd = -1 };
+	const struct ipc_net_shutdown net = {};
+	const struct ipc_control_shutdown control = {};
 
 	if (w->channel == NULL || !ipc_is_running(w->channel))
 		return false;

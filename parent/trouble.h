@@ -8,8 +8,10 @@
 
 #include <stdbool.h>
 
+#include "common/bounds.h"
+
 #define TROUBLE_TEXT_MAX 250 /* of one source, with its end */
-#define TROUBLES_MAX     1001 /* of all together, with their end */
+#define TROUBLES_MAX     (TROUBLES_TEXT_MAX + 1) /* of all together */
 
 enum trouble_source {
 	TROUBLE_ROUTING,  /* device, addresses, routes, rules */

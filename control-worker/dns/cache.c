@@ -77,7 +77,7 @@ cache_put(struct cache *c, uint64_t now, const char *name,
 	struct entry *e = place_for(c, name);
 
 	drop(e);
-	if (ttl_s == 0 || count == 0 || count > CACHE_ADDRESSES_MAX)
+	if (ttl_s == 0 || count == 0 || count > LOOKUP_ADDRESSES_MAX)
 		return;
 	e->name = strdup(name);
 	e->addresses = reallocarray(NULL, count, sizeof(*addresses));
@@ -94,7 +94,7 @@ cache_put(struct cache *c, uint64_t now, const char *name,
 
 size_t
 cache_get(const struct cache *c, uint64_t now, const char *name,
-    struct ip_address to[CACHE_ADDRESSES_MAX])
+    struct ip_address to[LOOKUP_ADDRESSES_MAX])
 {
 	for (size_t i = 0; i < CACHE_ENTRIES; i++) {
 		const struct entry *e = &c->entries[i];

@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 #include "common/address.h"
+#include "common/bounds.h"
 
-#define CACHE_ENTRIES       512
-#define CACHE_ADDRESSES_MAX 64
-#define CACHE_TTL_MAX_S     300 /* whatever the record says */
+#define CACHE_ENTRIES   512
+#define CACHE_TTL_MAX_S 300 /* whatever the record says */
 
 struct cache;
 
@@ -28,6 +28,6 @@ void cache_put(struct cache *, uint64_t now, const char *name,
     const struct ip_address *, size_t count, uint32_t ttl_s);
 /* How many addresses are known; 0: ask. */
 size_t cache_get(const struct cache *, uint64_t now, const char *name,
-    struct ip_address to[CACHE_ADDRESSES_MAX]);
+    struct ip_address to[LOOKUP_ADDRESSES_MAX]);
 
 #endif /* CONTROL_WORKER_DNS_CACHE_H */

@@ -291,7 +291,6 @@ add_known(struct lookup *l)
 	char name[sizeof(l->name)];
 	size_t n = strlcpy(name, l->name, sizeof(name));
 
-	_Static_assert(CACHE_ADDRESSES_MAX == LOOKUP_ADDRESSES_MAX, "they fit");
 	/* The file has names without the last dot. */
 	if (n > 1 && name[n - 1] == '.')
 		name[n - 1] = '\0';

@@ -11,9 +11,9 @@
 #include <uv.h>
 
 #include "common/address.h"
+#include "common/bounds.h"
 
-#define LOOKUP_TIMEOUT_MS    10000
-#define LOOKUP_ADDRESSES_MAX 64
+#define LOOKUP_TIMEOUT_MS 10000
 
 struct resolver;
 struct lookup;

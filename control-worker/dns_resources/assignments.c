@@ -99,7 +99,6 @@ refuse_wish(struct wish *w)
 	struct assignments *a = w->assignments;
 
 	m = (struct ipc_peer_message){
-		.fd = -1,
 		.client = w->client,
 		.event = CONTROL_DOMAIN_STATUS,
 	};
@@ -121,7 +120,6 @@ hand_over(struct wish *w, const struct lookup_result *result)
 		sizeof(m.proxies) >= sizeof(w->ips.proxies),
 	    "they fit");
 	m = (struct ipc_name_resolved){
-		.fd = -1,
 		.client = w->client,
 		.resource = w->ips.resource,
 		.proxies_count = (uint16_t)w->ips.proxy_count,
@@ -227,7 +225,6 @@ ask_whether(struct wish *w)
 	struct assignments *a = w->assignments;
 
 	m = (struct ipc_assignment){
-		.fd = -1,
 		.serial = w->serial,
 		.client = w->client,
 		.resource = w->ips.resource,

@@ -9,11 +9,9 @@
 #include <stddef.h>
 
 #include "common/address.h"
+#include "common/bounds.h"
 #include "common/control_event.h"
 #include "common/uuid.h"
-
-#define PROXIES_MAX     96   /* more do not fit into a packet */
-#define DOMAIN_TEXT_MAX 1024 /* with every octet escaped */
 
 struct assigned_ips {
 	struct uuid resource;

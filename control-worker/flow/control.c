@@ -53,7 +53,7 @@ flow_control_report(struct worker *w, const struct ipc_flow *m)
 void
 flow_control_acknowledge(struct worker *w)
 {
-	const struct ipc_flow_stored m = { .fd = -1, .serial = w->flow.stored };
+	const struct ipc_flow_stored m = { .serial = w->flow.stored };
 
 	/* One that does not get through is part of the next. */
 	if (w->flow.has_news && !w->net_closed &&
@@ -71,7 +71,7 @@ void
 flow_control_settings(void *ctx, const struct flow_settings *s)
 {
 	struct worker *w = ctx;
-	struct ipc_flow_settings m = { .fd = -1 };
+	struct ipc_flow_settings m = { 0 };
 
 	if (w->flow.logs != NULL)
 		m.enabled = flow_logs_configure(w->flow.logs, s);

@@ -84,7 +84,6 @@ ask(struct served *c)
 {
 	struct answer *a = served_data(c);
 	struct ipc_query q = {
-		.fd = -1,
 		.serial = ++a->ctl->serial,
 		.kind = (uint8_t)a->kind,
 		.from = a->next,

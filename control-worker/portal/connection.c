@@ -250,8 +250,8 @@ fail_closed(struct connection *c)
 	log_error("portal: the list of grants is too long: all access is "
 		  "revoked; there is room for %d grants",
 	    GRANTS_LIST_MAX);
-	to->grants_begin(c->ctx, &(struct ipc_grants_begin){ 0 });
-	to->grants_commit(c->ctx, &(struct ipc_grants_commit){ 0 });
+	to->grants_begin(c->ctx, &(struct ipc_grants_begin){});
+	to->grants_commit(c->ctx, &(struct ipc_grants_commit){});
 }
 
 /* Takes the document over. */

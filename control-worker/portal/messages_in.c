@@ -74,7 +74,7 @@ send_relays(struct incoming *in, const struct json_value *removed,
 	const struct json_value *v;
 	size_t n = 0, gone = 0;
 
-	in->to->relays_begin(in->ctx, &(struct ipc_relays_begin){ 0 });
+	in->to->relays_begin(in->ctx, &(struct ipc_relays_begin){});
 	for (v = json_first(removed); v != NULL && gone < REMOVED_MAX;
 	     v = json_next(removed, v)) {
 		struct ipc_relay_removed m = { 0 };
@@ -89,7 +89,7 @@ send_relays(struct incoming *in, const struct json_value *removed,
 			merge_relay(list, &n, &one);
 	for (size_t i = 0; i < n; i++)
 		in->to->relay_present(in->ctx, &list[i]);
-	in->to->relays_commit(in->ctx, &(struct ipc_relays_commit){ 0 });
+	in->to->relays_commit(in->ctx, &(struct ipc_relays_commit){});
 	explicit_bzero(list, sizeof(list));
 	explicit_bzero(&one, sizeof(one));
 }
@@ -126,7 +126,7 @@ incoming_more(struct incoming *in)
 			in->to->grants_entry(in->ctx, &m);
 		in->next_grant = json_next(in->grants, v);
 	}
-	in->to->grants_commit(in->ctx, &(struct ipc_grants_commit){ 0 });
+	in->to->grants_commit(in->ctx, &(struct ipc_grants_commit){});
 	tun.v4 = in->interface.v4;
 	tun.v6 = in->interface.v6;
 	in->to->tun_configure(in->ctx, &tun);
@@ -162,7 +162,7 @@ handle_init(struct incoming *in, const struct json_value *p, const char **what)
 	in->interface = m;
 	in->has_interface = true;
 	in->to->interface(in->ctx, &m);
-	in->to->grants_begin(in->ctx, &(struct ipc_grants_begin){ 0 });
+	in->to->grants_begin(in->ctx, &(struct ipc_grants_begin){});
 	in->grants = grants;
 	in->next_grant = json_first(grants);
 	return incoming_more(in);

@@ -25,18 +25,12 @@
 		(void)ctx;                                       \
 		(void)m;                                         \
 	}
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 
 static const struct ipc_handlers take_all = {
 #define IPC_MESSAGE(NAME, name_, sender, receiver, rules, fds) \
 	.name_ = take_##name_,
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 };
 
 void
@@ -277,10 +271,7 @@ is_expected(const struct ipc_handlers *handlers, unsigned type)
 #define IPC_MESSAGE(NAME, name_, sender, receiver, rules, fds) \
 	case IPC_TYPE_##NAME:                                  \
 		return handlers->name_ != NULL;
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 	default:
 		return false;
 	}

@@ -84,7 +84,7 @@ printable(uint8_t c, bool newlines)
 }
 
 static void
-make_text(struct cursor *in, struct writer *w, size_t max, bool newlines)
+make_words(struct cursor *in, struct writer *w, size_t max, bool newlines)
 {
 	size_t kind = cursor_u8(in), len;
 
@@ -188,19 +188,58 @@ make_bytes(struct cursor *in, struct writer *w, size_t n)
 }
 
 /* Serials and times: what was used before, and the extremes. */
-static uint64_t
-make_u64(struct cursor *in)
+static void
+make_u64(struct cursor *in, struct writer *w)
 {
 	switch (pick(in, 4)) {
 	case 0:
-		return cursor_u8(in);
+		writer_be64(w, cursor_u8(in));
+		break;
 	case 1:
-		return 1790000000u + cursor_u8(in);
+		writer_be64(w, 1790000000u + cursor_u8(in));
+		break;
 	case 2:
-		return UINT64_MAX - cursor_u8(in);
+		writer_be64(w, UINT64_MAX - cursor_u8(in));
+		break;
 	default:
-		return cursor_be64(in);
+		writer_be64(w, cursor_be64(in));
 	}
+}
+
+static void
+make_u32(struct cursor *in, struct writer *w)
+{
+	writer_be32(w, cursor_be32(in));
+}
+
+static void
+make_u16(struct cursor *in, struct writer *w)
+{
+	writer_be16(w, cursor_be16(in));
+}
+
+static void
+make_u8(struct cursor *in, struct writer *w, unsigned low, unsigned high)
+{
+	writer_u8(w, (uint8_t)(low + pick(in, high - low + 1)));
+}
+
+static void
+make_flag(struct cursor *in, struct writer *w)
+{
+	writer_u8(w, pick_bool(in));
+}
+
+static void
+make_text(struct cursor *in, struct writer *w, size_t max)
+{
+	make_words(in, w, max, false);
+}
+
+static void
+make_lines(struct cursor *in, struct writer *w, size_t max)
+{
+	make_words(in, w, max, true);
 }
 
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds)        \
@@ -208,26 +247,9 @@ make_u64(struct cursor *in)
 	{                                                            \
 		(void)in;                                            \
 		writer_be16(w, IPC_TYPE_##NAME);
-#define IPC_U8(field, low, high) \
-	writer_u8(w, (uint8_t)((low) + pick(in, (high) - (low) + 1)));
-#define IPC_U16(field)          writer_be16(w, cursor_be16(in));
-#define IPC_U32(field)          writer_be32(w, cursor_be32(in));
-#define IPC_U64(field)          writer_be64(w, make_u64(in));
-#define IPC_BOOL(field)         writer_u8(w, pick_bool(in));
-#define IPC_BYTES(field, n)     make_bytes(in, w, n);
-#define IPC_UUID(field)         make_uuid(in, w);
-#define IPC_IP(field)           make_ip(in, w);
-#define IPC_ENDPOINT(field)     make_endpoint(in, w);
-#define IPC_PREFIX(field)       make_prefix(in, w);
-#define IPC_TEXT(field, max)    make_text(in, w, max, false);
-#define IPC_LINES(field, max)   make_text(in, w, max, true);
-#define IPC_FILTERS(field, max) make_filters(in, w, max);
-#define IPC_OPAQUE(field, max)  make_opaque(in, w, max);
-#define IPC_IPS(field, max)     make_ips(in, w, max);
-#define IPC_PATHS(field, max)   make_paths(in, w, max);
-#define IPC_END(NAME, name)     }
+#define IPC_FIELD(kind, field, ...) make_##kind(in, w, ##__VA_ARGS__);
+#define IPC_END(NAME, name)         }
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 
 void
 message_make(struct cursor *in, unsigned type, struct writer *w)
@@ -237,10 +259,7 @@ message_make(struct cursor *in, unsigned type, struct writer *w)
 	case IPC_TYPE_##NAME:                                 \
 		make_##name(in, w);                           \
 		break;
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 	default:
 		writer_be16(w, (uint16_t)type);
 	}

@@ -23,18 +23,12 @@ struct rig {
 		must(ipc_send_##name(to->victim, m) == 0);               \
 		hostile_listen(to);                                      \
 	}
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 
 static const struct ipc_handlers results = {
 #define IPC_MESSAGE(NAME, name_, sender, receiver, rules, fds) \
 	.name_ = on_##name_,
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 };
 
 static void

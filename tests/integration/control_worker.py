@@ -36,7 +36,8 @@ class Table:
         for match in re.finditer(
                 r"IPC_MESSAGE\((\w+),.*?\)\n(.*?)IPC_END\(", text, flags=re.S):
             number += 1
-            fields = re.findall(r"IPC_(\w+)\((\w+)(?:, *([^)]*))?\)", match[2])
+            fields = re.findall(
+                r"IPC_FIELD\((\w+), (\w+)(?:, *([^)]*))?\)", match[2])
             self.by_number[number] = (match[1], fields)
             self.by_name[match[1]] = (number, fields)
 
@@ -58,7 +59,14 @@ class Table:
         return name, values
 
 
-_NUMBERS = {"U8": ">B", "BOOL": ">B", "U16": ">H", "U32": ">I", "U64": ">Q"}
+_NUMBERS = {"u8": ">B", "flag": ">B", "u16": ">H", "u32": ">I", "u64": ">Q"}
+
+_BOUNDS = dict(re.findall(r"#define (\w+) +(\d+)",
+                          (ROOT / "common" / "bounds.h").read_text()))
+
+
+def _bound(extra):
+    return int(_BOUNDS.get(extra, extra))
 
 
 def _packed(address):
@@ -76,23 +84,23 @@ def _packed_endpoint(endpoint):
 def _encode(kind, extra, value):
     if kind in _NUMBERS:
         return struct.pack(_NUMBERS[kind], value)
-    if kind == "BYTES":
-        assert len(value) == int(extra)
+    if kind == "bytes":
+        assert len(value) == _bound(extra)
         return value
-    if kind == "UUID":
+    if kind == "uuid":
         return uuid.UUID(value).bytes
-    if kind in ("TEXT", "LINES"):
+    if kind in ("text", "lines"):
         raw = value.encode()
         return struct.pack(">H", len(raw)) + raw
-    if kind == "OPAQUE":
+    if kind == "opaque":
         return struct.pack(">H", len(value)) + value
-    if kind == "IP":
+    if kind == "ip":
         return _packed(value)
-    if kind == "ENDPOINT":
+    if kind == "endpoint":
         return _packed_endpoint(value)
-    if kind == "IPS":
+    if kind == "ips":
         return struct.pack(">H", len(value)) + b"".join(map(_packed, value))
-    if kind == "PATHS":
+    if kind == "paths":
         return struct.pack(">H", len(value)) + b"".join(
             _packed_endpoint(source) + _packed_endpoint(local) + struct.pack(">Q", at)
             for source, local, at in value)
@@ -110,30 +118,30 @@ def _decode(kind, extra, data, at):
     if kind in _NUMBERS:
         (value,) = struct.unpack_from(_NUMBERS[kind], data, at)
         return value, at + struct.calcsize(_NUMBERS[kind])
-    if kind == "BYTES":
-        return data[at:at + int(extra)], at + int(extra)
-    if kind == "UUID":
+    if kind == "bytes":
+        return data[at:at + _bound(extra)], at + _bound(extra)
+    if kind == "uuid":
         return str(uuid.UUID(bytes=data[at:at + 16])), at + 16
-    if kind in ("TEXT", "LINES"):
+    if kind in ("text", "lines"):
         (size,) = struct.unpack_from(">H", data, at)
         return data[at + 2:at + 2 + size].decode(), at + 2 + size
-    if kind == "IP":
+    if kind == "ip":
         return _address(data, at)
-    if kind == "ENDPOINT":
+    if kind == "endpoint":
         address, at = _address(data, at)
         (port,) = struct.unpack_from(">H", data, at)
         return (address, port) if address else None, at + 2
-    if kind == "PREFIX":
+    if kind == "prefix":
         address, at = _address(data, at)
         return f"{address}/{data[at]}" if address else None, at + 1
-    if kind == "FILTERS":
+    if kind == "filters":
         (count,) = struct.unpack_from(">H", data, at)
         return list(struct.iter_unpack(">BHH", data[at + 2:at + 2 + 5 * count])), \
             at + 2 + 5 * count
-    if kind == "OPAQUE":
+    if kind == "opaque":
         (size,) = struct.unpack_from(">H", data, at)
         return data[at + 2:at + 2 + size], at + 2 + size
-    if kind == "IPS":
+    if kind == "ips":
         (count,) = struct.unpack_from(">H", data, at)
         at += 2
         addresses = []

@@ -80,7 +80,7 @@ gen_prefix(struct generator *g)
 }
 
 static inline void
-gen_text(struct generator *g, size_t max, bool lines)
+gen_words(struct generator *g, size_t max, bool lines)
 {
 	static const char never[] = { '\0', '\t', '\r', 0x1f, 0x7f };
 	char *text = malloc(max + 1);
@@ -178,6 +178,54 @@ gen_paths(struct generator *g, size_t max)
 }
 
 static inline void
+gen_u16(struct generator *g)
+{
+	writer_be16(&g->w, 0xa1b2);
+}
+
+static inline void
+gen_u32(struct generator *g)
+{
+	writer_be32(&g->w, 0xa1b2c3d4);
+}
+
+static inline void
+gen_u64(struct generator *g)
+{
+	writer_be64(&g->w, 0xa1b2c3d4e5f60718);
+}
+
+static inline void
+gen_flag(struct generator *g)
+{
+	gen_u8(g, 0, 1);
+}
+
+static inline void
+gen_bytes(struct generator *g, size_t n)
+{
+	writer_zero(&g->w, n);
+}
+
+static inline void
+gen_uuid(struct generator *g)
+{
+	gen_bytes(g, 16);
+}
+
+static inline void
+gen_text(struct generator *g, size_t max)
+{
+	gen_words(g, max, false);
+}
+
+static inline void
+gen_lines(struct generator *g, size_t max)
+{
+	gen_words(g, max, true);
+}
+
+static inline void
 generate(struct generator *g, unsigned type)
 {
 	g->places = 0;
@@ -185,25 +233,9 @@ generate(struct generator *g, unsigned type)
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
 	case IPC_TYPE_##NAME:                                 \
 		writer_be16(&g->w, IPC_TYPE_##NAME);
-#define IPC_U8(field, low, high) gen_u8(g, low, high);
-#define IPC_U16(field)           writer_be16(&g->w, 0xa1b2);
-#define IPC_U32(field)           writer_be32(&g->w, 0xa1b2c3d4);
-#define IPC_U64(field)           writer_be64(&g->w, 0xa1b2c3d4e5f60718);
-#define IPC_BOOL(field)          gen_u8(g, 0, 1);
-#define IPC_BYTES(field, n)      writer_zero(&g->w, n);
-#define IPC_UUID(field)          writer_zero(&g->w, 16);
-#define IPC_IP(field)            gen_ip(g);
-#define IPC_ENDPOINT(field)      gen_endpoint(g);
-#define IPC_PREFIX(field)        gen_prefix(g);
-#define IPC_TEXT(field, max)     gen_text(g, max, false);
-#define IPC_LINES(field, max)    gen_text(g, max, true);
-#define IPC_FILTERS(field, max)  gen_filters(g, max);
-#define IPC_OPAQUE(field, max)   gen_opaque(g, max);
-#define IPC_IPS(field, max)      gen_ips(g, max);
-#define IPC_PATHS(field, max)    gen_paths(g, max);
-#define IPC_END(NAME, name)      break;
+#define IPC_FIELD(kind, field, ...) gen_##kind(g, ##__VA_ARGS__);
+#define IPC_END(NAME, name)         break;
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 	default:
 		fail();
 	}

@@ -108,8 +108,8 @@ tear_down(void **state)
 static inline void
 become_ready(void)
 {
-	const struct ipc_net_ready n = { .fd = -1 };
-	const struct ipc_control_ready c = { .fd = -1 };
+	const struct ipc_net_ready n = { 0 };
+	const struct ipc_control_ready c = { 0 };
 
 	assert_int_equal(ipc_send_net_ready(net, &n), 0);
 	assert_int_equal(ipc_send_control_ready(control, &c), 0);

@@ -9,12 +9,12 @@
 #ifndef NET_WORKER_CORE_ICE_AGENT_H
 #define NET_WORKER_CORE_ICE_AGENT_H
 
+#include "common/bounds.h"
 #include "common/time.h"
 #include "net-worker/core/ice/candidate.h"
 #include "net-worker/core/path.h"
 #include "net-worker/core/stun/stun.h"
 
-#define ICE_CREDENTIAL_MAX 128
 #define ICE_PAIRS_MAX      100
 #define ICE_MESSAGE_MAX    512 /* the longest check or answer we make */
 

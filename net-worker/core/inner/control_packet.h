@@ -5,6 +5,7 @@
 #ifndef NET_WORKER_CORE_INNER_CONTROL_PACKET_H
 #define NET_WORKER_CORE_INNER_CONTROL_PACKET_H
 
+#include "common/bounds.h"
 #include "common/control_event.h"
 #include "net-worker/core/inner/headers.h"
 #include "net-worker/core/inner/packet.h"
@@ -12,8 +13,8 @@
 #define CONTROL_PROTOCOL   255
 #define CONTROL_HEADER_LEN 8 /* behind that of IPv6 */
 #define CONTROL_PACKET_LEN (IPV6_HEADER_LEN + CONTROL_HEADER_LEN)
-/* Bytes of payload. */
-#define CONTROL_PAYLOAD_MAX (INNER_PACKET_MAX - CONTROL_PACKET_LEN)
+_Static_assert(CONTROL_PAYLOAD_MAX == INNER_PACKET_MAX - CONTROL_PACKET_LEN,
+    "the longest packet has the longest payload");
 
 struct control_packet {
 	uint8_t event; /* enum control_event, or what we do not know */

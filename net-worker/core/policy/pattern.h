@@ -19,7 +19,7 @@
 
 #include <stdbool.h>
 
-#define PATTERN_MAX 255 /* characters */
+#include "common/bounds.h"
 
 /* False for a pattern that is not valid. */
 bool pattern_matches(const char *pattern, const char *name);

@@ -9,6 +9,7 @@
 #define NET_WORKER_CORE_TURN_ALLOCATION_H
 
 #include "common/address.h"
+#include "common/bounds.h"
 #include "common/time.h"
 #include "common/uuid.h"
 #include "net-worker/core/datagram.h"
@@ -17,7 +18,6 @@
 
 #define TURN_PORT           3478
 #define TURN_REALM          "firezone" /* unless a standard server differs */
-#define TURN_CREDENTIAL_MAX 512
 
 struct relay_config {
 	struct uuid id;

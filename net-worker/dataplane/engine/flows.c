@@ -39,7 +39,6 @@ static void
 fill_in(
     const struct engine *e, const struct flow_report *from, struct ipc_flow *to)
 {
-	to->fd = -1;
 	to->closed = from->closed;
 	to->authorization = from->authorization;
 	to->protocol = from->protocol;

@@ -45,7 +45,6 @@ describe_client(const struct member *m, struct engine_client *to)
 	*to = (struct engine_client){
 		.number = m->peer,
 		.row = {
-			.fd = -1,
 			.client = *client_id(m->client),
 			.v4 = client_address(m->client, IP_V4),
 			.v6 = client_address(m->client, IP_V6),
@@ -107,7 +106,6 @@ engine_query_relay(
 	config = allocation_config(a);
 	rtt = allocation_rtt_us(a);
 	*row = (struct ipc_query_relay){
-		.fd = -1,
 		.relay = config->id,
 		.v4 = config->address[0],
 		.v6 = config->address[1],

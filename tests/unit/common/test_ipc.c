@@ -40,24 +40,21 @@ make(unsigned type, bool large, unsigned fault, unsigned *places)
 /* One handler for all: counts, and keeps nothing. */
 static unsigned handled[IPC_TYPE_COUNT];
 
+#define CHECK_DESCRIPTOR_0
+#define CHECK_DESCRIPTOR_1 assert_int_not_equal(m->fd, -1);
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds)  \
 	static void on_##name(void *ctx, struct ipc_##name *m) \
 	{                                                      \
 		(void)ctx;                                     \
+		(void)m;                                       \
 		handled[IPC_TYPE_##NAME]++;                    \
-		assert_int_equal(m->fd != -1, (fds) == 1);     \
+		CHECK_DESCRIPTOR_##fds                         \
 	}
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 
 static const struct ipc_handlers handlers = {
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) .name = on_##name,
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 };
 
 /* One channel and the bare other end. */
@@ -415,83 +412,80 @@ fill(void *to, size_t len)
 static const struct ip_address some_ip = { IP_V6, { 0x20, 1, 0xd, 0xb8, 9 } };
 static const struct ip_prefix some_net = { { IP_V4, { 192, 0, 2 } }, 24 };
 
-#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
-	static void fill_##name(struct ipc_##name *m)         \
-	{                                                     \
-		m->fd = (fds) == 1 ? STDIN_FILENO : -1;
-#define IPC_U8(field, low, high) m->field = high;
-#define IPC_U16(field)           m->field = 0xa1b2;
-#define IPC_U32(field)           m->field = 0xa1b2c3d4;
-#define IPC_U64(field)           m->field = 0xa1b2c3d4e5f60718;
-#define IPC_BOOL(field)          m->field = true;
-#define IPC_BYTES(field, n)      fill(m->field, n);
-#define IPC_UUID(field)          fill(m->field.bytes, 16);
-#define IPC_IP(field)            m->field = some_ip;
-#define IPC_ENDPOINT(field)      m->field = (struct endpoint){ some_ip, 53 };
-#define IPC_PREFIX(field)        m->field = some_net;
-#define IPC_TEXT(field, max) \
-	fill(m->field, max); \
-	m->field[max] = '\0';
-#define IPC_LINES(field, max) \
+#define FILL_u8(field, low, high) m->field = high;
+#define FILL_u16(field)           m->field = 0xa1b2;
+#define FILL_u32(field)           m->field = 0xa1b2c3d4;
+#define FILL_u64(field)           m->field = 0xa1b2c3d4e5f60718;
+#define FILL_flag(field)          m->field = true;
+#define FILL_bytes(field, n)      fill(m->field, n);
+#define FILL_uuid(field)          fill(m->field.bytes, 16);
+#define FILL_ip(field)            m->field = some_ip;
+#define FILL_endpoint(field)      m->field = (struct endpoint){ some_ip, 53 };
+#define FILL_prefix(field)        m->field = some_net;
+#define FILL_text(field, max) \
 	fill(m->field, max);  \
-	m->field[5] = '\n';   \
 	m->field[max] = '\0';
-#define IPC_FILTERS(field, max)            \
+#define FILL_lines(field, max) \
+	fill(m->field, max);   \
+	m->field[5] = '\n';    \
+	m->field[max] = '\0';
+#define FILL_filters(field, max)           \
 	m->field##_count = max;            \
 	for (size_t i = 0; i < (max); i++) \
 		m->field[i] = (struct filter){ FILTER_UDP, (uint16_t)i, 9 };
-#define IPC_OPAQUE(field, max) \
-	m->field##_len = max;  \
+#define FILL_opaque(field, max) \
+	m->field##_len = max;   \
 	fill(m->field, max);
-#define IPC_IPS(field, max)                \
+#define FILL_ips(field, max)               \
 	m->field##_count = max;            \
 	for (size_t i = 0; i < (max); i++) \
 		m->field[i] = some_ip;
-#define IPC_PATHS(field, max)              \
+#define FILL_paths(field, max)             \
 	m->field##_count = max;            \
 	for (size_t i = 0; i < (max); i++) \
 		m->field[i] =              \
 		    (struct flow_path){ { some_ip, 1 }, { some_ip, 2 }, i };
-#define IPC_END(NAME, name) }
+#define FILL_DESCRIPTOR_0
+#define FILL_DESCRIPTOR_1 m->fd = STDIN_FILENO;
+
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
+	static void fill_##name(struct ipc_##name *m)         \
+	{                                                     \
+		(void)m;                                      \
+		FILL_DESCRIPTOR_##fds
+#define IPC_FIELD(kind, field, ...) FILL_##kind(field, ##__VA_ARGS__)
+#define IPC_END(NAME, name)         }
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 
 #define SAME(field) assert_memory_equal(&m->field, &w->field, sizeof(m->field));
-#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds)    \
-	static void same_##name(void *ctx, struct ipc_##name *m) \
-	{                                                        \
-		const struct ipc_##name *w = ctx;                \
-                                                                 \
-		assert_int_equal(m->fd != -1, w->fd != -1);      \
-		handled[IPC_TYPE_##NAME]++;
-#define IPC_U8(field, low, high) SAME(field)
-#define IPC_U16(field)           SAME(field)
-#define IPC_U32(field)           SAME(field)
-#define IPC_U64(field)           SAME(field)
-#define IPC_BOOL(field)          SAME(field)
-#define IPC_BYTES(field, n)      SAME(field)
-#define IPC_UUID(field)          SAME(field)
-#define IPC_IP(field)            SAME(field)
-#define IPC_ENDPOINT(field) \
-	SAME(field.ip)      \
+#define SAME_u8(field, low, high) SAME(field)
+#define SAME_u16(field)           SAME(field)
+#define SAME_u32(field)           SAME(field)
+#define SAME_u64(field)           SAME(field)
+#define SAME_flag(field)          SAME(field)
+#define SAME_bytes(field, n)      SAME(field)
+#define SAME_uuid(field)          SAME(field)
+#define SAME_ip(field)            SAME(field)
+#define SAME_endpoint(field) \
+	SAME(field.ip)       \
 	SAME(field.port)
-#define IPC_PREFIX(field)     SAME(field)
-#define IPC_TEXT(field, max)  assert_string_equal(m->field, w->field);
-#define IPC_LINES(field, max) assert_string_equal(m->field, w->field);
-#define IPC_FILTERS(field, max)                                               \
+#define SAME_prefix(field)     SAME(field)
+#define SAME_text(field, max)  assert_string_equal(m->field, w->field);
+#define SAME_lines(field, max) assert_string_equal(m->field, w->field);
+#define SAME_filters(field, max)                                              \
 	SAME(field##_count)                                                   \
 	for (size_t i = 0; i < (max); i++) {                                  \
 		assert_int_equal(m->field[i].protocol, w->field[i].protocol); \
 		assert_int_equal(m->field[i].first, w->field[i].first);       \
 		assert_int_equal(m->field[i].last, w->field[i].last);         \
 	}
-#define IPC_OPAQUE(field, max) \
-	SAME(field##_len)      \
+#define SAME_opaque(field, max) \
+	SAME(field##_len)       \
 	SAME(field)
-#define IPC_IPS(field, max) \
-	SAME(field##_count) \
+#define SAME_ips(field, max) \
+	SAME(field##_count)  \
 	SAME(field)
-#define IPC_PATHS(field, max)                                                \
+#define SAME_paths(field, max)                                               \
 	SAME(field##_count)                                                  \
 	for (size_t i = 0; i < (max); i++) {                                 \
 		assert_true(                                                 \
@@ -500,17 +494,23 @@ static const struct ip_prefix some_net = { { IP_V4, { 192, 0, 2 } }, 24 };
 		    endpoint_equal(&m->field[i].local, &w->field[i].local)); \
 		assert_int_equal(m->field[i].at, w->field[i].at);            \
 	}
-#define IPC_END(NAME, name) }
+
+#define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds)    \
+	static void same_##name(void *ctx, struct ipc_##name *m) \
+	{                                                        \
+		const struct ipc_##name *w = ctx;                \
+                                                                 \
+		(void)m;                                         \
+		(void)w;                                         \
+		CHECK_DESCRIPTOR_##fds handled[IPC_TYPE_##NAME]++;
+#define IPC_FIELD(kind, field, ...) SAME_##kind(field, ##__VA_ARGS__)
+#define IPC_END(NAME, name)         }
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 
 static const struct ipc_handlers comparing = {
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
 	.name = same_##name,
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 };
 
 static void
@@ -536,10 +536,7 @@ what_is_sent_arrives(void **state)
 		ipc_close(from);                                           \
 		ipc_close(p.channel);                                      \
 	}
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 }
 
 /* In a child: sending it exits 1 by fatalx(), or not. */
@@ -554,10 +551,7 @@ sending_ends_the_process(unsigned type, struct ipc_channel *ch)
 		static union {
 #define IPC_MESSAGE(NAME, name, sender, receiver, rules, fds) \
 	struct ipc_##name name;
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 		} m;
 
 		fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -568,10 +562,7 @@ sending_ends_the_process(unsigned type, struct ipc_channel *ch)
 		fill_##name(&m.name);                         \
 		(void)ipc_send_##name(ch, &m.name);           \
 		break;
-#define IPC_NO_FIELDS
-#include "common/ipc-fields.h"
 #include "common/ipc.def"
-#include "common/ipc-undef.h"
 		}
 		_exit(0);
 	}
@@ -616,7 +607,7 @@ static void
 queue_is_bounded_and_in_order(void **state)
 {
 	static const struct ipc_handlers h = { .acknowledged = on_serial };
-	struct ipc_acknowledged m = { .fd = -1 };
+	struct ipc_acknowledged m = { 0 };
 	struct pair p = pair_open(IPC_NET, IPC_CONTROL, true);
 	struct ipc_channel *to = ipc_open(p.other, IPC_CONTROL, IPC_NET);
 	uint64_t sent = 0;
@@ -658,11 +649,11 @@ queue_is_bounded_and_in_order(void **state)
 static void
 queue_is_bounded_in_bytes(void **state)
 {
-	static struct ipc_local_candidates m = { .fd = -1 };
+	static struct ipc_local_candidates m = { 0 };
 	struct pair p = pair_open(IPC_NET, IPC_CONTROL, true);
 	struct ipc_channel *to = ipc_open(p.other, IPC_CONTROL, IPC_NET);
 	const size_t len = ipc_row(IPC_TYPE_LOCAL_CANDIDATES)->max;
-	static const struct ipc_acknowledged small = { .fd = -1 };
+	static const struct ipc_acknowledged small = { 0 };
 	unsigned before = handled[IPC_TYPE_LOCAL_CANDIDATES];
 	size_t waiting, memory;
 
@@ -697,7 +688,7 @@ static void
 queued_message_keeps_its_descriptor(void **state)
 {
 	const struct ipc_net_tun tun = { .fd = STDIN_FILENO, .queue = 1 };
-	const struct ipc_net_start start = { .fd = -1 };
+	const struct ipc_net_start start = {};
 	struct pair p = pair_open(IPC_PARENT, IPC_NET, false);
 	unsigned before = open_descriptors();
 
@@ -713,7 +704,7 @@ queued_message_keeps_its_descriptor(void **state)
 static void
 too_long_to_send(void **state)
 {
-	static struct ipc_control_token m = { .fd = -1 };
+	static struct ipc_control_token m = { 0 };
 	struct pair p = pair_open(IPC_PARENT, IPC_CONTROL, false);
 
 	(void)state;

@@ -246,7 +246,7 @@ what_waited_for_the_old_one_is_dropped(void **state)
 {
 	struct pair p = pair_open(IPC_NET, IPC_CONTROL);
 	struct ipc_channel *to = ipc_open(p.other, IPC_CONTROL, IPC_NET);
-	struct ipc_acknowledged m = { .fd = -1 };
+	struct ipc_acknowledged m = { 0 };
 
 	(void)state;
 	assert_non_null(to);

@@ -16,7 +16,7 @@ ip(const char *text)
 static void
 ask(const char *v4, const char *v6)
 {
-	const struct ipc_tun_configure m = { -1, ip(v4), ip(v6) };
+	const struct ipc_tun_configure m = { ip(v4), ip(v6) };
 
 	assert_int_equal(ipc_send_tun_configure(control, &m), 0);
 	assert_int_equal(
@@ -97,7 +97,7 @@ addresses_are_set(void **state)
 static void
 listeners_follow_the_addresses(void **state)
 {
-	const struct ipc_control_ready ready = { .fd = -1 };
+	const struct ipc_control_ready ready = { 0 };
 
 	(void)state;
 	become_ready();
@@ -134,7 +134,6 @@ static void
 the_lock_of_the_packet_filter(void **state)
 {
 	const struct ipc_control_ready ready = {
-		.fd = -1,
 		.locks = SANDBOX_SECCOMP | SANDBOX_EGRESS,
 	};
 
@@ -226,7 +225,7 @@ count_opened(void)
 static void
 name_egress(uint16_t port)
 {
-	struct ipc_egress m = { .fd = -1, .portal_port = port };
+	struct ipc_egress m = { .portal_port = port };
 
 	m.resolvers[0] = ip("192.0.2.53");
 	m.resolvers_count = 1;
@@ -236,7 +235,7 @@ name_egress(uint16_t port)
 static void
 name_resolvers(const char *first)
 {
-	struct ipc_resolvers m = { .fd = -1, .resolvers_count = 1 };
+	struct ipc_resolvers m = { .resolvers_count = 1 };
 
 	m.resolvers[0] = ip(first);
 	assert_int_equal(ipc_send_resolvers(control, &m), 0);
@@ -403,7 +402,7 @@ kernel_refuses(void **state)
 static void
 control_worker_gives_up(void **state)
 {
-	struct ipc_control_fatal m = { .fd = -1, .status = 2 };
+	struct ipc_control_fatal m = { .status = 2 };
 
 	(void)state;
 	snprintf(m.reason, sizeof(m.reason), "the token is invalid");

@@ -53,8 +53,8 @@ epochs_cannot_be_guessed(void **state)
 static void
 accusation_is_about_an_epoch(void **state)
 {
-	struct ipc_net_accuses by_net = { .fd = -1, .what = "x" };
-	struct ipc_control_accuses by_control = { .fd = -1, .what = "x" };
+	struct ipc_net_accuses by_net = { .what = "x" };
+	struct ipc_control_accuses by_control = { .what = "x" };
 
 	(void)state;
 	become_ready();

@@ -8,7 +8,7 @@ static void
 keeps_for_its_time(void **state)
 {
 	struct ip_address list[] = { ip_v4(192, 0, 2, 1), ip_v4(192, 0, 2, 2) };
-	struct ip_address found[CACHE_ADDRESSES_MAX];
+	struct ip_address found[LOOKUP_ADDRESSES_MAX];
 	struct cache *c = cache_new();
 
 	(void)state;
@@ -40,7 +40,7 @@ keeps_for_its_time(void **state)
 static void
 the_first_to_end_gives_way(void **state)
 {
-	struct ip_address one = ip_v4(192, 0, 2, 1), found[CACHE_ADDRESSES_MAX];
+	struct ip_address one = ip_v4(192, 0, 2, 1), found[LOOKUP_ADDRESSES_MAX];
 	struct cache *c = cache_new();
 	char name[16];
 
