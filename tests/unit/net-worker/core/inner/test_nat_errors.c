@@ -316,6 +316,51 @@ keeps_a_session_alive(void **state)
 	rig_free(&r);
 }
 
+/* One packet through the table, and what has become of it, in hex. */
+static void
+check_vector(struct rig *r, bool outwards, const char *given, const char *want)
+{
+	const struct ip_address real = ip_v4(10, 0, 0, 5);
+	const struct ip_address client = ip_v4(100, 64, 0, 1);
+	size_t len = unhex(given, r->out, sizeof(r->out));
+	struct packet p = parsed(r->out, len);
+	enum nat_result got = outwards
+	    ? nat_outbound(r->nat, r->now, &p, &real, 0)
+	    : nat_inbound(r->nat, r->now, &p, &client, r->to, &len);
+
+	assert_int_equal(got, NAT_TRANSLATED);
+	assert_hex(p.kind == PACKET_ICMP_ERROR ? r->to : p.data, len, want);
+}
+
+/* firezone-policy(7), NAT vectors. */
+static void
+makes_the_published_vectors(void **state)
+{
+	struct rig r = rig_new(state);
+
+	check_vector(&r, true,
+	    "45000021000000004011b22a644000016460000103e80007000def70"
+	    "68656c6c6f",
+	    "450000210000000040110c87644000010a00000503e80007000d49cd"
+	    "68656c6c6f");
+	check_vector(&r, false,
+	    "450000210000000040110c870a00000564400001000703e8000d49cd"
+	    "68656c6c6f",
+	    "45000021000000004011b22a6460000164400001000703e8000def70"
+	    "68656c6c6f");
+	check_vector(&r, true,
+	    "45000021000000004011b229644000016460000203e80007000def6f"
+	    "68656c6c6f",
+	    "450000210000000040110c87644000010a00000503e90007000d49cc"
+	    "68656c6c6f");
+	check_vector(&r, false,
+	    "450000380000000040010c840a000001644000010304aa82000004b0"
+	    "450000210000000040110c87644000010a00000503e90007000d49cc",
+	    "45000038000000001401de226460000264400001030404e0000004b0"
+	    "45000021000000004011b229644000016460000203e80007000def6f");
+	rig_free(&r);
+}
+
 int
 main(void)
 {
@@ -330,6 +375,7 @@ main(void)
 		cmocka_unit_test(refuses_a_quoted_reply),
 		cmocka_unit_test(lets_no_error_out),
 		cmocka_unit_test(keeps_a_session_alive),
+		cmocka_unit_test(makes_the_published_vectors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
