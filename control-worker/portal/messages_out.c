@@ -8,7 +8,7 @@
 
 #include "control-worker/portal/messages.h"
 
-#define CANDIDATES_MAX 256 /* of one message; the rest is worse */
+#define CANDIDATES_MAX 256 /* of one message; clients have far fewer */
 
 /* One candidate of a text of lines. */
 struct line {

@@ -22,7 +22,7 @@ struct engine_host {
 	void (*command)(void *ctx, const struct shard_command *);
 	void (*acknowledged)(void *ctx, uint64_t serial);
 	void (*refused)(void *ctx, uint64_t serial);
-	/* Candidate lines for a client, each ended by '\n', best first. */
+	/* Candidate lines for a client, in any order, each ended by '\n'. */
 	void (*candidates)(void *ctx, const struct uuid *client, bool withdrawn,
 	    const char *lines);
 	void (*closed)(void *ctx, const struct uuid *client);

@@ -8,7 +8,6 @@
 
 #include "common/buffer.h"
 #include "common/log.h"
-#include "common/sort.h"
 #include "net-worker/dataplane/engine/state.h"
 
 #define DISCONNECT_GRACE_S 2
@@ -481,17 +480,9 @@ state_changed(struct connection *c, struct mono now, enum ice_state state)
 		c->disconnect_deadline = MONO_NEVER;
 }
 
-static int
-by_priority(const void *a, const void *b)
-{
-	const struct candidate *x = a, *y = b;
-
-	return x->priority > y->priority ? -1 : x->priority < y->priority;
-}
-
 static void
 hand_out(struct engine *e, struct connection *c, bool withdrawn,
-    struct candidate *list, size_t *count)
+    const struct candidate *list, size_t *count)
 {
 	const char *ufrag =
 	    withdrawn ? NULL : ice_agent_local(c->ice)->username;
@@ -500,7 +491,6 @@ hand_out(struct engine *e, struct connection *c, bool withdrawn,
 
 	if (*count == 0)
 		return;
-	sort(list, *count, sizeof(*list), by_priority);
 	for (size_t i = 0; i < *count; i++)
 		at += (size_t)snprintf(lines + at, sizeof(lines) - at, "%s\n",
 		    candidate_format(&list[i], ufrag, line));
