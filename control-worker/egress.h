@@ -7,16 +7,41 @@
 #ifndef CONTROL_WORKER_EGRESS_H
 #define CONTROL_WORKER_EGRESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct worker;
+#include "common/ipc.h"
+#include "control-worker/dns/resolv_conf.h"
 
-/* A resolv.conf has come; takes the text over. */
-void egress_resolv_conf(struct worker *, char *text, size_t len);
-/* Before READY: tells, and waits for the answer. */
-void egress_start(struct worker *, uint16_t portal_port);
+struct egress_host {
+	void *ctx;
+	/* To the parent, which answers each by EGRESS_OPEN. */
+	void (*egress)(void *ctx, const struct ipc_egress *);
+	void (*resolvers)(void *ctx, const struct ipc_resolvers *);
+	/* A resolv.conf that the filter is open for: as text, and parsed. */
+	void (*use)(void *ctx, const char *text, size_t len,
+	    const struct resolv_conf *);
+};
+
+struct egress {
+	struct egress_host host;
+	char *text; /* of the last resolv.conf, until it is used */
+	size_t len;
+	unsigned awaited; /* answers of the parent */
+};
+
+/*
+ * A resolv.conf has come; takes the text over. The parent has to be asked for
+ * it when it comes after READY; before, egress_start() does.
+ */
+void egress_resolv_conf(
+    struct egress *, char *text, size_t len, bool after_ready);
+/* Before READY; egress_is_open() has to be called before it is said. */
+void egress_start(struct egress *, uint16_t portal_port);
+/* Whether an answer of the parent has still to come. */
+bool egress_is_awaited(const struct egress *);
 /* EGRESS_OPEN has come. */
-void egress_is_open(struct worker *);
+void egress_is_open(struct egress *);
 
 #endif /* CONTROL_WORKER_EGRESS_H */

@@ -11,10 +11,11 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "control-worker/egress.h"
 #include "control-worker/worker.h"
 
 #define MESSAGES_AT_ONCE 256
+/* Times that many of a dead net-worker: more than its socket holds. */
+#define LEFT_BEHIND_MAX 64
 
 /*
  * Messages that may wait for net-worker before the portal has to wait: of the
@@ -52,7 +53,7 @@ read_file(int fd, size_t max, size_t *len)
 static void
 on_identity(void *ctx, struct ipc_control_identity *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	w->identity = *m;
 }
@@ -60,7 +61,7 @@ on_identity(void *ctx, struct ipc_control_identity *m)
 static void
 on_token(void *ctx, struct ipc_control_token *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	memcpy(w->token, m->token, sizeof(w->token));
 }
@@ -68,7 +69,7 @@ on_token(void *ctx, struct ipc_control_token *m)
 static void
 on_ca_bundle(void *ctx, struct ipc_control_ca_bundle *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	w->ca = read_file(m->fd, CA_BUNDLE_MAX, &w->ca_len);
 	if (w->ca == NULL)
@@ -78,27 +79,30 @@ on_ca_bundle(void *ctx, struct ipc_control_ca_bundle *m)
 static void
 on_resolv_conf(void *ctx, struct ipc_control_resolv_conf *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 	size_t len;
 	char *text = read_file(m->fd, RESOLV_CONF_MAX, &len);
 
 	if (text == NULL)
 		log_warnx("resolv.conf cannot be read");
 	else
-		egress_resolv_conf(w, text, len);
+		egress_resolv_conf(
+		    &w->egress, text, len, ipc_is_running(w->parent));
 }
 
 static void
 on_egress_open(void *ctx, struct ipc_egress_open *m)
 {
+	struct control_worker *w = ctx;
+
 	(void)m;
-	egress_is_open(ctx);
+	egress_is_open(&w->egress);
 }
 
 static void
 on_hosts(void *ctx, struct ipc_control_hosts *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 	size_t len;
 	char *text = read_file(m->fd, HOSTS_MAX, &len);
 
@@ -112,7 +116,7 @@ on_hosts(void *ctx, struct ipc_control_hosts *m)
 static void
 on_peer(void *ctx, struct ipc_control_peer *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	w->net = ipc_open(m->fd, IPC_CONTROL, IPC_NET);
 	if (w->net == NULL)
@@ -126,7 +130,7 @@ on_peer(void *ctx, struct ipc_control_peer *m)
 static void
 on_net_started(void *ctx, struct ipc_net_started *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	if (w->net == NULL || m->epoch == 0 || m->epoch == w->epoch)
 		fatalx("the parent announced no new epoch");
@@ -135,14 +139,14 @@ on_net_started(void *ctx, struct ipc_net_started *m)
 	w->net_closed = false;
 	if (w->assignments != NULL)
 		assignments_forget(w->assignments);
-	flow_control_forget(w);
+	flow_control_forget(&w->flow);
 	log_debug("net-worker is a new process");
 }
 
 static void
 on_counters(void *ctx, struct ipc_control_counters *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 	const size_t size = sizeof(struct counter_page);
 	struct stat st;
 	void *page;
@@ -158,7 +162,7 @@ on_counters(void *ctx, struct ipc_control_counters *m)
 static void
 on_health(void *ctx, struct ipc_control_health *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	w->health_fd = m->fd;
 	m->fd = -1;
@@ -167,7 +171,7 @@ on_health(void *ctx, struct ipc_control_health *m)
 static void
 on_ctl(void *ctx, struct ipc_control_ctl *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	w->ctl_fd = m->fd;
 	w->ctl_uid = m->uid;
@@ -178,24 +182,25 @@ on_ctl(void *ctx, struct ipc_control_ctl *m)
 static void
 on_flow_logs(void *ctx, struct ipc_control_flow_logs *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
-	w->flow.config = *m;
+	w->flow_logs = *m;
 }
 
 static void
 on_process_status(void *ctx, struct ipc_process_status *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	w->situation.process[m->process] = *m;
-	flow_control_net_changed(w);
+	flow_control_net_changed(
+	    &w->flow, w->situation.process[IPC_NET].running);
 }
 
 static void
 on_network_trouble(void *ctx, struct ipc_network_trouble *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	w->situation.trouble = *m;
 }
@@ -203,7 +208,7 @@ on_network_trouble(void *ctx, struct ipc_network_trouble *m)
 static void
 on_overlaps_begin(void *ctx, struct ipc_overlaps_begin *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	(void)m;
 	w->situation.overlaps.count = 0;
@@ -212,7 +217,7 @@ on_overlaps_begin(void *ctx, struct ipc_overlaps_begin *m)
 static void
 on_overlap(void *ctx, struct ipc_overlap *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	overlaps_add(&w->situation.overlaps, &m->network);
 }
@@ -220,7 +225,7 @@ on_overlap(void *ctx, struct ipc_overlap *m)
 static void
 on_start(void *ctx, struct ipc_control_start *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	(void)m;
 	w->start = true;
@@ -229,7 +234,7 @@ on_start(void *ctx, struct ipc_control_start *m)
 static void
 on_tun_configured(void *ctx, struct ipc_tun_configured *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	w->situation.has_v4 = m->v4;
 	w->situation.has_v6 = m->v6;
@@ -244,7 +249,7 @@ on_tun_configured(void *ctx, struct ipc_tun_configured *m)
 static void
 on_dns_listener(void *ctx, struct ipc_dns_listener *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	if (m->family != IP_V4 && m->family != IP_V6)
 		fatalx("the parent handed over a listener of no family");
@@ -255,10 +260,10 @@ on_dns_listener(void *ctx, struct ipc_dns_listener *m)
 static void
 on_shutdown(void *ctx, struct ipc_control_shutdown *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	(void)m;
-	flow_control_end(w);
+	flow_control_end(&w->flow, w->situation.process[IPC_NET].running);
 	connection_shutdown(w->connection);
 }
 
@@ -290,7 +295,7 @@ static const struct ipc_handlers parent_handlers = {
 static void
 on_public_key(void *ctx, struct ipc_public_key *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	connection_set_key(w->connection, m->public_key);
 }
@@ -298,7 +303,7 @@ on_public_key(void *ctx, struct ipc_public_key *m)
 static void
 on_acknowledged(void *ctx, struct ipc_acknowledged *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	connection_acknowledge(w->connection, m->serial);
 }
@@ -306,7 +311,7 @@ on_acknowledged(void *ctx, struct ipc_acknowledged *m)
 static void
 on_refused(void *ctx, struct ipc_refused *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	connection_refuse(w->connection, m->serial);
 }
@@ -314,7 +319,7 @@ on_refused(void *ctx, struct ipc_refused *m)
 static void
 on_local_candidates(void *ctx, struct ipc_local_candidates *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	connection_candidates(
 	    w->connection, &m->client, m->withdrawn, m->lines);
@@ -323,7 +328,7 @@ on_local_candidates(void *ctx, struct ipc_local_candidates *m)
 static void
 on_connection_closed(void *ctx, struct ipc_connection_closed *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	connection_client_gone(w->connection, &m->client);
 }
@@ -331,7 +336,7 @@ on_connection_closed(void *ctx, struct ipc_connection_closed *m)
 static void
 on_no_relays(void *ctx, struct ipc_no_relays *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	(void)m;
 	connection_no_relays(w->connection);
@@ -340,7 +345,7 @@ on_no_relays(void *ctx, struct ipc_no_relays *m)
 static void
 on_peer_event(void *ctx, struct ipc_peer_event *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	assignments_event(w->assignments, m);
 }
@@ -348,7 +353,7 @@ on_peer_event(void *ctx, struct ipc_peer_event *m)
 static void
 on_assignment_answer(void *ctx, struct ipc_assignment_answer *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	assignments_answer(w->assignments, m);
 }
@@ -356,13 +361,15 @@ on_assignment_answer(void *ctx, struct ipc_assignment_answer *m)
 static void
 on_flow(void *ctx, struct ipc_flow *m)
 {
-	flow_control_report(ctx, m);
+	struct control_worker *w = ctx;
+
+	flow_control_report(&w->flow, m);
 }
 
 static void
 on_query_client(void *ctx, struct ipc_query_client *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	ctl_client(w->ctl, m);
 }
@@ -370,7 +377,7 @@ on_query_client(void *ctx, struct ipc_query_client *m)
 static void
 on_query_relay(void *ctx, struct ipc_query_relay *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	ctl_relay(w->ctl, m);
 }
@@ -378,7 +385,7 @@ on_query_relay(void *ctx, struct ipc_query_relay *m)
 static void
 on_query_end(void *ctx, struct ipc_query_end *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	ctl_query_end(w->ctl, m);
 }
@@ -400,7 +407,7 @@ static const struct ipc_handlers net_handlers = {
 
 /* net-worker is not listened to any more; the parent ends it. */
 static void
-accuse(struct worker *w)
+accuse(struct control_worker *w)
 {
 	struct ipc_control_accuses m = { .epoch = w->epoch };
 
@@ -410,7 +417,7 @@ accuse(struct worker *w)
 }
 
 static enum ipc_result
-dispatch_net(struct worker *w)
+dispatch_net(struct control_worker *w)
 {
 	enum ipc_result r;
 
@@ -425,7 +432,7 @@ dispatch_net(struct worker *w)
 }
 
 void
-ipc_control_read(struct worker *w, struct ipc_channel *ch)
+ipc_control_read(struct control_worker *w, struct ipc_channel *ch)
 {
 	bool is_parent = ch == w->parent;
 	enum ipc_result r = IPC_HANDLED;
@@ -434,7 +441,7 @@ ipc_control_read(struct worker *w, struct ipc_channel *ch)
 		r = is_parent ? ipc_dispatch(ch, &parent_handlers, w)
 			      : dispatch_net(w);
 	if (!is_parent)
-		flow_control_acknowledge(w);
+		flow_control_acknowledge(&w->flow);
 	if (r == IPC_HANDLED || r == IPC_EMPTY)
 		return;
 	if (is_parent)
@@ -448,8 +455,9 @@ ipc_control_read(struct worker *w, struct ipc_channel *ch)
 
 /* The results of the portal's messages. */
 
-void
-ipc_control_check_sent(struct worker *w, int r)
+/* What came of a message to net-worker: the result of its ipc_send. */
+static void
+check_sent(struct control_worker *w, int r)
 {
 	if (r == 0)
 		return;
@@ -462,13 +470,13 @@ ipc_control_check_sent(struct worker *w, int r)
 		log_warnx("a message does not fit its bounds");
 }
 
-#define FORWARD(name)                                                          \
-	static void forward_##name(void *ctx, struct ipc_##name *m)            \
-	{                                                                      \
-		struct worker *w = ctx;                                        \
-                                                                               \
-		if (!w->net_closed)                                            \
-			ipc_control_check_sent(w, ipc_send_##name(w->net, m)); \
+#define FORWARD(name)                                               \
+	static void forward_##name(void *ctx, struct ipc_##name *m) \
+	{                                                           \
+		struct control_worker *w = ctx;                     \
+                                                                    \
+		if (!w->net_closed)                                 \
+			check_sent(w, ipc_send_##name(w->net, m));  \
 	}
 
 FORWARD(interface)
@@ -485,8 +493,8 @@ FORWARD(remote_candidates)
 
 /* An address of the client that is the host's network's, too. */
 static void
-warn_of_overlap(const struct worker *w, const struct ipc_authorization *m,
-    const struct ip_address *ip)
+warn_of_overlap(const struct control_worker *w,
+    const struct ipc_authorization *m, const struct ip_address *ip)
 {
 	const struct ip_prefix *network =
 	    overlaps_find(&w->situation.overlaps, ip);
@@ -503,12 +511,12 @@ warn_of_overlap(const struct worker *w, const struct ipc_authorization *m,
 static void
 forward_authorization(void *ctx, struct ipc_authorization *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	warn_of_overlap(w, m, &m->client_v4);
 	warn_of_overlap(w, m, &m->client_v6);
 	if (!w->net_closed)
-		ipc_control_check_sent(w, ipc_send_authorization(w->net, m));
+		check_sent(w, ipc_send_authorization(w->net, m));
 }
 
 /*
@@ -518,7 +526,7 @@ forward_authorization(void *ctx, struct ipc_authorization *m)
 #define OFFER(name)                                                     \
 	static bool offer_##name(void *ctx, const struct ipc_##name *m) \
 	{                                                               \
-		struct worker *w = ctx;                                 \
+		struct control_worker *w = ctx;                         \
                                                                         \
 		return !w->net_closed &&                                \
 		    ipc_backlog(w->net) < NET_BACKLOG_MAX &&            \
@@ -530,7 +538,7 @@ OFFER(name_resolved)
 OFFER(peer_message)
 
 struct assignments_host
-ipc_control_names(struct worker *w)
+ipc_control_names(struct control_worker *w)
 {
 	return (struct assignments_host){
 		.ctx = w,
@@ -540,10 +548,73 @@ ipc_control_names(struct worker *w)
 	};
 }
 
+static struct lookup *
+look_up(void *resolver, const char *name, lookup_done done, void *ctx)
+{
+	return resolver_lookup(resolver, name, done, ctx);
+}
+
+static struct lookup *
+look_up_cached(void *resolver, const char *name, lookup_done done, void *ctx)
+{
+	return resolver_lookup_cached(resolver, name, done, ctx);
+}
+
+struct lookups
+ipc_control_lookups(struct control_worker *w, bool cached)
+{
+	return (struct lookups){
+		.resolver = w->resolver,
+		.start = cached ? look_up_cached : look_up,
+		.cancel = lookup_cancel,
+	};
+}
+
+/* What the parent's packet filter has to let through; see egress.h. */
+
+static void
+send_egress(void *ctx, const struct ipc_egress *m)
+{
+	struct control_worker *w = ctx;
+
+	if (ipc_send_egress(w->parent, m) == -1)
+		fatal("the parent does not take our messages");
+}
+
+static void
+send_resolvers(void *ctx, const struct ipc_resolvers *m)
+{
+	struct control_worker *w = ctx;
+
+	if (ipc_send_resolvers(w->parent, m) == -1)
+		fatal("the parent does not take our messages");
+}
+
+static void
+use_resolv_conf(
+    void *ctx, const char *text, size_t len, const struct resolv_conf *conf)
+{
+	struct control_worker *w = ctx;
+
+	resolver_set_resolv_conf(w->resolver, text, len);
+	dns_server_set_servers(w->dns, conf);
+}
+
+struct egress_host
+ipc_control_egress(struct control_worker *w)
+{
+	return (struct egress_host){
+		.ctx = w,
+		.egress = send_egress,
+		.resolvers = send_resolvers,
+		.use = use_resolv_conf,
+	};
+}
+
 static void
 configure_tun(void *ctx, struct ipc_tun_configure *m)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	w->situation.v4 = m->v4;
 	w->situation.v6 = m->v6;
@@ -554,7 +625,7 @@ configure_tun(void *ctx, struct ipc_tun_configure *m)
 static bool
 has_room(void *ctx)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	if (ipc_backlog(w->net) < NET_BACKLOG_MAX)
 		return true;
@@ -565,7 +636,7 @@ has_room(void *ctx)
 static void
 show_online(void *ctx, bool online)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	w->situation.online = online;
 	w->situation.since = (uint64_t)time(NULL);
@@ -576,7 +647,7 @@ show_online(void *ctx, bool online)
 static void
 compare_clocks(void *ctx, const struct portal_date *date)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	portal_clock_compare(&w->situation.clock, date);
 }
@@ -584,7 +655,7 @@ compare_clocks(void *ctx, const struct portal_date *date)
 bool
 ipc_control_ask(void *ctx, const struct ipc_query *q)
 {
-	struct worker *w = ctx;
+	struct control_worker *w = ctx;
 
 	return w->situation.process[IPC_NET].running && !w->net_closed &&
 	    ipc_send_query(w->net, q) == 0;
@@ -596,10 +667,78 @@ on_fatal(void *ctx, const char *reason)
 	ipc_control_fatal(ctx, 1, reason);
 }
 
+/* Flow logs; see flow/control.h. */
+
+static void
+forward_flow_settings(void *ctx, const struct json_value *v)
+{
+	struct control_worker *w = ctx;
+
+	flow_control_settings(&w->flow, v);
+}
+
+static bool
+take_flow_token(void *ctx, const char *jwt, size_t len, struct uuid *id)
+{
+	struct control_worker *w = ctx;
+
+	return flow_control_token(&w->flow, jwt, len, id);
+}
+
+static void
+send_flow_settings(void *ctx, const struct ipc_flow_settings *m)
+{
+	struct control_worker *w = ctx;
+
+	if (!w->net_closed)
+		check_sent(w, ipc_send_flow_settings(w->net, m));
+}
+
+static bool
+send_flow_stored(void *ctx, const struct ipc_flow_stored *m)
+{
+	struct control_worker *w = ctx;
+
+	return !w->net_closed && ipc_send_flow_stored(w->net, m) == 0;
+}
+
+static void
+read_rest(void *ctx)
+{
+	struct control_worker *w = ctx;
+
+	for (int i = 0; i < LEFT_BEHIND_MAX && !w->net_closed; i++)
+		ipc_control_read(w, w->net);
+}
+
+static void
+stop_if_done(void *ctx)
+{
+	struct control_worker *w = ctx;
+
+	if (w->portal_closed && flow_control_is_done(&w->flow))
+		w->stop = true;
+}
+
+struct flow_control_host
+ipc_control_flows(struct control_worker *w)
+{
+	return (struct flow_control_host){
+		.ctx = w,
+		.settings = send_flow_settings,
+		.stored = send_flow_stored,
+		.read_rest = read_rest,
+		.done = stop_if_done,
+	};
+}
+
 static void
 on_closed(void *ctx)
 {
-	flow_control_portal_closed(ctx);
+	struct control_worker *w = ctx;
+
+	w->portal_closed = true;
+	stop_if_done(w);
 }
 
 struct connection_events
@@ -621,8 +760,8 @@ ipc_control_events(void)
 			.remote_candidates = forward_remote_candidates,
 			.tun_configure = configure_tun,
 		},
-		.flow_settings = flow_control_settings,
-		.flow_token = flow_control_token,
+		.flow_settings = forward_flow_settings,
+		.flow_token = take_flow_token,
 		.has_room = has_room,
 		.online = show_online,
 		.date = compare_clocks,
@@ -632,7 +771,7 @@ ipc_control_events(void)
 }
 
 void
-ipc_control_fatal(struct worker *w, uint8_t status, const char *reason)
+ipc_control_fatal(struct control_worker *w, uint8_t status, const char *reason)
 {
 	struct ipc_control_fatal m = { .status = status };
 

@@ -33,8 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control-worker/egress.h"
 #include "control-worker/operator/http.h"
+#include "control-worker/sandbox_control.h"
 #include "control-worker/worker.h"
 
 #define CLOCK_EVERY_MS 1000
@@ -54,7 +54,7 @@ ignore_signals(void)
  * filter would end us (house rules: "What glibc calls behind your back").
  */
 static void
-warm_up(struct worker *w)
+warm_up(struct control_worker *w)
 {
 	time_t now = time(NULL);
 	struct tm tm;
@@ -75,37 +75,72 @@ warm_up(struct worker *w)
 		fatalx("libuv cannot start");
 }
 
-/* Reads until all has been handed over. */
 static void
-take_over(struct worker *w)
+wait_for_parent(struct control_worker *w)
 {
 	struct pollfd pfd = { .fd = IPC_FD_PARENT, .events = POLLIN };
 
+	if (poll(&pfd, 1, -1) == -1 && errno != EINTR)
+		fatal("poll");
+	ipc_control_read(w, w->parent);
+}
+
+/* Reads until all has been handed over. */
+static void
+take_over(struct control_worker *w)
+{
 	w->parent = ipc_open(IPC_FD_PARENT, IPC_CONTROL, IPC_PARENT);
 	w->resolver = resolver_new(&w->loop);
 	w->dns = dns_server_new(&w->loop);
 	if (w->parent == NULL || w->resolver == NULL || w->dns == NULL)
 		fatalx("no memory");
-	while (!w->start) {
-		if (poll(&pfd, 1, -1) == -1 && errno != EINTR)
-			fatal("poll");
-		ipc_control_read(w, w->parent);
-	}
+	w->egress.host = ipc_control_egress(w);
+	while (!w->start)
+		wait_for_parent(w);
 	if (w->net == NULL || w->ca == NULL || w->token[0] == '\0' ||
 	    w->identity.api_url[0] == '\0')
 		fatalx("the parent did not hand over all that is needed");
 }
 
+static void
+prepare_flow_logs(struct control_worker *w, const char *user_agent)
+{
+	const struct flow_control_host host = ipc_control_flows(w);
+	const struct poster_config c = {
+		.loop = &w->loop,
+		.lookups = ipc_control_lookups(w, false),
+		.ca = w->ca,
+		.ca_len = w->ca_len,
+		.user_agent = user_agent,
+	};
+
+	flow_control_prepare(&w->flow, &host, &c, w->flow_logs.log);
+}
+
+/* Under confinement, where the spool may have become the root. */
+static void
+start_flow_logs(struct control_worker *w, unsigned locks)
+{
+	const char *spool = w->flow_logs.spool;
+
+	if (spool[0] == '\0')
+		spool = NULL;
+	else if (locks & (SANDBOX_ROOT | SANDBOX_CHROOT))
+		spool = "/";
+	flow_control_start(&w->flow, spool);
+}
+
 /* False when the API URL is none; the parent has been told. */
 static bool
-make_connection(struct worker *w, struct login_url *login)
+make_connection(struct control_worker *w, struct login_url *login)
 {
 	const struct assignments_host names = ipc_control_names(w);
+	const struct lookups cached = ipc_control_lookups(w, true);
 	struct connection_events events = ipc_control_events();
 	char user_agent[USER_AGENT_MAX], reason[256];
 	struct connection_config c = {
 		.loop = &w->loop,
-		.resolver = w->resolver,
+		.lookups = ipc_control_lookups(w, false),
 		.external_id = w->identity.external_id,
 		.name = w->identity.name,
 		.user_agent = user_agent,
@@ -128,11 +163,11 @@ make_connection(struct worker *w, struct login_url *login)
 	w->curl = curl_loop_new(&w->loop, w->ca, w->ca_len);
 	c.curl = w->curl;
 	c.login = *login;
-	w->assignments = assignments_new(&names, w->resolver);
+	w->assignments = assignments_new(&names, &cached);
 	if (w->curl == NULL || w->assignments == NULL ||
 	    (w->connection = connection_new(&c, &events, w)) == NULL)
 		fatalx("no memory");
-	flow_control_prepare(w, user_agent);
+	prepare_flow_logs(w, user_agent);
 	explicit_bzero(w->token, sizeof(w->token));
 	return true;
 }
@@ -140,7 +175,7 @@ make_connection(struct worker *w, struct login_url *login)
 static void
 on_parent(uv_poll_t *handle, int status, int events)
 {
-	struct worker *w = handle->data;
+	struct control_worker *w = handle->data;
 
 	(void)status;
 	if (events & UV_WRITABLE)
@@ -152,7 +187,7 @@ on_parent(uv_poll_t *handle, int status, int events)
 static void
 on_net(uv_poll_t *handle, int status, int events)
 {
-	struct worker *w = handle->data;
+	struct control_worker *w = handle->data;
 
 	(void)status;
 	if ((events & UV_WRITABLE) && ipc_flush(w->net) == -1)
@@ -183,7 +218,7 @@ watch(uv_poll_t *handle, int *watched, const struct ipc_channel *ch,
 static void
 on_prepare(uv_prepare_t *prepare)
 {
-	struct worker *w = prepare->data;
+	struct control_worker *w = prepare->data;
 
 	watch(&w->poll_parent, &w->watched_parent, w->parent, on_parent);
 	if (w->net_closed) {
@@ -199,14 +234,14 @@ on_prepare(uv_prepare_t *prepare)
 static void
 on_clock_timer(uv_timer_t *timer)
 {
-	struct worker *w = timer->data;
+	struct control_worker *w = timer->data;
 	const struct clock_reading now = clock_read();
 
 	portal_clock_look(&w->situation.clock, &now);
 }
 
 static void
-make_loop(struct worker *w)
+make_loop(struct control_worker *w)
 {
 	if (uv_poll_init(&w->loop, &w->poll_parent, ipc_fd(w->parent)) != 0 ||
 	    uv_poll_init(&w->loop, &w->poll_net, ipc_fd(w->net)) != 0)
@@ -222,7 +257,7 @@ make_loop(struct worker *w)
 
 /* What others may look at: the listeners that we were given. */
 static void
-open_window(struct worker *w)
+open_window(struct control_worker *w)
 {
 	const struct ctl_config ctl = {
 		.fd = w->ctl_fd,
@@ -249,7 +284,7 @@ open_window(struct worker *w)
 }
 
 static void
-say_ready(struct worker *w, unsigned locks)
+say_ready(struct control_worker *w, unsigned locks)
 {
 	struct ipc_control_ready ready = { .locks = locks };
 
@@ -259,24 +294,11 @@ say_ready(struct worker *w, unsigned locks)
 	ipc_set_running(w->net);
 }
 
-/* The parent ends a worker that has told it of a fatal error. */
-static int
-wait_for_end(struct worker *w)
-{
-	struct pollfd pfd = { .fd = IPC_FD_PARENT, .events = POLLIN };
-
-	for (;;) {
-		if (poll(&pfd, 1, -1) == -1 && errno != EINTR)
-			return 1;
-		ipc_control_read(w, w->parent);
-	}
-}
-
 int
 control_worker_main(enum log_level level)
 {
-	static struct worker worker = { .health_fd = -1, .ctl_fd = -1 };
-	struct worker *w = &worker;
+	static struct control_worker worker = { .health_fd = -1, .ctl_fd = -1 };
+	struct control_worker *w = &worker;
 	struct login_url login;
 	unsigned locks;
 
@@ -284,14 +306,18 @@ control_worker_main(enum log_level level)
 	ignore_signals();
 	warm_up(w);
 	take_over(w);
+	/* The parent ends a worker that has told it of a fatal error. */
 	if (!make_connection(w, &login))
-		return wait_for_end(w);
-	egress_start(w, login.port);
+		for (;;)
+			wait_for_parent(w);
+	egress_start(&w->egress, login.port);
+	while (egress_is_awaited(&w->egress))
+		wait_for_parent(w);
 	make_loop(w);
 	setproctitle("control-worker [connecting %s]", w->host);
 	open_window(w);
-	locks = sandbox_control_enter(login.port, w->flow.config.spool);
-	flow_control_start(w, (locks & (SANDBOX_ROOT | SANDBOX_CHROOT)) != 0);
+	locks = sandbox_control_enter(login.port, w->flow_logs.spool);
+	start_flow_logs(w, locks);
 	say_ready(w, locks);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	assignments_free(w->assignments);

@@ -17,7 +17,9 @@
 #include "common/sandbox.h"
 #include "control-worker/control_worker.h"
 #include "control-worker/dns/question.h"
-#include "control-worker/worker.h"
+#include "control-worker/dns/server.h"
+#include "control-worker/dns_resources/assignments.h"
+#include "control-worker/sandbox_control.h"
 
 #define ALLOW(name, why)                                    \
 	{                                                   \

@@ -1,4 +1,7 @@
-/* What the parts of control-worker's shell share. */
+/*
+ * All that control-worker is: known to main.c and ipc_control.c, which tie its
+ * parts together; none of them knows this.
+ */
 #ifndef CONTROL_WORKER_WORKER_H
 #define CONTROL_WORKER_WORKER_H
 
@@ -12,21 +15,14 @@
 #include "control-worker/dns/resolver.h"
 #include "control-worker/dns/server.h"
 #include "control-worker/dns_resources/assignments.h"
+#include "control-worker/egress.h"
 #include "control-worker/flow/control.h"
 #include "control-worker/net/server.h"
-#include "control-worker/net/stream.h"
 #include "control-worker/operator/ctl.h"
 #include "control-worker/operator/situation.h"
 #include "control-worker/portal/connection.h"
 
-/* See egress.h. */
-struct egress {
-	char *text;       /* of the last resolv.conf, until it is used */
-	size_t len;
-	unsigned awaited; /* answers of the parent */
-};
-
-struct worker {
+struct control_worker {
 	uv_loop_t loop;
 	uv_poll_t poll_parent, poll_net;
 	int watched_parent, watched_net; /* events */
@@ -47,6 +43,7 @@ struct worker {
 	size_t ca_len;
 	int health_fd, ctl_fd; /* listeners; -1: none */
 	uint32_t ctl_uid, ctl_gid; /* may use it, beside root */
+	struct ipc_control_flow_logs flow_logs;
 	bool start; /* everything is there */
 
 	struct situation situation;
@@ -60,6 +57,7 @@ struct worker {
 	struct curl_loop *curl; /* of the portal's connection */
 	struct connection *connection;
 	struct assignments *assignments;
+	bool portal_closed;
 	bool told_fatal;
 	bool stop;
 	int status;
@@ -69,23 +67,18 @@ struct worker {
  * Handles the messages that have come on a channel, a bounded number of them.
  * fatal() when the peer breaks the rules of ipc.def or the parent is gone.
  */
-void ipc_control_read(struct worker *, struct ipc_channel *);
-/* What came of a message to net-worker: the result of its ipc_send. */
-void ipc_control_check_sent(struct worker *, int result);
-/* What connection.c calls. */
+void ipc_control_read(struct control_worker *, struct ipc_channel *);
+/* What the parts ask of the process around them, as their headers say. */
 struct connection_events ipc_control_events(void);
-/* The way of assignments.h to net-worker. */
-struct assignments_host ipc_control_names(struct worker *);
+struct assignments_host ipc_control_names(struct control_worker *);
+struct egress_host ipc_control_egress(struct control_worker *);
+struct flow_control_host ipc_control_flows(struct control_worker *);
+/* Look-ups by the resolver; of names that were asked for lately, or anew. */
+struct lookups ipc_control_lookups(struct control_worker *, bool cached);
 /* Asks net-worker on behalf of an operator; see ctl.h. */
 bool ipc_control_ask(void *worker, const struct ipc_query *);
 /* Tells the parent once why the daemon has to end. */
-void ipc_control_fatal(struct worker *, uint8_t status, const char *reason);
-
-/*
- * Gives up what only the start needed; port: that of the portal; spool: the
- * directory to be the root, which is made the empty text where it cannot. The
- * locks that hold (enum sandbox_lock).
- */
-unsigned sandbox_control_enter(uint16_t port, char *spool);
+void ipc_control_fatal(
+    struct control_worker *, uint8_t status, const char *reason);
 
 #endif /* CONTROL_WORKER_WORKER_H */

@@ -5,18 +5,15 @@
 #ifndef CONTROL_WORKER_DNS_RESOLVER_H
 #define CONTROL_WORKER_DNS_RESOLVER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include <uv.h>
 
-#include "common/address.h"
-#include "common/bounds.h"
+#include "control-worker/net/lookup.h"
 
 #define LOOKUP_TIMEOUT_MS 10000
 
 struct resolver;
-struct lookup;
 
 struct resolver *resolver_new(uv_loop_t *);
 void resolver_free(struct resolver *); /* no lookup may be under way */
@@ -24,22 +21,12 @@ void resolver_free(struct resolver *); /* no lookup may be under way */
 void resolver_set_resolv_conf(struct resolver *, const char *text, size_t len);
 void resolver_set_hosts(struct resolver *, const char *text, size_t len);
 
-/* What was found, without duplicates; complete is false after the time limit.
- */
-struct lookup_result {
-	struct ip_address addresses[LOOKUP_ADDRESSES_MAX];
-	size_t count;
-	bool complete;
-};
-
-typedef void (*lookup_done)(void *ctx, const struct lookup_result *);
-
-/* The callback comes from the loop, never before this returns. */
+/* See net/lookup.h. */
 struct lookup *resolver_lookup(
     struct resolver *, const char *name, lookup_done, void *ctx);
 /* The same, but what was found lately will do. */
 struct lookup *resolver_lookup_cached(
     struct resolver *, const char *name, lookup_done, void *ctx);
-void lookup_cancel(struct lookup *); /* no callback any more */
+void lookup_cancel(struct lookup *);
 
 #endif /* CONTROL_WORKER_DNS_RESOLVER_H */

@@ -28,22 +28,23 @@ struct wish {
 
 struct assignments {
 	struct assignments_host host;
-	struct resolver *resolver;
+	struct lookups lookups;
 	TAILQ_HEAD(, wish) wishes; /* oldest first */
-	size_t count, lookups;
+	size_t count, lookup_count;
 	uint64_t serial;
 	struct log_limit log_limit;
 };
 
 struct assignments *
-assignments_new(const struct assignments_host *host, struct resolver *resolver)
+assignments_new(
+    const struct assignments_host *host, const struct lookups *lookups)
 {
 	struct assignments *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
 		return NULL;
 	a->host = *host;
-	a->resolver = resolver;
+	a->lookups = *lookups;
 	TAILQ_INIT(&a->wishes);
 	return a;
 }
@@ -54,8 +55,8 @@ drop_wish(struct wish *w)
 	struct assignments *a = w->assignments;
 
 	if (w->lookup != NULL) {
-		lookup_cancel(w->lookup);
-		a->lookups--;
+		a->lookups.cancel(w->lookup);
+		a->lookup_count--;
 	}
 	TAILQ_REMOVE(&a->wishes, w, entry);
 	a->count--;
@@ -144,7 +145,7 @@ on_resolved(void *ctx, const struct lookup_result *result)
 	struct assignments *a = w->assignments;
 
 	w->lookup = NULL;
-	a->lookups--;
+	a->lookup_count--;
 	/* Nobody has said that the name has no address: spec/policy.md 6.3. */
 	if (!result->complete) {
 		log_debug("the name of a resource is not resolved in time");
@@ -160,15 +161,15 @@ start_lookup(struct wish *w)
 {
 	struct assignments *a = w->assignments;
 
-	w->lookup = resolver_lookup_cached(
-	    a->resolver, w->ips.domain, on_resolved, w);
+	w->lookup = a->lookups.start(
+	    a->lookups.resolver, w->ips.domain, on_resolved, w);
 	if (w->lookup == NULL) {
 		log_warnx("no memory to resolve a name");
 		drop_wish(w);
 		return;
 	}
 	w->step = STEP_RESOLVING;
-	a->lookups++;
+	a->lookup_count++;
 }
 
 static void
@@ -177,7 +178,7 @@ start_lookups(struct assignments *a)
 	struct wish *w, *next;
 
 	TAILQ_FOREACH_SAFE(w, &a->wishes, entry, next) {
-		if (a->lookups >= ASSIGNMENTS_LOOKUPS_MAX)
+		if (a->lookup_count >= ASSIGNMENTS_LOOKUPS_MAX)
 			return;
 		if (w->step == STEP_WAITING)
 			start_lookup(w);

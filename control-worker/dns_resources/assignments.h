@@ -12,7 +12,7 @@
 #define CONTROL_WORKER_DNS_RESOURCES_ASSIGNMENTS_H
 
 #include "common/ipc.h"
-#include "control-worker/dns/resolver.h"
+#include "control-worker/net/lookup.h"
 
 #define ASSIGNMENTS_MAX         1000 /* under way */
 #define ASSIGNMENTS_OF_CLIENT   32
@@ -30,7 +30,7 @@ struct assignments_host {
 struct assignments;
 
 struct assignments *assignments_new(
-    const struct assignments_host *, struct resolver *);
+    const struct assignments_host *, const struct lookups *);
 void assignments_free(struct assignments *); /* NULL is fine */
 void assignments_event(struct assignments *, const struct ipc_peer_event *);
 void assignments_answer(

@@ -3,47 +3,31 @@
 
 #include "common/log.h"
 #include "control-worker/flow/flow_logs.h"
-#include "control-worker/worker.h"
-
-/* Messages of a dead net-worker: more than its socket holds. */
-#define LEFT_BEHIND_MAX 64
+#include "control-worker/flow/settings.h"
+#include "control-worker/flow/token.h"
 
 void
-flow_control_prepare(struct worker *w, const char *user_agent)
+flow_control_prepare(struct flow_control *f,
+    const struct flow_control_host *host, const struct poster_config *c,
+    bool log)
 {
-	struct flow_control *f = &w->flow;
-	const struct poster_config c = {
-		.loop = &w->loop,
-		.resolver = w->resolver,
-		.ca = w->ca,
-		.ca_len = w->ca_len,
-		.user_agent = user_agent,
-	};
-
-	f->logs = flow_logs_new(&c, f->config.log);
+	f->host = *host;
+	f->logs = flow_logs_new(c, log);
 	if (f->logs == NULL)
 		fatalx("no memory");
-	uv_timer_init(&w->loop, &f->timer);
-	f->timer.data = w;
+	uv_timer_init(c->loop, &f->timer);
+	f->timer.data = f;
 }
 
 void
-flow_control_start(struct worker *w, bool rooted)
+flow_control_start(struct flow_control *f, const char *spool)
 {
-	const char *spool = w->flow.config.spool;
-
-	if (spool[0] == '\0')
-		spool = NULL;
-	else if (rooted)
-		spool = "/";
-	flow_logs_start(w->flow.logs, spool);
+	flow_logs_start(f->logs, spool);
 }
 
 void
-flow_control_report(struct worker *w, const struct ipc_flow *m)
+flow_control_report(struct flow_control *f, const struct ipc_flow *m)
 {
-	struct flow_control *f = &w->flow;
-
 	if (f->logs != NULL)
 		flow_logs_report(f->logs, m);
 	f->has_news = true;
@@ -51,63 +35,58 @@ flow_control_report(struct worker *w, const struct ipc_flow *m)
 }
 
 void
-flow_control_acknowledge(struct worker *w)
+flow_control_acknowledge(struct flow_control *f)
 {
-	const struct ipc_flow_stored m = { .serial = w->flow.stored };
+	const struct ipc_flow_stored m = { .serial = f->stored };
 
 	/* One that does not get through is part of the next. */
-	if (w->flow.has_news && !w->net_closed &&
-	    ipc_send_flow_stored(w->net, &m) == 0)
-		w->flow.has_news = false;
+	if (f->has_news && f->host.stored(f->host.ctx, &m))
+		f->has_news = false;
 }
 
 void
-flow_control_forget(struct worker *w)
+flow_control_forget(struct flow_control *f)
 {
-	w->flow.has_news = false;
+	f->has_news = false;
 }
 
 void
-flow_control_settings(void *ctx, const struct flow_settings *s)
+flow_control_settings(struct flow_control *f, const struct json_value *v)
 {
-	struct worker *w = ctx;
 	struct ipc_flow_settings m = { 0 };
+	struct flow_settings s;
 
-	if (w->flow.logs != NULL)
-		m.enabled = flow_logs_configure(w->flow.logs, s);
-	w->flow.enabled = m.enabled;
-	ipc_control_check_sent(
-	    w, w->net_closed ? 0 : ipc_send_flow_settings(w->net, &m));
+	flow_settings_parse(v, &s);
+	if (f->logs != NULL)
+		m.enabled = flow_logs_configure(f->logs, &s);
+	f->enabled = m.enabled;
+	f->host.settings(f->host.ctx, &m);
 }
 
-void
-flow_control_token(void *ctx, const struct flow_token *t, const char *jwt)
+bool
+flow_control_token(
+    struct flow_control *f, const char *jwt, size_t len, struct uuid *id)
 {
-	struct worker *w = ctx;
+	struct flow_token t;
 
-	if (w->flow.logs != NULL)
-		flow_logs_token(w->flow.logs, t, jwt);
+	if (!flow_token_parse(jwt, len, &t))
+		return false;
+	if (f->logs != NULL)
+		flow_logs_token(f->logs, &t, jwt);
+	*id = t.authorization;
+	return true;
 }
 
 /* The end. */
 
 static void
-stop_if_done(struct worker *w)
-{
-	const struct flow_control *f = &w->flow;
-
-	if (f->portal_closed && (!f->ending || f->flushed))
-		w->stop = true;
-}
-
-static void
 on_flushed(void *ctx)
 {
-	struct worker *w = ctx;
+	struct flow_control *f = ctx;
 
-	w->flow.flushed = true;
-	uv_timer_stop(&w->flow.timer);
-	stop_if_done(w);
+	f->flushed = true;
+	uv_timer_stop(&f->timer);
+	f->host.done(f->host.ctx);
 }
 
 /* What is not uploaded by now is, after the next start. */
@@ -118,34 +97,27 @@ on_limit(uv_timer_t *timer)
 }
 
 void
-flow_control_net_changed(struct worker *w)
+flow_control_net_changed(struct flow_control *f, bool net_runs)
 {
-	struct flow_control *f = &w->flow;
-
-	if (!f->ending || f->flushing || w->situation.process[IPC_NET].running)
+	if (!f->ending || f->flushing || net_runs)
 		return;
 	f->flushing = true;
-	/* What it said before it died. */
-	for (int i = 0; i < LEFT_BEHIND_MAX && !w->net_closed; i++)
-		ipc_control_read(w, w->net);
-	flow_logs_flush(f->logs, on_flushed, w);
+	f->host.read_rest(f->host.ctx);
+	flow_logs_flush(f->logs, on_flushed, f);
 }
 
 void
-flow_control_end(struct worker *w)
+flow_control_end(struct flow_control *f, bool net_runs)
 {
-	struct flow_control *f = &w->flow;
-
 	if (f->logs == NULL || !f->enabled)
 		return;
 	f->ending = true;
 	uv_timer_start(&f->timer, on_limit, FLOW_ENDING_MS, 0);
-	flow_control_net_changed(w);
+	flow_control_net_changed(f, net_runs);
 }
 
-void
-flow_control_portal_closed(struct worker *w)
+bool
+flow_control_is_done(const struct flow_control *f)
 {
-	w->flow.portal_closed = true;
-	stop_if_done(w);
+	return !f->ending || f->flushed;
 }

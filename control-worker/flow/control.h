@@ -7,18 +7,33 @@
 #ifndef CONTROL_WORKER_FLOW_CONTROL_H
 #define CONTROL_WORKER_FLOW_CONTROL_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include <uv.h>
 
 #include "common/ipc.h"
-#include "control-worker/flow/settings.h"
-#include "control-worker/flow/token.h"
+#include "common/uuid.h"
+#include "control-worker/flow/post.h"
+#include "control-worker/json/json.h"
 
 #define FLOW_ENDING_MS 1000
 
-struct worker;
+struct flow_control_host {
+	void *ctx;
+	/* To net-worker: whether flows are followed. */
+	void (*settings)(void *ctx, const struct ipc_flow_settings *);
+	/* To net-worker: what it may forget; false: it could not be told. */
+	bool (*stored)(void *ctx, const struct ipc_flow_stored *);
+	/* Reads what a net-worker that has died said before. */
+	void (*read_rest)(void *ctx);
+	/* flow_control_is_done() is true from now on. */
+	void (*done)(void *ctx);
+};
 
 struct flow_control {
-	struct ipc_control_flow_logs config;
+	struct flow_control_host host;
 	struct flow_logs *logs; /* NULL: not yet, or there are none */
 	/* The last report that net-worker does not know to be stored. */
 	bool has_news;
@@ -27,26 +42,34 @@ struct flow_control {
 	bool enabled;     /* flows are followed */
 	bool ending;      /* we have been told to end */
 	bool flushing, flushed;
-	bool portal_closed;
 };
 
-/* Before and after the process is confined. */
-void flow_control_prepare(struct worker *, const char *user_agent);
-void flow_control_start(struct worker *, bool rooted);
+/* Before the process is confined; log: reports go to our log, too. */
+void flow_control_prepare(struct flow_control *,
+    const struct flow_control_host *, const struct poster_config *, bool log);
+/* And after: see flow_logs_start(). */
+void flow_control_start(struct flow_control *, const char *spool);
 
-void flow_control_report(struct worker *, const struct ipc_flow *);
+void flow_control_report(struct flow_control *, const struct ipc_flow *);
 /* Acknowledges the reports since the last call. */
-void flow_control_acknowledge(struct worker *);
+void flow_control_acknowledge(struct flow_control *);
 /* A new net-worker counts from the beginning. */
-void flow_control_forget(struct worker *);
+void flow_control_forget(struct flow_control *);
 
-/* What connection.c calls, with the worker. */
-void flow_control_settings(void *ctx, const struct flow_settings *);
-void flow_control_token(void *ctx, const struct flow_token *, const char *jwt);
+/* What the portal's init says of flow logs; NULL: nothing. */
+void flow_control_settings(struct flow_control *, const struct json_value *);
+/*
+ * The ingest token of an authorization; whether it is one, and then the id that
+ * its flows are told with.
+ */
+bool flow_control_token(
+    struct flow_control *, const char *jwt, size_t len, struct uuid *id);
 
-/* SHUTDOWN has come; the portal's connection is closed; net-worker has died. */
-void flow_control_end(struct worker *);
-void flow_control_portal_closed(struct worker *);
-void flow_control_net_changed(struct worker *);
+/* SHUTDOWN has come. */
+void flow_control_end(struct flow_control *, bool net_runs);
+/* Whether net-worker runs may have changed. */
+void flow_control_net_changed(struct flow_control *, bool net_runs);
+/* Nothing that is under way here has to be waited for. */
+bool flow_control_is_done(const struct flow_control *);
 
 #endif /* CONTROL_WORKER_FLOW_CONTROL_H */

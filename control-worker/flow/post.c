@@ -18,7 +18,7 @@
 struct poster {
 	uv_loop_t *loop;
 	uv_timer_t later; /* to tell of a failure after poster_post() */
-	struct resolver *resolver;
+	struct lookups lookups;
 	struct curl_loop *curl;
 	char *user_agent;
 
@@ -68,7 +68,7 @@ void
 poster_cancel(struct poster *p)
 {
 	if (p->lookup != NULL)
-		lookup_cancel(p->lookup);
+		p->lookups.cancel(p->lookup);
 	if (p->dial != NULL)
 		dial_cancel(p->dial);
 	p->lookup = NULL;
@@ -314,7 +314,7 @@ look_up(struct poster *p)
 		dial(p, &p->target.host.literal, 1);
 		return;
 	}
-	p->lookup = resolver_lookup(p->resolver,
+	p->lookup = p->lookups.start(p->lookups.resolver,
 	    url_host_name(&p->target.host, name), on_resolved, p);
 	if (p->lookup == NULL)
 		fail_later(p);
@@ -366,7 +366,7 @@ poster_new(const struct poster_config *c)
 	if (p == NULL)
 		return NULL;
 	p->loop = c->loop;
-	p->resolver = c->resolver;
+	p->lookups = c->lookups;
 	p->transfer.fd = -1;
 	p->transfer.done = on_transferred;
 	p->transfer.ctx = p;

@@ -1,6 +1,6 @@
 /*
  * One POST at a time over HTTPS, by libcurl (curl_loop.h). Names are looked up
- * by our own resolver, and connections are made by portal/dial.h; a connection
+ * by our own resolver, and connections are made by net/dial.h; a connection
  * that still stands is used again.
  */
 #ifndef CONTROL_WORKER_FLOW_POST_H
@@ -11,8 +11,8 @@
 
 #include <uv.h>
 
-#include "control-worker/dns/resolver.h"
 #include "control-worker/flow/ingest_url.h"
+#include "control-worker/net/lookup.h"
 
 #define POST_TIMEOUT_MS 30000
 
@@ -20,7 +20,7 @@ struct poster;
 
 struct poster_config {
 	uv_loop_t *loop;
-	struct resolver *resolver;
+	struct lookups lookups;
 	const char *ca; /* PEM, which has to outlive it */
 	size_t ca_len;
 	const char *user_agent; /* copied */

@@ -1,6 +1,6 @@
 /*
  * libcurl on the loop: TLS with verified certificates over connections that
- * portal/dial.h has made.
+ * net/dial.h has made.
  *
  * What libcurl must not do here, and is kept from: start a resolver thread,
  * make a socket of its own, open or look for files, obey proxy variables,
@@ -38,7 +38,7 @@ struct curl_transfer {
 };
 
 /*
- * A connection that is used behind libcurl's back, as portal/stream.h does, has
+ * A connection that is used behind libcurl's back, as net/stream.h does, has
  * a loop of its own: libcurl would take it for an idle one, and close it.
  *
  * Once, before the process is confined. The PEM text of the trusted

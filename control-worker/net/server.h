@@ -11,7 +11,7 @@
 
 #include <uv.h>
 
-#include "control-worker/operator/text.h"
+#include "control-worker/net/text.h"
 
 #define SERVER_REQUEST_MAX 4096
 

@@ -43,22 +43,22 @@ on_done(void *ctx, CURLcode r)
 }
 
 static bool
-set_target(struct stream *s, const struct login_url *login,
+set_target(struct stream *s, const struct stream_target *target,
     const struct endpoint *peer)
 {
 	char host[URL_HOST_MAX + 3], address[ENDPOINT_TEXT_MAX];
 	char text[URL_HOST_MAX + ENDPOINT_TEXT_MAX + 32];
 	CURL *easy = s->transfer.easy;
 
-	login_url_host_header(login, host, sizeof(host));
+	url_host_format(target->host, host, sizeof(host));
 	snprintf(text, sizeof(text), "%s://%s:%u/",
-	    login->tls ? "https" : "http", host, login->port);
+	    target->tls ? "https" : "http", host, target->port);
 	if (curl_easy_setopt(easy, CURLOPT_URL, text) != CURLE_OK)
 		return false;
 	/* Without it libcurl would start a thread to look a name up. */
-	snprintf(text, sizeof(text), "%s:%u:%s", host, login->port,
+	snprintf(text, sizeof(text), "%s:%u:%s", host, target->port,
 	    ip_format(&peer->ip, address));
-	if (login->host.literal.family == IP_NONE &&
+	if (target->host->literal.family == IP_NONE &&
 	    ((s->resolve = curl_slist_append(NULL, text)) == NULL ||
 		curl_easy_setopt(easy, CURLOPT_RESOLVE, s->resolve) !=
 		    CURLE_OK))
@@ -69,7 +69,7 @@ set_target(struct stream *s, const struct login_url *login,
 
 struct stream *
 stream_open(uv_loop_t *loop, struct curl_loop *c, int fd,
-    const struct login_url *login, const struct endpoint *peer,
+    const struct stream_target *target, const struct endpoint *peer,
     stream_ready on_ready, stream_event on_event, void *ctx)
 {
 	struct stream *s = calloc(1, sizeof(*s));
@@ -86,7 +86,8 @@ stream_open(uv_loop_t *loop, struct curl_loop *c, int fd,
 	s->on_event = on_event;
 	s->ctx = ctx;
 	if (!curl_transfer_init(c, &s->transfer) ||
-	    !set_target(s, login, peer) || !curl_transfer_start(&s->transfer)) {
+	    !set_target(s, target, peer) ||
+	    !curl_transfer_start(&s->transfer)) {
 		stream_close(s);
 		return NULL;
 	}

@@ -1,5 +1,5 @@
 /*
- * Bytes to and from the portal over a TCP connection that exists: TLS by
+ * Bytes to and from a server over a TCP connection that exists: TLS by
  * libcurl, which verifies the certificate for the host, or nothing.
  */
 #ifndef CONTROL_WORKER_NET_STREAM_H
@@ -7,15 +7,23 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <uv.h>
 
 #include "common/address.h"
 #include "control-worker/net/curl_loop.h"
-#include "control-worker/portal/login_url.h"
+#include "control-worker/net/url_host.h"
 
 struct stream;
+
+/* Whom the certificate has to name; without TLS nothing is asked. */
+struct stream_target {
+	bool tls;
+	const struct url_host *host;
+	uint16_t port;
+};
 
 /* error is NULL when the stream can be used. */
 typedef void (*stream_ready)(void *ctx, const char *error);
@@ -24,7 +32,7 @@ typedef void (*stream_event)(void *ctx, bool readable, bool writable);
 
 /* Takes fd over in any case. NULL on failure. */
 struct stream *stream_open(uv_loop_t *, struct curl_loop *, int fd,
-    const struct login_url *, const struct endpoint *peer, stream_ready,
+    const struct stream_target *, const struct endpoint *peer, stream_ready,
     stream_event, void *ctx);
 void stream_close(struct stream *); /* NULL is fine; no callback any more */
 

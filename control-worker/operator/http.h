@@ -10,7 +10,7 @@
 
 #include "control-worker/net/server.h"
 #include "control-worker/operator/situation.h"
-#include "control-worker/operator/text.h"
+#include "control-worker/net/text.h"
 
 #define HTTP_REQUEST_MAX 4096 /* bytes of line and headers */
 

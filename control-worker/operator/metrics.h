@@ -3,7 +3,7 @@
 #define CONTROL_WORKER_OPERATOR_METRICS_H
 
 #include "control-worker/operator/situation.h"
-#include "control-worker/operator/text.h"
+#include "control-worker/net/text.h"
 
 /* Label values come from fixed lists: nobody outside can add a series. */
 void metrics_write(struct text *, const struct situation *);

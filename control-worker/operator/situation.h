@@ -13,7 +13,7 @@
 #include "common/counters.h"
 #include "common/ipc.h"
 #include "common/overlap.h"
-#include "control-worker/portal/portal_clock.h"
+#include "control-worker/net/portal_clock.h"
 
 struct situation {
 	const char *url; /* of the portal */

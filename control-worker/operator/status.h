@@ -7,7 +7,7 @@
 #define CONTROL_WORKER_OPERATOR_STATUS_H
 
 #include "control-worker/operator/situation.h"
-#include "control-worker/operator/text.h"
+#include "control-worker/net/text.h"
 
 struct status_format {
 	/* now: unix seconds */

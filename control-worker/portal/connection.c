@@ -90,7 +90,7 @@ static void
 stop(struct connection *c)
 {
 	if (c->lookup != NULL)
-		lookup_cancel(c->lookup);
+		c->config.lookups.cancel(c->lookup);
 	c->lookup = NULL;
 	transport_free(c->transport);
 	c->transport = NULL;
@@ -510,7 +510,7 @@ start_attempt(struct connection *c)
 		return;
 	}
 	c->state = STATE_RESOLVING;
-	c->lookup = resolver_lookup(c->config.resolver,
+	c->lookup = c->config.lookups.start(c->config.lookups.resolver,
 	    url_host_name(&login->host, name), on_resolved, c);
 	if (c->lookup == NULL)
 		lose(c, "out of memory");

@@ -12,18 +12,17 @@
 
 #include "common/ipc.h"
 #include "common/uuid.h"
-#include "control-worker/dns/resolver.h"
-#include "control-worker/flow/settings.h"
-#include "control-worker/flow/token.h"
-#include "control-worker/net/stream.h"
+#include "control-worker/json/json.h"
+#include "control-worker/net/curl_loop.h"
+#include "control-worker/net/lookup.h"
 #include "control-worker/portal/login_url.h"
-#include "control-worker/portal/portal_clock.h"
+#include "control-worker/net/portal_clock.h"
 
 struct connection;
 
 struct connection_config {
 	uv_loop_t *loop;
-	struct resolver *resolver;
+	struct lookups lookups;
 	struct curl_loop *curl; /* for its connections alone */
 	struct login_url login;
 	const char *external_id, *name, *user_agent, *token; /* copied */
@@ -34,9 +33,14 @@ struct connection_config {
 struct connection_events {
 	/* Where the portal's messages go: every handler is set. */
 	struct ipc_handlers to;
-	void (*flow_settings)(void *ctx, const struct flow_settings *);
-	void (*flow_token)(
-	    void *ctx, const struct flow_token *, const char *jwt);
+	/* What an init says of flow logs; NULL: nothing. */
+	void (*flow_settings)(void *ctx, const struct json_value *);
+	/*
+	 * The ingest token of an authorization that comes next; whether it is
+	 * one, and then the id that its flows are told with.
+	 */
+	bool (*flow_token)(
+	    void *ctx, const char *jwt, size_t len, struct uuid *authorization);
 	/* Whether more of them may be handed over just now. */
 	bool (*has_room)(void *ctx);
 	void (*online)(void *ctx, bool online);

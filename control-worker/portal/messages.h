@@ -14,8 +14,6 @@
 #include <stdint.h>
 
 #include "common/ipc.h"
-#include "control-worker/flow/settings.h"
-#include "control-worker/flow/token.h"
 #include "control-worker/json/json.h"
 #include "control-worker/portal/refs.h"
 
@@ -25,10 +23,10 @@ struct incoming {
 	struct refs refs;
 	/* Where the results go: one handler per message, all of them set. */
 	const struct ipc_handlers *to;
-	/* What an init says of flow logs, and a token before its grant. */
-	void (*flow_settings)(void *ctx, const struct flow_settings *);
-	void (*flow_token)(
-	    void *ctx, const struct flow_token *, const char *jwt);
+	/* See connection.h: what is said of flow logs, as it came. */
+	void (*flow_settings)(void *ctx, const struct json_value *);
+	bool (*flow_token)(
+	    void *ctx, const char *jwt, size_t len, struct uuid *authorization);
 	void *ctx;
 	/* An init whose list of grants has not been handed over completely. */
 	const struct json_value *grants, *next_grant;

@@ -133,15 +133,6 @@ incoming_more(struct incoming *in)
 	return INCOMING_DONE;
 }
 
-static void
-tell_flow_settings(struct incoming *in, const struct json_value *v)
-{
-	struct flow_settings s;
-
-	flow_settings_parse(v, &s);
-	in->flow_settings(in->ctx, &s);
-}
-
 /* In the order of spec/portal.md 4.2. */
 static enum incoming_result
 handle_init(struct incoming *in, const struct json_value *p, const char **what)
@@ -157,7 +148,7 @@ handle_init(struct incoming *in, const struct json_value *p, const char **what)
 		return dropped(what, "tunnel addresses out of range");
 	if (grants != NULL && !json_is(grants, JSON_ARRAY))
 		return dropped(what, "authorizations are no list");
-	tell_flow_settings(in, json_get(p, "flow_logs"));
+	in->flow_settings(in->ctx, json_get(p, "flow_logs"));
 	send_relays(in, NULL, json_get(p, "relays"));
 	in->interface = m;
 	in->has_interface = true;
@@ -266,12 +257,11 @@ static void
 take_flow_token(struct incoming *in, const struct json_value *v,
     struct ipc_authorization *a)
 {
-	struct flow_token t;
+	struct uuid authorization;
 
-	if (!json_is(v, JSON_STRING) || !flow_token_parse(v->text, v->len, &t))
-		return;
-	a->flow_authorization = t.authorization;
-	in->flow_token(in->ctx, &t, v->text);
+	if (json_is(v, JSON_STRING) &&
+	    in->flow_token(in->ctx, v->text, v->len, &authorization))
+		a->flow_authorization = authorization;
 }
 
 static enum incoming_result

@@ -597,6 +597,11 @@ static void
 on_dialled(void *ctx, int fd, const struct endpoint *peer, const char *error)
 {
 	struct transport *t = ctx;
+	const struct stream_target target = {
+		.tls = t->login->tls,
+		.host = &t->login->host,
+		.port = t->login->port,
+	};
 
 	t->dial = NULL;
 	if (fd == -1) {
@@ -605,7 +610,7 @@ on_dialled(void *ctx, int fd, const struct endpoint *peer, const char *error)
 	}
 	t->phase = PHASE_TLS;
 	t->stream = stream_open(
-	    t->loop, t->curl, fd, t->login, peer, on_ready, on_event, t);
+	    t->loop, t->curl, fd, &target, peer, on_ready, on_event, t);
 	if (t->stream == NULL)
 		fail(t, "libcurl refused the connection");
 }

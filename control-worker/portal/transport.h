@@ -15,7 +15,7 @@
 #include "common/ipc.h"
 #include "control-worker/net/stream.h"
 #include "control-worker/portal/login_url.h"
-#include "control-worker/portal/portal_clock.h"
+#include "control-worker/net/portal_clock.h"
 #include "control-worker/portal/upgrade.h"
 
 #define TRANSPORT_TIMEOUT_MS  15000

@@ -22,7 +22,7 @@
 #define NAMES_MAX 128 /* look-ups of clients' names, more than there may be */
 
 struct rig {
-	struct worker w;
+	struct control_worker w;
 	struct hostile parent, net;
 	struct cursor *in;
 	bool over;
@@ -469,12 +469,13 @@ step(struct rig *r)
 static void
 make_connection(struct rig *r)
 {
-	struct worker *w = &r->w;
+	struct control_worker *w = &r->w;
 	const struct assignments_host names = ipc_control_names(w);
+	const struct lookups cached = ipc_control_lookups(w, true);
 	struct connection_events events = ipc_control_events();
 	struct connection_config c = {
 		.loop = &loop,
-		.resolver = w->resolver,
+		.lookups = ipc_control_lookups(w, false),
 		.external_id = w->identity.external_id,
 		.name = w->identity.name,
 		.user_agent = "agent",
@@ -488,7 +489,8 @@ make_connection(struct rig *r)
 			 "wss://api.firezone.dev/", &c.login, &what) == 0);
 	login_url_host_header(&c.login, w->host, sizeof(w->host));
 	w->connection = connection_new(&c, &events, w);
-	w->assignments = assignments_new(&names, w->resolver);
+	w->assignments = assignments_new(&names, &cached);
+	w->flow.host = ipc_control_flows(w);
 	must(w->connection != NULL && w->assignments != NULL);
 }
 
@@ -496,7 +498,7 @@ static void
 run(void *ctx)
 {
 	struct rig *r = ctx;
-	struct worker *w = &r->w;
+	struct control_worker *w = &r->w;
 
 	for (size_t n = pick(r->in, 9); n > 0 && !r->over; n--)
 		message(r, &r->parent);
@@ -520,7 +522,7 @@ run(void *ctx)
 
 /* What the real one keeps until it ends. */
 static void
-close_handed_over(struct worker *w)
+close_handed_over(struct control_worker *w)
 {
 	if (w->health_fd != -1)
 		close(w->health_fd);
@@ -554,6 +556,7 @@ fuzz_one(struct cursor *in)
 	must(r.w.resolver != NULL);
 	hostile_open(&r.parent, IPC_CONTROL, IPC_PARENT);
 	r.w.parent = r.parent.victim;
+	r.w.egress.host = ipc_control_egress(&r.w);
 	survived = survives(run, &r);
 	assignments_free(r.w.assignments);
 	connection_free(r.w.connection);

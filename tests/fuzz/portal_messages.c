@@ -2,6 +2,8 @@
  * The portal's messages: whatever they say, what becomes of them is something
  * that net-worker and the parent accept.
  */
+#include "control-worker/flow/settings.h"
+#include "control-worker/flow/token.h"
 #include "control-worker/portal/messages.h"
 
 #include <string.h>
@@ -32,17 +34,26 @@ static const struct ipc_handlers results = {
 };
 
 static void
-check_settings(void *ctx, const struct flow_settings *s)
+check_settings(void *ctx, const struct json_value *v)
 {
-	must(ctx != NULL && (s->interval_s == 0) == (s->api_url[0] == '\0'));
-	must(s->interval_s == 0 || s->batch_size > 0);
+	struct flow_settings s;
+
+	flow_settings_parse(v, &s);
+	must(ctx != NULL && (s.interval_s == 0) == (s.api_url[0] == '\0'));
+	must(s.interval_s == 0 || s.batch_size > 0);
 }
 
-static void
-check_token(void *ctx, const struct flow_token *t, const char *jwt)
+static bool
+check_token(void *ctx, const char *jwt, size_t len, struct uuid *id)
 {
-	must(ctx != NULL && t->role <= FLOW_RESPONDER);
-	must(strlen(jwt) <= FLOW_TOKEN_MAX);
+	struct flow_token t;
+
+	must(ctx != NULL && jwt[len] == '\0');
+	if (!flow_token_parse(jwt, len, &t))
+		return false;
+	must(t.role <= FLOW_RESPONDER && strlen(jwt) <= FLOW_TOKEN_MAX);
+	*id = t.authorization;
+	return true;
 }
 
 static const char *const events[] = { "create_authorization", "init",

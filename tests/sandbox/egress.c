@@ -20,7 +20,7 @@
 
 #include "common/address.h"
 #include "common/log.h"
-#include "control-worker/worker.h"
+#include "control-worker/sandbox_control.h"
 #include "parent/firewall.h"
 #include "tests/sandbox/escape.h"
 

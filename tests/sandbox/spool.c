@@ -13,7 +13,7 @@
 
 #include "common/log.h"
 #include "control-worker/control_worker.h"
-#include "control-worker/worker.h"
+#include "control-worker/sandbox_control.h"
 #include "tests/sandbox/escape.h"
 
 struct trial {

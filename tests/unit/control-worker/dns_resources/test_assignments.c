@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "control-worker/dns/resolver.h"
 #include "control-worker/dns_resources/assignments.h"
 #include "control-worker/dns_resources/peer_event.h"
 #include "tests/lib/unit.h"
@@ -61,19 +62,27 @@ on_say(void *ctx, const struct ipc_peer_message *m)
 	return true;
 }
 
+static struct lookup *
+look_up(void *resolver, const char *name, lookup_done done, void *ctx)
+{
+	return resolver_lookup_cached(resolver, name, done, ctx);
+}
+
 static int
 set_up(void **state)
 {
 	static struct rig rig;
 	struct rig *r = &rig;
 	struct assignments_host host = { r, on_ask, on_resolved, on_say };
+	struct lookups lookups = { NULL, look_up, lookup_cancel };
 
 	memset(r, 0, sizeof(*r));
 	assert_int_equal(uv_loop_init(&r->loop), 0);
 	r->resolver = resolver_new(&r->loop);
 	resolver_set_hosts(r->resolver, hosts, strlen(hosts));
 	resolver_set_resolv_conf(r->resolver, resolv_conf, strlen(resolv_conf));
-	r->assignments = assignments_new(&host, r->resolver);
+	lookups.resolver = r->resolver;
+	r->assignments = assignments_new(&host, &lookups);
 	assert_non_null(r->assignments);
 	*state = r;
 	return 0;

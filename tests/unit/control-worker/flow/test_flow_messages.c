@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "control-worker/flow/settings.h"
 #include "control-worker/portal/messages.h"
 #include "tests/lib/flow.h"
 
@@ -33,22 +34,23 @@ static struct {
 } got;
 
 static void
-on_settings(void *ctx, const struct flow_settings *s)
+on_settings(void *ctx, const struct json_value *v)
 {
 	(void)ctx;
-	got.settings = *s;
+	flow_settings_parse(v, &got.settings);
 	strcat(got.story, "settings ");
 }
 
-static void
-on_token(void *ctx, const struct flow_token *t, const char *jwt)
+static bool
+on_token(void *ctx, const char *jwt, size_t len, struct uuid *id)
 {
-	struct flow_token again;
-
 	(void)ctx;
-	got.token = *t;
-	assert_true(flow_token_parse(jwt, strlen(jwt), &again));
+	assert_int_equal(strlen(jwt), len);
+	if (!flow_token_parse(jwt, len, &got.token))
+		return false;
+	*id = got.token.authorization;
 	strcat(got.story, "token ");
+	return true;
 }
 
 static void

@@ -114,10 +114,10 @@ static const struct ipc_handlers handlers = {
 
 /* See test_flow_messages.c. */
 static void
-ignore_flow_settings(void *ctx, const struct flow_settings *s)
+ignore_flow_settings(void *ctx, const struct json_value *v)
 {
 	(void)ctx;
-	(void)s;
+	(void)v;
 }
 
 static struct incoming in;

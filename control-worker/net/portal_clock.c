@@ -1,5 +1,5 @@
 /* The host's clock against the portal's: see portal_clock.h. */
-#include "control-worker/portal/portal_clock.h"
+#include "control-worker/net/portal_clock.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* Text in the making: see text.h. */
-#include "control-worker/operator/text.h"
+#include "control-worker/net/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>

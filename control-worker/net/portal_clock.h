@@ -5,8 +5,8 @@
  *
  * No I/O but the log.
  */
-#ifndef CONTROL_WORKER_PORTAL_PORTAL_CLOCK_H
-#define CONTROL_WORKER_PORTAL_PORTAL_CLOCK_H
+#ifndef CONTROL_WORKER_NET_PORTAL_CLOCK_H
+#define CONTROL_WORKER_NET_PORTAL_CLOCK_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,4 +46,4 @@ portal_clock_is_off(const struct portal_clock *c)
 	    llabs(c->ahead_ms) - c->doubt_ms > PORTAL_CLOCK_OFF_MS;
 }
 
-#endif /* CONTROL_WORKER_PORTAL_PORTAL_CLOCK_H */
+#endif /* CONTROL_WORKER_NET_PORTAL_CLOCK_H */

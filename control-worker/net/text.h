@@ -1,7 +1,7 @@
 /* Text in the making: it grows up to a bound, and then remembers the failure.
  */
-#ifndef CONTROL_WORKER_OPERATOR_TEXT_H
-#define CONTROL_WORKER_OPERATOR_TEXT_H
+#ifndef CONTROL_WORKER_NET_TEXT_H
+#define CONTROL_WORKER_NET_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,4 +19,4 @@ void text_add(struct text *, const char *fmt, ...)
     __attribute__((__format__(printf, 2, 3)));
 void text_free(struct text *); /* and makes it empty */
 
-#endif /* CONTROL_WORKER_OPERATOR_TEXT_H */
+#endif /* CONTROL_WORKER_NET_TEXT_H */

@@ -1,5 +1,5 @@
 /* control-worker/portal/portal_clock.c: our clock against the portal's. */
-#include "control-worker/portal/portal_clock.h"
+#include "control-worker/net/portal_clock.h"
 
 #include <stdlib.h>
 
