@@ -276,7 +276,7 @@ bytes_carried(const struct worker *w)
 {
 	const struct shard_counters *c = shard_get_counters(w->shard);
 
-	return c->udp_bytes + c->tun_bytes;
+	return c->outbound_bytes + c->inbound_bytes;
 }
 
 /* A line when the kernel begins to refuse what it has done for us. */
@@ -288,8 +288,8 @@ say_refused_offloads(struct worker *w)
 		const char *what;
 		uint64_t state;
 	} offloads[WORKER_OFFLOADS] = {
-		{ "to cut datagrams sent over IPv4", c->udp_segmentation[0] },
-		{ "to cut datagrams sent over IPv6", c->udp_segmentation[1] },
+		{ "to cut datagrams sent over IPv4", c->udp_segmentation_v4 },
+		{ "to cut datagrams sent over IPv6", c->udp_segmentation_v6 },
 		{ "joined packets at the TUN", c->tun_segmentation },
 	};
 
@@ -317,8 +317,8 @@ on_title_timer(uv_timer_t *handle)
 	    (double)(bytes - w->title_bytes) * 8 / (TITLE_EVERY_MS * 1000.0);
 
 	page->clients = sum.clients;
-	page->direct = sum.connections - sum.relayed;
-	page->relayed = sum.relayed;
+	page->connections_direct = sum.connections - sum.relayed;
+	page->connections_relayed = sum.relayed;
 	page->relays = sum.relays;
 	w->now = mono_now();
 	udp_io_describe(w->udp);

@@ -168,10 +168,10 @@ put_offloads(struct text *t, const struct situation *s)
 	c = &s->counters->io;
 	text_add(t, "\"segmentation\":{");
 	member_string(t, "udp_ipv4",
-	    status_offload_name(counter_read(&c->udp_segmentation[0])));
+	    status_offload_name(counter_read(&c->udp_segmentation_v4)));
 	comma(t);
 	member_string(t, "udp_ipv6",
-	    status_offload_name(counter_read(&c->udp_segmentation[1])));
+	    status_offload_name(counter_read(&c->udp_segmentation_v6)));
 	comma(t);
 	member_string(t, "tun",
 	    status_offload_name(counter_read(&c->tun_segmentation)));

@@ -136,8 +136,8 @@ write_offloads(struct text *t, const struct io_counters *c)
 	uint64_t paths = counter_read(&c->udp_paths_refusing);
 
 	text_add(t, "segmentation: UDP IPv4 %s, IPv6 %s, TUN %s",
-	    status_offload_name(counter_read(&c->udp_segmentation[0])),
-	    status_offload_name(counter_read(&c->udp_segmentation[1])),
+	    status_offload_name(counter_read(&c->udp_segmentation_v4)),
+	    status_offload_name(counter_read(&c->udp_segmentation_v6)),
 	    status_offload_name(counter_read(&c->tun_segmentation)));
 	if (paths > 0)
 		text_add(t, "; refused for %" PRIu64 " destinations", paths);

@@ -234,6 +234,15 @@ note_taken(struct udp_io *io, const struct ip_address *to)
 		offload_taken(&r->pause);
 }
 
+static enum offload_state
+segmentation(const struct udp_io *io, size_t family)
+{
+	if (io->fd[family] == -1)
+		return OFFLOAD_NONE;
+	return offload_paused(&io->pause[family], *io->now) ? OFFLOAD_REFUSED
+							    : OFFLOAD_IN_USE;
+}
+
 void
 udp_io_describe(const struct udp_io *io)
 {
@@ -242,12 +251,8 @@ udp_io_describe(const struct udp_io *io)
 	for (size_t i = 0; i < REFUSALS; i++)
 		paths += offload_paused(&io->refusal[i].pause, *io->now);
 	io->counters->udp_paths_refusing = paths;
-	for (size_t f = 0; f < 2; f++)
-		io->counters->udp_segmentation[f] = io->fd[f] == -1
-		    ? OFFLOAD_NONE
-		    : offload_paused(&io->pause[f], *io->now)
-		    ? OFFLOAD_REFUSED
-		    : OFFLOAD_IN_USE;
+	io->counters->udp_segmentation_v4 = segmentation(io, 0);
+	io->counters->udp_segmentation_v6 = segmentation(io, 1);
 }
 
 /* Sending. */

@@ -222,7 +222,7 @@ fail(struct engine *e, struct connection *c, const char *why)
 
 	log_info("connection to client %s failed: %s",
 	    uuid_format(&c->client, who), why);
-	e->counters->failed++;
+	e->counters->connections_failed++;
 	connection_close(e, c);
 }
 

@@ -106,7 +106,7 @@ engine_shard_flow(
 	}
 	fill_in(e, report, &f->report);
 	f->report.serial = ++e->flow_serial;
-	e->counters->flows++;
+	e->counters->flow_reports++;
 	STAILQ_INSERT_TAIL(&e->flows, f, entry);
 	e->flow_count++;
 	if (e->next_flow == NULL)

@@ -504,7 +504,7 @@ members_timeout(struct engine *e, struct mono now)
 		while (client_expire(m->client, now, &gone)) {
 			log_grant(
 			    "access expired", client_id(m->client), &gone);
-			e->counters->expired++;
+			e->counters->grants_expired++;
 			any = true;
 		}
 		member_watch_expiry(e, m);

@@ -134,7 +134,7 @@ demand_cookie(struct engine *e, struct mono now, const struct path *from,
 	if (cookie_create_reply(&e->guard, &e->identity, now, &from->remote.ip,
 		message, len, reply)) {
 		paths_send_on(e, from, reply, sizeof(reply));
-		e->counters->cookies++;
+		e->counters->cookies_demanded++;
 	}
 }
 

@@ -175,7 +175,7 @@ engine_name_resolved(
 	if (m != NULL)
 		result = assign(e, now, m, r, &changed);
 	if (result == ASSIGN_DONE) {
-		e->counters->names_set++;
+		e->counters->names_installed++;
 	} else {
 		e->counters->names_refused++;
 		log_refused(e, now, &r->client, &r->resource, result);

@@ -232,8 +232,8 @@ outbound(struct shard *s, struct mono now, const struct arrival *a,
 			packet_mark_ce(&p);
 		if (s->flows_wanted)
 			follow_outbound(s, now, a, t->peer, &r.decision, &p);
-		s->counters->udp_packets++;
-		s->counters->udp_bytes += r.length;
+		s->counters->outbound_packets++;
+		s->counters->outbound_bytes += r.length;
 		t->peer->received_packets++;
 		t->peer->received_bytes += r.length;
 		out->tun(out->ctx, r.data, r.length);
@@ -261,7 +261,7 @@ data_message(struct shard *s, struct mono now, const struct arrival *a,
 	int n;
 
 	if (session == NULL || session->local_index != receiver) {
-		s->counters->unknown_index++;
+		s->counters->unknown_session++;
 		return;
 	}
 	if (session_expired(session, now)) {
@@ -339,7 +339,7 @@ shard_packet(struct shard *s, struct mono now, uint8_t *data, size_t len,
 	}
 	peer = peer_at(s, &p.destination);
 	if (peer == NULL || peer->tunnel == NULL) {
-		s->counters->not_a_peer++;
+		s->counters->no_such_client++;
 		return;
 	}
 	if (s->flows_wanted)
@@ -356,8 +356,8 @@ shard_packet(struct shard *s, struct mono now, uint8_t *data, size_t len,
 		return;
 	if (s->flows_wanted)
 		follow_inbound(s, now, peer, &r.decision, &tuple, &p);
-	s->counters->tun_packets++;
-	s->counters->tun_bytes += r.length;
+	s->counters->inbound_packets++;
+	s->counters->inbound_bytes += r.length;
 	peer->sent_packets++;
 	peer->sent_bytes += r.length;
 	report_activity(s, now, peer->tunnel);

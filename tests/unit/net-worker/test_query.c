@@ -261,8 +261,8 @@ counts_in_the_page(void **state)
 	engine_count_in(r->engine, &page.engine);
 	connected(r);
 	client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
-	assert_int_equal(page.shard[0].counters.udp_packets, 1);
-	assert_int_equal(page.shard[0].counters.udp_bytes, 40);
+	assert_int_equal(page.shard[0].counters.outbound_packets, 1);
+	assert_int_equal(page.shard[0].counters.outbound_bytes, 40);
 	assert_int_equal(page.engine.handshakes, 1);
 }
 

@@ -69,9 +69,10 @@ counter_page_is_shared(void **state)
 	(void)state;
 	assert_ptr_not_equal(page, MAP_FAILED);
 	assert_ptr_not_equal(seen, MAP_FAILED);
-	page->shard[COUNTER_SHARDS - 1].counters.udp_bytes = 77;
+	page->shard[COUNTER_SHARDS - 1].counters.outbound_bytes = 77;
 	assert_int_equal(
-	    counter_read(&seen->shard[COUNTER_SHARDS - 1].counters.udp_bytes),
+	    counter_read(
+		&seen->shard[COUNTER_SHARDS - 1].counters.outbound_bytes),
 	    77);
 	munmap(page, sizeof(*page));
 	munmap((void *)(uintptr_t)seen, sizeof(*seen));

@@ -246,10 +246,10 @@ metrics(void **state)
 	(void)set_up(state);
 	situation.dns_queries_refused = &queries;
 	situation.dns_connections_refused = &connections;
-	page.shard[0].counters.udp_bytes = 10;
-	page.shard[COUNTER_SHARDS - 1].counters.udp_bytes = 5;
+	page.shard[0].counters.outbound_bytes = 10;
+	page.shard[COUNTER_SHARDS - 1].counters.outbound_bytes = 5;
 	page.shard[1].counters.refused_inbound[REASON_INBOUND_KIND] = 7;
-	page.engine.direct = 3;
+	page.engine.connections_direct = 3;
 	page.io.udp_sent = UINT64_MAX;
 	a = answer("GET /metrics" REST, strlen("GET /metrics" REST));
 	static const char *const lines[] = {

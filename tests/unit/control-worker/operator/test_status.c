@@ -51,8 +51,8 @@ working(void)
 	};
 
 	page.engine.relays = 1;
-	page.io.udp_segmentation[0] = OFFLOAD_IN_USE;
-	page.io.udp_segmentation[1] = OFFLOAD_REFUSED;
+	page.io.udp_segmentation_v4 = OFFLOAD_IN_USE;
+	page.io.udp_segmentation_v6 = OFFLOAD_REFUSED;
 	page.io.tun_segmentation = OFFLOAD_NONE;
 	page.io.udp_paths_refusing = 2;
 	return s;

@@ -167,8 +167,10 @@ static void
 check_state(enum offload_state family, uint64_t paths, uint64_t refused)
 {
 	udp_io_describe(t.io);
-	assert_int_equal(t.counters.udp_segmentation[t.v6], family);
-	assert_int_equal(t.counters.udp_segmentation[!t.v6], OFFLOAD_NONE);
+	assert_int_equal(
+	    t.counters.udp_segmentation_v4, t.v6 ? OFFLOAD_NONE : family);
+	assert_int_equal(
+	    t.counters.udp_segmentation_v6, t.v6 ? family : OFFLOAD_NONE);
 	assert_int_equal(t.counters.udp_paths_refusing, paths);
 	assert_int_equal(t.counters.udp_segmentation_refused, refused);
 }
