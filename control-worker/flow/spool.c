@@ -6,10 +6,7 @@
  */
 #include "control-worker/flow/spool.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,14 +17,10 @@
 #include "common/share.h"
 #include "common/sort.h"
 #include "common/time.h"
+#include "control-worker/flow/files.h"
 
-#define NEW_NAME      "new" /* what is being written */
 #define TOKEN_NAME    "token"
 #define SETTINGS_NAME "upload.json"
-
-#define ENTRIES_SIZE 8192 /* of a directory at a time */
-
-#define DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 #define HELD_MAX 1024
 
@@ -48,37 +41,6 @@ struct spool {
 	uint64_t dropped;
 	struct log_limit damaged_limit;
 };
-
-typedef void (*entry_fn)(void *ctx, int dir, const char *name);
-
-static int
-open_at(int dir, const char *name, int flags)
-{
-	return openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
-}
-
-/* readdir(3) wants more of the system than the call that it is made of. */
-static void
-each_entry(int at, entry_fn entry, void *ctx)
-{
-	_Alignas(struct dirent64) char entries[ENTRIES_SIZE];
-	/* Its offset would be shared with that of the caller's. */
-	int fd = openat(at, ".", DIRECTORY);
-	ssize_t n;
-
-	if (fd == -1)
-		return;
-	while ((n = getdents64(fd, entries, sizeof(entries))) > 0) {
-		for (ssize_t i = 0; i < n;) {
-			const struct dirent64 *e = (const void *)(entries + i);
-
-			if (e->d_name[0] != '.')
-				entry(ctx, at, e->d_name);
-			i += e->d_reclen;
-		}
-	}
-	close(fd);
-}
 
 static bool
 is_directory_name(const char *name)
@@ -112,76 +74,6 @@ make_dir(struct spool *s, int at, const char *name)
 	else if (errno != EEXIST)
 		return -1;
 	return openat(at, name, DIRECTORY);
-}
-
-/* All of a small, ordinary file; -1, also when it is longer than size. */
-static ssize_t
-read_file(int dir, const char *name, char *to, size_t size)
-{
-	int fd = open_at(dir, name, O_RDONLY | O_NONBLOCK);
-	ssize_t n = -1, more = 0;
-	struct stat st;
-	size_t len = 0;
-
-	if (fd == -1)
-		return -1;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		while (
-		    len < size && (more = read(fd, to + len, size - len)) > 0)
-			len += (size_t)more;
-	else
-		more = -1;
-	if (more == 0 && len < size)
-		n = (ssize_t)len;
-	close(fd);
-	return n;
-}
-
-static bool
-is_there(int dir, const char *name)
-{
-	int fd = open_at(dir, name, O_RDONLY | O_NONBLOCK);
-
-	if (fd == -1)
-		return false;
-	close(fd);
-	return true;
-}
-
-static bool
-write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n <= 0)
-			return false;
-		text += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-/* The file under its name, whole, or not at all: then false with errno. */
-static bool
-write_file(int dir, const char *name, const char *text, size_t len)
-{
-	int fd = open_at(dir, NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC);
-	bool good;
-	int saved;
-
-	if (fd == -1)
-		return false;
-	good = write_all(fd, text, len);
-	/* Some file systems tell only now that there is no room. */
-	if (close(fd) == -1)
-		good = false;
-	if (good && renameat(dir, NEW_NAME, dir, name) == 0)
-		return true;
-	saved = errno;
-	(void)unlinkat(dir, NEW_NAME, 0);
-	errno = saved;
-	return false;
 }
 
 static void
