@@ -123,33 +123,61 @@ static const char rules_masquerade[] =
     "	}\n";
 
 /*
- * The test for the user is an equality, since a packet without a socket fits
- * neither that nor its opposite. By name, hosts of the portal and of the flow
- * logs are known only once a resolver has been asked, so TCP is bound to ports.
- *
- * After connection tracking, whose states count, and before the kernel's NAT,
- * which is at dstnat whatever priority its chains have: it is judged whom
- * control-worker asks. A host may pass that on to another address and port, as
- * Docker does with its resolver and Kubernetes with every service.
+ * By name, hosts of the portal and of the flow logs are known only once a
+ * resolver has been asked, so TCP is bound to ports.
  */
 static const char rules_control_worker[] =
     "		counter drop comment \"control-worker\"\n"
+    "	}\n";
+
+/*
+ * net-worker's sockets, known by their mark: they are made by us, so the user
+ * is not net-worker's, and the mark holds where it has no user of its own.
+ * Only CAP_NET_ADMIN or CAP_NET_RAW change it. Other sockets it cannot have.
+ *
+ * Whom it talks to is news of the portal and of the clients, so hosts cannot be
+ * named: it is destinations where no relay and no client is, and on any host
+ * the ports of services. Below 1024 relays have 80 and 443. A client behind a
+ * translator that gave it one of the others is answered once it was heard.
+ *
+ * On this host there may be a relay, beside services that trust the host.
+ */
+static const char rules_net_worker[] =
+    "	chain net_worker {\n"
+    "		ct state established accept\n"
+    "		oifname \"" TUN_NAME "\" goto not_net_worker\n"
+    "		ip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, "
+    "224.0.0.0/3 } goto not_net_worker\n"
+    "		ip6 daddr { ::/127, ::ffff:0.0.0.0/96, fe80::/10, "
+    "ff00::/8 } goto not_net_worker\n"
+    "		ip daddr " TUNNEL_RANGE_V4 " fib daddr type local "
+    "goto not_net_worker\n"
+    "		ip6 daddr " TUNNEL_RANGE_V6 " fib daddr type local "
+    "goto not_net_worker\n"
+    "		fib daddr type broadcast goto not_net_worker\n"
+    "		fib daddr type local udp dport != { 3478, 49152-65535 } "
+    "goto not_net_worker\n"
+    "		udp dport { 80, 443 } accept\n"
+    "		udp dport { 0-1023, 1701, 1812, 1813, 1900, 2049, 2152, "
+    "3702, 3799, 4789, 5353, 5683, 6081, 8472, 11211 } "
+    "goto not_net_worker\n"
+    "		meta l4proto udp accept\n"
+    "		goto not_net_worker\n"
     "	}\n"
-    "	chain output {\n"
-    "		type filter hook output priority mangle; policy accept\n"
-    "		meta skuid %u jump control_worker\n"
+    "	chain not_net_worker {\n"
+    "		counter drop comment \"net-worker\"\n"
     "	}\n";
 
 static const char rules_end[] = "}\n";
 
 static bool
-knows_control_worker(const struct firewall_options *o)
+is_own_user(uid_t uid)
 {
-	return o->control_uid != 0 && o->control_uid != (uid_t)-1;
+	return uid != 0 && uid != (uid_t)-1;
 }
 
 static void
-write_control_worker(FILE *f, uid_t uid, const struct firewall_egress *e)
+write_control_worker(FILE *f, const struct firewall_egress *e)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
@@ -166,7 +194,34 @@ write_control_worker(FILE *f, uid_t uid, const struct firewall_egress *e)
 		    "th dport 53 accept\n",
 		    e->resolvers[i].family == IP_V4 ? "ip" : "ip6",
 		    ip_format(&e->resolvers[i], text));
-	fprintf(f, rules_control_worker, uid);
+	fputs(rules_control_worker, f);
+}
+
+/*
+ * The test for a user is an equality, since a packet without a socket fits
+ * neither that nor its opposite.
+ *
+ * After connection tracking, whose states count, and before the kernel's NAT,
+ * which is at dstnat whatever priority its chains have: it is judged whom a
+ * worker asks. A host may pass that on to another address and port, as Docker
+ * does with its resolver and Kubernetes with every service.
+ */
+static void
+write_output(FILE *f, const struct firewall_options *o)
+{
+	fprintf(f,
+	    "	chain output {\n"
+	    "		type filter hook output priority mangle; "
+	    "policy accept\n"
+	    "		meta mark %#x jump net_worker\n",
+	    FIREZONE_MARK);
+	if (is_own_user(o->net_uid))
+		fprintf(f, "		meta skuid %u goto not_net_worker\n",
+		    o->net_uid);
+	if (is_own_user(o->control_uid))
+		fprintf(f, "		meta skuid %u jump control_worker\n",
+		    o->control_uid);
+	fputs("	}\n", f);
 }
 
 static void
@@ -241,8 +296,10 @@ write_rules(const struct firewall *fw, const char *first,
 		fputs(rules_host, f);
 	if (o->masquerade)
 		fputs(rules_masquerade, f);
-	if (knows_control_worker(o))
-		write_control_worker(f, o->control_uid, e);
+	fputs(rules_net_worker, f);
+	if (is_own_user(o->control_uid))
+		write_control_worker(f, e);
+	write_output(f, o);
 	fputs(rules_end, f);
 	if (fclose(f) == EOF) {
 		free(text);
@@ -331,7 +388,8 @@ firewall_set_egress(struct firewall *fw, const struct firewall_egress *e)
 	char *rules;
 	int r;
 
-	if (!knows_control_worker(&fw->options) || same_egress(&fw->egress, e))
+	if (!is_own_user(fw->options.control_uid) ||
+	    same_egress(&fw->egress, e))
 		return 0;
 	if ((rules = write_rules(fw, rules_again, e)) == NULL) {
 		log_error("the nftables table cannot be written: %s",

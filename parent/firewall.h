@@ -25,8 +25,11 @@ struct firewall_options {
 	 * who would have turned forwarding on.
 	 */
 	bool keep_apart_v4, keep_apart_v6;
-	/* (uid_t)-1 or 0: no rules for the control-worker */
-	uid_t control_uid;
+	/*
+	 * (uid_t)-1 or 0: no rules for the control-worker, and of net-worker
+	 * only for the sockets that it is given, which have our mark.
+	 */
+	uid_t net_uid, control_uid;
 };
 
 /* Whom control-worker may talk to, beside answers; all zero: nobody. */

@@ -71,7 +71,7 @@ struct daemon {
 	struct watch watch;
 	struct upkeep upkeep;
 	struct upkeep_troubles troubles;
-	uid_t control_uid; /* (uid_t)-1: the workers share ours */
+	uid_t net_uid, control_uid; /* (uid_t)-1: the workers share ours */
 	gid_t control_gid;
 	struct watched_file resolv_conf, hosts;
 	int ca_bundle;
@@ -115,10 +115,9 @@ require_user(const char *name, uid_t *uid, gid_t *gid)
 static void
 find_users(struct daemon *d)
 {
-	uid_t net_uid;
 	gid_t net_gid;
 
-	d->control_uid = (uid_t)-1;
+	d->net_uid = d->control_uid = (uid_t)-1;
 	for (size_t i = 0; i < 3; i++)
 		d->service.process[i].uid = geteuid();
 	if (geteuid() != 0) {
@@ -128,12 +127,12 @@ find_users(struct daemon *d)
 		    (unsigned)geteuid());
 		return;
 	}
-	require_user(NET_USER, &net_uid, &net_gid);
+	require_user(NET_USER, &d->net_uid, &net_gid);
 	require_user(CONTROL_USER, &d->control_uid, &d->control_gid);
-	if (net_uid == d->control_uid)
+	if (d->net_uid == d->control_uid)
 		fatalx("the users " NET_USER " and " CONTROL_USER
 		       " must not share an id");
-	d->service.process[IPC_NET].uid = net_uid;
+	d->service.process[IPC_NET].uid = d->net_uid;
 	d->service.process[IPC_CONTROL].uid = d->control_uid;
 }
 
@@ -229,6 +228,7 @@ open_network(struct daemon *d, char *why, size_t why_size)
 	struct firewall_options firewall = {
 		.masquerade = !d->options.no_masquerade,
 		.expose_host = d->options.expose_host,
+		.net_uid = d->net_uid,
 		.control_uid = d->control_uid,
 	};
 
@@ -534,6 +534,7 @@ daemon_init(struct daemon *d)
 	*d = (struct daemon){
 		.pair = { -1, -1 },
 		.window = OPERATOR_SOCKETS_CLOSED,
+		.net_uid = (uid_t)-1,
 		.control_uid = (uid_t)-1,
 		.ca_bundle = -1,
 		.resolv_conf = { .path = RESOLV_CONF, .fd = -1 },

@@ -344,7 +344,8 @@ on_net_ready(void *ctx, struct ipc_net_ready *m)
 	struct service *s = ctx;
 
 	ipc_set_running(s->net.channel);
-	service_is_running(s, IPC_NET, s->net.pid, m->locks);
+	/* The packet filter knows its sockets whatever its user is. */
+	service_is_running(s, IPC_NET, s->net.pid, m->locks | SANDBOX_EGRESS);
 }
 
 static void

@@ -154,6 +154,19 @@ the_lock_of_the_packet_filter(void **state)
 	    SANDBOX_SECCOMP | SANDBOX_EGRESS);
 }
 
+/* net-worker it knows by the sockets that we have made. */
+static void
+the_lock_on_net_workers_sockets(void **state)
+{
+	const struct ipc_net_ready ready = { .locks = SANDBOX_SECCOMP };
+
+	(void)state;
+	assert_int_equal(ipc_send_net_ready(net, &ready), 0);
+	assert_int_equal(service_dispatch(&service, &service.net), IPC_HANDLED);
+	assert_int_equal(
+	    service.process[IPC_NET].locks, SANDBOX_SECCOMP | SANDBOX_EGRESS);
+}
+
 static void
 listeners_that_cannot_be_bound(void **state)
 {
@@ -436,6 +449,7 @@ main(void)
 		TEST(listeners_follow_the_addresses),
 		TEST(listeners_that_cannot_be_bound),
 		TEST(the_lock_of_the_packet_filter),
+		TEST(the_lock_on_net_workers_sockets),
 		TEST(egress_is_opened_once),
 		TEST(egress_is_too_late),
 		TEST(resolvers_come_with_a_file),

@@ -220,7 +220,7 @@ processes_are_told(void **state)
 	(void)state;
 	become_ready();
 	assert_string_equal(story_of(control),
-	    "control-worker:runs:0:0 parent:starts:0:0 net-worker:runs:0:0 ");
+	    "control-worker:runs:0:0 parent:starts:0:0 net-worker:runs:512:0 ");
 	service_is_running(&service, IPC_PARENT, 1, 8);
 	assert_string_equal(story_of(control), "parent:runs:8:0 ");
 	service_forget(&service, &service.net);
