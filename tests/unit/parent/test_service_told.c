@@ -224,7 +224,7 @@ processes_are_told(void **state)
 	service_is_running(&service, IPC_PARENT, 1, 8);
 	assert_string_equal(story_of(control), "parent:runs:8:0 ");
 	service_forget(&service, &service.net);
-	assert_string_equal(story_of(control), "net-worker:starts:0:0 ");
+	assert_string_equal(story_of(control), "net-worker:starts:512:0 ");
 	service_is_running(&service, IPC_NET, 2, 3);
 	assert_string_equal(story_of(control), "net-worker:runs:3:1 ");
 }
