@@ -539,7 +539,7 @@ add_grants(struct sources *s, const struct client *c)
 		if (g->type == RESOURCE_CIDR)
 			s->networks[s->network_count++] =
 			    (struct route_source){ g->network,
-				    s->resource_count, 0 };
+				    s->resource_count };
 		s->of_grant[i] = s->resource_count;
 		s->resources[s->resource_count++] = source;
 	}
@@ -569,7 +569,7 @@ add_proxies(struct sources *s, const struct client *c)
 			if (there && s->of_grant[at] != NO_RESOURCE)
 				s->proxies[s->proxy_count++] =
 				    (struct route_source){ network,
-					    s->of_grant[at], i + 1 };
+					    s->of_grant[at] };
 		}
 	}
 }

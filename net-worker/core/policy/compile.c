@@ -185,8 +185,6 @@ add_routes(struct routes *r, const struct policy_source *from)
 			add_network(r, &route->network, i);
 		n = &r->networks[r->v4.count + r->v6.count - 1];
 		n->routes.count++;
-		if (route->translation != 0)
-			n->translation = route->translation;
 		r->routes[i] = route->resource;
 		last = route;
 	}

@@ -42,8 +42,7 @@ struct number {
 struct network {
 	struct number first, mask;
 	uint32_t parent; /* the smallest other one around it, or NO_NETWORK */
-	struct slice routes;  /* of routes */
-	uint32_t translation; /* of a proxy address: from 1 on; 0: none */
+	struct slice routes; /* of routes */
 };
 
 #define NO_NETWORK UINT32_MAX
@@ -113,15 +112,9 @@ enum coverage {
 	COVERED_PERMITTED,
 };
 
-struct choice {
-	const struct rules *rules; /* unless it is not covered */
-	/* What the address stands for, if a route goes to just that one. */
-	uint32_t translation;
-};
-
-/* spec/policy.md 5.4 */
+/* spec/policy.md 5.4; *rules is the choice, unless it is not covered. */
 enum coverage routes_classify(const struct routes *, const struct ip_address *,
-    enum packet_kind, uint16_t port, struct choice *);
+    enum packet_kind, uint16_t port, const struct rules **rules);
 
 /* NULL when the address stands for nothing; any route or none may go there. */
 const struct translation *translations_find(
@@ -138,8 +131,7 @@ struct resource_source {
 
 struct route_source {
 	struct ip_prefix network;
-	uint32_t resource;    /* index */
-	uint32_t translation; /* index and 1, or 0 */
+	uint32_t resource; /* index */
 };
 
 struct translation_source {

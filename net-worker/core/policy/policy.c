@@ -133,23 +133,18 @@ is_internet(const struct ip_address *ip)
 	return true;
 }
 
-/*
- * The route to the far end's address and port: spec/policy.md 5.4. Where it
- * passes, *translation is the choice's.
- */
+/* The route to the far end's address and port: spec/policy.md 5.4. */
 static struct policy_decision
 follow_routes(const struct policy *p, const struct packet *packet,
-    const struct ip_address *far, uint16_t port, enum verdict refusal,
-    uint32_t *translation)
+    const struct ip_address *far, uint16_t port, enum verdict refusal)
 {
-	struct choice choice;
+	const struct rules *rules;
 
-	switch (routes_classify(&p->routes, far, packet->kind, port, &choice)) {
+	switch (routes_classify(&p->routes, far, packet->kind, port, &rules)) {
 	case COVERED_PERMITTED:
-		*translation = choice.translation;
-		return pass_resource(choice.rules);
+		return pass_resource(rules);
 	case COVERED_REJECTED:
-		return refuse_by(choice.rules, refusal);
+		return refuse_by(rules, refusal);
 	case NOT_COVERED:
 		break;
 	}
@@ -158,14 +153,13 @@ follow_routes(const struct policy *p, const struct packet *packet,
 
 /* spec/policy.md 5.5: an Internet resource leaves routes to the names only. */
 static struct policy_decision
-classify_outbound(
-    const struct policy *p, const struct packet *packet, uint32_t *translation)
+classify_outbound(const struct policy *p, const struct packet *packet)
 {
 	const struct ip_address *to = &packet->destination;
 
 	if (!p->has_internet || ip_in_proxy_range(to))
 		return follow_routes(p, packet, to, packet->destination_port,
-		    VERDICT_PROHIBITED, translation);
+		    VERDICT_PROHIBITED);
 	if (!is_internet(to))
 		return refuse(VERDICT_UNREACHABLE, REASON_REJECTED_RANGE);
 	return pass_resource(&p->internet);
@@ -175,11 +169,10 @@ static struct policy_decision
 classify_inbound(const struct policy *p, const struct packet *packet)
 {
 	const struct ip_address *from = &packet->source;
-	uint32_t ignored;
 
 	if (!p->has_internet || ip_in_proxy_range(from))
-		return follow_routes(p, packet, from, packet->source_port,
-		    VERDICT_DROP, &ignored);
+		return follow_routes(
+		    p, packet, from, packet->source_port, VERDICT_DROP);
 	if (!is_internet(from))
 		return refuse(VERDICT_DROP, REASON_REJECTED_RANGE);
 	return pass_resource(&p->internet);
@@ -188,11 +181,10 @@ classify_inbound(const struct policy *p, const struct packet *packet)
 /* What the proxy address stands for: spec/policy.md 3, step 12. */
 static struct policy_decision
 translate(const struct policy *p, const struct ip_address *proxy,
-    uint32_t translation, struct policy_decision decision)
+    struct policy_decision decision)
 {
-	const struct translation *t = translation != 0
-	    ? &p->translations.entries[translation - 1]
-	    : translations_find(&p->translations, proxy);
+	const struct translation *t =
+	    translations_find(&p->translations, proxy);
 
 	if (t == NULL || t->real.family != proxy->family)
 		return refuse(VERDICT_UNREACHABLE, REASON_NO_TRANSLATION);
@@ -216,7 +208,6 @@ policy_outbound(const struct policy *p, const struct packet *packet)
 {
 	const struct ip_address *to = &packet->destination;
 	struct policy_decision decision;
-	uint32_t translation = 0;
 
 	if (ip_is_multicast(to))
 		return refuse(VERDICT_DROP, REASON_MULTICAST);
@@ -231,9 +222,9 @@ policy_outbound(const struct policy *p, const struct packet *packet)
 	if (ip_in_tunnel_range(to))
 		return refuse(VERDICT_PROHIBITED, REASON_TUNNEL_RANGE);
 
-	decision = classify_outbound(p, packet, &translation);
+	decision = classify_outbound(p, packet);
 	if (decision.verdict == VERDICT_PASS && ip_in_proxy_range(to))
-		return translate(p, to, translation, decision);
+		return translate(p, to, decision);
 	return decision;
 }
 

@@ -83,7 +83,7 @@ network_permits(const struct routes *r, const struct network *n,
 
 enum coverage
 routes_classify(const struct routes *r, const struct ip_address *ip,
-    enum packet_kind kind, uint16_t port, struct choice *choice)
+    enum packet_kind kind, uint16_t port, const struct rules **rules)
 {
 	struct slice family = ip->family == IP_V4 ? r->v4 : r->v6;
 	struct number number = number_of(ip);
@@ -91,22 +91,20 @@ routes_classify(const struct routes *r, const struct ip_address *ip,
 	const struct network *network;
 	const struct rules *permits;
 
-	*choice = (struct choice){ 0 };
+	*rules = NULL;
 	for (uint32_t i = network_before(r, family, number); i != NO_NETWORK;
 	     i = network->parent) {
 		network = &r->networks[i];
 		if (!network_contains(network, number))
 			continue;
-		choice->translation |= network->translation;
 		permits = network_permits(r, network, kind, port);
 		if (permits != NULL) {
-			choice->rules = permits;
+			*rules = permits;
 			return COVERED_PERMITTED;
 		}
 		/* Of those that reject it, the first is the choice. */
 		if (coverage == NOT_COVERED)
-			choice->rules =
-			    &r->rules[r->routes[network->routes.first]];
+			*rules = &r->rules[r->routes[network->routes.first]];
 		coverage = COVERED_REJECTED;
 	}
 	return coverage;
