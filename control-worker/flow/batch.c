@@ -16,10 +16,15 @@ make_room(struct batch *b, size_t len)
 	if (b->count == b->size) {
 		size_t n = b->size == 0 ? 64 : 2 * b->size;
 		struct batch_entry *e = reallocarray(b->entries, n, sizeof(*e));
+		spool_name *names;
 
 		if (e == NULL)
 			return false;
 		b->entries = e;
+		names = reallocarray(b->names, n, sizeof(*names));
+		if (names == NULL)
+			return false;
+		b->names = names;
 		b->size = n;
 	}
 	while (size - b->text_len < len)
@@ -43,8 +48,8 @@ batch_add(struct batch *b, const char *name, const char *payload, size_t len)
 		return false;
 	if (b->count > 0)
 		b->text[b->text_len++] = ',';
+	strlcpy(b->names[b->count], name, sizeof(*b->names));
 	e = &b->entries[b->count++];
-	strlcpy(e->name, name, sizeof(e->name));
 	e->at = b->text_len;
 	e->len = len;
 	memcpy(b->text + b->text_len, payload, len);
@@ -56,6 +61,7 @@ void
 batch_clear(struct batch *b)
 {
 	free(b->entries);
+	free(b->names);
 	free(b->text);
 	*b = (struct batch){ 0 };
 }

@@ -15,12 +15,12 @@
 #define BATCH_BYTES_MAX (4u * 1024 * 1024)
 
 struct batch_entry {
-	spool_name name;
 	size_t at, len; /* in the text */
 };
 
 struct batch {
 	struct batch_entry *entries;
+	spool_name *names; /* of the same */
 	size_t count, size;
 	char *text; /* the payloads, with commas in between */
 	size_t text_len, text_size;

@@ -55,7 +55,7 @@ flow_logs_start(struct flow_logs *f, const char *root)
 
 	if (root == NULL)
 		return;
-	if ((f->spool = spool_open(root, SPOOL_FILES_MAX)) == NULL) {
+	if ((f->spool = spool_open(root, SPOOL_BLOCKS_MAX)) == NULL) {
 		log_warn("flow logs: the spool cannot be used, so that "
 			 "nothing is uploaded");
 		return;
@@ -63,7 +63,8 @@ flow_logs_start(struct flow_logs *f, const char *root)
 	if ((f->upload = upload_new(f->loop, f->poster, f->spool)) == NULL)
 		return;
 	f->poster = NULL; /* the uploader's now */
-	log_debug("flow logs: %zu files in the spool", spool_count(f->spool));
+	log_debug("flow logs: the spool takes %zu blocks of %d",
+	    spool_blocks(f->spool), SPOOL_BLOCK);
 	if (spool_get_settings(f->spool, &settings))
 		upload_configure(f->upload, &settings);
 }

@@ -19,7 +19,6 @@
 #define FILE_HEAD  "{\"checksum\":"
 #define FILE_INNER ",\"payload\":"
 
-#define STEM_LEN     (10 + 1 + 16)
 #define START_SUFFIX ".start.json"
 #define END_SUFFIX   ".end.json"
 
@@ -179,19 +178,8 @@ checksum(const char *payload, size_t len)
 	return (uint32_t)crc32(0, (const Bytef *)payload, (uInt)len);
 }
 
-size_t
-flow_file_format(const char *payload, size_t len, char to[FLOW_FILE_MAX + 1])
-{
-	int n = snprintf(to, FLOW_FILE_MAX + 1,
-	    FILE_HEAD "%" PRIu32 FILE_INNER "%.*s}", checksum(payload, len),
-	    (int)len, payload);
-
-	return n > 0 && n <= FLOW_FILE_MAX ? (size_t)n : 0;
-}
-
-/* It is to be put into a message to the server as it is. */
-static bool
-is_object(const char *text, size_t len)
+bool
+flow_payload_check(const char *text, size_t len)
 {
 	struct json_document *d;
 	bool good;
@@ -239,7 +227,7 @@ flow_file_parse(
 	*payload = (const char *)c.at;
 	*payload_len = c.left - 1;
 	return checksum(*payload, *payload_len) == sum &&
-	    is_object(*payload, *payload_len);
+	    flow_payload_check(*payload, *payload_len);
 }
 
 /* What tells two flows of one authorization apart, in 16 digits. */
@@ -280,20 +268,20 @@ flow_name_parse(const char *name, bool *closed)
 	if (strspn(name, "0123456789") != 10 || name[10] != '-' ||
 	    strspn(name + 11, "0123456789abcdef") != 16)
 		return false;
-	*closed = strcmp(name + STEM_LEN, END_SUFFIX) == 0;
-	return *closed || strcmp(name + STEM_LEN, START_SUFFIX) == 0;
+	*closed = strcmp(name + FLOW_STEM_LEN, END_SUFFIX) == 0;
+	return *closed || strcmp(name + FLOW_STEM_LEN, START_SUFFIX) == 0;
 }
 
 const char *
 flow_name_of_start(const char *end, char to[FLOW_NAME_MAX])
 {
-	snprintf(to, FLOW_NAME_MAX, "%.*s" START_SUFFIX, STEM_LEN, end);
+	snprintf(to, FLOW_NAME_MAX, "%.*s" START_SUFFIX, FLOW_STEM_LEN, end);
 	return to;
 }
 
 const char *
 flow_name_of_end(const char *start, char to[FLOW_NAME_MAX])
 {
-	snprintf(to, FLOW_NAME_MAX, "%.*s" END_SUFFIX, STEM_LEN, start);
+	snprintf(to, FLOW_NAME_MAX, "%.*s" END_SUFFIX, FLOW_STEM_LEN, start);
 	return to;
 }

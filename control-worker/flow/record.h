@@ -1,6 +1,7 @@
 /*
  * A report about a flow as text: the JSON that the server takes (spec/policy.md
- * 10.4), and the file that holds it until then (10.5). No I/O.
+ * 10.4), its name until then, and the files that once held one each (10.5). No
+ * I/O.
  *
  * The JSON is compact and its keys are sorted, so that the checksum of the file
  * is the checksum of the payload's very bytes, and a reader needs no second
@@ -20,6 +21,8 @@
 #define FLOW_TIME_MAX    32 /* with its terminator */
 /* "1700000000-0123456789abcdef.start.json", with its terminator */
 #define FLOW_NAME_MAX 40
+/* Of it, what the names of a flow's start and end have in common. */
+#define FLOW_STEM_LEN (10 + 1 + 16)
 
 /* RFC 3339 in UTC, with 0, 3, 6 or 9 digits of a fraction. */
 const char *flow_time_format(uint64_t ns, char to[FLOW_TIME_MAX]);
@@ -32,10 +35,16 @@ const char *flow_time_format(uint64_t ns, char to[FLOW_TIME_MAX]);
 size_t flow_payload_format(
     const struct ipc_flow *, char to[FLOW_PAYLOAD_MAX + 1]);
 
-/* The text of the file around a payload. */
-size_t flow_file_format(
-    const char *payload, size_t len, char to[FLOW_FILE_MAX + 1]);
-/* Finds the payload in one; false when it is not what has been written. */
+/*
+ * Whether it is an object of JSON: it is to be put into a message to the server
+ * as it is.
+ */
+bool flow_payload_check(const char *text, size_t len);
+
+/*
+ * Finds the payload in a file of one report, as they were before segment.h:
+ * {"checksum":CRC-32,"payload":{...}}. False when it is not what was written.
+ */
 bool flow_file_parse(
     const char *file, size_t len, const char **payload, size_t *payload_len);
 

@@ -10,37 +10,51 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/tree.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/share.h"
-#include "common/sort.h"
 #include "common/time.h"
 #include "control-worker/flow/files.h"
 
 #define TOKEN_NAME    "token"
 #define SETTINGS_NAME "upload.json"
 
-#define HELD_MAX 1024
-
 /* The first that is dropped is told, then each of so many. */
 #define DROPPED_EACH 1000
 
-/* How many reports an authorization has here; counted when it is asked for. */
-struct held {
-	struct uuid authorization;
-	bool known;
-	size_t files;
+/* One whose reports have been asked for. */
+struct authorization {
+	RB_ENTRY(authorization) entry;
+	struct spool_dir dir;
+	struct reports *reports;
 };
+
+RB_HEAD(authorization_tree, authorization);
 
 struct spool {
 	int root;
-	size_t count, max;
-	struct held held[HELD_MAX]; /* where the id points */
+	size_t blocks, max;
+	struct authorization_tree authorizations;
 	uint64_t dropped;
 	struct log_limit damaged_limit;
 };
+
+static int
+compare_dirs(const struct authorization *a, const struct authorization *b)
+{
+	if (a->dir.role != b->dir.role)
+		return a->dir.role < b->dir.role ? -1 : 1;
+	return memcmp(a->dir.id, b->dir.id, sizeof(a->dir.id));
+}
+
+/* libbsd's sys/tree.h asks for it, its sys/cdefs.h leaves it out. */
+#ifndef __unused
+#define __unused __attribute__((__unused__))
+#endif
+RB_GENERATE_STATIC(authorization_tree, authorization, entry, compare_dirs)
 
 static bool
 is_directory_name(const char *name)
@@ -70,7 +84,7 @@ static int
 make_dir(struct spool *s, int at, const char *name)
 {
 	if (mkdirat(at, name, 0700) == 0)
-		s->count++;
+		s->blocks++;
 	else if (errno != EEXIST)
 		return -1;
 	return openat(at, name, DIRECTORY);
@@ -85,66 +99,113 @@ drop(struct spool *s, const char *why)
 }
 
 static bool
-has_room(struct spool *s, size_t max)
+has_room(struct spool *s, size_t more, size_t max)
 {
-	if (s->count < max)
+	if (s->blocks + more <= max)
 		return true;
 	drop(s, "the spool is full");
 	return false;
 }
 
-/* What an authorization may have. */
+/* What an authorization has. */
 
 static void
-count_report(void *ctx, int dir, const char *name)
+tell_damaged(struct spool *s, const struct spool_dir *d, size_t count)
 {
-	size_t *count = ctx;
-	bool closed;
+	uint32_t held;
 
-	(void)dir;
-	*count += flow_name_parse(name, &closed);
+	if (count > 0 && log_allow(&s->damaged_limit, mono_now().ns, &held))
+		log_warnx("flow logs: %zu reports of %s are damaged and "
+			  "removed (%u more times before): is the disk well?",
+		    count, d->id, held);
 }
 
-static struct held *
-held_slot(struct spool *s, const struct uuid *u)
+/* As many blocks as there are now, for those that there were. */
+static void
+recount_blocks(struct spool *s, size_t before, size_t now)
 {
-	return &s->held[(u->bytes[0] << 8 | u->bytes[1]) % HELD_MAX];
+	s->blocks -= before < s->blocks ? before : s->blocks;
+	s->blocks += now;
 }
 
-static struct held *
-held_by(struct spool *s, const struct uuid *u, int dir)
+static void
+recount(struct spool *s, struct authorization *a, size_t before)
 {
-	struct held *h = held_slot(s, u);
+	recount_blocks(s, before, reports_blocks(a->reports));
+	tell_damaged(s, &a->dir, reports_damaged(a->reports));
+}
 
-	if (!h->known || !uuid_equal(&h->authorization, u)) {
-		*h = (struct held){ .authorization = *u, .known = true };
-		each_entry(dir, count_report, &h->files);
+static struct authorization *
+known_authorization(const struct spool *s, const struct spool_dir *d)
+{
+	struct authorization key = { .dir = *d };
+
+	/* The macros know no const. */
+	return RB_FIND(authorization_tree,
+	    (struct authorization_tree *)&s->authorizations, &key);
+}
+
+/* All in the directory, and what is promised to it. */
+static size_t
+blocks_of(const struct authorization *a, int dir)
+{
+	size_t blocks = reports_dir_blocks(dir);
+
+	if (a != NULL)
+		blocks += reports_blocks(a->reports) -
+		    reports_disk_blocks(a->reports);
+	return blocks;
+}
+
+/* dir is its directory. NULL without memory. */
+static struct authorization *
+authorization_of(struct spool *s, const struct spool_dir *d, int dir)
+{
+	struct authorization *a = known_authorization(s, d);
+	size_t before;
+
+	if (a != NULL)
+		return a;
+	before = blocks_of(NULL, dir);
+	if ((a = calloc(1, sizeof(*a))) == NULL)
+		return NULL;
+	a->dir = *d;
+	if ((a->reports = reports_load(dir)) == NULL) {
+		free(a);
+		return NULL;
 	}
-	return h;
+	RB_INSERT(authorization_tree, &s->authorizations, a);
+	recount_blocks(s, before, blocks_of(a, dir));
+	tell_damaged(s, d, reports_damaged(a->reports));
+	return a;
 }
 
-/* Some of its files are removed: they are to be counted again. */
 static void
-forget_held(struct spool *s, const struct spool_dir *d)
+forget_authorization(struct spool *s, struct authorization *a)
 {
-	struct uuid u;
-
-	if (uuid_parse(d->id, &u))
-		held_slot(s, &u)->known = false;
+	RB_REMOVE(authorization_tree, &s->authorizations, a);
+	reports_free(a->reports);
+	free(a);
 }
 
 /*
  * Starts leave room to ends, and both to tokens, without which nothing could be
- * uploaded; and an authorization leaves room to others.
+ * uploaded; and an authorization leaves room to others. An end that has been
+ * waited for takes what was promised to it.
  */
 static bool
-may_hold_more(struct spool *s, const struct held *h, bool closed)
+may_put(struct spool *s, const struct reports *r, size_t len,
+    enum reports_known known, bool closed)
 {
 	size_t max = s->max - s->max / (closed ? SPOOL_TOKENS : SPOOL_ENDS);
+	size_t need = reports_need(r, len);
+	size_t promised = reports_blocks(r) - reports_disk_blocks(r);
 
-	if (!has_room(s, max))
+	if (known == REPORTS_STARTED)
+		return has_room(s, need, s->max + promised);
+	if (!has_room(s, closed ? need : need + 1, max))
 		return false;
-	if (share_allows(h->files, max - s->count, SPOOL_SHARE))
+	if (share_allows(reports_blocks(r), max - s->blocks, SPOOL_SHARE))
 		return true;
 	drop(s, "its authorization has its share of the spool");
 	return false;
@@ -153,25 +214,15 @@ may_hold_more(struct spool *s, const struct held *h, bool closed)
 /* Counting, at the start. */
 
 static void
-count_file(void *ctx, int dir, const char *name)
-{
-	struct spool *s = ctx;
-
-	(void)dir;
-	(void)name;
-	s->count++;
-}
-
-static void
 count_dir(void *ctx, int at, const char *name)
 {
 	struct spool *s = ctx;
 	int dir = openat(at, name, DIRECTORY);
 
-	s->count++;
+	s->blocks++;
 	if (dir == -1)
 		return;
-	each_entry(dir, count_file, s);
+	s->blocks += reports_dir_blocks(dir);
 	close(dir);
 }
 
@@ -183,21 +234,22 @@ count_all(struct spool *s)
 
 		if (dir == -1)
 			continue;
-		s->count++;
+		s->blocks++;
 		each_entry(dir, count_dir, s);
 		close(dir);
 	}
 }
 
 struct spool *
-spool_open(const char *root, size_t files_max)
+spool_open(const char *root, size_t blocks_max)
 {
 	struct spool *s = calloc(1, sizeof(*s));
 	int saved;
 
 	if (s == NULL)
 		return NULL;
-	s->max = files_max;
+	RB_INIT(&s->authorizations);
+	s->max = blocks_max;
 	if ((s->root = open(root, DIRECTORY)) == -1) {
 		saved = errno;
 		free(s);
@@ -211,16 +263,20 @@ spool_open(const char *root, size_t files_max)
 void
 spool_close(struct spool *s)
 {
+	struct authorization *a;
+
 	if (s == NULL)
 		return;
+	while ((a = RB_ROOT(&s->authorizations)) != NULL)
+		forget_authorization(s, a);
 	close(s->root);
 	free(s);
 }
 
 size_t
-spool_count(const struct spool *s)
+spool_blocks(const struct spool *s)
 {
-	return s->count;
+	return s->blocks;
 }
 
 uint64_t
@@ -249,7 +305,7 @@ put_token(struct spool *s, const struct flow_token *token, const char *jwt)
 		return -1;
 	is_new = !is_there(dir, TOKEN_NAME);
 	good = write_file(dir, TOKEN_NAME, jwt, strlen(jwt));
-	s->count += good && is_new;
+	s->blocks += good && is_new;
 	saved = errno;
 	close(dir);
 	errno = saved;
@@ -260,21 +316,22 @@ void
 spool_put_token(
     struct spool *s, const struct flow_token *token, const char *jwt)
 {
-	if (has_room(s, s->max) && put_token(s, token, jwt) == -1)
+	if (has_room(s, 1, s->max) && put_token(s, token, jwt) == -1)
 		drop(s, strerrordesc_np(errno));
 }
 
 /* The authorization's directory, in either role, if it has a token. */
 static int
-open_authorization(const struct spool *s, const struct uuid *u)
+open_authorization(
+    const struct spool *s, const struct uuid *u, struct spool_dir *d)
 {
-	struct spool_dir d = { .role = FLOW_RESPONDER };
 	int dir;
 
-	uuid_format(u, d.id);
-	if ((dir = open_dir(s, &d)) == -1) {
-		d.role = FLOW_INITIATOR;
-		dir = open_dir(s, &d);
+	*d = (struct spool_dir){ .role = FLOW_RESPONDER };
+	uuid_format(u, d->id);
+	if ((dir = open_dir(s, d)) == -1) {
+		d->role = FLOW_INITIATOR;
+		dir = open_dir(s, d);
 	}
 	if (dir != -1 && !is_there(dir, TOKEN_NAME)) {
 		close(dir);
@@ -284,61 +341,39 @@ open_authorization(const struct spool *s, const struct uuid *u)
 }
 
 static void
-remove_file(struct spool *s, int dir, const char *name)
+put_report(
+    struct spool *s, struct authorization *a, int dir, const struct ipc_flow *f)
 {
-	if (unlinkat(dir, name, 0) == 0 && s->count > 0)
-		s->count--;
-}
+	size_t before = reports_blocks(a->reports), len;
+	char payload[FLOW_PAYLOAD_MAX + 1], name[FLOW_NAME_MAX];
+	enum reports_known known;
 
-/* The end of a flow takes the place of its start, which it makes needless. */
-static void
-put_report(struct spool *s, int dir, const struct ipc_flow *f,
-    const char *payload, size_t len)
-{
-	char file[FLOW_FILE_MAX + 1], name[FLOW_NAME_MAX], start[FLOW_NAME_MAX];
-	struct held *h = held_by(s, &f->authorization, dir);
-	bool replaces;
-
-	flow_name_format(f, name);
-	flow_name_of_start(name, start);
-	replaces = f->closed && is_there(dir, start);
-	if (!replaces && !may_hold_more(s, h, f->closed))
-		return;
-	len = flow_file_format(payload, len, file);
-	if (len == 0 || !write_file(dir, name, file, len)) {
-		drop(s, strerrordesc_np(errno));
+	if ((len = flow_payload_format(f, payload)) == 0) {
+		log_debug("flow logs: a report without addresses or paths");
 		return;
 	}
-	s->count++;
-	if (replaces)
-		remove_file(s, dir, start);
-	else
-		h->files++;
-}
-
-/* It has been told before, or what makes it needless has. */
-static bool
-is_known(int dir, const struct ipc_flow *f)
-{
-	char name[FLOW_NAME_MAX], end[FLOW_NAME_MAX];
-
-	return is_there(dir, flow_name_format(f, name)) ||
-	    (!f->closed && is_there(dir, flow_name_of_end(name, end)));
+	known = reports_known(a->reports, flow_name_format(f, name));
+	if (known == REPORTS_KNOWN ||
+	    !may_put(s, a->reports, len, known, f->closed))
+		return;
+	if (!reports_put(a->reports, dir, name, payload, len))
+		drop(s, strerrordesc_np(errno));
+	recount(s, a, before);
 }
 
 void
 spool_put_report(struct spool *s, const struct ipc_flow *f)
 {
-	char payload[FLOW_PAYLOAD_MAX + 1];
-	int dir = open_authorization(s, &f->authorization);
-	size_t len;
+	struct spool_dir d;
+	int dir = open_authorization(s, &f->authorization, &d);
+	struct authorization *a;
 
 	if (dir == -1)
 		return;
-	if ((len = flow_payload_format(f, payload)) == 0)
-		log_debug("flow logs: a report without addresses or paths");
-	else if (!is_known(dir, f))
-		put_report(s, dir, f, payload, len);
+	if ((a = authorization_of(s, &d, dir)) != NULL)
+		put_report(s, a, dir, f);
+	else
+		drop(s, "no memory");
 	close(dir);
 }
 
@@ -401,7 +436,9 @@ size_t
 spool_find_token(
     struct spool *s, const struct uuid *u, char to[FLOW_TOKEN_MAX + 1])
 {
-	return token_of(open_authorization(s, u), to);
+	struct spool_dir d;
+
+	return token_of(open_authorization(s, u, &d), to);
 }
 
 struct dir_list {
@@ -450,162 +487,89 @@ spool_dirs(struct spool *s, size_t *count)
 	return l.dirs;
 }
 
-struct name_list {
-	spool_name *names;
-	size_t count, size;
-};
-
-static void
-list_name(void *ctx, int dir, const char *name)
+/* Its reports and a descriptor of its directory, which is to be closed. */
+static struct authorization *
+open_reports(struct spool *s, const struct spool_dir *d, int *dir)
 {
-	struct name_list *l = ctx;
-	bool closed;
+	struct authorization *a;
 
-	(void)dir;
-	if (!flow_name_parse(name, &closed))
-		return;
-	if (l->count == l->size) {
-		size_t size = l->size == 0 ? 64 : 2 * l->size;
-		spool_name *n = reallocarray(l->names, size, sizeof(*n));
-
-		if (n == NULL)
-			return;
-		l->names = n;
-		l->size = size;
-	}
-	strlcpy(l->names[l->count++], name, sizeof(*l->names));
-}
-
-static int
-name_compare(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-/* In their order an end comes right before its start. */
-static size_t
-without_completed(spool_name *names, size_t count)
-{
-	char start[FLOW_NAME_MAX];
-	size_t n = 0;
-	bool closed;
-
-	for (size_t i = 0; i < count; i++) {
-		if (n > 0 && flow_name_parse(names[n - 1], &closed) && closed &&
-		    strcmp(flow_name_of_start(names[n - 1], start), names[i]) ==
-			0)
-			continue;
-		if (n != i)
-			memcpy(names[n], names[i], sizeof(*names));
-		n++;
-	}
-	return n;
+	if ((*dir = open_dir(s, d)) == -1)
+		return NULL;
+	if ((a = authorization_of(s, d, *dir)) == NULL)
+		close(*dir);
+	return a;
 }
 
 spool_name *
 spool_names(struct spool *s, const struct spool_dir *d, size_t *count)
 {
-	struct name_list l = { 0 };
-	int dir = open_dir(s, d);
+	struct authorization *a;
+	spool_name *names;
+	int dir;
 
 	*count = 0;
-	if (dir == -1)
+	if ((a = open_reports(s, d, &dir)) == NULL)
 		return NULL;
-	each_entry(dir, list_name, &l);
+	names = reports_names(a->reports, count);
 	close(dir);
-	if (l.count == 0)
-		return NULL;
-	sort(l.names, l.count, sizeof(*l.names), name_compare);
-	*count = without_completed(l.names, l.count);
-	return l.names;
-}
-
-/* There may be as many as there are files. */
-static void
-tell_damaged(struct spool *s, const struct spool_dir *d, const char *name)
-{
-	uint32_t held;
-
-	if (log_allow(&s->damaged_limit, mono_now().ns, &held))
-		log_warnx("flow logs: %s/%s is damaged and removed (%u more "
-			  "before)",
-		    d->id, name, held);
+	return names;
 }
 
 size_t
 spool_get_report(struct spool *s, const struct spool_dir *d, const char *name,
     char to[FLOW_PAYLOAD_MAX + 1])
 {
-	char file[FLOW_FILE_MAX + 1];
-	int dir = open_dir(s, d);
-	const char *payload;
-	size_t len = 0;
-	ssize_t n;
+	struct authorization *a;
+	size_t len, before;
+	int dir;
 
-	if (dir == -1)
+	to[0] = '\0';
+	if ((a = open_reports(s, d, &dir)) == NULL)
 		return 0;
-	n = read_file(dir, name, file, sizeof(file));
-	if (n >= 0 && !flow_file_parse(file, (size_t)n, &payload, &len)) {
-		tell_damaged(s, d, name);
-		remove_file(s, dir, name);
-		forget_held(s, d);
-		len = 0;
-	}
-	if (len > 0)
-		memcpy(to, payload, len);
-	to[len] = '\0';
+	before = reports_blocks(a->reports);
+	len = reports_get(a->reports, dir, name, to);
+	recount(s, a, before);
 	close(dir);
 	return len;
 }
 
 void
-spool_remove(struct spool *s, const struct spool_dir *d, const char *name)
+spool_remove(struct spool *s, const struct spool_dir *d,
+    const spool_name *names, size_t count)
 {
-	char start[FLOW_NAME_MAX];
-	int dir = open_dir(s, d);
-	bool closed;
+	struct authorization *a;
+	size_t before;
+	int dir;
 
-	if (dir == -1)
+	if ((a = open_reports(s, d, &dir)) == NULL)
 		return;
-	if (flow_name_parse(name, &closed)) {
-		/* The start first: alone it would be told again. */
-		if (closed)
-			remove_file(s, dir, flow_name_of_start(name, start));
-		remove_file(s, dir, name);
-		forget_held(s, d);
-	}
+	before = reports_blocks(a->reports);
+	reports_remove(a->reports, dir, names, count);
+	recount(s, a, before);
 	close(dir);
 }
 
-static void
-find_report(void *ctx, int dir, const char *name)
-{
-	bool *found = ctx, closed;
-
-	(void)dir;
-	*found = *found || flow_name_parse(name, &closed);
-}
-
 static bool
-has_reports(int dir)
+has_reports(struct spool *s, const struct spool_dir *d, int dir)
 {
-	bool found = false;
+	const struct authorization *a = authorization_of(s, d, dir);
 
-	each_entry(dir, find_report, &found);
-	return found;
+	return a == NULL || reports_disk_blocks(a->reports) > 0;
 }
 
 /* age: since the last change. */
 static bool
-has_ended(int dir, const struct flow_token *t, uint64_t age, uint64_t now)
+has_ended(struct spool *s, const struct spool_dir *d, int dir,
+    const struct flow_token *t, uint64_t age, uint64_t now)
 {
 	return t->expires_at <= now ||
 	    (age > SPOOL_ENDED_S && now > t->valid_until &&
-		now - t->valid_until > SPOOL_ENDED_S && !has_reports(dir));
+		now - t->valid_until > SPOOL_ENDED_S &&
+		!has_reports(s, d, dir));
 }
 
 static bool
-is_over(int dir, uint64_t now)
+is_over(struct spool *s, const struct spool_dir *d, int dir, uint64_t now)
 {
 	char jwt[FLOW_TOKEN_MAX + 1];
 	struct flow_token token;
@@ -623,7 +587,7 @@ is_over(int dir, uint64_t now)
 	if (!is_there(dir, TOKEN_NAME))
 		over = age > SPOOL_ORPHAN_S;
 	else if (len > 0 && flow_token_parse(jwt, len, &token))
-		over = has_ended(dir, &token, age, now);
+		over = has_ended(s, d, dir, &token, age, now);
 	else
 		over = age > SPOOL_UNREADABLE_S;
 	explicit_bzero(jwt, sizeof(jwt));
@@ -633,7 +597,20 @@ is_over(int dir, uint64_t now)
 static void
 remove_entry(void *ctx, int dir, const char *name)
 {
-	remove_file(ctx, dir, name);
+	(void)ctx;
+	(void)unlinkat(dir, name, 0);
+}
+
+static void
+remove_entries(struct spool *s, const struct spool_dir *d, int dir)
+{
+	struct authorization *a = known_authorization(s, d);
+	size_t before = blocks_of(a, dir);
+
+	each_entry(dir, remove_entry, NULL);
+	if (a != NULL)
+		forget_authorization(s, a);
+	recount_blocks(s, before, blocks_of(NULL, dir));
 }
 
 bool
@@ -644,10 +621,8 @@ spool_prune(struct spool *s, const struct spool_dir *d, uint64_t now)
 
 	if (dir == -1)
 		return false;
-	if ((over = is_over(dir, now))) {
-		each_entry(dir, remove_entry, s);
-		forget_held(s, d);
-	}
+	if ((over = is_over(s, d, dir, now)))
+		remove_entries(s, d, dir);
 	close(dir);
 	if (!over)
 		return false;
@@ -655,8 +630,7 @@ spool_prune(struct spool *s, const struct spool_dir *d, uint64_t now)
 	if (role == -1)
 		return false;
 	over = unlinkat(role, d->id, AT_REMOVEDIR) == 0;
-	if (over && s->count > 0)
-		s->count--;
+	recount_blocks(s, over, 0);
 	close(role);
 	return over;
 }

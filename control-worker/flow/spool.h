@@ -1,17 +1,18 @@
 /*
  * The spool: reports on disk until the server has them. spec/policy.md 10.5 has
- * its layout.
+ * the layout of its directories; the reports of an authorization lie in files
+ * of many: see reports.h.
  *
- * Every file is written under another name and renamed, so that a reader never
- * sees a part of one, and a report is written once only: telling it again
+ * A report is written as soon as it is put, and once only: telling it again
  * changes nothing. Nothing is flushed to the disk here, because the loop that
  * also serves the portal and DNS would stand still meanwhile. What has been put
  * survives the death of any process of ours in any way; a failure of the
- * machine may take the reports of the last half minute with it, and a file that
- * was left half written by one is known by its checksum and removed.
+ * machine may take the reports of the last half minute with it, and what was
+ * left half written by one is known by its checksum and left out.
  *
- * There is a limit to the files, beyond which new ones are refused; neither it
- * nor a full or broken disk is an error for anybody but the reader of the log.
+ * There is a limit to what the spool takes of the disk, beyond which nothing
+ * new is accepted; neither it nor a full or broken disk is an error for anybody
+ * but the reader of the log.
  */
 #ifndef CONTROL_WORKER_FLOW_SPOOL_H
 #define CONTROL_WORKER_FLOW_SPOOL_H
@@ -23,16 +24,21 @@
 
 #include "common/ipc.h"
 #include "common/uuid.h"
-#include "control-worker/flow/record.h"
+#include "control-worker/flow/reports.h"
 #include "control-worker/flow/settings.h"
 #include "control-worker/flow/token.h"
 
-/* With the blocks of usual file systems a quarter of a GiB. */
-#define SPOOL_FILES_MAX 65536
+/*
+ * A quarter of a GiB in blocks of SPOOL_BLOCK; each file and each directory has
+ * one at least. Half a million reports, of which less than 100 bytes each are
+ * kept in memory.
+ */
+#define SPOOL_BLOCKS_MAX 65536
 /*
  * Of which the last of so many equal parts is kept for tokens, and the last of
  * these for tokens and the ends of flows. An authorization may have one in
- * SPOOL_SHARE of what is left by all, so that there is room for one more.
+ * SPOOL_SHARE of what is left by all, so that there is room for one more. With
+ * the start of a flow goes room for its end, which is always accepted.
  */
 #define SPOOL_TOKENS 16
 #define SPOOL_ENDS   8
@@ -56,10 +62,10 @@ struct spool_dir {
 };
 
 /* NULL with errno when the directory cannot be used. */
-struct spool *spool_open(const char *root, size_t files_max);
+struct spool *spool_open(const char *root, size_t blocks_max);
 void spool_close(struct spool *); /* NULL is fine */
-/* Files and directories that count. */
-size_t spool_count(const struct spool *);
+/* Blocks that are taken or promised. */
+size_t spool_blocks(const struct spool *);
 uint64_t spool_dropped(const struct spool *);
 
 /*
@@ -95,8 +101,6 @@ struct spool_dir *spool_dirs(struct spool *, size_t *count);
  */
 bool spool_prune(struct spool *, const struct spool_dir *, uint64_t now);
 
-typedef char spool_name[FLOW_NAME_MAX];
-
 /*
  * The names of the reports in the order of age, to be freed; a start whose end
  * is there as well is left out.
@@ -109,7 +113,8 @@ spool_name *spool_names(
  */
 size_t spool_get_report(struct spool *, const struct spool_dir *,
     const char *name, char to[FLOW_PAYLOAD_MAX + 1]);
-/* With the end of a flow goes its start. */
-void spool_remove(struct spool *, const struct spool_dir *, const char *name);
+/* What the server has taken. */
+void spool_remove(struct spool *, const struct spool_dir *,
+    const spool_name *names, size_t count);
 
 #endif /* CONTROL_WORKER_FLOW_SPOOL_H */

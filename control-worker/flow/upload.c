@@ -1,7 +1,7 @@
 /*
  * Passes over the spool: see upload.h. A pass is a walk through the directories
- * in which only one step is done per turn of the loop, be it a number of files
- * or one answer, so that others get theirs.
+ * in which only one step is done per turn of the loop, be it a number of
+ * reports or one answer, so that others get theirs.
  */
 #include "control-worker/flow/upload.h"
 
@@ -17,17 +17,16 @@
 #include "control-worker/flow/batch.h"
 #include "control-worker/flow/upload_rules.h"
 
-#define BACKLOG_MS    1000
-#define WRONG_MS      30000
-#define FILES_AT_ONCE 64
+#define BACKLOG_MS      1000
+#define WRONG_MS        30000
+#define REPORTS_AT_ONCE 64
 
 enum state {
-	WAITING,  /* for the next pass, or for settings */
-	WALKING,  /* to the next directory */
-	LOADING,  /* reports of one */
-	POSTING,  /* waits for an answer */
-	PAUSING,  /* before it posts the same again */
-	REMOVING, /* what the server has taken */
+	WAITING, /* for the next pass, or for settings */
+	WALKING, /* to the next directory */
+	LOADING, /* reports of one */
+	POSTING, /* waits for an answer */
+	PAUSING, /* before it posts the same again */
 };
 
 struct upload {
@@ -61,7 +60,6 @@ struct upload {
 	struct upload_range range;
 	char *body;
 	size_t body_len;
-	size_t removed;
 };
 
 static void on_timer(uv_timer_t *);
@@ -235,8 +233,9 @@ answered(struct upload *u, const struct post_result *r)
 		log_debug("flow logs: %s: %zu reports uploaded", current(u)->id,
 		    u->range.count);
 		u->stored = true;
-		u->removed = 0;
-		go_on(u, REMOVING, 0);
+		spool_remove(u->spool, current(u),
+		    u->batch.names + u->range.first, u->range.count);
+		post_next(u);
 		break;
 	case UPLOAD_SPLIT:
 		if (upload_ranges_split(&u->ranges, &u->range))
@@ -322,7 +321,7 @@ load(struct upload *u)
 {
 	char payload[FLOW_PAYLOAD_MAX + 1];
 
-	for (int i = 0; i < FILES_AT_ONCE && u->loaded < u->name_count; i++) {
+	for (int i = 0; i < REPORTS_AT_ONCE && u->loaded < u->name_count; i++) {
 		const char *name = u->names[u->loaded++];
 		size_t len =
 		    spool_get_report(u->spool, current(u), name, payload);
@@ -338,18 +337,6 @@ load(struct upload *u)
 	}
 	upload_ranges_init(&u->ranges, u->batch.count);
 	post_next(u);
-}
-
-static void
-remove_stored(struct upload *u)
-{
-	for (int i = 0; i < FILES_AT_ONCE && u->removed < u->range.count; i++)
-		spool_remove(u->spool, current(u),
-		    u->batch.entries[u->range.first + u->removed++].name);
-	if (u->removed < u->range.count)
-		go_on(u, REMOVING, 0);
-	else
-		post_next(u);
 }
 
 static void
@@ -370,9 +357,6 @@ on_timer(uv_timer_t *timer)
 	case PAUSING:
 		post(u);
 		break;
-	case REMOVING:
-		remove_stored(u);
-		break;
 	case POSTING:
 		break;
 	}
@@ -387,9 +371,6 @@ upload_configure(struct upload *u, const struct flow_settings *s)
 
 	if (same || u->flushing)
 		return;
-	/* What has been taken is removed before the pass is left. */
-	while (u->state == REMOVING)
-		remove_stored(u);
 	leave_pass(u);
 	u->settings = *s;
 	if (s->interval_s != 0)
@@ -403,8 +384,6 @@ upload_flush(struct upload *u, void (*done)(void *ctx), void *ctx)
 		done(ctx);
 		return;
 	}
-	while (u->state == REMOVING)
-		remove_stored(u);
 	leave_pass(u);
 	u->flushing = true;
 	u->flushed = done;

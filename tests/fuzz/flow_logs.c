@@ -1,6 +1,6 @@
 /*
  * What flow logs read: tokens, as they are and as any JSON in the shape of one,
- * files and names of the spool, settings, redirections.
+ * files, lines and names of the spool, settings, redirections.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +8,13 @@
 #include <sodium.h>
 
 #include "control-worker/flow/ingest_url.h"
-#include "control-worker/flow/record.h"
+#include "control-worker/flow/segment.h"
 #include "control-worker/flow/settings.h"
 #include "control-worker/flow/token.h"
 #include "control-worker/flow/upload_rules.h"
 #include "control-worker/json/json.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/lib/flow.h"
 
 #define HEADER "eyJhbGciOiJIUzI1NiJ9." /* {"alg":"HS256"} */
 
@@ -66,11 +67,31 @@ check_file(const char *file, size_t len)
 	must(n > 0 && flow_file_parse(again, n, &payload, &n));
 }
 
+/* What is accepted can be written again, and is the same. */
+static void
+check_line(const char *text, size_t len)
+{
+	static char again[SEGMENT_LINE_MAX + 1];
+	struct segment_line line;
+	size_t n;
+
+	if (!segment_line_parse(text, len, &line))
+		return;
+	must(line.payload >= text && line.payload + line.len == text + len);
+	must(line.len <= FLOW_PAYLOAD_MAX);
+	if (memchr(text, '\0', len) != NULL)
+		return;
+	n = segment_line_format(line.name, line.payload, line.len, again);
+	must(n == len + 1 && memcmp(again, text, len) == 0);
+}
+
 /* A file around any payload. */
 static void
 file_of(struct cursor *in)
 {
+	static char line[SEGMENT_LINE_MAX + 1];
 	char file[FLOW_FILE_MAX + 1];
+	struct segment_line parsed;
 	const char *payload, *text = (const char *)in->at;
 	size_t n,
 	    len = in->left < FLOW_PAYLOAD_MAX ? in->left : FLOW_PAYLOAD_MAX;
@@ -81,6 +102,11 @@ file_of(struct cursor *in)
 	must(n > 0);
 	if (flow_file_parse(file, n, &payload, &n))
 		must(n == len && memcmp(payload, text, len) == 0);
+	n = segment_line_format(
+	    "1700000000-0123456789abcdef.end.json", text, len, line);
+	must(n > 0 && line[n - 1] == '\n');
+	must(segment_line_parse(line, n - 1, &parsed));
+	must(parsed.closed && parsed.len == len);
 }
 
 static void
@@ -146,9 +172,10 @@ fuzz_one(struct cursor *in)
 	text = pick_text(in);
 	if (kind == 2)
 		check_token(text, len);
-	else if (kind == 3)
+	else if (kind == 3) {
 		check_file(text, len);
-	else if (kind == 4)
+		check_line(text, len);
+	} else if (kind == 4)
 		check_settings(text, len);
 	else {
 		check_name(text);

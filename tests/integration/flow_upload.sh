@@ -41,11 +41,11 @@ twice() {
 }
 
 waiting() {
-	[ "$(ls "$work"/state/flow_logs/responder/*/*.json | wc -l)" -ge "$1" ]
+	[ "$(ls "$work"/state/flow_logs/responder/*/*.reports | wc -l)" -ge "$1" ]
 }
 
 none_waits() {
-	! ls "$work"/state/flow_logs/responder/*/*.json > /dev/null 2>&1
+	! ls "$work"/state/flow_logs/responder/*/*.reports > /dev/null 2>&1
 }
 
 # count_echoes: what the resource's interface sees of UDP port 7 from now on.

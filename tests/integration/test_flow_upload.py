@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 import uuid
+import zlib
 
 import pytest
 
@@ -108,13 +109,25 @@ class Site:
         while self.worker.expect("FLOW_STORED")["serial"] != self.serial:
             pass
 
-    def files(self):
-        return sorted(self.spool.glob("*/*/*.json"))
+    def waiting(self):
+        """The names of the reports in the spool, in the order of age."""
+        there = [path.name for path in self.spool.glob("*/*/*.json")]
+        for path in self.spool.glob("*/*/*.reports"):
+            names = {}
+            for line in path.read_text().split("\n")[:-1]:
+                name, _, payload = (line + "  ").split(" ", 2)
+                if payload.strip():
+                    names[name] = None
+                else:
+                    names.pop(name, None)
+            there += names
+        return sorted(name for name in there
+                      if name.replace(".start", ".end") not in there or ".end" in name)
 
     def wait_empty(self, patience=15):
         end = time.monotonic() + patience
-        while self.files():
-            assert time.monotonic() < end, (self.files()[:3], self.server.posts[-10:],
+        while self.waiting():
+            assert time.monotonic() < end, (self.waiting()[:3], self.server.posts[-10:],
                                             self.worker.text()[-2000:])
             time.sleep(0.02)
 
@@ -203,7 +216,7 @@ def test_no_usable_token_no_flows(site):
     site.report(a, 1)
     site.report(str(uuid.uuid4()), 1)
     site.stored()
-    assert not site.files() and not (site.spool / "responder").exists()
+    assert not site.waiting() and not (site.spool / "responder").exists()
     w.shut_down()
 
 
@@ -309,6 +322,31 @@ def test_batches_and_a_backlog(site):
     site.worker.shut_down()
 
 
+def test_many_reports_are_few_files(site):
+    """And a part of them taken is no part of them told again to the next process."""
+    w = site.online(interval=3600, batch=150)
+    a = site.authorize()
+    for n in range(600):
+        site.report(a, n)
+    site.stored()
+    files = [path for path in site.spool.glob("responder/*/*") if path.name != "token"]
+    assert len(files) < 5
+    assert sum(path.stat().st_size for path in files) < 600 * 600
+    site.server.plan = [Answer(200), Answer(200), Answer(close=True)] + [Answer(401)] * 50
+    site.init(3601, batch=150)
+    site.server.wait_for(lambda s: len(s.posts) >= 4)
+    w.process.send_signal(signal.SIGKILL)
+    w.stop()
+    assert len(site.waiting()) == 300
+    site.server.plan = []
+    w = site.online(interval=3601, batch=150)
+    site.wait_empty()
+    # The server has only pretended to take the first 300.
+    site.each_once(300)
+    assert not [path for path in site.spool.glob("responder/*/*") if path.name != "token"]
+    w.shut_down()
+
+
 def test_one_that_is_too_large_stays(site):
     site.server.limit = 0
     w = site.online(interval=3600)
@@ -319,7 +357,7 @@ def test_one_that_is_too_large_stays(site):
     site.init(3601)
     site.server.wait_for(lambda s: [post[3] for post in s.posts] == [2, 1, 1])
     w.wait_log("1 reports are kept: HTTP status 413")
-    assert len(site.files()) == 2
+    assert len(site.waiting()) == 2
     w.shut_down()
 
 
@@ -365,7 +403,7 @@ def test_a_restart_with_the_server_away(site):
     site.stored()
     w.wait_log("no connection to ingest.test")
     w.shut_down()
-    assert len(site.files()) == 50
+    assert len(site.waiting()) == 50
     site.server.start()
     # Before the portal has said a word.
     w = site.start()
@@ -374,6 +412,34 @@ def test_a_restart_with_the_server_away(site):
     w.key()
     site.connection = site.listener.online()
     site.init(1)
+    w.shut_down()
+
+
+def test_a_spool_of_files_of_one_report(site):
+    """As a gateway of before left it: all is uploaded, and new reports beside it."""
+    w = site.online(interval=3600)
+    a = site.authorize()
+    w.shut_down()
+    folder = site.spool / "responder" / a
+    for n in range(20):
+        payload = json.dumps({
+            "flow_start": f"2023-11-14T22:13:{n:02}Z", "inner_dst_ip": "10.0.0.5",
+            "inner_dst_port": 443, "inner_src_ip": "100.64.0.1", "inner_src_port": n,
+            "outers": [], "protocol": "tcp"}, separators=(",", ":"))
+        for kind in ("start", "end")[n % 2:]:
+            path = folder / f"{1700000000 + n}-{n:016x}.{kind}.json"
+            path.write_text(
+                f'{{"checksum":{zlib.crc32(payload.encode())},"payload":{payload}}}')
+            os.chown(path, pwd.getpwnam("_posternctl").pw_uid, 0)
+    w = site.online(interval=3600)
+    for n in range(100, 110):
+        site.report(a, n)
+    site.stored()
+    assert len(site.waiting()) == 30
+    site.init(3601)
+    site.wait_empty()
+    site.each_once(30)
+    assert not list(folder.glob("*.*"))
     w.shut_down()
 
 
@@ -388,7 +454,7 @@ def test_the_end_is_flushed(site):
     site.stored()
     w.tell("PROCESS_STATUS", **{**NET_WORKER, "running": False})
     assert w.process.wait(PATIENCE) == 0
-    assert not site.files()
+    assert not site.waiting()
     site.each_once(2)
 
 
@@ -404,7 +470,7 @@ def test_the_end_waits_for_net_worker_but_not_for_the_server(site):
     w.tell("PROCESS_STATUS", **{**NET_WORKER, "running": False})
     assert w.process.wait(PATIENCE) == 0
     assert 0.5 < time.monotonic() - begun < 2
-    assert len(site.files()) == 1
+    assert len(site.waiting()) == 1
 
 
 def test_lines_of_the_log(site):
@@ -421,7 +487,7 @@ def test_lines_of_the_log(site):
     line = next(line for line in w.lines if "TCP flow completed" in line)
     assert "inner_src_port=1025" in line and f"policy_authorization_id={a}" in line
     assert 'resource_name="The office"' in line
-    assert not site.files()
+    assert not site.waiting()
     w.shut_down()
 
 
@@ -445,7 +511,7 @@ def test_a_full_disk(site):
         for n in range(1500):
             site.report(a, n)
         site.stored()
-        kept = len(site.files())
+        kept = len(site.waiting())
         assert 0 < kept < 1500
         w.wait_log("a report was dropped: No space left on device (1 so far)")
         assert sum("a report was dropped" in line for line in w.lines) == 2
@@ -454,7 +520,7 @@ def test_a_full_disk(site):
         site.each_once(kept)
         site.report(a, 5000)
         site.stored()
-        assert len(site.files()) == 1
+        assert len(site.waiting()) == 1
         w.shut_down()
     finally:
         subprocess.run(["umount", "-l", site.spool], check=True)
@@ -479,5 +545,5 @@ def test_an_untrusted_server(site):
     a = site.authorize()
     site.report(a, 1)
     w.wait_log("no connection to ingest.test")
-    assert len(site.files()) == 1 and not site.server.posts
+    assert len(site.waiting()) == 1 and not site.server.posts
     w.shut_down()

@@ -2,13 +2,17 @@
 #ifndef TESTS_LIB_FLOW_H
 #define TESTS_LIB_FLOW_H
 
+#include <inttypes.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
+#include <zlib.h>
 
 #include "common/ipc.h"
+#include "control-worker/flow/record.h"
 #include "control-worker/flow/token.h"
 
 #define FLOW_AUTHORIZATION "5f1a3c6e-0b1d-4c57-9d6d-2b8f0c9e7a11"
@@ -56,6 +60,16 @@ flow_endpoint(const char *text)
 	if (!endpoint_parse(text, &e))
 		abort();
 	return e;
+}
+
+/* A file of one report, as it was written once. */
+static inline size_t
+flow_file_format(const char *payload, size_t len, char to[FLOW_FILE_MAX + 1])
+{
+	return (size_t)snprintf(to, FLOW_FILE_MAX + 1,
+	    "{\"checksum\":%" PRIu32 ",\"payload\":%.*s}",
+	    (uint32_t)crc32(0, (const Bytef *)payload, (uInt)len), (int)len,
+	    payload);
 }
 
 /* That of spec/policy.md 10.5, with a path of its own. */

@@ -38,7 +38,7 @@ SAYS = {
     "flows, of a client": "{FLOWS_MAX}, a quarter",
     "open reports of a client":
         "{FLOW_OPENINGS_BURST}, and {FLOW_OPENINGS_INTERVAL_MS/s} a second",
-    "spooled files": "{SPOOL_FILES_MAX}",
+    "blocks of the spool": "{SPOOL_BLOCKS_MAX}, of {SPOOL_BLOCK} octets",
 }
 
 

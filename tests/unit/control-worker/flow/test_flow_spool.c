@@ -2,13 +2,16 @@
 #include "tests/lib/unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "control-worker/flow/segment.h"
 #include "control-worker/flow/spool.h"
 #include "tests/lib/flow.h"
 
@@ -110,35 +113,69 @@ count_names(void)
 }
 
 static void
+remove_one(const char *name)
+{
+	spool_name names[1];
+
+	strcpy(names[0], name);
+	spool_remove(s, &dir, names, 1);
+}
+
+/* The text of a file of the authorization, terminated. */
+static char *
+read_text(const char *name)
+{
+	static char text[1 << 20];
+	int fd = open(path(name), O_RDONLY);
+	ssize_t n;
+
+	assert_true(fd != -1);
+	n = read(fd, text, sizeof(text) - 1);
+	assert_true(n >= 0);
+	text[n] = '\0';
+	close(fd);
+	return text;
+}
+
+#define SEGMENT(number) HOME "/000000000" #number ".reports"
+
+static void
 layout(void **state)
 {
-	char name[FLOW_NAME_MAX], file[128], text[FLOW_PAYLOAD_MAX + 1];
+	char name[FLOW_NAME_MAX], text[FLOW_PAYLOAD_MAX + 1];
 	char wanted[FLOW_PAYLOAD_MAX + 1], token[FLOW_TOKEN_MAX + 1];
+	char line[SEGMENT_LINE_MAX + 1];
 	struct ipc_flow f = flow(0, false);
 	struct stat st;
+	size_t len;
 
 	(void)state;
 	put_token(FLOW_CLAIMS);
 	put(0, false);
 	put(1, true);
 	assert_true(exists(HOME "/token"));
-	snprintf(file, sizeof(file), HOME "/%s", flow_name_format(&f, name));
-	assert_int_equal(stat(path(file), &st), 0);
+	assert_int_equal(stat(path(SEGMENT(0)), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(stat(path(HOME), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
-	/* Two directories, the token, two reports. */
-	assert_int_equal(spool_count(s), 5);
-	assert_int_equal(spool_get_report(s, &dir, name, text),
-	    flow_payload_format(&f, wanted));
+	/* Two directories, the token, a segment, room for an end. */
+	assert_int_equal(spool_blocks(s), 5);
+	flow_name_format(&f, name);
+	len = flow_payload_format(&f, wanted);
+	assert_int_equal(spool_get_report(s, &dir, name, text), len);
 	assert_string_equal(text, wanted);
+	len = segment_line_format(name, wanted, len, line);
+	assert_memory_equal(read_text(SEGMENT(0)), line, len);
 	assert_int_equal(spool_get_token(s, &dir, token), strlen(jwt));
 	assert_string_equal(token, jwt);
 	assert_int_equal(
 	    spool_find_token(s, &f.authorization, token), strlen(jwt));
 	assert_false(exists(HOME "/new"));
 	reopen(100);
-	assert_int_equal(spool_count(s), 5);
+	/* What is promised is known when it has been looked at. */
+	assert_int_equal(spool_blocks(s), 4);
+	assert_int_equal(count_names(), 2);
+	assert_int_equal(spool_blocks(s), 5);
 }
 
 static void
@@ -146,7 +183,7 @@ nothing_without_a_token(void **state)
 {
 	(void)state;
 	put(0, true);
-	assert_int_equal(spool_count(s), 0);
+	assert_int_equal(spool_blocks(s), 0);
 	assert_int_equal(mkdir(path("responder"), 0700), 0);
 	assert_int_equal(mkdir(path(HOME), 0700), 0);
 	put(0, true);
@@ -172,7 +209,7 @@ either_role(void **state)
 	assert_int_equal(n, 1);
 }
 
-/* Told again, also to another process, it is the same file. */
+/* Told again, also to another process, it is the same report. */
 static void
 told_again(void **state)
 {
@@ -182,91 +219,297 @@ told_again(void **state)
 		put(0, false);
 		put(1, true);
 		put_token(FLOW_CLAIMS);
-		assert_int_equal(spool_count(s), 5);
+		assert_int_equal(spool_blocks(s), 5);
 		assert_int_equal(count_names(), 2);
 		reopen(100);
 	}
 }
 
-/* As a process before us may have left it. */
+/* As a gateway before there were segments has left it. */
 static void
-put_both(unsigned n)
+put_old(unsigned n, bool closed)
 {
-	struct ipc_flow f = flow(n, false);
-	char name[FLOW_NAME_MAX], start[128];
+	char name[FLOW_NAME_MAX], file[128], payload[FLOW_PAYLOAD_MAX + 1];
+	char text[FLOW_FILE_MAX + 1];
+	struct ipc_flow f = flow(n, closed);
+	size_t len = flow_payload_format(&f, payload);
 
-	snprintf(start, sizeof(start), HOME "/%s", flow_name_format(&f, name));
-	put(n, true);
-	write_text(start, "x");
+	snprintf(file, sizeof(file), HOME "/%s", flow_name_format(&f, name));
+	text[flow_file_format(payload, len, text)] = '\0';
+	write_text(file, text);
+}
+
+static size_t
+count_old(void)
+{
+	char command[256];
+	size_t n;
+	FILE *p;
+
+	snprintf(
+	    command, sizeof(command), "ls %s/" HOME "/*.json | wc -l", root);
+	assert_non_null(p = popen(command, "r"));
+	assert_int_equal(fscanf(p, "%zu", &n), 1);
+	assert_int_equal(pclose(p), 0);
+	return n;
+}
+
+/* That there are reports of exactly these flows, in their order. */
+static void
+assert_flows(const unsigned *numbers, const bool *closed, size_t count)
+{
+	char name[FLOW_NAME_MAX], text[FLOW_PAYLOAD_MAX + 1];
+	char wanted[FLOW_PAYLOAD_MAX + 1];
+	struct ipc_flow f;
+	size_t n;
+	spool_name *names = spool_names(s, &dir, &n);
+
+	assert_int_equal(n, count);
+	for (size_t i = 0; i < count; i++) {
+		f = flow(numbers[i], closed[i]);
+		assert_string_equal(names[i], flow_name_format(&f, name));
+		assert_int_equal(spool_get_report(s, &dir, name, text),
+		    flow_payload_format(&f, wanted));
+		assert_string_equal(text, wanted);
+	}
+	free(names);
+}
+
+static void
+reads_files_of_one_report(void **state)
+{
+	static const unsigned numbers[] = { 0, 1, 2, 3, 4 };
+	static const bool closed[] = { true, true, false, true, true };
+	char name[FLOW_NAME_MAX];
+	struct ipc_flow f = flow(3, true);
+
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	put_old(3, true);
+	put_old(1, false);
+	put_old(1, true);
+	put_old(2, false);
+	put_old(0, true);
+	put_old(4, false);
+	reopen(100);
+	assert_int_equal(spool_blocks(s), 3 + 6);
+	/* New ones come beside them, or in their place. */
+	put(4, true);
+	put(2, false);
+	put(1, false);
+	assert_flows(numbers, closed, 5);
+	assert_int_equal(count_old(), 4);
+	assert_int_equal(spool_blocks(s), 3 + 4 + 1 + 1);
+	reopen(100);
+	assert_flows(numbers, closed, 5);
+	/* They go like all others. */
+	remove_one(flow_name_format(&f, name));
+	assert_int_equal(count_old(), 3);
+	assert_int_equal(count_names(), 4);
+	reopen(100);
+	assert_int_equal(count_names(), 4);
 }
 
 static void
 an_end_replaces_its_start(void **state)
 {
-	struct ipc_flow f = flow(1, true);
-	char name[FLOW_NAME_MAX];
-	spool_name *names;
-	size_t n;
+	static const unsigned one[] = { 1 };
+	static const bool closed[] = { true };
 
 	(void)state;
 	put_token(FLOW_CLAIMS);
 	put(1, false);
-	assert_int_equal(spool_count(s), 4);
+	assert_int_equal(spool_blocks(s), 5);
 	put(1, true);
 	put(1, false);
-	assert_int_equal(spool_count(s), 4);
-	names = spool_names(s, &dir, &n);
-	assert_int_equal(n, 1);
-	assert_string_equal(names[0], flow_name_format(&f, name));
-	free(names);
+	assert_int_equal(spool_blocks(s), 4);
+	assert_flows(one, closed, 1);
 	reopen(100);
-	assert_int_equal(spool_count(s), 4);
+	assert_flows(one, closed, 1);
+	assert_int_equal(spool_blocks(s), 4);
 }
 
+/* Also when they lie in two segments, of which the end's goes first. */
 static void
-a_start_is_skipped_when_its_end_is_there(void **state)
+an_end_replaces_a_start_of_before(void **state)
 {
+	static const unsigned numbers[] = { 0, 1 };
+	static const bool closed[] = { true, true };
 	char name[FLOW_NAME_MAX];
-	struct ipc_flow f;
-	spool_name *names;
-	size_t n;
+	struct ipc_flow f = flow(1, true);
 
 	(void)state;
 	put_token(FLOW_CLAIMS);
-	put(3, true);
-	put_both(1);
-	put(2, false);
-	put_both(0);
+	put(0, true);
+	put(1, false);
 	reopen(100);
-	names = spool_names(s, &dir, &n);
-	assert_int_equal(n, 4);
-	for (unsigned i = 0; i < 4; i++) {
-		f = flow(i, i != 2);
-		assert_string_equal(names[i], flow_name_format(&f, name));
-	}
-	/* With the end goes the start. */
-	spool_remove(s, &dir, names[1]);
-	free(names);
-	assert_int_equal(count_names(), 3);
-	assert_int_equal(spool_count(s), 3 + 4);
+	put(1, true);
+	assert_true(exists(SEGMENT(0)) && exists(SEGMENT(1)));
+	assert_flows(numbers, closed, 2);
+	remove_one(flow_name_format(&f, name));
+	assert_false(exists(SEGMENT(1)));
+	assert_flows(numbers, closed, 1);
+	reopen(100);
+	assert_flows(numbers, closed, 1);
 }
 
 static void
+what_was_taken_stays_away(void **state)
+{
+	static const unsigned left[] = { 1, 3 };
+	static const bool closed[] = { true, false };
+	char name[FLOW_NAME_MAX];
+	struct ipc_flow f;
+
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	for (unsigned n = 0; n < 4; n++)
+		put(n, n < 3);
+	f = flow(2, true);
+	remove_one(flow_name_format(&f, name));
+	f = flow(0, true);
+	remove_one(flow_name_format(&f, name));
+	/* One that it is not any more, and one that never was. */
+	f = flow(1, false);
+	remove_one(flow_name_format(&f, name));
+	f = flow(7, true);
+	remove_one(flow_name_format(&f, name));
+	assert_flows(left, closed, 2);
+	reopen(100);
+	assert_flows(left, closed, 2);
+	/* The file goes with the last one. */
+	f = flow(1, true);
+	remove_one(flow_name_format(&f, name));
+	assert_true(exists(SEGMENT(0)));
+	f = flow(3, false);
+	remove_one(flow_name_format(&f, name));
+	assert_false(exists(SEGMENT(0)));
+	assert_int_equal(spool_blocks(s), 3);
+	assert_int_equal(count_names(), 0);
+	/* Told again it is a new one. */
+	put(2, true);
+	assert_int_equal(count_names(), 1);
+}
+
+/* Many in a file, not too many, and a pass of the uploader begins a new one. */
+static void
+segments_are_bounded(void **state)
+{
+	struct stat st;
+	unsigned n = 0;
+	size_t count;
+
+	(void)state;
+	reopen(1000);
+	put_token(FLOW_CLAIMS);
+	while (!exists(SEGMENT(1))) {
+		put(n++, true);
+		assert_true(n < 2000);
+	}
+	assert_in_range(n, 200, 2000);
+	assert_int_equal(stat(path(SEGMENT(0)), &st), 0);
+	assert_in_range(st.st_size, SEGMENT_MAX - 1000, SEGMENT_MAX);
+	/* Less than a block of it is no reason for another. */
+	assert_int_equal(count_names(), n);
+	put(n++, true);
+	assert_false(exists(SEGMENT(2)));
+	for (count = n + 20; n < count; n++)
+		put(n, true);
+	assert_int_equal(count_names(), n);
+	put(n++, true);
+	assert_true(exists(SEGMENT(2)));
+	assert_int_equal(count_names(), n);
+	reopen(1000);
+	assert_int_equal(count_names(), n);
+}
+
+/* Whatever was cut off, the rest is there, and nothing is written behind it. */
+static void
+cut_at_any_place(void **state)
+{
+	char *text, *copy, name[FLOW_NAME_MAX];
+	size_t len, whole = 0;
+
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	for (unsigned n = 0; n < 3; n++)
+		put(n, true);
+	len = strlen(text = read_text(SEGMENT(0)));
+	assert_non_null(copy = strdup(text));
+	for (size_t cut = 0; cut <= len; cut++) {
+		struct ipc_flow f = flow(9, true);
+
+		copy[cut] = '\0';
+		spool_close(s);
+		write_text(SEGMENT(0), copy);
+		assert_non_null(s = spool_open(root, 100));
+		whole = 0;
+		for (const char *at = copy; (at = strchr(at, '\n')) != NULL;
+		     at++)
+			whole++;
+		assert_int_equal(count_names(), whole);
+		put(9, true);
+		assert_int_equal(count_names(), whole + 1);
+		reopen(100);
+		assert_int_equal(count_names(), whole + 1);
+		remove_one(flow_name_format(&f, name));
+		if (cut < len)
+			copy[cut] = text[cut];
+	}
+	assert_int_equal(whole, 3);
+	free(copy);
+}
+
+/* One bit of one report: the others are not touched by it. */
+static void
 damaged_reports_go(void **state)
+{
+	char name[FLOW_NAME_MAX], text[FLOW_PAYLOAD_MAX + 1], *file;
+	struct ipc_flow f;
+	size_t len;
+
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	for (unsigned n = 0; n < 3; n++)
+		put(n, true);
+	file = read_text(SEGMENT(0));
+	len = strlen(file) / 2;
+	file[len] ^= 1;
+	write_text(SEGMENT(0), file);
+	/* Found when it is read, and not told again to the next process. */
+	f = flow(1, true);
+	assert_int_equal(
+	    spool_get_report(s, &dir, flow_name_format(&f, name), text), 0);
+	assert_int_equal(count_names(), 2);
+	reopen(100);
+	assert_int_equal(count_names(), 2);
+	f = flow(2, true);
+	assert_true(
+	    spool_get_report(s, &dir, flow_name_format(&f, name), text) > 0);
+	/* The file is gone. */
+	unlink(path(SEGMENT(0)));
+	assert_int_equal(spool_get_report(s, &dir, name, text), 0);
+	assert_int_equal(count_names(), 1);
+}
+
+static void
+damaged_files_of_one_report_go(void **state)
 {
 	char name[FLOW_NAME_MAX], text[FLOW_PAYLOAD_MAX + 1], file[128];
 	struct ipc_flow f = flow(0, true);
 
 	(void)state;
 	put_token(FLOW_CLAIMS);
-	put(0, true);
 	snprintf(file, sizeof(file), HOME "/%s", flow_name_format(&f, name));
 	write_text(file, "{\"checksum\":1,\"payload\":{}}");
+	reopen(100);
+	assert_int_equal(spool_blocks(s), 4);
 	assert_int_equal(spool_get_report(s, &dir, name, text), 0);
 	assert_false(exists(file));
-	assert_int_equal(spool_count(s), 3);
+	assert_int_equal(spool_blocks(s), 3);
 	/* One that is no ordinary file is left alone. */
 	assert_int_equal(symlink("/etc/passwd", path(file)), 0);
+	reopen(100);
 	assert_int_equal(spool_get_report(s, &dir, name, text), 0);
 	unlink(path(file));
 	assert_int_equal(mkfifo(path(file), 0600), 0);
@@ -278,23 +521,28 @@ damaged_reports_go(void **state)
 static void
 many_damaged_reports_cause_few_lines(void **state)
 {
-	char name[FLOW_NAME_MAX], text[FLOW_PAYLOAD_MAX + 1], file[128];
+	char text[FLOW_PAYLOAD_MAX + 1], name[FLOW_NAME_MAX], *file;
 	int log[2], lines = 0;
 
 	(void)state;
 	put_token(FLOW_CLAIMS);
+	for (unsigned n = 0; n < 50; n++)
+		put(n, true);
+	file = read_text(SEGMENT(0));
+	for (char *at = file; (at = strchr(at, '\n')) != NULL; at++)
+		at[-1] = ' ';
+	write_text(SEGMENT(0), file);
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, log), 0);
 	log_init_worker(log[1], LOG_LEVEL_WARN);
 	for (unsigned n = 0; n < 50; n++) {
 		struct ipc_flow f = flow(n, true);
 
-		snprintf(
-		    file, sizeof(file), HOME "/%s", flow_name_format(&f, name));
-		write_text(file, "{");
-		assert_int_equal(spool_get_report(s, &dir, name, text), 0);
-		assert_false(exists(file));
+		assert_int_equal(
+		    spool_get_report(s, &dir, flow_name_format(&f, name), text),
+		    0);
 	}
+	assert_false(exists(SEGMENT(0)));
 	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
 	while (recv(log[0], text, sizeof(text), 0) > 0)
 		lines++;
@@ -382,7 +630,7 @@ prune(void **state)
 	assert_int_equal(count_names(), 1);
 	assert_true(spool_prune(s, &dir, 2000));
 	assert_false(exists(HOME));
-	assert_int_equal(spool_count(s), 1);
+	assert_int_equal(spool_blocks(s), 1);
 	/* Without a token, by its age. */
 	put_token(FLOW_CLAIMS);
 	unlink(path(HOME "/token"));
@@ -419,7 +667,7 @@ prune_what_has_ended(void **state)
 	utimensat(AT_FDCWD, path(HOME), long_ago, 0);
 	assert_false(spool_prune(s, &dir, ENDS + SPOOL_ENDED_S + 1));
 	names = spool_names(s, &dir, &n);
-	spool_remove(s, &dir, names[0]);
+	spool_remove(s, &dir, names, 1);
 	free(names);
 	/* It has just been changed. */
 	assert_false(spool_prune(s, &dir, (uint64_t)time(NULL)));
@@ -428,31 +676,32 @@ prune_what_has_ended(void **state)
 	assert_true(spool_prune(s, &dir, ENDS + SPOOL_ENDED_S + 1));
 }
 
+/* Files are counted by their blocks, of which each holds several reports. */
 static void
 full(void **state)
 {
+	spool_name *names;
+	size_t n;
+
 	(void)state;
 	reopen(64);
 	put_token(FLOW_CLAIMS);
-	for (unsigned i = 0; i < 30; i++)
+	for (unsigned i = 0; i < 400; i++)
 		put(i, true);
-	assert_int_equal(count_names(), 19);
-	assert_int_equal(spool_count(s), 3 + 19);
-	assert_int_equal(spool_dropped(s), 11);
+	assert_in_range(count_names(), 19 * 4, 399);
+	assert_int_equal(spool_blocks(s), 3 + 19);
+	assert_int_equal(spool_dropped(s), 400 - count_names());
 	/* What is there already costs nothing, and room that is made counts. */
 	put(0, true);
-	assert_int_equal(spool_dropped(s), 11);
-	for (size_t n = 0; n < 1; n++) {
-		spool_name *names = spool_names(s, &dir, &n);
-
-		spool_remove(s, &dir, names[0]);
-		free(names);
-	}
-	put(40, true);
-	assert_int_equal(count_names(), 19);
-	assert_int_equal(spool_dropped(s), 11);
-	put(41, true);
-	assert_int_equal(spool_dropped(s), 12);
+	assert_int_equal(spool_dropped(s), 400 - count_names());
+	names = spool_names(s, &dir, &n);
+	spool_remove(s, &dir, names, n);
+	free(names);
+	assert_int_equal(spool_blocks(s), 3);
+	for (unsigned i = 0; i < 4; i++)
+		put(500 + i, true);
+	assert_int_equal(count_names(), 4);
+	assert_int_equal(spool_dropped(s), 400 - n);
 }
 
 #define OTHER "77777777-0b1d-4c57-9d6d-2b8f0c9e7a11"
@@ -463,37 +712,67 @@ fill_up_to(size_t count)
 {
 	char name[64];
 
+	reopen(64);
 	assert_int_equal(mkdir(path("initiator"), 0700), 0);
 	assert_int_equal(mkdir(path("initiator/x"), 0700), 0);
-	for (size_t i = spool_count(s) + 2; i < count; i++) {
+	for (size_t i = spool_blocks(s) + 2; i < count; i++) {
 		snprintf(name, sizeof(name), "initiator/x/%zu", i);
 		write_text(name, "x");
 	}
 	reopen(64);
-	assert_int_equal(spool_count(s), count);
+	assert_int_equal(spool_blocks(s), count);
 }
 
 /* Whatever one authorization has, another one can have some. */
 static void
 room_for_others(void **state)
 {
+	const struct spool_dir other = { FLOW_RESPONDER, OTHER };
 	struct ipc_flow f = flow(0, false);
+	size_t n;
 
 	(void)state;
 	reopen(64);
 	put_token(FLOW_CLAIMS);
 	put_token(FLOW_CLAIMS_WITHOUT(OTHER, "responder", "true", "2000") "}");
-	for (unsigned i = 0; i < 64; i++)
+	for (unsigned i = 0; i < 400; i++)
 		put(i, false);
 	assert_true(spool_dropped(s) > 0);
 	assert_true(uuid_parse(OTHER, &f.authorization));
 	for (unsigned i = 0; i < 5; i++) {
-		size_t before = spool_count(s);
-
 		f.started_at++;
 		spool_put_report(s, &f);
-		assert_int_equal(spool_count(s), before + 1);
 	}
+	free(spool_names(s, &other, &n));
+	assert_int_equal(n, 5);
+}
+
+/* However full it has become meanwhile. */
+static void
+ends_have_their_room(void **state)
+{
+	char claims[1024];
+
+	(void)state;
+	reopen(64);
+	put_token(FLOW_CLAIMS);
+	for (unsigned i = 0; i < 30; i++)
+		put(i, false);
+	assert_int_equal(spool_dropped(s), 0);
+	for (unsigned i = 0; spool_dropped(s) == 0; i++) {
+		snprintf(claims, sizeof(claims),
+		    FLOW_CLAIMS_WITHOUT("%08x-0b1d-4c57-9d6d-2b8f0c9e7a11",
+			"responder", "true", "2000") "}",
+		    i);
+		put_token(claims);
+	}
+	for (unsigned i = 0; i < 30; i++)
+		put(i, true);
+	assert_int_equal(spool_dropped(s), 1);
+	assert_int_equal(count_names(), 30);
+	assert_true(spool_blocks(s) <= 64);
+	reopen(64);
+	assert_int_equal(count_names(), 30);
 }
 
 /* Starts, then ends of unknown flows, then tokens; known ones end always. */
@@ -508,31 +787,88 @@ room_for_ends_and_tokens(void **state)
 	put(1, false);
 	assert_int_equal(count_names(), 1);
 	put(0, true);
-	assert_int_equal(spool_count(s), 56);
+	assert_int_equal(spool_blocks(s), 56);
 	for (unsigned i = 2; i < 10; i++)
 		put(i, true);
 	assert_true(count_names() > 1);
-	assert_true(spool_count(s) <= 64 - 64 / SPOOL_TOKENS);
+	assert_true(spool_blocks(s) <= 64 - 64 / SPOOL_TOKENS);
 	put_token(FLOW_CLAIMS_WITHOUT(OTHER, "responder", "true", "2000") "}");
 	assert_true(exists("responder/" OTHER "/token"));
+}
+
+/* From now on no file may be longer; returns the limit that there was. */
+static struct rlimit
+limit_files(rlim_t size)
+{
+	struct rlimit old, limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	limit = old;
+	limit.rlim_cur = size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	return old;
 }
 
 /* Nothing is written any more, and nothing but a line of the log says so. */
 static void
 a_broken_disk(void **state)
 {
+	struct rlimit old;
+
 	(void)state;
 	put_token(FLOW_CLAIMS);
-	assert_int_equal(mkdir(path(HOME "/new"), 0700), 0);
+	old = limit_files(0);
 	put(0, true);
-	assert_int_equal(spool_dropped(s), 1);
+	put(1, true);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(spool_dropped(s), 2);
 	assert_int_equal(count_names(), 0);
-	assert_int_equal(rmdir(path(HOME "/new")), 0);
-	/* The rest of one that was left in the middle is in nobody's way. */
+	assert_int_equal(spool_blocks(s), 3);
+	assert_false(exists(SEGMENT(0)) || exists(SEGMENT(1)));
+	/* The rest of a token that was left in the middle is in nobody's way.
+	 */
 	write_text(HOME "/new", "a long text that is not the end of anything");
+	put_token(FLOW_CLAIMS);
+	assert_false(exists(HOME "/new"));
 	put(0, true);
 	assert_int_equal(count_names(), 1);
 	assert_null(spool_open("/nonexistent", 1));
+}
+
+/* Nor is what has the name of a segment and is none. */
+static void
+a_segment_that_is_none(void **state)
+{
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	assert_int_equal(mkdir(path(SEGMENT(7)), 0700), 0);
+	put(0, true);
+	assert_true(exists(SEGMENT(8)));
+	assert_int_equal(count_names(), 1);
+	reopen(100);
+	assert_int_equal(count_names(), 1);
+}
+
+/* A limit in the middle of a line: all before it, and all after it, is kept. */
+static void
+a_full_disk(void **state)
+{
+	struct rlimit old;
+	size_t n = 0;
+
+	(void)state;
+	put_token(FLOW_CLAIMS);
+	old = limit_files(3000);
+	while (spool_dropped(s) == 0)
+		put((unsigned)n++, true);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(count_names(), n - 1);
+	put(1000, true);
+	assert_int_equal(count_names(), n);
+	assert_true(exists(SEGMENT(1)));
+	reopen(100);
+	assert_int_equal(count_names(), n);
 }
 
 static void
@@ -564,8 +900,13 @@ main(void)
 		TEST(either_role),
 		TEST(told_again),
 		TEST(an_end_replaces_its_start),
-		TEST(a_start_is_skipped_when_its_end_is_there),
+		TEST(an_end_replaces_a_start_of_before),
+		TEST(reads_files_of_one_report),
+		TEST(what_was_taken_stays_away),
+		TEST(segments_are_bounded),
+		TEST(cut_at_any_place),
 		TEST(damaged_reports_go),
+		TEST(damaged_files_of_one_report_go),
 		TEST(many_damaged_reports_cause_few_lines),
 		TEST(foreign_names_are_ignored),
 		TEST(links_are_not_followed),
@@ -574,8 +915,11 @@ main(void)
 		TEST(prune_what_has_ended),
 		TEST(full),
 		TEST(room_for_others),
+		TEST(ends_have_their_room),
 		TEST(room_for_ends_and_tokens),
 		TEST(a_broken_disk),
+		TEST(a_segment_that_is_none),
+		TEST(a_full_disk),
 		TEST(settings),
 	};
 

@@ -163,7 +163,7 @@ batches(void **state)
 	body = batch_body(&b, &r, &len);
 	assert_string_equal(body, "{\"flow_logs\":[{},{\"z\":3}]}");
 	free(body);
-	assert_string_equal(b.entries[2].name, "c");
+	assert_string_equal(b.names[2], "c");
 	batch_clear(&b);
 	memset(big, 'x', sizeof(big));
 	while (batch_add(&b, "d", big, sizeof(big)))
