@@ -9,8 +9,8 @@
 #include "net-worker/core/policy/policy.h"
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "common/internet.h"
 #include "common/plan.h"
 #include "net-worker/core/policy/compiled.h"
 
@@ -82,57 +82,6 @@ is_host_service(const struct packet *packet)
 	}
 }
 
-/*
- * What no Internet resource opens: spec/policy.md 5.5. The tunnel ranges have
- * been dealt with; the proxy ranges are those of names.
- */
-static const struct ip_prefix not_internet[] = {
-	{ { IP_V4, { 10 } }, 8 },
-	{ { IP_V4, { 172, 16 } }, 12 },
-	{ { IP_V4, { 192, 168 } }, 16 },
-	{ { IP_V4, { 127 } }, 8 },
-	{ { IP_V4, { 169, 254 } }, 16 },
-	{ { IP_V4, { 100, 64 } }, 10 },
-	{ { IP_V4, { 224 } }, 4 },
-	{ { IP_V4, { 240 } }, 4 },
-	{ { IP_V6, { [15] = 1 } }, 128 },
-	{ { IP_V6, { [10] = 0xff, [11] = 0xff } }, 96 },
-	{ { IP_V6, { 0xfc } }, 7 },
-	{ { IP_V6, { 0xfe, 0x80 } }, 10 },
-	/* Site-local: deprecated by RFC 3879, but routed where it is in use. */
-	{ { IP_V6, { 0xfe, 0xc0 } }, 10 },
-	{ { IP_V6, { 0xff } }, 8 },
-	/* A translator of the network's own: RFC 8215. */
-	{ { IP_V6, { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 } }, 48 },
-};
-
-/* RFC 6052: what a translator of the network makes of the address. */
-static struct ip_address
-behind_nat64(const struct ip_address *ip)
-{
-	static const struct ip_prefix well_known = {
-		{ IP_V6, { 0x00, 0x64, 0xff, 0x9b } }, 96
-	};
-	struct ip_address v4 = { .family = IP_V4 };
-
-	if (!prefix_contains(&well_known, ip))
-		return *ip;
-	memcpy(v4.bytes, ip->bytes + 12, 4);
-	return v4;
-}
-
-static bool
-is_internet(const struct ip_address *ip)
-{
-	size_t count = sizeof(not_internet) / sizeof(not_internet[0]);
-	struct ip_address reached = behind_nat64(ip);
-
-	for (size_t i = 0; i < count; i++)
-		if (prefix_contains(&not_internet[i], &reached))
-			return false;
-	return true;
-}
-
 /* The route to the far end's address and port: spec/policy.md 5.4. */
 static struct policy_decision
 follow_routes(const struct policy *p, const struct packet *packet,
@@ -160,7 +109,7 @@ classify_outbound(const struct policy *p, const struct packet *packet)
 	if (!p->has_internet || ip_in_proxy_range(to))
 		return follow_routes(p, packet, to, packet->destination_port,
 		    VERDICT_PROHIBITED);
-	if (!is_internet(to))
+	if (!ip_is_internet(to))
 		return refuse(VERDICT_UNREACHABLE, REASON_REJECTED_RANGE);
 	return pass_resource(&p->internet);
 }
@@ -173,7 +122,7 @@ classify_inbound(const struct policy *p, const struct packet *packet)
 	if (!p->has_internet || ip_in_proxy_range(from))
 		return follow_routes(
 		    p, packet, from, packet->source_port, VERDICT_DROP);
-	if (!is_internet(from))
+	if (!ip_is_internet(from))
 		return refuse(VERDICT_DROP, REASON_REJECTED_RANGE);
 	return pass_resource(&p->internet);
 }
