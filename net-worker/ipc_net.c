@@ -1,6 +1,7 @@
 /*
- * The net-worker's side of both channels: messages in become calls of the
- * engine, calls of the engine become messages out.
+ * The net-worker's side of both channels: what the parent hands over is kept,
+ * messages of control-worker go to the data plane, and what that wants to tell
+ * becomes messages.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 /* Messages that wait for control-worker, before the lesser ones are held. */
 #define CONTROL_BACKLOG_MAX (IPC_QUEUE_MAX / 4)
+#define ANSWER_BACKLOG_MAX  (IPC_QUEUE_MAX / 2)
 
 /* From the parent, before READY. */
 
@@ -109,7 +111,7 @@ on_shutdown(void *ctx, struct ipc_net_shutdown *m)
 	w->shutdown = true;
 }
 
-const struct ipc_handlers parent_handlers = {
+static const struct ipc_handlers parent_handlers = {
 	.net_settings = on_settings,
 	.net_tun = on_tun,
 	.net_udp = on_udp,
@@ -118,175 +120,6 @@ const struct ipc_handlers parent_handlers = {
 	.control_started = on_control_started,
 	.net_start = on_start,
 	.net_shutdown = on_shutdown,
-};
-
-/* From control-worker. */
-
-static void
-on_interface(void *ctx, struct ipc_interface *m)
-{
-	struct worker *w = ctx;
-
-	engine_interface(w->engine, w->now, m);
-}
-
-static void
-on_relays_begin(void *ctx, struct ipc_relays_begin *m)
-{
-	struct worker *w = ctx;
-
-	(void)m;
-	engine_relays_begin(w->engine);
-}
-
-static void
-on_relay_removed(void *ctx, struct ipc_relay_removed *m)
-{
-	struct worker *w = ctx;
-
-	engine_relay_removed(w->engine, &m->relay);
-}
-
-static void
-on_relay_present(void *ctx, struct ipc_relay_present *m)
-{
-	struct worker *w = ctx;
-
-	engine_relay_present(w->engine, w->now, m);
-}
-
-static void
-on_relays_commit(void *ctx, struct ipc_relays_commit *m)
-{
-	struct worker *w = ctx;
-
-	(void)m;
-	engine_relays_commit(w->engine, w->now);
-}
-
-static void
-on_authorization(void *ctx, struct ipc_authorization *m)
-{
-	struct worker *w = ctx;
-
-	engine_authorization(w->engine, w->now, m);
-}
-
-static void
-on_revocation(void *ctx, struct ipc_revocation *m)
-{
-	struct worker *w = ctx;
-
-	engine_revocation(w->engine, w->now, m);
-}
-
-static void
-on_grants_begin(void *ctx, struct ipc_grants_begin *m)
-{
-	struct worker *w = ctx;
-
-	(void)m;
-	engine_grants_begin(w->engine);
-}
-
-static void
-on_grants_entry(void *ctx, struct ipc_grants_entry *m)
-{
-	struct worker *w = ctx;
-
-	engine_grants_entry(w->engine, m);
-}
-
-static void
-on_grants_commit(void *ctx, struct ipc_grants_commit *m)
-{
-	struct worker *w = ctx;
-
-	(void)m;
-	engine_grants_commit(w->engine, w->now);
-}
-
-static void
-on_resource_update(void *ctx, struct ipc_resource_update *m)
-{
-	struct worker *w = ctx;
-
-	engine_resource_update(w->engine, w->now, m);
-}
-
-static void
-on_remote_candidates(void *ctx, struct ipc_remote_candidates *m)
-{
-	struct worker *w = ctx;
-
-	engine_remote_candidates(w->engine, w->now, m);
-}
-
-static void
-on_assignment(void *ctx, struct ipc_assignment *m)
-{
-	struct worker *w = ctx;
-
-	engine_assignment(w->engine, w->now, m);
-}
-
-static void
-on_name_resolved(void *ctx, struct ipc_name_resolved *m)
-{
-	struct worker *w = ctx;
-
-	engine_name_resolved(w->engine, w->now, m);
-}
-
-static void
-on_peer_message(void *ctx, struct ipc_peer_message *m)
-{
-	struct worker *w = ctx;
-
-	engine_peer_message(w->engine, w->now, m);
-}
-
-static void
-on_flow_settings(void *ctx, struct ipc_flow_settings *m)
-{
-	struct worker *w = ctx;
-
-	engine_flow_settings(w->engine, m);
-}
-
-static void
-on_flow_stored(void *ctx, struct ipc_flow_stored *m)
-{
-	struct worker *w = ctx;
-
-	engine_flow_stored(w->engine, m);
-}
-
-static void
-on_query(void *ctx, struct ipc_query *m)
-{
-	query_net_answer(ctx, m);
-}
-
-const struct ipc_handlers control_handlers = {
-	.interface = on_interface,
-	.relays_begin = on_relays_begin,
-	.relay_removed = on_relay_removed,
-	.relay_present = on_relay_present,
-	.relays_commit = on_relays_commit,
-	.authorization = on_authorization,
-	.revocation = on_revocation,
-	.grants_begin = on_grants_begin,
-	.grants_entry = on_grants_entry,
-	.grants_commit = on_grants_commit,
-	.resource_update = on_resource_update,
-	.remote_candidates = on_remote_candidates,
-	.assignment = on_assignment,
-	.name_resolved = on_name_resolved,
-	.peer_message = on_peer_message,
-	.flow_settings = on_flow_settings,
-	.flow_stored = on_flow_stored,
-	.query = on_query,
 };
 
 /* control-worker is not listened to any more; the parent ends it. */
@@ -308,12 +141,12 @@ dispatch_control(struct worker *w)
 
 	if (w->control_closed)
 		return IPC_EMPTY;
-	r = ipc_dispatch(w->control, &control_handlers, w);
+	r = ipc_dispatch(w->control, &dataplane_messages, w->dataplane);
 	if (r != IPC_EARLY)
 		return r;
 	/* If it is a new process, that has been announced already. */
 	ipc_net_read(w, w->parent);
-	return ipc_dispatch(w->control, &control_handlers, w);
+	return ipc_dispatch(w->control, &dataplane_messages, w->dataplane);
 }
 
 void
@@ -356,10 +189,10 @@ ipc_net_introduce(struct worker *w)
 {
 	struct ipc_public_key m = { 0 };
 
-	memcpy(
-	    m.public_key, engine_public_key(w->engine), sizeof(m.public_key));
+	memcpy(m.public_key, dataplane_public_key(w->dataplane),
+	    sizeof(m.public_key));
 	check_sent(w, ipc_send_public_key(w->control, &m), "our public key");
-	engine_control_started(w->engine, w->now);
+	dataplane_control_started(w->dataplane);
 }
 
 static void
@@ -459,24 +292,48 @@ tell_flow(void *ctx, const struct ipc_flow *m)
 	return has_room(w) && ipc_send_flow(w->control, m) == 0;
 }
 
+/*
+ * A page is answered as a whole. Whoever asks waits for the end of one before
+ * asking for the next; when the queue is half full, control-worker would rather
+ * miss an answer than a grant.
+ */
+static bool
+has_room_for_page(const struct worker *w)
+{
+	return ipc_backlog(w->control) <= ANSWER_BACKLOG_MAX;
+}
+
 static void
-give_command(void *ctx, const struct shard_command *command)
+tell_clients(void *ctx, const struct ipc_query_client *rows, size_t count,
+    const struct ipc_query_end *end)
 {
 	struct worker *w = ctx;
 
-	if (shard_post(w->shard, command))
+	if (!has_room_for_page(w))
 		return;
-	worker_run_shard(w);
-	if (!shard_post(w->shard, command))
-		fatalx("internal error: the shard takes no commands");
+	for (size_t i = 0; i < count; i++)
+		(void)ipc_send_query_client(w->control, &rows[i]);
+	(void)ipc_send_query_end(w->control, end);
 }
 
-struct engine_host
+static void
+tell_relays(void *ctx, const struct ipc_query_relay *rows, size_t count,
+    const struct ipc_query_end *end)
+{
+	struct worker *w = ctx;
+
+	if (!has_room_for_page(w))
+		return;
+	for (size_t i = 0; i < count; i++)
+		(void)ipc_send_query_relay(w->control, &rows[i]);
+	(void)ipc_send_query_end(w->control, end);
+}
+
+struct dataplane_host
 ipc_net_host(struct worker *w)
 {
-	return (struct engine_host){
+	return (struct dataplane_host){
 		.ctx = w,
-		.command = give_command,
 		.acknowledged = tell_acknowledged,
 		.refused = tell_refused,
 		.candidates = tell_candidates,
@@ -485,5 +342,7 @@ ipc_net_host(struct worker *w)
 		.peer_event = tell_peer_event,
 		.assignment = tell_assignment,
 		.flow = tell_flow,
+		.clients = tell_clients,
+		.relays = tell_relays,
 	};
 }

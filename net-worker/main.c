@@ -11,9 +11,9 @@
  * namespace for anything new, no new descriptors, and a filter that knows some
  * thirty system calls (sandbox_net.c). It has no JSON, TLS, DNS or files.
  *
- * Its life: take over what the parent sends, make engine and shard, confine
- * itself, say READY, then a loop. Each turn reads one source, lets engine and
- * shard talk until both are quiet, and sends what came out.
+ * Its life: take over what the parent sends, make the data plane, confine
+ * itself, say READY, then a loop. Each turn tells the data plane the time and
+ * what one source has, lets it settle, and sends what came out.
  */
 #include "net-worker/net_worker.h"
 
@@ -28,6 +28,7 @@
 
 #include "net-worker/core/stun/stun.h"
 #include "net-worker/core/wireguard/noise.h"
+#include "net-worker/sandbox_net.h"
 #include "net-worker/worker.h"
 
 #define TUN_PACKETS_PER_TURN 256
@@ -35,9 +36,8 @@
 #define TITLE_EVERY_MS       1000
 #define CLOCK_EVERY_MS       500
 #define MAX_SLEEP_MS         3600000
-#define FLUSH_MS             1000 /* for reports about flows, at the end */
 
-/* The packet sink: engine and shard write into the sockets' batches. */
+/* The packet sink: the data plane writes into the sockets' batches. */
 
 static uint8_t *
 sink_udp(void *ctx, const struct endpoint *to, const struct ip_address *from,
@@ -56,23 +56,14 @@ sink_tun(void *ctx, uint8_t *packet, size_t len)
 	tun_io_write(w->tun, packet, len);
 }
 
-void
-worker_run_shard(struct worker *w)
-{
-	shard_run_commands(w->shard, w->now, &w->sink);
-}
-
 /* The end of a turn. */
 
 static void
 rearm(struct worker *w)
 {
-	struct mono next =
-	    mono_min(engine_deadline(w->engine), shard_deadline(w->shard));
+	struct mono next = dataplane_deadline(w->dataplane);
 	int64_t ms = MAX_SLEEP_MS;
 
-	if (w->ending)
-		next = mono_min(next, w->end_by);
 	if (!mono_is_never(next)) {
 		/* Round up: waking early would only find nothing to do. */
 		ms = (next.ns - w->now.ns + 999999) / 1000000;
@@ -88,66 +79,42 @@ rearm(struct worker *w)
 
 static void watch_control(struct worker *);
 
-/* What the shard has for the engine, and what comes of it. */
-static void
-listen_to_shard(struct worker *w)
-{
-	struct shard_event event;
-	struct shard_control control;
-	struct shard_refusal refusal;
-
-	worker_run_shard(w);
-	while (shard_event(w->shard, &event)) {
-		engine_shard_event(w->engine, w->now, &event);
-		worker_run_shard(w);
-	}
-	while (shard_control(w->shard, &control))
-		engine_shard_control(w->engine, &control);
-	while (shard_refusal(w->shard, &refusal))
-		engine_shard_refusal(&refusal);
-	while (
-	    engine_takes_flows(w->engine) && shard_flow(w->shard, &w->report)) {
-		engine_shard_flow(w->engine, w->now, &w->report);
-		worker_run_shard(w);
-	}
-}
-
-/* The end: the last flows have been stored, or time is up. */
-static void
-finish(struct worker *w)
-{
-	engine_free(w->engine);
-	shard_free(w->shard);
-	exit(0);
-}
-
+/* Whether the last flows have been stored, or never will be. */
 static bool
 has_ended(const struct worker *w)
 {
-	return w->control_closed || !engine_has_flows(w->engine) ||
-	    mono_due(w->end_by, w->now);
+	return w->shutdown &&
+	    (w->control_closed || dataplane_has_ended(w->dataplane));
 }
 
 static void
 settle(struct worker *w)
 {
-	listen_to_shard(w);
-	engine_tell_flows(w->engine);
+	dataplane_settle(w->dataplane);
 	udp_io_flush(w->udp);
-	if (w->ending && has_ended(w))
-		finish(w);
+	if (has_ended(w)) {
+		dataplane_free(w->dataplane);
+		exit(0);
+	}
 	watch_control(w);
 	rearm(w);
 }
 
 static void
-shut_down(struct worker *w)
+read_clock(struct worker *w)
 {
-	if (w->ending)
-		return;
-	w->ending = true;
-	w->end_by = mono_add_ms(w->now, FLUSH_MS);
-	engine_shutdown(w->engine, w->now);
+	w->now = mono_now();
+	dataplane_set_time(w->dataplane, w->now);
+}
+
+/* Both clocks, for what is told in unix time. */
+static void
+read_clocks(struct worker *w)
+{
+	const struct clock_reading reading = clock_read();
+
+	w->now = reading.mono;
+	dataplane_set_clocks(w->dataplane, &reading);
 }
 
 /* Sources. */
@@ -157,8 +124,7 @@ on_datagram(void *ctx, const struct arrival *a, uint8_t *data, size_t len)
 {
 	struct worker *w = ctx;
 
-	if (!shard_datagram(w->shard, w->now, a, data, len, &w->sink))
-		engine_datagram(w->engine, w->now, a, data, len);
+	dataplane_datagram(w->dataplane, a, data, len);
 }
 
 static void
@@ -169,7 +135,7 @@ on_udp_readable(uv_poll_t *handle, int status, int events)
 
 	(void)status;
 	(void)events;
-	w->now = mono_now();
+	read_clock(w);
 	for (int i = 0; i < UDP_BATCHES_PER_TURN; i++) {
 		bool more = udp_io_receive(w->udp, family, on_datagram, w);
 
@@ -190,23 +156,13 @@ on_tun_readable(uv_poll_t *handle, int status, int events)
 
 	(void)status;
 	(void)events;
-	w->now = mono_now();
+	read_clock(w);
 	for (int i = 0; i < TUN_PACKETS_PER_TURN; i++) {
 		if ((packet = tun_io_read(w->tun, &len)) == NULL)
 			break;
-		shard_packet(w->shard, w->now, packet, len, &w->sink);
+		dataplane_packet(w->dataplane, packet, len);
 	}
 	settle(w);
-}
-
-/* Both clocks, for what is told in unix time. */
-static void
-read_clocks(struct worker *w)
-{
-	const struct clock_reading reading = clock_read();
-
-	w->now = reading.mono;
-	engine_clock(w->engine, &reading);
 }
 
 static void
@@ -223,7 +179,7 @@ on_ipc(uv_poll_t *handle, int status, int events)
 	if (events & (UV_READABLE | UV_DISCONNECT))
 		ipc_net_read(w, ch);
 	if (w->shutdown)
-		shut_down(w);
+		dataplane_shutdown(w->dataplane);
 	settle(w);
 }
 
@@ -252,9 +208,8 @@ on_timer(uv_timer_t *handle)
 {
 	struct worker *w = handle->data;
 
-	w->now = mono_now();
-	engine_timeout(w->engine, w->now);
-	shard_timeout(w->shard, w->now, &w->sink);
+	read_clock(w);
+	dataplane_timeout(w->dataplane);
 	settle(w);
 }
 
@@ -274,7 +229,7 @@ on_clock_timer(uv_timer_t *handle)
 static uint64_t
 bytes_carried(const struct worker *w)
 {
-	const struct shard_counters *c = shard_get_counters(w->shard);
+	const struct shard_counters *c = &w->counters->shard[0].counters;
 
 	return c->outbound_bytes + c->inbound_bytes;
 }
@@ -310,31 +265,28 @@ static void
 on_title_timer(uv_timer_t *handle)
 {
 	struct worker *w = handle->data;
-	struct engine_counters *page = &w->counters->engine;
-	struct engine_summary sum = engine_summary(w->engine);
+	const struct engine_counters *engine = &w->counters->engine;
 	uint64_t bytes = bytes_carried(w);
 	double mbits =
 	    (double)(bytes - w->title_bytes) * 8 / (TITLE_EVERY_MS * 1000.0);
 
-	page->clients = sum.clients;
-	page->connections_direct = sum.connections - sum.relayed;
-	page->connections_relayed = sum.relayed;
-	page->relays = sum.relays;
-	w->now = mono_now();
+	read_clock(w);
 	udp_io_describe(w->udp);
 	tun_io_describe(w->tun);
 	say_refused_offloads(w);
 	full_tables_say(
-	    &w->full_tables, w->now, shard_get_counters(w->shard));
+	    &w->full_tables, w->now, &w->counters->shard[0].counters);
 	w->title_bytes = bytes;
 	if (mbits >= 1000)
-		setproctitle("net-worker [%zu clients, %zu relays, "
+		setproctitle("net-worker [%llu clients, %llu relays, "
 			     "%.1f Gbit/s]",
-		    sum.clients, sum.relays, mbits / 1000);
+		    (unsigned long long)engine->clients,
+		    (unsigned long long)engine->relays, mbits / 1000);
 	else
-		setproctitle("net-worker [%zu clients, %zu relays, "
+		setproctitle("net-worker [%llu clients, %llu relays, "
 			     "%.0f Mbit/s]",
-		    sum.clients, sum.relays, mbits);
+		    (unsigned long long)engine->clients,
+		    (unsigned long long)engine->relays, mbits);
 }
 
 /* Start. */
@@ -360,8 +312,14 @@ take_over(struct worker *w)
 static void
 make_parts(struct worker *w)
 {
-	struct engine_host host = ipc_net_host(w);
+	const struct dataplane_host host = ipc_net_host(w);
+	const struct packet_sink sink = { w, sink_udp, sink_tun };
 	const struct clock_reading reading = clock_read();
+	struct dataplane_settings settings = {
+		.expose_host = w->settings.expose_host,
+		.log_denied = w->settings.log_denied,
+		.counters = w->counters,
+	};
 
 	w->control = ipc_open(w->control_fd, IPC_NET, IPC_CONTROL);
 	if (w->control != NULL)
@@ -370,22 +328,15 @@ make_parts(struct worker *w)
 	    w->settings.port_v6, &w->now, &w->counters->io);
 	w->tun = tun_io_new(w->tun_fd, w->settings.tun_offload, &w->now,
 	    &w->counters->io);
-	w->aead = aead_new();
+	w->aead = settings.aead = aead_new();
 	if (w->control == NULL || w->udp == NULL || w->tun == NULL ||
 	    w->aead == NULL)
 		fatalx("no memory");
-	w->sink = (struct packet_sink){ w, sink_udp, sink_tun };
-	w->shard = shard_new(0, w->aead);
-	w->engine =
-	    engine_new(&host, &w->sink, &reading, w->settings.expose_host);
-	if (w->shard == NULL || w->engine == NULL)
+	w->dataplane = dataplane_new(&host, &sink, &settings, &reading);
+	if (w->dataplane == NULL)
 		fatalx("no memory");
-	if (w->settings.log_denied)
-		shard_tell_refusals(w->shard);
-	shard_count_in(w->shard, &w->counters->shard[0].counters);
-	engine_count_in(w->engine, &w->counters->engine);
 	w->title_bytes = bytes_carried(w);
-	full_tables_init(&w->full_tables, shard_get_counters(w->shard));
+	full_tables_init(&w->full_tables, &w->counters->shard[0].counters);
 }
 
 static void

@@ -8,7 +8,7 @@
 
 #include "common/sandbox.h"
 #include "net-worker/net_worker.h"
-#include "net-worker/worker.h"
+#include "net-worker/sandbox_net.h"
 
 /* mmap and mprotect only without PROT_EXEC (argument 2). */
 #define NOT_EXECUTABLE                                          \

@@ -1,7 +1,4 @@
-/*
- * A UDP datagram on its way out of a protocol core. Data packets never take
- * this form: they are written in place (see shard.h).
- */
+/* UDP datagrams: how one came in, and one on its way out of a protocol core. */
 #ifndef NET_WORKER_CORE_DATAGRAM_H
 #define NET_WORKER_CORE_DATAGRAM_H
 
@@ -14,6 +11,14 @@
 #define DATAGRAM_MAX \
 	(INNER_PACKET_MAX + WIREGUARD_OVERHEAD + CHANNEL_DATA_OVERHEAD)
 
+/* The envelope of one that came in. */
+struct arrival {
+	struct endpoint from;
+	struct endpoint local; /* destination address and our port */
+	uint8_t ecn;
+};
+
+/* Data packets never take this form: they are written in place (host.h). */
 struct datagram {
 	struct endpoint to;
 	struct ip_address from; /* IP_NONE: the kernel chooses the source */

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "net-worker/core/datagram.h"
 #include "net-worker/core/inner/offload_pause.h"
 
 #define RECEIVE_BATCH 8

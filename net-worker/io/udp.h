@@ -8,7 +8,8 @@
 
 #include "common/address.h"
 #include "common/counters.h"
-#include "net-worker/dataplane/shard/shard.h"
+#include "common/time.h"
+#include "net-worker/core/datagram.h"
 
 struct udp_io;
 

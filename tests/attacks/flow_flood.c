@@ -13,8 +13,6 @@
 #define RST 0x04
 #define ACK 0x10
 
-static struct engine_counters counters;
-
 static int
 begin(void **state)
 {
@@ -25,15 +23,13 @@ begin(void **state)
 	if (set_up(state) != 0)
 		return -1;
 	r = *state;
-	memset(&counters, 0, sizeof(counters));
-	engine_count_in(r->engine, &counters);
 	connected(r);
 	a = authorization(r);
 	a.expires_at = 0;
 	a.filters_count = 0;
 	a.flow_authorization.bytes[0] = 0xaa;
-	engine_authorization(r->engine, r->now, &a);
-	engine_flow_settings(r->engine, &on);
+	tell(r, authorization, &a);
+	tell(r, flow_settings, &on);
 	settle(r);
 	return 0;
 }
@@ -69,7 +65,7 @@ store(struct rig *r)
 {
 	struct ipc_flow_stored stored = { .serial = r->flow.serial };
 
-	engine_flow_stored(r->engine, &stored);
+	tell(r, flow_stored, &stored);
 	settle(r);
 }
 
@@ -85,7 +81,7 @@ download(struct rig *r)
 	store_be16(data + 10, checksum_finish(checksum_add(0, data, 20)));
 	memset(data + 40, 0, sizeof(data) - 40);
 	data[33] = ACK;
-	shard_packet(r->shard, r->now, data, sizeof(data), &r->sink);
+	from_tun(r, data, sizeof(data));
 	sends(r, 65000, 6, RST);
 }
 
@@ -118,14 +114,15 @@ flood(struct rig *r, uint8_t protocol)
 	/* Those of UDP end now; then what was left out is told. */
 	for (int i = 0; i < 140; i++) {
 		r->now = mono_add_s(r->now, 1);
-		shard_timeout(r->shard, r->now, &r->sink);
+		dataplane_set_time(r->dp, r->now);
+		dataplane_timeout(r->dp);
 		settle(r);
 		store(r);
 	}
-	assert_true(counters.flows_suppressed > 0);
-	assert_int_equal(shard_get_counters(r->shard)->flows_untracked, 0);
-	assert_in_range(counters.flows_suppressed + r->flows / 2, FLOWS,
-	    FLOWS + 1);
+	assert_true(r->page.engine.flows_suppressed > 0);
+	assert_int_equal(r->page.shard[0].counters.flows_untracked, 0);
+	assert_in_range(
+	    r->page.engine.flows_suppressed + r->flows / 2, FLOWS, FLOWS + 1);
 }
 
 static void

@@ -56,7 +56,7 @@ flood_is_bounded(void **state)
 	connected(r);
 	memset(psk, 0x55, sizeof(psk));
 	assert_true(noise_peer_init(
-	    &gateway, &r->identity, engine_public_key(r->engine), psk));
+	    &gateway, &r->identity, dataplane_public_key(r->dp), psk));
 	r->now = mono_add_s(r->now, 1);
 	for (int i = 0; i < 3000; i++)
 		initiate(r, &at_once);

@@ -52,14 +52,14 @@ authorize(struct rig *r, uint32_t number)
 	struct ipc_authorization a = authorization_of(r, number);
 	struct ipc_remote_candidates line = { .client = a.client };
 
-	engine_authorization(r->engine, r->now, &a);
+	tell(r, authorization, &a);
 	settle(r);
 	r->added[0] = '\0';
 	assert_int_equal(r->refused, 0);
 	/* One that is for another session: seen, but nothing to be checked. */
 	strlcpy(line.lines, "candidate:1 1 udp 2130706175 192.0.2.7 50000 "
 	    "typ host ufrag none\n", sizeof(line.lines));
-	engine_remote_candidates(r->engine, r->now, &line);
+	tell(r, remote_candidates, &line);
 	settle(r);
 }
 
@@ -72,7 +72,7 @@ revoke(struct rig *r, uint32_t number)
 		.resource = a.resource,
 	};
 
-	engine_revocation(r->engine, r->now, &gone);
+	tell(r, revocation, &gone);
 	settle(r);
 }
 
@@ -129,8 +129,8 @@ clock_turns(struct rig *r, uint32_t call)
 {
 	(void)call;
 	r->now = mono_add_ms(r->now, 11);
-	engine_timeout(r->engine, r->now);
-	shard_timeout(r->shard, r->now, &r->sink);
+	dataplane_set_time(r->dp, r->now);
+	dataplane_timeout(r->dp);
 	settle(r);
 }
 
@@ -176,12 +176,11 @@ costs_do_not_grow_with_clients(void **state)
 	with_relay(r);
 	assert_true(noise_identity_generate(&stranger));
 	assert_true(noise_peer_init(&gateway, &stranger,
-	    engine_public_key(r->engine), (uint8_t[32]){ 0 }));
+	    dataplane_public_key(r->dp), (uint8_t[32]){ 0 }));
 	for (size_t n = 0; n < 3; n++) {
 		while (clients < counts[n])
 			authorize(r, clients++);
-		assert_int_equal(
-		    engine_summary(r->engine).clients, counts[n]);
+		assert_int_equal(r->page.engine.clients, counts[n]);
 		measure(r, us[n]);
 	}
 	printf("us a call, clients: %18u %8u %8u\n", counts[0], counts[1],

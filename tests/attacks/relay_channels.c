@@ -114,7 +114,7 @@ authorize(struct rig *r, uint8_t client, unsigned connection)
 	snprintf(a.local_username, sizeof(a.local_username), "g%u.%u", client,
 	    connection);
 	memcpy(a.public_key, identity.public_key, sizeof(a.public_key));
-	engine_authorization(r->engine, r->now, &a);
+	tell(r, authorization, &a);
 	settle(r);
 	play_relay_for_all(r);
 }
@@ -134,7 +134,7 @@ name_addresses(struct rig *r, uint8_t client, unsigned first, unsigned count)
 		    "10.0.0.1 rport 9 ufrag clie\n",
 		    1694498815u - i, i >> 16, client, 1024 + (i & 0x7fff));
 	assert_true(used < sizeof(m.lines));
-	engine_remote_candidates(r->engine, r->now, &m);
+	tell(r, remote_candidates, &m);
 	settle(r);
 	play_relay_for_all(r);
 }

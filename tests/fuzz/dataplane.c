@@ -101,13 +101,13 @@ hear_packet(struct rig *r, struct cursor *in)
 }
 
 static void
-from_tun(struct rig *r, struct cursor *in)
+hear_tun(struct rig *r, struct cursor *in)
 {
 	size_t len;
 	uint8_t *packet = pick_block(in, 4096, &len);
 
 	if (len > 0)
-		shard_packet(r->shard, r->now, packet, len, &r->sink);
+		from_tun(r, packet, len);
 	free(packet);
 	settle(r);
 }
@@ -116,11 +116,10 @@ static void
 pass_time(struct rig *r, int64_t ms)
 {
 	r->now = mono_add_ms(r->now, ms);
-	engine_timeout(r->engine, r->now);
-	shard_timeout(r->shard, r->now, &r->sink);
+	dataplane_set_time(r->dp, r->now);
+	dataplane_timeout(r->dp);
 	settle(r);
-	must(!mono_due(engine_deadline(r->engine), r->now));
-	must(!mono_due(shard_deadline(r->shard), r->now));
+	must(!mono_due(dataplane_deadline(r->dp), r->now));
 }
 
 static void
@@ -147,7 +146,7 @@ hear_candidates(struct rig *r, struct cursor *in)
 	if (len > 0)
 		memcpy(m.lines, lines, len);
 	free(lines);
-	engine_remote_candidates(r->engine, r->now, &m);
+	tell(r, remote_candidates, &m);
 	settle(r);
 }
 
@@ -166,7 +165,7 @@ step(struct rig *r, struct cursor *in)
 		hear_packet(r, in);
 		break;
 	case 4:
-		from_tun(r, in);
+		hear_tun(r, in);
 		break;
 	case 5:
 		pass_time(r, cursor_be16(in));

@@ -1,6 +1,6 @@
 /*
  * The net-worker's dispatchers, with the parent or control-worker hostile, and
- * the engine and the shard behind them. What it says to control-worker has to
+ * the data plane behind them. What it says to control-worker has to
  * be what control-worker takes.
  */
 #include <stdlib.h>
@@ -77,25 +77,6 @@ sink_tun(void *ctx, uint8_t *packet, size_t len)
 	must(len == 0);
 }
 
-void
-worker_run_shard(struct worker *w)
-{
-	shard_run_commands(w->shard, w->now, &w->sink);
-}
-
-/* The end of a turn. */
-static void
-settle(struct worker *w)
-{
-	struct shard_event event;
-
-	worker_run_shard(w);
-	while (shard_event(w->shard, &event)) {
-		engine_shard_event(w->engine, w->now, &event);
-		worker_run_shard(w);
-	}
-}
-
 static void
 message(struct rig *r, struct hostile *h)
 {
@@ -114,8 +95,7 @@ datagram(struct rig *r, const struct endpoint *from, uint8_t *data, size_t len)
 	must(endpoint_parse(
 	    from->ip.family == IP_V6 ? "[2001:db8::4]:52625" : "10.0.0.4:52625",
 	    &a.local));
-	if (!shard_datagram(r->w.shard, r->w.now, &a, data, len, &r->w.sink))
-		engine_datagram(r->w.engine, r->w.now, &a, data, len);
+	dataplane_datagram(r->w.dataplane, &a, data, len);
 }
 
 static void
@@ -160,10 +140,10 @@ pass(struct rig *r, int64_t ms)
 	struct worker *w = &r->w;
 
 	w->now = mono_add_ms(w->now, ms);
-	engine_timeout(w->engine, w->now);
-	shard_timeout(w->shard, w->now, &w->sink);
-	settle(w);
-	must(!mono_due(engine_deadline(w->engine), w->now));
+	dataplane_set_time(w->dataplane, w->now);
+	dataplane_timeout(w->dataplane);
+	dataplane_settle(w->dataplane);
+	must(!mono_due(dataplane_deadline(w->dataplane), w->now));
 }
 
 static void
@@ -185,7 +165,7 @@ step(struct rig *r)
 	default:
 		message(r, &r->control);
 	}
-	settle(&r->w);
+	dataplane_settle(r->w.dataplane);
 	hostile_listen(&r->parent);
 	hostile_listen(&r->control);
 }
@@ -226,7 +206,12 @@ static void
 set_up(struct rig *r)
 {
 	struct worker *w = &r->w;
-	struct engine_host host = ipc_net_host(w);
+	const struct dataplane_host host = ipc_net_host(w);
+	const struct packet_sink sink = { r, sink_udp, sink_tun };
+	const struct dataplane_settings settings = {
+		.aead = aead,
+		.counters = &counters,
+	};
 	struct clock_reading started = {
 		.wall = { UNIX_NOW * INT64_C(1000000000) },
 	};
@@ -237,11 +222,9 @@ set_up(struct rig *r)
 	w->counters = &counters;
 	w->tun_fd = w->control_fd = w->udp_fd[0] = w->udp_fd[1] = -1;
 	w->now = (struct mono){ 1000000000 };
-	w->sink = (struct packet_sink){ r, sink_udp, sink_tun };
-	w->shard = shard_new(0, aead);
 	started.mono = w->now;
-	w->engine = engine_new(&host, &w->sink, &started, false);
-	must(w->shard != NULL && w->engine != NULL);
+	w->dataplane = dataplane_new(&host, &sink, &settings, &started);
+	must(w->dataplane != NULL);
 }
 
 static void
@@ -255,8 +238,7 @@ tear_down(struct rig *r)
 			close(fds[i]);
 	if (r->w.counters != &counters)
 		munmap(r->w.counters, sizeof(counters));
-	engine_free(r->w.engine);
-	shard_free(r->w.shard);
+	dataplane_free(r->w.dataplane);
 	hostile_close(&r->parent);
 	hostile_close(&r->control);
 }

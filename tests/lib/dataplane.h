@@ -1,5 +1,5 @@
 /*
- * Engine and shard on a table: a relay and a client played by the test over a
+ * The data plane on a table: a relay and a client played by the test over a
  * notebook in place of sockets. The client's handshake and checks are made with
  * the same codecs; that they interoperate with others is for the integration
  * tests.
@@ -8,14 +8,18 @@
 #define TESTS_LIB_DATAPLANE_H
 
 #include "common/buffer.h"
+#include "net-worker/core/inner/control_packet.h"
 #include "net-worker/core/inner/packet.h"
 #include "net-worker/core/stun/stun.h"
 #include "net-worker/core/wireguard/message.h"
-#include "net-worker/dataplane/engine/engine.h"
+#include "net-worker/core/wireguard/noise.h"
+#include "net-worker/core/wireguard/session.h"
+#include "net-worker/dataplane/dataplane.h"
 #include "tests/lib/unit.h"
 
 #define UNIX_NOW 1790000000u
 #define NOTES    64
+#define PAGE_MAX 64 /* entries of an answer */
 
 struct note {
 	struct endpoint to;
@@ -26,14 +30,14 @@ struct note {
 };
 
 struct rig {
-	struct engine *engine;
-	struct shard *shard;
+	struct dataplane *dp;
+	struct counter_page page;
 	struct aead *aead;
-	struct packet_sink sink;
 	struct mono now;
 
 	struct note udp[NOTES], tun[NOTES];
 	size_t udp_count, tun_count;
+	size_t udp_seen; /* by note_tellings() */
 	uint64_t acknowledged, refused;
 	unsigned closed, no_relays;
 	char added[4096], withdrawn[4096];
@@ -47,6 +51,11 @@ struct rig {
 	struct ipc_flow flow; /* the last one, and how many */
 	unsigned flows;
 	bool deaf; /* takes no flows */
+	/* The last page of an answer. */
+	struct ipc_query_client clients[PAGE_MAX];
+	struct ipc_query_relay relays[PAGE_MAX];
+	size_t client_count, relay_count;
+	struct ipc_query_end end;
 
 	struct noise_identity identity; /* the client's */
 	struct noise_peer gateway;
@@ -92,28 +101,6 @@ note_tun(void *ctx, uint8_t *packet, size_t len)
 	struct rig *r = ctx;
 
 	memcpy(write_down(r->tun, &r->tun_count, len), packet, len);
-}
-
-/* What a control packet says; those of which a test makes much are short. */
-static inline void
-note_telling(struct rig *r, const uint8_t *packet, size_t len)
-{
-	snprintf(r->told, sizeof(r->told), "%.*s", (int)(len - 48),
-	    (const char *)packet + 48);
-	r->tellings++;
-}
-
-static inline void
-on_command(void *ctx, const struct shard_command *command)
-{
-	struct rig *r = ctx;
-
-	if (command->type == SHARD_SEND)
-		note_telling(r, command->inner.bytes, command->inner.length);
-	if (shard_post(r->shard, command))
-		return;
-	shard_run_commands(r->shard, r->now, &r->sink);
-	assert_true(shard_post(r->shard, command));
 }
 
 static inline void
@@ -194,34 +181,78 @@ on_flow(void *ctx, const struct ipc_flow *flow)
 	return true;
 }
 
-/* What the process does at the end of a turn. */
+static inline void
+on_clients(void *ctx, const struct ipc_query_client *rows, size_t count,
+    const struct ipc_query_end *end)
+{
+	struct rig *r = ctx;
+
+	assert_true(count <= PAGE_MAX);
+	memcpy(r->clients, rows, count * sizeof(*rows));
+	r->client_count = count;
+	r->end = *end;
+}
+
+static inline void
+on_relays(void *ctx, const struct ipc_query_relay *rows, size_t count,
+    const struct ipc_query_end *end)
+{
+	struct rig *r = ctx;
+
+	assert_true(count <= PAGE_MAX);
+	memcpy(r->relays, rows, count * sizeof(*rows));
+	r->relay_count = count;
+	r->end = *end;
+}
+
+/* What the client is told by control packets; they stay to be opened again. */
+static inline void
+note_tellings(struct rig *r)
+{
+	if (r->udp_count - r->udp_seen > NOTES)
+		r->udp_seen = r->udp_count - NOTES;
+	for (; r->udp_seen < r->udp_count; r->udp_seen++) {
+		struct note n = r->udp[r->udp_seen % NOTES];
+		struct session session = r->session;
+		struct control_packet told;
+		struct packet p;
+		uint8_t *inner;
+		int len;
+
+		if (message_classify(n.data, n.len) != MESSAGE_DATA ||
+		    (len = session_open(
+			 &session, r->aead, n.data, n.len, &inner)) <= 0 ||
+		    packet_parse(inner, (size_t)len, &p) != PACKET_OK ||
+		    !control_packet_read(&p, &told))
+			continue;
+		snprintf(r->told, sizeof(r->told), "%.*s", (int)told.length,
+		    (const char *)told.payload);
+		r->tellings++;
+	}
+}
+
+/* The end of a turn. */
 static inline void
 settle(struct rig *r)
 {
-	struct shard_control control;
-	struct flow_report report;
-	struct shard_event event;
-
-	shard_run_commands(r->shard, r->now, &r->sink);
-	while (shard_event(r->shard, &event)) {
-		engine_shard_event(r->engine, r->now, &event);
-		shard_run_commands(r->shard, r->now, &r->sink);
-	}
-	while (shard_control(r->shard, &control))
-		engine_shard_control(r->engine, &control);
-	while (engine_takes_flows(r->engine) && shard_flow(r->shard, &report)) {
-		engine_shard_flow(r->engine, r->now, &report);
-		shard_run_commands(r->shard, r->now, &r->sink);
-	}
+	dataplane_set_time(r->dp, r->now);
+	dataplane_settle(r->dp);
+	note_tellings(r);
 }
+
+/* A message of control-worker. */
+#define tell(r, name, message)                  \
+	(dataplane_set_time((r)->dp, (r)->now), \
+	    dataplane_messages.name((r)->dp,    \
+		(struct ipc_##name *)(uintptr_t)(const void *)(message)))
 
 static inline void
 pass(struct rig *r, int64_t ms)
 {
 	for (int64_t t = 0; t < ms; t += 10) {
 		r->now = mono_add_ms(r->now, 10);
-		engine_timeout(r->engine, r->now);
-		shard_timeout(r->shard, r->now, &r->sink);
+		dataplane_set_time(r->dp, r->now);
+		dataplane_timeout(r->dp);
 		settle(r);
 	}
 }
@@ -234,9 +265,17 @@ receive(struct rig *r, const char *from, const char *local, const void *data,
 	uint8_t copy[DATAGRAM_MAX];
 
 	memcpy(copy, data, len);
-	if (!shard_datagram(r->shard, r->now, &a, copy, len, &r->sink))
-		engine_datagram(r->engine, r->now, &a, copy, len);
+	dataplane_set_time(r->dp, r->now);
+	dataplane_datagram(r->dp, &a, copy, len);
 	settle(r);
+}
+
+/* A packet from the TUN. */
+static inline void
+from_tun(struct rig *r, uint8_t *packet, size_t len)
+{
+	dataplane_set_time(r->dp, r->now);
+	dataplane_packet(r->dp, packet, len);
 }
 
 static inline const struct note *
@@ -251,9 +290,8 @@ set_up(void **state)
 {
 	static struct rig rig;
 	struct rig *r = &rig;
-	struct engine_host host = {
+	const struct dataplane_host host = {
 		.ctx = r,
-		.command = on_command,
 		.acknowledged = on_acknowledged,
 		.refused = on_refused,
 		.candidates = on_candidates,
@@ -262,7 +300,11 @@ set_up(void **state)
 		.peer_event = on_peer_event,
 		.assignment = on_assignment,
 		.flow = on_flow,
+		.clients = on_clients,
+		.relays = on_relays,
 	};
+	const struct packet_sink sink = { r, note_udp, note_tun };
+	struct dataplane_settings settings = { .counters = &r->page };
 	struct clock_reading started = {
 		.wall = { UNIX_NOW * INT64_C(1000000000) },
 	};
@@ -273,14 +315,12 @@ set_up(void **state)
 
 	memset(r, 0, sizeof(*r));
 	r->now = (struct mono){ 1000000000 };
-	r->sink = (struct packet_sink){ r, note_udp, note_tun };
-	r->aead = aead_new();
-	r->shard = shard_new(0, r->aead);
+	r->aead = settings.aead = aead_new();
 	started.mono = r->now;
-	r->engine = engine_new(&host, &r->sink, &started, false);
-	assert_non_null(r->engine);
+	r->dp = dataplane_new(&host, &sink, &settings, &started);
+	assert_non_null(r->dp);
 	assert_true(noise_identity_generate(&r->identity));
-	engine_interface(r->engine, r->now, &own);
+	tell(r, interface, &own);
 	settle(r);
 	*state = r;
 	return 0;
@@ -291,8 +331,7 @@ tear_down(void **state)
 {
 	struct rig *r = *state;
 
-	engine_free(r->engine);
-	shard_free(r->shard);
+	dataplane_free(r->dp);
 	aead_free(r->aead);
 	return 0;
 }
@@ -312,9 +351,9 @@ with_relay(struct rig *r)
 	uint8_t answer[128];
 	struct writer w;
 
-	engine_relays_begin(r->engine);
-	engine_relay_present(r->engine, r->now, &relay);
-	engine_relays_commit(r->engine, r->now);
+	tell(r, relays_begin, NULL);
+	tell(r, relay_present, &relay);
+	tell(r, relays_commit, NULL);
 	settle(r);
 	assert_true(stun_parse(last_udp(r)->data, last_udp(r)->len, &request));
 	assert_int_equal(request.type, STUN_BINDING_REQUEST);
@@ -355,7 +394,7 @@ authorized(struct rig *r)
 	struct ipc_authorization a = authorization(r);
 
 	with_relay(r);
-	engine_authorization(r->engine, r->now, &a);
+	tell(r, authorization, &a);
 	settle(r);
 	assert_int_equal(r->acknowledged, 7);
 	assert_false(r->candidates_before_answer);
@@ -390,7 +429,7 @@ handshake(struct rig *r)
 
 	memset(psk, 0x55, sizeof(psk));
 	assert_true(noise_peer_init(
-	    &r->gateway, &r->identity, engine_public_key(r->engine), psk));
+	    &r->gateway, &r->identity, dataplane_public_key(r->dp), psk));
 	noise_timestamp(UNIX_NOW, (uint32_t)r->udp_count, timestamp);
 	assert_true(noise_create_initiation(
 	    &r->identity, &r->gateway, 77, timestamp, r->now, message));
@@ -416,7 +455,7 @@ connected(struct rig *r)
 	};
 
 	authorized(r);
-	engine_remote_candidates(r->engine, r->now, &m);
+	tell(r, remote_candidates, &m);
 	check_with_use_candidate(r);
 	pass(r, 20);
 	handshake(r);

@@ -147,7 +147,7 @@ connection_upsert(struct engine *e, struct mono now,
 		return old;
 	}
 	if ((relay = relays_sample(e->relays)) == NULL) {
-		e->host.no_relays(e->host.ctx);
+		e->host->no_relays(e->host->ctx);
 		return NULL;
 	}
 	if ((c = make(e, now, a, &allocation_config(relay)->id)) == NULL)
@@ -159,7 +159,7 @@ connection_upsert(struct engine *e, struct mono now,
 		return NULL;
 	}
 	command.connection = c->index;
-	e->host.command(e->host.ctx, &command);
+	e->shards.command(e->shards.ctx, &command);
 	paths_offer_all(e, now, c);
 	engine_touch(e, c);
 	return c;
@@ -173,8 +173,10 @@ connection_close(struct engine *e, struct connection *c)
 		.connection = c->index,
 	};
 
-	e->host.command(e->host.ctx, &command);
-	e->host.closed(e->host.ctx, &c->client);
+	if (connection_has_path(c))
+		connection_count(e, c, -1);
+	e->shards.command(e->shards.ctx, &command);
+	e->host->closed(e->host->ctx, &c->client);
 	withdraw_connection(e, c);
 	if (c->dirty)
 		TAILQ_REMOVE(&e->dirty, c, dirty_entry);
@@ -199,6 +201,15 @@ connection_active(struct engine *e, struct mono now, struct connection *c)
 		ice_agent_set_idle(c->ice, now, false);
 	}
 	engine_touch(e, c);
+}
+
+void
+connection_count(struct engine *e, const struct connection *c, int change)
+{
+	uint64_t *count =
+	    c->path.relayed ? &e->counters->connections_relayed : &e->counters->connections_direct;
+
+	*count += (uint64_t)change;
 }
 
 struct mono

@@ -45,7 +45,8 @@ free_tables(struct engine *e)
 }
 
 struct engine *
-engine_new(const struct engine_host *host, const struct packet_sink *sink,
+engine_new(const struct dataplane_host *host, const struct packet_sink *sink,
+    const struct engine_shards *shards, struct engine_counters *counters,
     const struct clock_reading *now, bool expose_host)
 {
 	struct engine *e = calloc(1, sizeof(*e));
@@ -56,13 +57,17 @@ engine_new(const struct engine_host *host, const struct packet_sink *sink,
 	TAILQ_INIT(&e->connections);
 	TAILQ_INIT(&e->dirty);
 	STAILQ_INIT(&e->flows);
-	e->host = *host;
-	e->sink = *sink;
+	e->host = host;
+	e->sink = sink;
+	e->shards = *shards;
 	e->expose_host = expose_host;
 	e->started = *now;
 	wall_clock_init(&e->clock, now);
 	e->deadline = MONO_NEVER;
-	e->counters = &e->own;
+	e->counters = counters;
+	/* How it is now; the rest goes on from what was counted before. */
+	counters->clients = counters->relays = 0;
+	counters->connections_direct = counters->connections_relayed = 0;
 	cookie_guard_init(&e->guard, now->mono);
 	e->checks = calloc(CHECKS_MAX, sizeof(*e->checks));
 	if (e->checks == NULL || (e->relays = relays_new()) == NULL ||
@@ -110,7 +115,7 @@ void
 engine_send(struct engine *e, const struct endpoint *to,
     const struct ip_address *from, const void *data, size_t len)
 {
-	uint8_t *room = e->sink.udp(e->sink.ctx, to, from, 0, len);
+	uint8_t *room = e->sink->udp(e->sink->ctx, to, from, 0, len);
 
 	if (room != NULL)
 		memcpy(room, data, len);
@@ -127,6 +132,20 @@ engine_touch(struct engine *e, struct connection *c)
 	TAILQ_INSERT_TAIL(&e->dirty, c, dirty_entry);
 }
 
+static uint64_t
+count_allocated(struct engine *e)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < relays_count(e->relays); i++) {
+		const struct allocation *a = relays_get(e->relays, i);
+
+		count += allocation_relayed(a, IP_V4).ip.family != IP_NONE ||
+		    allocation_relayed(a, IP_V6).ip.family != IP_NONE;
+	}
+	return count;
+}
+
 static bool
 drain_relays(struct engine *e, struct mono now)
 {
@@ -140,6 +159,8 @@ drain_relays(struct engine *e, struct mono now)
 		paths_relay_event(e, now, &event);
 		any = true;
 	}
+	if (any)
+		e->counters->relays = count_allocated(e);
 	return any;
 }
 
@@ -287,8 +308,6 @@ engine_shard_event(
 	case SHARD_EVENT_POLICY_OLD:
 		policy_free(event->policy);
 		break;
-	case SHARD_EVENT_CONFIRMED:
-		break;
 	case SHARD_EVENT_HANDSHAKE:
 		if (c != NULL)
 			handshake_want(&c->handshake, now);
@@ -370,7 +389,7 @@ engine_shutdown(struct engine *e, struct mono now)
 
 	TAILQ_FOREACH(c, &e->connections, entry)
 		connection_goodbye(e, c);
-	e->host.command(e->host.ctx, &close_flows);
+	e->shards.command(e->shards.ctx, &close_flows);
 	for (size_t i = 0; i < relays_count(e->relays); i++)
 		if (allocation_release(relays_get(e->relays, i), &d))
 			engine_send(e, &d.to, &d.from, d.data, d.length);

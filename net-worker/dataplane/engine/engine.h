@@ -14,34 +14,23 @@
 #include "common/ipc.h"
 #include "common/wall.h"
 #include "net-worker/dataplane/shard/shard.h"
-#include "net-worker/dataplane/sink.h"
+#include "net-worker/dataplane/host.h"
 
-/* What the engine asks of the process around it. */
-struct engine_host {
+/* The engine's way to the shards. */
+struct engine_shards {
 	void *ctx;
 	void (*command)(void *ctx, const struct shard_command *);
-	void (*acknowledged)(void *ctx, uint64_t serial);
-	void (*refused)(void *ctx, uint64_t serial);
-	/* Candidate lines for a client, in any order, each ended by '\n'. */
-	void (*candidates)(void *ctx, const struct uuid *client, bool withdrawn,
-	    const char *lines);
-	void (*closed)(void *ctx, const struct uuid *client);
-	void (*no_relays)(void *ctx);
-	/* A control packet of a client, raw. */
-	void (*peer_event)(void *ctx, const struct uuid *client, uint8_t event,
-	    const uint8_t *payload, size_t len);
-	void (*assignment)(void *ctx, uint64_t serial, enum assignment_answer);
-	/* False: not now; it will be offered again. */
-	bool (*flow)(void *ctx, const struct ipc_flow *);
 };
 
 struct engine;
 
 /*
- * A fresh static key is made. NULL without memory.
+ * See dataplane.h. Host, sink and counters are the caller's. NULL without
+ * memory.
  */
-struct engine *engine_new(const struct engine_host *,
-    const struct packet_sink *, const struct clock_reading *, bool expose_host);
+struct engine *engine_new(const struct dataplane_host *,
+    const struct packet_sink *, const struct engine_shards *,
+    struct engine_counters *, const struct clock_reading *, bool expose_host);
 void engine_free(struct engine *); /* NULL is fine; wipes keys */
 const uint8_t *engine_public_key(const struct engine *);
 
@@ -109,18 +98,6 @@ void engine_timeout(struct engine *, struct mono);
 /* Goodbye to every client, the end of every flow; allocations are given back.
  */
 void engine_shutdown(struct engine *, struct mono);
-
-/* Counts there from now on: a block of the counter page, which outlives it. */
-void engine_count_in(struct engine *, struct engine_counters *);
-
-/* How it is now, for the title and the counter page. */
-struct engine_summary {
-	size_t clients;     /* with at least one grant */
-	size_t connections; /* with a path */
-	size_t relayed;     /* of these, with one over our relay */
-	size_t relays;      /* with an allocation */
-};
-struct engine_summary engine_summary(const struct engine *);
 
 /*
  * Queries, a page at a time (ipc.def: QUERY). A client has the number by which

@@ -118,7 +118,7 @@ void
 engine_tell_flows(struct engine *e)
 {
 	while (e->next_flow != NULL &&
-	    e->host.flow(e->host.ctx, &e->next_flow->report))
+	    e->host->flow(e->host->ctx, &e->next_flow->report))
 		e->next_flow = STAILQ_NEXT(e->next_flow, entry);
 }
 
@@ -169,5 +169,5 @@ engine_flow_settings(struct engine *e, const struct ipc_flow_settings *m)
 		return;
 	e->flows_wanted = m->enabled;
 	log_info("flows are %s", m->enabled ? "logged" : "not logged any more");
-	e->host.command(e->host.ctx, &command);
+	e->shards.command(e->shards.ctx, &command);
 }

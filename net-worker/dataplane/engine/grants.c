@@ -122,7 +122,7 @@ member_enforce(
 	command.policy.forget_sessions = m->forget_sessions;
 	command.policy.policy = compile(e, m);
 	if (command.policy.policy != NULL && give_nat(m, &command)) {
-		e->host.command(e->host.ctx, &command);
+		e->shards.command(e->shards.ctx, &command);
 		m->forget_sessions = false;
 		deadlines_set(&e->names_due, &m->names_due, MONO_NEVER);
 		/* By now the shard has, or will read first, the new policy. */
@@ -166,8 +166,8 @@ member_add(struct engine *e, const struct ipc_authorization *a)
 	TAILQ_INSERT_TAIL(&e->members, m, entry);
 	key_map_add(&e->members_by_client, &m->by_client, client_id(m->client),
 	    sizeof(a->client), m);
-	e->member_count++;
-	e->host.command(e->host.ctx, &command);
+	e->counters->clients = ++e->member_count;
+	e->shards.command(e->shards.ctx, &command);
 	return m;
 }
 
@@ -186,13 +186,13 @@ member_remove(struct engine *e, struct mono now, struct member *m, bool goodbye)
 			connection_goodbye(e, c);
 		connection_close(e, c);
 	}
-	e->host.command(e->host.ctx, &command);
+	e->shards.command(e->shards.ctx, &command);
 	TAILQ_REMOVE(&e->members, m, entry);
 	key_map_remove(&e->members_by_client, &m->by_client);
 	deadlines_remove(&e->expiries, &m->expiry);
 	deadlines_remove(&e->names_due, &m->names_due);
 	member_forget_waiting(m);
-	e->member_count--;
+	e->counters->clients = --e->member_count;
 	client_free(m->client);
 	free(m);
 }
@@ -333,9 +333,9 @@ engine_authorization(
 {
 	/* The answer goes out before the candidates: spec/tunnel.md 3.4. */
 	if (authorize(e, now, a))
-		e->host.acknowledged(e->host.ctx, a->serial);
+		e->host->acknowledged(e->host->ctx, a->serial);
 	else
-		e->host.refused(e->host.ctx, a->serial);
+		e->host->refused(e->host->ctx, a->serial);
 	engine_settle(e, now);
 }
 

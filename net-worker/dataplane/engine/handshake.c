@@ -27,7 +27,7 @@ install(struct engine *e, struct mono now, struct connection *c,
 		.keys = *keys,
 	};
 
-	e->host.command(e->host.ctx, &command);
+	e->shards.command(e->shards.ctx, &command);
 	handshake_done(&c->handshake, now);
 	e->counters->handshakes++;
 	sodium_memzero(&command, sizeof(command));

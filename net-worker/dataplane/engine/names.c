@@ -20,7 +20,7 @@ control_send(struct engine *e, struct connection *c, enum control_event event,
 	};
 	uint8_t *bytes;
 
-	if (c->state != CONNECTION_CONNECTED && c->state != CONNECTION_IDLE)
+	if (!connection_has_path(c))
 		return;
 	if (len > CONTROL_PAYLOAD_MAX ||
 	    (bytes = malloc(CONTROL_PACKET_LEN + len)) == NULL)
@@ -30,7 +30,7 @@ control_send(struct engine *e, struct connection *c, enum control_event event,
 		memcpy(bytes + CONTROL_PACKET_LEN, payload, len);
 	command.inner.bytes = bytes;
 	command.inner.length = CONTROL_PACKET_LEN + len;
-	e->host.command(e->host.ctx, &command);
+	e->shards.command(e->shards.ctx, &command);
 }
 
 void
@@ -39,8 +39,8 @@ engine_shard_control(struct engine *e, const struct shard_control *s)
 	struct connection *c = connection_of_index(e, s->connection);
 
 	if (c != NULL)
-		e->host.peer_event(
-		    e->host.ctx, &c->client, s->event, s->payload, s->length);
+		e->host->peer_event(
+		    e->host->ctx, &c->client, s->event, s->payload, s->length);
 }
 
 void
@@ -109,7 +109,7 @@ engine_assignment(
 		e->counters->names_refused++;
 		log_refused(e, now, &a->client, &a->resource, result);
 	}
-	e->host.assignment(e->host.ctx, a->serial,
+	e->host->assignment(e->host->ctx, a->serial,
 	    result == ASSIGN_DONE ? ASSIGNMENT_RESOLVE : ASSIGNMENT_REFUSED);
 	engine_settle(e, now);
 }

@@ -56,8 +56,8 @@ paths_send_on(
 
 	if (!path_is_usable(path))
 		return false;
-	room = e->sink.udp(e->sink.ctx, path_next_hop(path), path_source(path),
-	    0, header + len);
+	room = e->sink->udp(e->sink->ctx, path_next_hop(path),
+	    path_source(path), 0, header + len);
 	if (room == NULL)
 		return false;
 	if (path->relayed)
@@ -66,17 +66,11 @@ paths_send_on(
 	return true;
 }
 
-static bool
-has_path(const struct connection *c)
-{
-	return c->state == CONNECTION_CONNECTED || c->state == CONNECTION_IDLE;
-}
-
 bool
 paths_send(struct engine *e, struct mono now, struct connection *c,
     const void *data, size_t len)
 {
-	if (!has_path(c))
+	if (!connection_has_path(c))
 		return false;
 	route(e, now, c, &c->path);
 	return paths_send_on(e, &c->path, data, len);
@@ -90,11 +84,11 @@ paths_update(struct engine *e, struct mono now, struct connection *c)
 		.connection = c->index,
 	};
 
-	if (!has_path(c))
+	if (!connection_has_path(c))
 		return;
 	route(e, now, c, &c->path);
 	command.path = c->path;
-	e->host.command(e->host.ctx, &command);
+	e->shards.command(e->shards.ctx, &command);
 }
 
 /* Local candidates: all are by-products of talking to relays (3.2). */
@@ -291,7 +285,7 @@ paths_relay_event(
 	if (event->type == RELAYS_REMOVED)
 		log_relay_end(event);
 	if (event->type == RELAYS_NONE)
-		e->host.no_relays(e->host.ctx);
+		e->host->no_relays(e->host->ctx);
 	TAILQ_FOREACH(c, &e->connections, entry) {
 		if (c->has_relay && uuid_equal(&c->relay, &event->relay))
 			relay_event_for(e, now, c, event);
@@ -457,7 +451,10 @@ nominated(struct engine *e, struct mono now, struct connection *c,
 	    remote[ENDPOINT_TEXT_MAX];
 	bool first = c->state == CONNECTION_CONNECTING;
 
+	if (!first)
+		connection_count(e, c, -1);
 	c->path = event->path;
+	connection_count(e, c, 1);
 	log_debug("client %s: path %s%s to %s%s", uuid_format(&c->client, who),
 	    endpoint_format(&c->path.local, local),
 	    c->path.relayed ? " (relay)" : "",
@@ -495,7 +492,7 @@ hand_out(struct engine *e, struct connection *c, bool withdrawn,
 		at += (size_t)snprintf(lines + at, sizeof(lines) - at, "%s\n",
 		    candidate_format(&list[i], ufrag, line));
 	*count = 0;
-	e->host.candidates(e->host.ctx, &c->client, withdrawn, lines);
+	e->host->candidates(e->host->ctx, &c->client, withdrawn, lines);
 }
 
 void

@@ -1,43 +1,9 @@
 /*
- * What an operator may see of the engine: numbers for the counter page, and
- * clients and relays a page at a time, so that no answer holds the packets up.
- * No key and no password is part of any.
+ * What an operator may see of the engine: clients and relays a page at a time,
+ * so that no answer holds the packets up. No key and no password is part of
+ * any.
  */
 #include "net-worker/dataplane/engine/state.h"
-
-void
-engine_count_in(struct engine *e, struct engine_counters *counters)
-{
-	e->counters = counters;
-}
-
-static bool
-has_path(const struct connection *c)
-{
-	return c->state == CONNECTION_CONNECTED || c->state == CONNECTION_IDLE;
-}
-
-static bool
-is_allocated(const struct allocation *a)
-{
-	return allocation_relayed(a, IP_V4).ip.family != IP_NONE ||
-	    allocation_relayed(a, IP_V6).ip.family != IP_NONE;
-}
-
-struct engine_summary
-engine_summary(const struct engine *e)
-{
-	struct engine_summary sum = { .clients = e->member_count };
-	const struct connection *c;
-
-	TAILQ_FOREACH(c, &e->connections, entry) {
-		sum.connections += has_path(c);
-		sum.relayed += has_path(c) && c->path.relayed;
-	}
-	for (size_t i = 0; i < relays_count(e->relays); i++)
-		sum.relays += is_allocated(relays_get(e->relays, i));
-	return sum;
-}
 
 static void
 describe_client(const struct member *m, struct engine_client *to)
@@ -83,7 +49,7 @@ engine_query_connection(
 	row->has_relay = c->has_relay;
 	if (c->has_relay)
 		row->relay = c->relay;
-	if (!has_path(c))
+	if (!connection_has_path(c))
 		return;
 	row->state = c->state == CONNECTION_IDLE ? QUERY_STATE_IDLE
 						 : QUERY_STATE_CONNECTED;

@@ -58,7 +58,6 @@ enum connection_state {
 	CONNECTION_CONNECTING, /* no usable path yet */
 	CONNECTION_CONNECTED,
 	CONNECTION_IDLE, /* path known, quiet for 20 s */
-	CONNECTION_FAILED,
 };
 
 /* One client's way to us: spec/tunnel.md 5. */
@@ -96,6 +95,12 @@ struct connection {
 	size_t withdrawn_count;
 };
 
+static inline bool
+connection_has_path(const struct connection *c)
+{
+	return c->state != CONNECTION_CONNECTING;
+}
+
 /*
  * Which connection a check of ours belongs to, so that its answer finds the
  * way back without asking every connection (spec/tunnel.md 3.6). The ring gives
@@ -119,8 +124,9 @@ struct snapshot_entry {
 };
 
 struct engine {
-	struct engine_host host;
-	struct packet_sink sink;
+	const struct dataplane_host *host;
+	const struct packet_sink *sink;
+	struct engine_shards shards;
 	bool expose_host;
 	struct clock_reading started;
 	struct wall_clock clock;
@@ -163,8 +169,7 @@ struct engine {
 	size_t flow_count;
 	uint64_t flow_serial; /* of the last one */
 
-	struct engine_counters *counters; /* own, or in the counter page */
-	struct engine_counters own;
+	struct engine_counters *counters;
 };
 
 /* engine.c */
@@ -212,6 +217,8 @@ void connection_close(struct engine *, struct connection *);
 void connection_goodbye(struct engine *, struct connection *);
 void connection_active(struct engine *, struct mono, struct connection *);
 struct mono connection_deadline(const struct connection *);
+/* In the counters: one with a path more, or one less. */
+void connection_count(struct engine *, const struct connection *, int change);
 /* May fail the connection, which is then gone. */
 void connection_timeout(struct engine *, struct mono, struct connection *);
 

@@ -21,6 +21,45 @@
 #define REFUSAL_BURST       100
 #define REFUSAL_INTERVAL_MS 50
 
+void
+shard_post_event(struct shard *s, const struct shard_event *e)
+{
+	if (!ring_push(&s->events, e))
+		s->counters->events_lost++;
+}
+
+struct mono
+shard_tunnel_due(const struct tunnel *t)
+{
+	return mono_add_ms(
+	    mono_min(tunnel_deadline(&t->timers), t->session_end), TICK_MS);
+}
+
+/* A timer that moved on is found out when its old time comes. */
+void
+shard_arm(struct shard *s, struct tunnel *t)
+{
+	struct mono due = shard_tunnel_due(t);
+
+	if (mono_before(due, t->due.due))
+		deadlines_set(&s->due, &t->due, due);
+}
+
+void
+shard_tidy_by(struct shard *s, struct mono deadline)
+{
+	s->tidy_at = mono_min(s->tidy_at, deadline);
+}
+
+void
+shard_make_current(struct tunnel *t, struct session *session)
+{
+	t->current = session;
+	t->peer->handshake = session->established;
+	tunnel_session_started(
+	    &t->timers, session->established, session->initiator);
+}
+
 bool
 shard_transmit(struct shard *s, struct mono now, struct tunnel *t,
     const uint8_t *inner, size_t len, uint8_t ecn,
@@ -89,19 +128,13 @@ report_channel(struct shard *s, struct mono now, struct tunnel *t,
  * has it too, so send on it from now on.
  */
 static void
-confirm(struct shard *s, struct tunnel *t, struct session *session)
+confirm_session(struct tunnel *t, struct session *session)
 {
-	struct shard_event e = {
-		.type = SHARD_EVENT_CONFIRMED,
-		.connection = t->index,
-	};
-
 	if (session == t->current ||
 	    (t->current != NULL &&
 		!mono_before(t->current->established, session->established)))
 		return;
 	shard_make_current(t, session);
-	shard_post_event(s, &e);
 }
 
 /* For control-worker, which can read it. Clients repeat what is lost. */
@@ -272,7 +305,7 @@ data_message(struct shard *s, struct mono now, const struct arrival *a,
 		s->counters->forged++;
 		return;
 	}
-	confirm(s, t, session);
+	confirm_session(t, session);
 	if (channel != 0)
 		report_channel(s, now, t, &a->from, channel);
 	n = session_inner_length(plain, (size_t)n);

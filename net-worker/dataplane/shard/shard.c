@@ -13,10 +13,10 @@
 #define CONTROLS 256
 #define REPORTS  256
 #define REFUSALS 256
-#define TICK_MS  100 /* timers may fire this much late */
 
 struct shard *
-shard_new(unsigned number, struct aead *aead)
+shard_new(unsigned number, struct aead *aead, struct shard_counters *counters,
+    bool refusals_wanted)
 {
 	struct shard *s = calloc(1, sizeof(*s));
 
@@ -24,7 +24,8 @@ shard_new(unsigned number, struct aead *aead)
 		return NULL;
 	s->number = number;
 	s->aead = aead;
-	s->counters = &s->own;
+	s->counters = counters;
+	s->refusals_wanted = refusals_wanted;
 	s->tidy_at = MONO_NEVER;
 	TAILQ_INIT(&s->translators);
 	if (!index_map_init(&s->tunnels, SHARD_CONNECTIONS_MAX) ||
@@ -63,13 +64,6 @@ tunnel_free(struct shard *s, struct tunnel *t)
 	for (size_t i = 0; i < SESSIONS; i++)
 		session_free(t->sessions[i]);
 	free(t);
-}
-
-void
-shard_post_event(struct shard *s, const struct shard_event *e)
-{
-	if (!ring_push(&s->events, e))
-		s->counters->events_lost++;
 }
 
 /* Returns a policy to the engine, or frees it where the engine is too slow. */
@@ -178,12 +172,6 @@ shard_control(struct shard *s, struct shard_control *control)
 	return ring_pop(&s->controls, control);
 }
 
-void
-shard_tell_refusals(struct shard *s)
-{
-	s->refusals_wanted = true;
-}
-
 bool
 shard_refusal(struct shard *s, struct shard_refusal *refusal)
 {
@@ -194,18 +182,6 @@ bool
 shard_flow(struct shard *s, struct flow_report *report)
 {
 	return ring_pop(&s->reports, report);
-}
-
-const struct shard_counters *
-shard_get_counters(const struct shard *s)
-{
-	return s->counters;
-}
-
-void
-shard_count_in(struct shard *s, struct shard_counters *counters)
-{
-	s->counters = counters;
 }
 
 bool
@@ -232,29 +208,6 @@ struct mono
 shard_deadline(const struct shard *s)
 {
 	return mono_min(s->tidy_at, deadlines_first(&s->due));
-}
-
-static struct mono
-tunnel_due(const struct tunnel *t)
-{
-	return mono_add_ms(
-	    mono_min(tunnel_deadline(&t->timers), t->session_end), TICK_MS);
-}
-
-/* A timer that moved on is found out when its old time comes. */
-void
-shard_arm(struct shard *s, struct tunnel *t)
-{
-	struct mono due = tunnel_due(t);
-
-	if (mono_before(due, t->due.due))
-		deadlines_set(&s->due, &t->due, due);
-}
-
-void
-shard_tidy_by(struct shard *s, struct mono deadline)
-{
-	s->tidy_at = mono_min(s->tidy_at, deadline);
 }
 
 /* Commands of the engine. */
@@ -299,15 +252,6 @@ tunnel_add(struct shard *s, const struct shard_command *command)
 		return;
 	}
 	p->tunnel = t;
-}
-
-void
-shard_make_current(struct tunnel *t, struct session *session)
-{
-	t->current = session;
-	t->peer->handshake = session->established;
-	tunnel_session_started(
-	    &t->timers, session->established, session->initiator);
 }
 
 /*
@@ -510,7 +454,7 @@ serve_tunnel(struct shard *s, struct mono now, struct tunnel *t,
 			.connection = t->index });
 	/* Not in this turn again, whatever its timers say. */
 	deadlines_set(&s->due, &t->due,
-	    mono_max(tunnel_due(t), mono_add_ms(now, TICK_MS + 1)));
+	    mono_max(shard_tunnel_due(t), mono_add_ms(now, TICK_MS + 1)));
 }
 
 void

@@ -11,13 +11,15 @@
 #include "common/address.h"
 #include "common/counters.h"
 #include "common/time.h"
+#include "net-worker/core/aead.h"
+#include "net-worker/core/datagram.h"
 #include "net-worker/core/flow.h"
 #include "net-worker/core/inner/control_packet.h"
 #include "net-worker/core/inner/nat.h"
 #include "net-worker/core/path.h"
 #include "net-worker/core/policy/policy.h"
 #include "net-worker/core/wireguard/session.h"
-#include "net-worker/dataplane/sink.h"
+#include "net-worker/dataplane/host.h"
 
 #define SHARD_PEERS_MAX       16384
 #define SHARD_CONNECTIONS_MAX 16384
@@ -69,7 +71,6 @@ struct shard_command {
 };
 
 enum shard_event_type {
-	SHARD_EVENT_CONFIRMED,    /* first data on a session we answered to */
 	SHARD_EVENT_HANDSHAKE,    /* a handshake is wanted */
 	SHARD_EVENT_ACTIVITY,     /* inner packets flow; every few seconds */
 	SHARD_EVENT_CHANNEL_USED, /* data came by relay.channel; likewise */
@@ -113,21 +114,14 @@ struct shard_peer_stats {
 	uint32_t connection;
 };
 
-/* A datagram's envelope. */
-struct arrival {
-	struct endpoint from;
-	struct endpoint local; /* destination address and our port */
-	uint8_t ecn;
-};
-
 struct shard;
 
-/* The aead is the caller's. NULL without memory. */
-struct shard *shard_new(unsigned number, struct aead *);
-/* Counts there from now on: a block of the counter page, which outlives it. */
-void shard_count_in(struct shard *, struct shard_counters *);
-/* Before the first packet: refusals are wanted, some of them. */
-void shard_tell_refusals(struct shard *);
+/*
+ * The aead and the counters, a block of the counter page, are the caller's.
+ * Some refusals are told if they are wanted. NULL without memory.
+ */
+struct shard *shard_new(unsigned number, struct aead *, struct shard_counters *,
+    bool refusals_wanted);
 void shard_free(struct shard *);
 
 /* The engine's side: false when the ring is full (run the shard, try again). */
@@ -151,7 +145,6 @@ void shard_packet(struct shard *, struct mono now, uint8_t *packet, size_t len,
 struct mono shard_deadline(const struct shard *);
 void shard_timeout(struct shard *, struct mono now, const struct packet_sink *);
 
-const struct shard_counters *shard_get_counters(const struct shard *);
 /* False when there is no such client. */
 bool shard_peer_stats(
     const struct shard *, uint32_t peer, struct shard_peer_stats *);

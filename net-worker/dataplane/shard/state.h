@@ -67,8 +67,7 @@ struct shard {
 	struct bucket refusal_bucket;
 	struct mono tidy_at; /* NAT and flows: no later than they want it */
 	struct ring commands, events, controls, reports, refusals;
-	struct shard_counters *counters; /* own, or in the counter page */
-	struct shard_counters own;
+	struct shard_counters *counters;
 	uint8_t scratch[INNER_PACKET_MAX]; /* an ICMP packet in the making */
 };
 
@@ -81,16 +80,18 @@ shard_address_key(const struct ip_address *ip)
 	    (ip->family == IP_V6 ? TUNNEL_BITS + 1 : 0);
 }
 
-/* shard.c */
+#define TICK_MS 100 /* timers may fire this much late */
+
+/* packets.c; it calls nothing of shard.c. */
 void shard_post_event(struct shard *, const struct shard_event *);
+/* When its timers want to be served, and TICK_MS. */
+struct mono shard_tunnel_due(const struct tunnel *);
 /* To be called when this connection's timers may have become due earlier. */
 void shard_arm(struct shard *, struct tunnel *);
 /* NAT or flows have something to do then. */
 void shard_tidy_by(struct shard *, struct mono deadline);
 /* From now on the session is the one that sends. */
 void shard_make_current(struct tunnel *, struct session *);
-
-/* packets.c */
 /*
  * Encrypts len bytes as data of the connection; false when it cannot be sent.
  * len 0 is a keepalive.

@@ -9,18 +9,20 @@ candidates_are_told_again(void **state)
 {
 	struct rig *r = *state;
 	char before[sizeof(r->added)];
-	size_t clients;
+	uint64_t direct;
 
 	connected(r);
 	assert_true(r->added[0] != '\0');
 	strlcpy(before, r->added, sizeof(before));
-	clients = engine_summary(r->engine).connections;
+	direct = r->page.engine.connections_direct;
+	assert_int_equal(direct, 1);
 	r->added[0] = '\0';
-	engine_control_started(r->engine, r->now);
+	dataplane_control_started(r->dp);
 	settle(r);
 	assert_string_equal(r->added, before);
 	assert_string_equal(r->withdrawn, "");
-	assert_int_equal(engine_summary(r->engine).connections, clients);
+	assert_int_equal(r->page.engine.connections_direct, direct);
+	assert_int_equal(r->page.engine.connections_relayed, 0);
 	assert_int_equal(r->closed, 0);
 }
 
@@ -30,7 +32,7 @@ nobody_to_be_told_of(void **state)
 	struct rig *r = *state;
 
 	with_relay(r);
-	engine_control_started(r->engine, r->now);
+	dataplane_control_started(r->dp);
 	settle(r);
 	assert_string_equal(r->added, "");
 }
@@ -45,20 +47,20 @@ begun_list_is_forgotten(void **state)
 		.expires_at = UNIX_NOW + 60 };
 
 	connected(r);
-	engine_grants_begin(r->engine);
-	engine_control_started(r->engine, r->now);
-	engine_grants_commit(r->engine, r->now);
+	tell(r, grants_begin, NULL);
+	dataplane_control_started(r->dp);
+	tell(r, grants_commit, NULL);
 	settle(r);
-	assert_int_equal(engine_summary(r->engine).clients, 1);
-	engine_grants_begin(r->engine);
-	engine_grants_entry(r->engine, &held);
-	engine_grants_commit(r->engine, r->now);
+	assert_int_equal(r->page.engine.clients, 1);
+	tell(r, grants_begin, NULL);
+	tell(r, grants_entry, &held);
+	tell(r, grants_commit, NULL);
 	settle(r);
-	assert_int_equal(engine_summary(r->engine).clients, 1);
-	engine_grants_begin(r->engine);
-	engine_grants_commit(r->engine, r->now);
+	assert_int_equal(r->page.engine.clients, 1);
+	tell(r, grants_begin, NULL);
+	tell(r, grants_commit, NULL);
 	settle(r);
-	assert_int_equal(engine_summary(r->engine).clients, 0);
+	assert_int_equal(r->page.engine.clients, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -23,11 +23,11 @@ refuses_without_a_relay(void **state)
 	struct rig *r = *state;
 	struct ipc_authorization a = authorization(r);
 
-	engine_authorization(r->engine, r->now, &a);
+	tell(r, authorization, &a);
 	assert_int_equal(r->acknowledged, 0);
 	assert_int_equal(r->refused, 7);
 	assert_int_equal(r->no_relays, 1);
-	assert_int_equal(engine_summary(r->engine).clients, 0);
+	assert_int_equal(r->page.engine.clients, 0);
 }
 
 static void
@@ -43,7 +43,7 @@ carries_packets_both_ways(void **state)
 	assert_int_equal(r->tun[0].len, 40);
 
 	len = tcp_packet(reply, "10.20.0.9:80", "100.64.0.2:1234");
-	shard_packet(r->shard, r->now, reply, len, &r->sink);
+	from_tun(r, reply, len);
 	assert_true(endpoint_equal(&last_udp(r)->to,
 	    &(struct endpoint){ at("192.0.2.7:0").ip, 50000 }));
 	assert_int_equal(client_hears(r, &inner), 40);
@@ -85,7 +85,7 @@ stops_at_revocation_and_says_goodbye(void **state)
 	uint8_t *inner;
 
 	connected(r);
-	engine_revocation(r->engine, r->now, &revocation);
+	tell(r, revocation, &revocation);
 	settle(r);
 	assert_int_equal(client_hears(r, &inner), 48);
 	assert_int_equal(inner[40], 2); /* goodbye */
@@ -113,7 +113,7 @@ stops_at_expiry_to_the_moment(void **state)
 	pass(r, 1000);
 	client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
 	assert_int_equal(r->tun_count, 1);
-	assert_int_equal(engine_summary(r->engine).clients, 0);
+	assert_int_equal(r->page.engine.clients, 0);
 }
 
 /* The clocks now, when the wall clock has been set by so much. */
@@ -126,7 +126,7 @@ clock_set_by(struct rig *r, int64_t ms)
 		    (passed(r) + ms) * 1000000 },
 	};
 
-	engine_clock(r->engine, &reading);
+	dataplane_set_clocks(r->dp, &reading);
 	settle(r);
 }
 
@@ -141,9 +141,9 @@ stops_in_time_when_the_clock_was_slow(void **state)
 	pass(r, 20000 - passed(r));
 	clock_set_by(r, 0);
 	pass(r, 59000 - passed(r));
-	assert_int_equal(engine_summary(r->engine).clients, 1);
+	assert_int_equal(r->page.engine.clients, 1);
 	pass(r, 1000);
-	assert_int_equal(engine_summary(r->engine).clients, 0);
+	assert_int_equal(r->page.engine.clients, 0);
 }
 
 /* Set back while it runs, and told by the portal's list once more. */
@@ -158,11 +158,11 @@ lasts_no_longer_for_a_clock_set_back(void **state)
 	connected(r);
 	pass(r, 20000 - passed(r));
 	clock_set_by(r, -7200000);
-	engine_grants_begin(r->engine);
-	engine_grants_entry(r->engine, &same);
-	engine_grants_commit(r->engine, r->now);
+	tell(r, grants_begin, NULL);
+	tell(r, grants_entry, &same);
+	tell(r, grants_commit, NULL);
 	pass(r, 60000 - passed(r));
-	assert_int_equal(engine_summary(r->engine).clients, 0);
+	assert_int_equal(r->page.engine.clients, 0);
 }
 
 /* Fast by two hours, and then set: what is granted later lasts. */
@@ -175,10 +175,10 @@ grants_anew_when_the_clock_was_fast(void **state)
 	clock_set_by(r, 0);
 	connected(r);
 	pass(r, 59000 - passed(r));
-	assert_int_equal(engine_summary(r->engine).clients, 1);
+	assert_int_equal(r->page.engine.clients, 1);
 	clock_set_by(r, 7200000);
 	pass(r, 20);
-	assert_int_equal(engine_summary(r->engine).clients, 0);
+	assert_int_equal(r->page.engine.clients, 0);
 }
 
 static void
@@ -192,15 +192,15 @@ snapshot_revokes_what_it_lacks(void **state)
 
 	connected(r);
 	same.resource.bytes[0] = 0x42;
-	engine_grants_begin(r->engine);
-	engine_grants_entry(r->engine, &same);
-	engine_grants_commit(r->engine, r->now);
-	assert_int_equal(engine_summary(r->engine).clients, 1);
-	engine_grants_begin(r->engine);
-	engine_grants_entry(r->engine, &other);
-	engine_grants_commit(r->engine, r->now);
+	tell(r, grants_begin, NULL);
+	tell(r, grants_entry, &same);
+	tell(r, grants_commit, NULL);
+	assert_int_equal(r->page.engine.clients, 1);
+	tell(r, grants_begin, NULL);
+	tell(r, grants_entry, &other);
+	tell(r, grants_commit, NULL);
 	settle(r);
-	assert_int_equal(engine_summary(r->engine).clients, 0);
+	assert_int_equal(r->page.engine.clients, 0);
 }
 
 /* An expiry that the list moves forward holds. */
@@ -213,13 +213,13 @@ snapshot_moves_expiry(void **state)
 		.expires_at = UNIX_NOW + 10 };
 
 	connected(r);
-	engine_grants_begin(r->engine);
-	engine_grants_entry(r->engine, &sooner);
-	engine_grants_commit(r->engine, r->now);
+	tell(r, grants_begin, NULL);
+	tell(r, grants_entry, &sooner);
+	tell(r, grants_commit, NULL);
 	pass(r, 9000);
-	assert_int_equal(engine_summary(r->engine).clients, 1);
+	assert_int_equal(r->page.engine.clients, 1);
 	pass(r, 1500);
-	assert_int_equal(engine_summary(r->engine).clients, 0);
+	assert_int_equal(r->page.engine.clients, 0);
 }
 
 /* A list longer than the portal can send is cut, and that revokes. */
@@ -234,14 +234,14 @@ snapshot_is_bounded(void **state)
 		.expires_at = UNIX_NOW + 60 };
 
 	connected(r);
-	engine_grants_begin(r->engine);
+	tell(r, grants_begin, NULL);
 	for (uint32_t i = 0; i < 131072; i++) {
 		store_be32(other.resource.bytes, i);
-		engine_grants_entry(r->engine, &other);
+		tell(r, grants_entry, &other);
 	}
-	engine_grants_entry(r->engine, &late);
-	engine_grants_commit(r->engine, r->now);
-	assert_int_equal(engine_summary(r->engine).clients, 0);
+	tell(r, grants_entry, &late);
+	tell(r, grants_commit, NULL);
+	assert_int_equal(r->page.engine.clients, 0);
 }
 
 /* Without a relay nothing is authorized, and nothing is left of the attempt. */
@@ -250,17 +250,17 @@ refused_leaves_nobody(void **state)
 {
 	struct rig *r = *state;
 	struct ipc_authorization a = authorization(r);
-	struct uuid relay = { { 1 } };
+	struct ipc_relay_removed gone = { .relay = { { 1 } } };
 
 	connected(r);
-	engine_relay_removed(r->engine, &relay);
+	tell(r, relay_removed, &gone);
 	pass(r, 100);
 	a.client_v4 = at("100.64.0.3:0").ip;
 	a.serial = 8;
-	engine_authorization(r->engine, r->now, &a);
+	tell(r, authorization, &a);
 	settle(r);
 	assert_int_equal(r->refused, 8);
-	assert_int_equal(engine_summary(r->engine).clients, 0);
+	assert_int_equal(r->page.engine.clients, 0);
 }
 
 static void
@@ -274,7 +274,7 @@ holds_the_response_until_there_is_a_path(void **state)
 	authorized(r);
 	memset(psk, 0x55, sizeof(psk));
 	assert_true(noise_peer_init(
-	    &r->gateway, &r->identity, engine_public_key(r->engine), psk));
+	    &r->gateway, &r->identity, dataplane_public_key(r->dp), psk));
 	noise_timestamp(UNIX_NOW, 1, timestamp);
 	assert_true(noise_create_initiation(
 	    &r->identity, &r->gateway, 77, timestamp, r->now, message));
@@ -302,7 +302,7 @@ repeated_authorization_announces_again(void **state)
 	connected(r);
 	r->added[0] = '\0';
 	a.serial = 8;
-	engine_authorization(r->engine, r->now, &a);
+	tell(r, authorization, &a);
 	assert_int_equal(r->acknowledged, 8);
 	assert_non_null(strstr(r->added, "10.0.0.4 52625 typ host"));
 	assert_int_equal(r->closed, 0);

@@ -19,7 +19,7 @@ grant_names(struct rig *r)
 	memset(&a.network, 0, sizeof(a.network));
 	strlcpy(a.pattern, "*.example.com", sizeof(a.pattern));
 	a.flow_authorization.bytes[0] = 0xaa;
-	engine_authorization(r->engine, r->now, &a);
+	tell(r, authorization, &a);
 	settle(r);
 	assert_int_equal(r->acknowledged, 9);
 }
@@ -50,7 +50,7 @@ install(
 	struct ipc_name_resolved m = resolved(domain, proxy, address);
 	unsigned before = r->tellings;
 
-	engine_name_resolved(r->engine, r->now, &m);
+	tell(r, name_resolved, &m);
 	settle(r);
 	assert_int_equal(r->tellings, before + 1);
 	assert_string_equal(r->told, m.installed);
@@ -102,7 +102,7 @@ limits_control_packets(void **state)
 	for (int i = 0; i < 300; i++)
 		client_sends_packet(r, packet, len);
 	assert_int_equal(r->peer_events, 256);
-	assert_int_equal(shard_get_counters(r->shard)->control_lost, 44);
+	assert_int_equal(r->page.shard[0].counters.control_lost, 44);
 	pass(r, 100);
 	for (int i = 0; i < 300; i++)
 		client_sends_packet(r, packet, len);
@@ -122,13 +122,13 @@ says_what_it_is_told_to(void **state)
 	size_t len = control_packet(expected, 1, m.payload);
 
 	connected(r);
-	engine_peer_message(r->engine, r->now, &m);
+	tell(r, peer_message, &m);
 	settle(r);
 	assert_int_equal(client_hears(r, &inner), len);
 	assert_memory_equal(inner, expected, len);
 	m.client.bytes[0] = 0xc9; /* nobody */
 	len = r->udp_count;
-	engine_peer_message(r->engine, r->now, &m);
+	tell(r, peer_message, &m);
 	settle(r);
 	assert_int_equal(r->udp_count, len);
 }
@@ -162,7 +162,7 @@ decides_who_may_assign(void **state)
 		    resolved(table[i].domain, "100.96.0.1:0", "192.0.2.80:0");
 
 		strlcpy(a.domain, table[i].domain, sizeof(a.domain));
-		engine_assignment(r->engine, r->now, &a);
+		tell(r, assignment, &a);
 		assert_int_equal(r->assignment, 100 + i);
 		assert_int_equal(r->answer, table[i].answer);
 		/* It is decided again when the answer is there. */
@@ -171,10 +171,10 @@ decides_who_may_assign(void **state)
 		m.client = a.client;
 		m.resource = a.resource;
 		r->told[0] = '\0';
-		engine_name_resolved(r->engine, r->now, &m);
+		tell(r, name_resolved, &m);
+		settle(r);
 		assert_string_equal(
 		    r->told, table[i].client == 0xc1 ? m.refused : "");
-		settle(r);
 	}
 }
 
@@ -190,19 +190,19 @@ tells_what_became_of_a_name(void **state)
 
 	connected(r);
 	grant_names(r);
-	engine_name_resolved(r->engine, r->now, &m);
+	tell(r, name_resolved, &m);
 	settle(r);
 	assert_int_equal(client_hears(r, &inner), len);
 	assert_memory_equal(inner, expected, len);
 	m.resource.bytes[0] = 0x78;
 	len = control_packet(expected, 1, m.refused);
-	engine_name_resolved(r->engine, r->now, &m);
+	tell(r, name_resolved, &m);
 	settle(r);
 	assert_int_equal(client_hears(r, &inner), len);
 	assert_memory_equal(inner, expected, len);
 	m.refused[0] = '\0';
 	sent = r->udp_count;
-	engine_name_resolved(r->engine, r->now, &m);
+	tell(r, name_resolved, &m);
 	settle(r);
 	assert_int_equal(r->udp_count, sent);
 }
@@ -224,7 +224,7 @@ translates_both_ways(void **state)
 	assert_memory_equal(r->tun[0].data, expected, 36); /* no checksum */
 
 	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
-	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	from_tun(r, reply, 40);
 	assert_int_equal(client_hears(r, &inner), 40);
 	tcp_packet(expected, "100.96.0.1:80", "100.64.0.2:1234");
 	assert_memory_equal(inner, expected, 36);
@@ -263,11 +263,10 @@ tidies_up_sessions(void **state)
 	pass(r, 59000);
 	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
 	sent = r->udp_count;
-	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	from_tun(r, reply, 40);
 	assert_int_equal(r->udp_count, sent + 1);
 	assert_int_equal(
-	    shard_get_counters(r->shard)->refused_inbound[REASON_NAT_EXPIRED],
-	    0);
+	    r->page.shard[0].counters.refused_inbound[REASON_NAT_EXPIRED], 0);
 }
 
 static void
@@ -283,9 +282,9 @@ renumbering_forgets_sessions(void **state)
 	assert_int_equal(r->tun_count, 1);
 	install(r, "b.example.com", "100.96.0.1:0", "192.0.2.81:0");
 	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
-	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	from_tun(r, reply, 40);
 	assert_int_equal(
-	    shard_get_counters(r->shard)->refused_inbound[REASON_NO_ROUTE], 1);
+	    r->page.shard[0].counters.refused_inbound[REASON_NO_ROUTE], 1);
 	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
 	assert_int_equal(r->tun[1].data[19], 81);
 }
@@ -301,7 +300,7 @@ install_for(struct rig *r, uint8_t resource, const char *domain,
 	r->tellings = 0;
 	/* Many names are in force in a while; no timer runs meanwhile. */
 	for (int ms = 0; ms < 1000 && r->tellings == 0; ms += 10) {
-		engine_name_resolved(r->engine, r->now, &m);
+		tell(r, name_resolved, &m);
 		settle(r);
 		r->now = mono_add_ms(r->now, 10);
 	}
@@ -319,7 +318,7 @@ grant_other_names(struct rig *r)
 	open.filters_count = 0;
 	memset(&open.network, 0, sizeof(open.network));
 	strlcpy(open.pattern, "*.example.org", sizeof(open.pattern));
-	engine_authorization(r->engine, r->now, &open);
+	tell(r, authorization, &open);
 	settle(r);
 }
 
@@ -355,19 +354,18 @@ names_in_use_stay(void **state)
 	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
 	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
 	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
-	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	from_tun(r, reply, 40);
 	r->now = mono_add_s(r->now, 100);
 	install_others(r, NAMES_MAX + 10);
 	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
 	assert_int_equal(r->tun_count, 2);
 	assert_int_equal(r->tun[1].data[19], 80);
 	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
-	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	from_tun(r, reply, 40);
 	assert_int_equal(client_hears(r, &inner), 40);
 	assert_int_equal(inner[15], 1); /* from the proxy address */
 	assert_int_equal(
-	    shard_get_counters(r->shard)->refused_inbound[REASON_NAT_EXPIRED],
-	    0);
+	    r->page.shard[0].counters.refused_inbound[REASON_NAT_EXPIRED], 0);
 }
 
 /*
@@ -392,18 +390,17 @@ sessions_end_with_their_name(void **state)
 	install_others(r, NAMES_MAX - 1);
 	last = resolved("last.example.org", "100.97.99.1:0", "192.0.2.90:0");
 	last.resource.bytes[0] = 0x78;
-	engine_name_resolved(r->engine, r->now, &last);
+	tell(r, name_resolved, &last);
 	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
 	assert_int_equal(r->tun[0].data[19], 80);
 	install_for(r, 0x78, "late.example.org", &proxy, "192.0.2.91:0");
-	engine_revocation(r->engine, r->now, &gone);
+	tell(r, revocation, &gone);
 	settle(r);
 
 	tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234");
-	shard_packet(r->shard, r->now, reply, 40, &r->sink);
+	from_tun(r, reply, 40);
 	assert_int_equal(
-	    shard_get_counters(r->shard)->refused_inbound[REASON_NAT_EXPIRED],
-	    1);
+	    r->page.shard[0].counters.refused_inbound[REASON_NAT_EXPIRED], 1);
 	client_sends(r, "100.64.0.2:1234", "100.96.0.1:22");
 	assert_int_equal(r->tun_count, 2);
 	assert_int_equal(r->tun[1].data[19], 91);
@@ -421,7 +418,7 @@ refused_kinds_are_counted(void **state)
 	client_sends_packet(r, packet, ping_packet(packet));
 	assert_int_equal(r->tun_count, 0);
 	assert_int_equal(
-	    shard_get_counters(r->shard)->refused_outbound[REASON_FILTER], 1);
+	    r->page.shard[0].counters.refused_outbound[REASON_FILTER], 1);
 }
 
 /* A flow is told when it opens and when it is over, by its real address. */
@@ -440,7 +437,7 @@ reports_flows(void **state)
 	syn[33] = 0x02;
 	client_sends_packet(r, syn, 40);
 	assert_int_equal(r->flows, 0); /* nobody wants to know */
-	engine_flow_settings(r->engine, &on);
+	tell(r, flow_settings, &on);
 	settle(r);
 	/* No token for the CIDR resource. */
 	client_sends(r, "100.64.0.2:99", "10.20.0.9:80");
@@ -458,7 +455,6 @@ reports_flows(void **state)
 	assert_true(endpoint_equal(&r->flow.paths[0].from,
 	    &(struct endpoint){ at("192.0.2.7:0").ip, 50000 }));
 	assert_int_equal(r->flow.started_at / 1000000000, UNIX_NOW);
-	assert_true(engine_has_flows(r->engine));
 
 	syn[33] = 0x04; /* RST */
 	pass(r, 2000);
@@ -467,9 +463,11 @@ reports_flows(void **state)
 	assert_true(r->flow.closed);
 	assert_int_equal(r->flow.tx_packets, 2);
 	assert_int_equal(r->flow.serial, 2);
+	dataplane_shutdown(r->dp);
+	assert_false(dataplane_has_ended(r->dp));
 	stored.serial = 2;
-	engine_flow_stored(r->engine, &stored);
-	assert_false(engine_has_flows(r->engine));
+	tell(r, flow_stored, &stored);
+	assert_true(dataplane_has_ended(r->dp));
 }
 
 /* Nobody sends, and no NAT: the flow's own deadline ends it. */
@@ -484,8 +482,8 @@ ends_idle_flows(void **state)
 	connected(r);
 	a.expires_at = 0;
 	a.flow_authorization.bytes[0] = 0xaa;
-	engine_authorization(r->engine, r->now, &a);
-	engine_flow_settings(r->engine, &on);
+	tell(r, authorization, &a);
+	tell(r, flow_settings, &on);
 	settle(r);
 	tcp_packet(syn, "100.64.0.2:1234", "10.20.0.9:80");
 	syn[33] = 0x02;
@@ -510,7 +508,7 @@ repeats_reports(void **state)
 	connected(r);
 	grant_names(r);
 	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
-	engine_flow_settings(r->engine, &on);
+	tell(r, flow_settings, &on);
 	settle(r);
 	r->deaf = true;
 	for (int i = 0; i < 3; i++) {
@@ -521,11 +519,11 @@ repeats_reports(void **state)
 	}
 	assert_int_equal(r->flows, 0);
 	r->deaf = false;
-	engine_control_started(r->engine, r->now);
+	dataplane_control_started(r->dp);
 	assert_int_equal(r->flows, 3);
 	assert_int_equal(r->flow.source.port, 2002);
-	engine_flow_stored(r->engine, &stored);
-	engine_control_started(r->engine, r->now);
+	tell(r, flow_stored, &stored);
+	dataplane_control_started(r->dp);
 	assert_int_equal(r->flows, 5);
 }
 
@@ -540,17 +538,17 @@ offers_reports_again(void **state)
 	connected(r);
 	grant_names(r);
 	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
-	engine_flow_settings(r->engine, &on);
+	tell(r, flow_settings, &on);
 	settle(r);
 	r->deaf = true;
 	tcp_packet(syn, "100.64.0.2:1234", "100.96.0.1:80");
 	syn[33] = 0x02;
 	client_sends_packet(r, syn, 40);
-	engine_tell_flows(r->engine);
+	settle(r);
 	assert_int_equal(r->flows, 0);
 	r->deaf = false;
-	engine_tell_flows(r->engine);
-	engine_tell_flows(r->engine);
+	settle(r);
+	settle(r);
 	assert_int_equal(r->flows, 1);
 }
 
@@ -564,18 +562,18 @@ shutdown_ends_flows(void **state)
 	connected(r);
 	grant_names(r);
 	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
-	engine_flow_settings(r->engine, &on);
+	tell(r, flow_settings, &on);
 	settle(r);
 	tcp_packet(syn, "100.64.0.2:1234", "100.96.0.1:80");
 	syn[33] = 0x02;
 	client_sends_packet(r, syn, 40);
-	engine_shutdown(r->engine, r->now);
+	dataplane_shutdown(r->dp);
 	settle(r);
 	assert_int_equal(r->flows, 2);
 	assert_true(r->flow.closed);
 	/* What is under way still passes, and opens no more. */
 	client_sends_packet(r, syn, 40);
-	engine_flow_settings(r->engine, &on);
+	tell(r, flow_settings, &on);
 	settle(r);
 	client_sends_packet(r, syn, 40);
 	assert_int_equal(r->tun_count, 3);

@@ -358,7 +358,7 @@ authorize_at(struct rig *r, uint8_t client, const char *v4, const char *v6,
 		assert_true(noise_identity_generate(&other));
 		memcpy(a.public_key, other.public_key, sizeof(a.public_key));
 	}
-	engine_authorization(r->engine, r->now, &a);
+	tell(r, authorization, &a);
 	settle(r);
 	assert_int_equal(r->acknowledged, 8);
 }
@@ -371,7 +371,7 @@ delivered(struct rig *r, const char *to)
 	uint8_t reply[40];
 	size_t len = tcp_packet(reply, "10.20.0.9:80", to);
 
-	shard_packet(r->shard, r->now, reply, len, &r->sink);
+	from_tun(r, reply, len);
 	return r->udp_count > before;
 }
 
@@ -385,7 +385,7 @@ new_addresses_are_a_new_client(void **state)
 	assert_true(delivered(r, "100.64.0.2:1000"));
 	authorize_at(
 	    r, 0xc1, "100.64.0.5", "fd00:2021:1111::5", 0x43, "10.30.0.0/24");
-	assert_int_equal(engine_summary(r->engine).clients, 1);
+	assert_int_equal(r->page.engine.clients, 1);
 	check_with_use_candidate(r);
 	pass(r, 20);
 	handshake(r);
@@ -415,12 +415,12 @@ the_newer_client_has_the_address(void **state)
 	connected(r);
 	authorize_at(
 	    r, 0xc2, "100.64.0.2", "fd00:2021:1111::9", 0x42, "10.20.0.0/24");
-	assert_int_equal(engine_summary(r->engine).clients, 2);
+	assert_int_equal(r->page.engine.clients, 2);
 	/* It is not connected; nothing goes to the other one instead. */
 	assert_false(delivered(r, "100.64.0.2:1000"));
-	engine_revocation(r->engine, r->now, &revocation);
+	tell(r, revocation, &revocation);
 	settle(r);
-	assert_int_equal(engine_summary(r->engine).clients, 1);
+	assert_int_equal(r->page.engine.clients, 1);
 	/* The older one is still let in, by what it was given. */
 	client_sends(r, "100.64.0.2:1000", "10.20.0.9:80");
 	assert_int_equal(r->tun_count, 1);

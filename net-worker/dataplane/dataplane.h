@@ -1,0 +1,76 @@
+/*
+ * The data plane as one object: the engine (connections, grants, names), the
+ * shard (packets), what goes to and fro between them, and the order in which
+ * that happens. The process, the tests and the fuzzers all drive this one.
+ *
+ * Sans-IO: datagrams, packets from the TUN, messages of control-worker and the
+ * time go in. Datagrams, packets and messages come out through sink and host,
+ * within the calls; a caller sets the time, tells what has come, and then
+ * settles.
+ */
+#ifndef NET_WORKER_DATAPLANE_DATAPLANE_H
+#define NET_WORKER_DATAPLANE_DATAPLANE_H
+
+#include "common/counters.h"
+#include "common/wall.h"
+#include "net-worker/core/aead.h"
+#include "net-worker/core/datagram.h"
+#include "net-worker/dataplane/host.h"
+
+struct dataplane_settings {
+	bool expose_host; /* see posternd(8) */
+	bool log_denied;
+	struct aead *aead;             /* the caller's, as the next one */
+	struct counter_page *counters; /* but for the sockets' and TUN's */
+};
+
+struct dataplane;
+
+/* A fresh static key is made. NULL without memory. */
+struct dataplane *dataplane_new(const struct dataplane_host *,
+    const struct packet_sink *, const struct dataplane_settings *,
+    const struct clock_reading *);
+void dataplane_free(struct dataplane *); /* NULL is fine; wipes keys */
+const uint8_t *dataplane_public_key(const struct dataplane *);
+
+/* When all that is told from now on happens; it never goes back. */
+void dataplane_set_time(struct dataplane *, struct mono now);
+/*
+ * The same of both clocks: before messages that hold unix times, and every so
+ * often, to notice that the wall clock was set. That never prolongs a grant.
+ */
+void dataplane_set_clocks(struct dataplane *, const struct clock_reading *);
+
+/* A datagram; data is decrypted in place, and lies there until the TUN's flush.
+ */
+void dataplane_datagram(
+    struct dataplane *, const struct arrival *, uint8_t *data, size_t len);
+/* A packet from the TUN. */
+void dataplane_packet(struct dataplane *, uint8_t *packet, size_t len);
+
+/*
+ * Messages of control-worker, as ipc.def describes them: handlers whose context
+ * is the data plane.
+ */
+extern const struct ipc_handlers dataplane_messages;
+/*
+ * control-worker is a new process: it is told every live candidate of ours and
+ * every flow that its predecessor may not have stored, and a list that that one
+ * had begun is forgotten.
+ */
+void dataplane_control_started(struct dataplane *);
+
+/* Lets engine and shard talk until both are quiet: the end of a turn. */
+void dataplane_settle(struct dataplane *);
+struct mono dataplane_deadline(const struct dataplane *);
+/* To be called when it has come. */
+void dataplane_timeout(struct dataplane *);
+
+/*
+ * Goodbye to every client, the end of every flow; allocations are given back.
+ * It has ended when control-worker has stored all flows, or a moment later.
+ */
+void dataplane_shutdown(struct dataplane *);
+bool dataplane_has_ended(const struct dataplane *);
+
+#endif /* NET_WORKER_DATAPLANE_DATAPLANE_H */
