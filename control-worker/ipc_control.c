@@ -264,7 +264,7 @@ on_shutdown(void *ctx, struct ipc_control_shutdown *m)
 
 	(void)m;
 	flow_control_end(&w->flow, w->situation.process[IPC_NET].running);
-	connection_shutdown(w->connection);
+	portal_shutdown(w->connection, mono_now());
 }
 
 static const struct ipc_handlers parent_handlers = {
@@ -297,7 +297,7 @@ on_public_key(void *ctx, struct ipc_public_key *m)
 {
 	struct control_worker *w = ctx;
 
-	connection_set_key(w->connection, m->public_key);
+	portal_set_key(w->connection, mono_now(), m->public_key);
 }
 
 static void
@@ -305,7 +305,7 @@ on_acknowledged(void *ctx, struct ipc_acknowledged *m)
 {
 	struct control_worker *w = ctx;
 
-	connection_acknowledge(w->connection, m->serial);
+	portal_acknowledge(w->connection, mono_now(), m->serial);
 }
 
 static void
@@ -313,7 +313,7 @@ on_refused(void *ctx, struct ipc_refused *m)
 {
 	struct control_worker *w = ctx;
 
-	connection_refuse(w->connection, m->serial);
+	portal_refuse(w->connection, m->serial);
 }
 
 static void
@@ -321,8 +321,8 @@ on_local_candidates(void *ctx, struct ipc_local_candidates *m)
 {
 	struct control_worker *w = ctx;
 
-	connection_candidates(
-	    w->connection, &m->client, m->withdrawn, m->lines);
+	portal_candidates(
+	    w->connection, mono_now(), &m->client, m->withdrawn, m->lines);
 }
 
 static void
@@ -330,7 +330,7 @@ on_connection_closed(void *ctx, struct ipc_connection_closed *m)
 {
 	struct control_worker *w = ctx;
 
-	connection_client_gone(w->connection, &m->client);
+	portal_client_gone(w->connection, &m->client);
 }
 
 static void
@@ -339,7 +339,7 @@ on_no_relays(void *ctx, struct ipc_no_relays *m)
 	struct control_worker *w = ctx;
 
 	(void)m;
-	connection_no_relays(w->connection);
+	portal_no_relays(w->connection, mono_now());
 }
 
 static void
@@ -741,10 +741,10 @@ on_closed(void *ctx)
 	stop_if_done(w);
 }
 
-struct connection_events
+struct portal_events
 ipc_control_events(void)
 {
-	return (struct connection_events) {
+	return (struct portal_events) {
 		.to = {
 			.interface = forward_interface,
 			.relays_begin = forward_relays_begin,

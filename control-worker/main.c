@@ -136,17 +136,19 @@ make_connection(struct control_worker *w, struct login_url *login)
 {
 	const struct assignments_host names = ipc_control_names(w);
 	const struct lookups cached = ipc_control_lookups(w, true);
-	struct connection_events events = ipc_control_events();
+	struct portal_events events = ipc_control_events();
 	char user_agent[USER_AGENT_MAX], reason[256];
-	struct connection_config c = {
+	struct portal_driver_config c = {
 		.loop = &w->loop,
 		.lookups = ipc_control_lookups(w, false),
-		.external_id = w->identity.external_id,
-		.name = w->identity.name,
 		.user_agent = user_agent,
 		.token = w->token,
-		.max_partition_ms = w->identity.max_partition_ms,
-		.resumed = w->identity.resumed,
+		.connection = {
+			.external_id = w->identity.external_id,
+			.name = w->identity.name,
+			.max_partition_ms = w->identity.max_partition_ms,
+			.resumed = w->identity.resumed,
+		},
 	};
 	const char *what;
 
@@ -162,11 +164,12 @@ make_connection(struct control_worker *w, struct login_url *login)
 	    user_agent, sizeof(user_agent));
 	w->curl = curl_loop_new(&w->loop, w->ca, w->ca_len);
 	c.curl = w->curl;
-	c.login = *login;
+	c.connection.login = *login;
 	w->assignments = assignments_new(&names, &cached);
 	if (w->curl == NULL || w->assignments == NULL ||
-	    (w->connection = connection_new(&c, &events, w)) == NULL)
+	    (w->portal = portal_driver_new(&c, &events, w)) == NULL)
 		fatalx("no memory");
+	w->connection = portal_driver_connection(w->portal);
 	prepare_flow_logs(w, user_agent);
 	explicit_bzero(w->token, sizeof(w->token));
 	return true;
@@ -196,7 +199,7 @@ on_net(uv_poll_t *handle, int status, int events)
 		ipc_control_read(w, w->net);
 	if (w->net_was_full && ipc_backlog(w->net) == 0) {
 		w->net_was_full = false;
-		connection_resume(w->connection);
+		portal_driver_resume(w->portal);
 	}
 }
 
@@ -321,7 +324,7 @@ control_worker_main(enum log_level level)
 	say_ready(w, locks);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	assignments_free(w->assignments);
-	connection_free(w->connection);
+	portal_driver_free(w->portal);
 	ipc_close(w->net);
 	ipc_close(w->parent);
 	return w->status;

@@ -20,7 +20,7 @@
 #include "control-worker/net/server.h"
 #include "control-worker/operator/ctl.h"
 #include "control-worker/operator/situation.h"
-#include "control-worker/portal/connection.h"
+#include "control-worker/portal/driver.h"
 
 struct control_worker {
 	uv_loop_t loop;
@@ -55,7 +55,8 @@ struct control_worker {
 	struct dns_server *dns;
 	struct resolver *resolver;
 	struct curl_loop *curl; /* of the portal's connection */
-	struct connection *connection;
+	struct portal_driver *portal;
+	struct portal_connection *connection; /* the driver's */
 	struct assignments *assignments;
 	bool portal_closed;
 	bool told_fatal;
@@ -69,7 +70,7 @@ struct control_worker {
  */
 void ipc_control_read(struct control_worker *, struct ipc_channel *);
 /* What the parts ask of the process around them, as their headers say. */
-struct connection_events ipc_control_events(void);
+struct portal_events ipc_control_events(void);
 struct assignments_host ipc_control_names(struct control_worker *);
 struct egress_host ipc_control_egress(struct control_worker *);
 struct flow_control_host ipc_control_flows(struct control_worker *);

@@ -1,36 +1,69 @@
 /*
  * The life of the connection to the portal: resolve, connect, join, stay
  * online, wait, again. spec/portal.md 3.
+ *
+ * No I/O: the time, the answers of the world, the portal's messages and what
+ * net-worker says go in; out come, through the host and within the call, what
+ * the world is to do, and through the events what the rest of the process has
+ * to know. driver.h brings the two together.
  */
 #ifndef CONTROL_WORKER_PORTAL_CONNECTION_H
 #define CONTROL_WORKER_PORTAL_CONNECTION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include <uv.h>
-
 #include "common/ipc.h"
+#include "common/time.h"
 #include "common/uuid.h"
 #include "control-worker/json/json.h"
-#include "control-worker/net/curl_loop.h"
 #include "control-worker/net/lookup.h"
-#include "control-worker/portal/login_url.h"
 #include "control-worker/net/portal_clock.h"
+#include "control-worker/portal/failure.h"
+#include "control-worker/portal/login_url.h"
 
-struct connection;
+#define PORTAL_CLOSE_MS     1000 /* for the closing handshake */
+#define PORTAL_NO_RELAYS_MS 2000 /* between two: spec/portal.md 4.11 */
+/* With more than this in the outbox, candidates are held and merged. */
+#define PORTAL_OUTBOX_BUSY 512
 
-struct connection_config {
-	uv_loop_t *loop;
-	struct lookups lookups;
-	struct curl_loop *curl; /* for its connections alone */
+struct portal_connection;
+
+struct portal_config {
 	struct login_url login;
-	const char *external_id, *name, *user_agent, *token; /* copied */
+	const char *external_id, *name; /* copied */
 	uint64_t max_partition_ms;
 	bool resumed; /* the daemon was online before: this is a reconnect */
 };
 
-struct connection_events {
+/* What the connection asks of the world. */
+struct portal_host {
+	void *ctx;
+	/*
+	 * For the addresses of a name; portal_resolved() answers, not
+	 * within the call. False without memory.
+	 */
+	bool (*resolve)(void *ctx, const char *name);
+	/*
+	 * For a WebSocket, with this path and query; portal_opened() or
+	 * portal_failed() answers, not within the call. False without
+	 * memory.
+	 */
+	bool (*connect)(void *ctx, const struct ip_address *, size_t count,
+	    const char *target);
+	/* What is under way of both is dropped, and nothing more is heard. */
+	void (*abandon)(void *ctx);
+	/* Whether a text message can be sent just now. */
+	bool (*can_send)(void *ctx);
+	void (*send)(void *ctx, const char *text);
+	/* The closing handshake; portal_failed() answers. */
+	void (*close)(void *ctx, uint16_t code);
+	/* When portal_timeout() is to be called, as of now. */
+	void (*wait_until)(void *ctx, struct mono deadline);
+};
+
+struct portal_events {
 	/* Where the portal's messages go: every handler is set. */
 	struct ipc_handlers to;
 	/* What an init says of flow logs; NULL: nothing. */
@@ -48,29 +81,50 @@ struct connection_events {
 	void (*date)(void *ctx, const struct portal_date *);
 	/* It is over; the connection may be freed later, not in the call. */
 	void (*fatal)(void *ctx, const char *reason);
-	/* What connection_shutdown() began is done. */
+	/* What portal_shutdown() began is done. */
 	void (*closed)(void *ctx);
 };
 
 /* NULL without memory. Nothing happens before the public key is set. */
-struct connection *connection_new(const struct connection_config *,
-    const struct connection_events *, void *ctx);
-void connection_free(struct connection *); /* wipes; NULL is fine */
+struct portal_connection *portal_new(const struct portal_config *,
+    const struct portal_host *, const struct portal_events *, void *ctx);
+void portal_free(struct portal_connection *); /* abandons; NULL is fine */
 
 /* The key of a net-worker that has just started: connects, or again. */
-void connection_set_key(struct connection *, const uint8_t key[32]);
-/* There is room again for the portal's messages. */
-void connection_resume(struct connection *);
+void portal_set_key(
+    struct portal_connection *, struct mono now, const uint8_t key[32]);
+
+/* What the world answers. */
+void portal_resolved(
+    struct portal_connection *, struct mono now, const struct lookup_result *);
+void portal_opened(
+    struct portal_connection *, struct mono now, const struct portal_date *);
+/* The failure may be freed by what comes of it. */
+void portal_failed(struct portal_connection *, struct mono now,
+    const struct transport_failure *);
+/*
+ * Goes on with what was taken in; then, whether another message can be. There
+ * has to be room for what comes of it.
+ */
+bool portal_takes_text(struct portal_connection *);
+void portal_text(
+    struct portal_connection *, struct mono now, const char *, size_t len);
+/* Sends what can be sent: there may be room again. */
+void portal_send(struct portal_connection *, struct mono now);
+
+void portal_timeout(struct portal_connection *, struct mono now);
+struct mono portal_deadline(const struct portal_connection *);
 
 /* What net-worker says. */
-void connection_acknowledge(struct connection *, uint64_t serial);
-void connection_refuse(struct connection *, uint64_t serial);
-void connection_candidates(struct connection *, const struct uuid *client,
-    bool withdrawn, const char *lines);
-void connection_client_gone(struct connection *, const struct uuid *client);
-void connection_no_relays(struct connection *);
+void portal_acknowledge(
+    struct portal_connection *, struct mono now, uint64_t serial);
+void portal_refuse(struct portal_connection *, uint64_t serial);
+void portal_candidates(struct portal_connection *, struct mono now,
+    const struct uuid *client, bool withdrawn, const char *lines);
+void portal_client_gone(struct portal_connection *, const struct uuid *client);
+void portal_no_relays(struct portal_connection *, struct mono now);
 
-/* Close with 1000, then closed(); within a second. */
-void connection_shutdown(struct connection *);
+/* Close with 1000, then closed(); within PORTAL_CLOSE_MS. */
+void portal_shutdown(struct portal_connection *, struct mono now);
 
 #endif /* CONTROL_WORKER_PORTAL_CONNECTION_H */

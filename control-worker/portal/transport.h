@@ -14,23 +14,15 @@
 #include "common/address.h"
 #include "common/ipc.h"
 #include "control-worker/net/stream.h"
+#include "control-worker/portal/failure.h"
 #include "control-worker/portal/login_url.h"
 #include "control-worker/net/portal_clock.h"
-#include "control-worker/portal/upgrade.h"
 
 #define TRANSPORT_TIMEOUT_MS  15000
 /* A list of all grants that net-worker holds, at 256 bytes each. */
 #define TRANSPORT_MESSAGE_MAX (256 * GRANTS_LIST_MAX)
 
 struct transport;
-
-struct transport_failure {
-	char reason[512];       /* for the log; may quote the portal */
-	int status;             /* of HTTP, when the portal refused; else 0 */
-	int64_t retry_after_ms; /* -1: not given */
-	struct problem problem;
-	bool too_long; /* a message was longer than TRANSPORT_MESSAGE_MAX */
-};
 
 /*
  * Called from the loop, and nothing is done with the transport afterwards, so

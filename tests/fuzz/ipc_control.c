@@ -472,26 +472,30 @@ make_connection(struct rig *r)
 	struct control_worker *w = &r->w;
 	const struct assignments_host names = ipc_control_names(w);
 	const struct lookups cached = ipc_control_lookups(w, true);
-	struct connection_events events = ipc_control_events();
-	struct connection_config c = {
+	struct portal_events events = ipc_control_events();
+	struct portal_driver_config c = {
 		.loop = &loop,
 		.lookups = ipc_control_lookups(w, false),
-		.external_id = w->identity.external_id,
-		.name = w->identity.name,
 		.user_agent = "agent",
 		.token = w->token,
-		.max_partition_ms = w->identity.max_partition_ms,
+		.connection = {
+			.external_id = w->identity.external_id,
+			.name = w->identity.name,
+			.max_partition_ms = w->identity.max_partition_ms,
+		},
 	};
+	struct login_url *login = &c.connection.login;
 	const char *what;
 
-	if (login_url_parse(w->identity.api_url, &c.login, &what) == -1)
-		must(login_url_parse(
-			 "wss://api.firezone.dev/", &c.login, &what) == 0);
-	login_url_host_header(&c.login, w->host, sizeof(w->host));
-	w->connection = connection_new(&c, &events, w);
+	if (login_url_parse(w->identity.api_url, login, &what) == -1)
+		must(login_url_parse("wss://api.firezone.dev/", login, &what) ==
+		    0);
+	login_url_host_header(login, w->host, sizeof(w->host));
+	w->portal = portal_driver_new(&c, &events, w);
 	w->assignments = assignments_new(&names, &cached);
 	w->flow.host = ipc_control_flows(w);
-	must(w->connection != NULL && w->assignments != NULL);
+	must(w->portal != NULL && w->assignments != NULL);
+	w->connection = portal_driver_connection(w->portal);
 }
 
 static void
@@ -559,7 +563,7 @@ fuzz_one(struct cursor *in)
 	r.w.egress.host = ipc_control_egress(&r.w);
 	survived = survives(run, &r);
 	assignments_free(r.w.assignments);
-	connection_free(r.w.connection);
+	portal_driver_free(r.w.portal);
 	resolver_free(r.w.resolver);
 	free(r.w.ca);
 	free(r.w.egress.text);
