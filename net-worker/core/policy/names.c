@@ -306,11 +306,26 @@ next_address(struct family *f)
 	return f->addresses[f->next++ % f->count];
 }
 
+static size_t
+new_proxies(const struct names *n, const struct names_entry *e)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < e->proxy_count; i++) {
+		bool there;
+
+		(void)find(n, &e->proxies[i], &there);
+		count += !there;
+	}
+	return count;
+}
+
 bool
 names_assign(struct names *n, const struct names_entry *e, bool *changed)
 {
 	struct family v4 = family_of(e, IP_V4), v6 = family_of(e, IP_V6);
 	struct name *name;
+	size_t more;
 
 	*changed = false;
 	if (e->proxy_count == 0)
@@ -319,8 +334,9 @@ names_assign(struct names *n, const struct names_entry *e, bool *changed)
 		return false;
 	name->assigned = e->now;
 	name->order = ++n->order;
-	while (n->proxy_count + e->proxy_count > NAMES_PROXIES_MAX &&
-	    forget_oldest(n, name))
+	more = new_proxies(n, e);
+	while (
+	    n->proxy_count + more > NAMES_PROXIES_MAX && forget_oldest(n, name))
 		*changed = true;
 	for (size_t i = 0; i < e->proxy_count; i++) {
 		struct proxy *p = proxy_of(n, name, &e->proxies[i]);

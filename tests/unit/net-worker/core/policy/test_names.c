@@ -359,34 +359,64 @@ newest_name_is_refused(void **state)
 	client_free(c);
 }
 
+/* As many proxies of its own for the name of that number; what changed. */
+static bool
+assign_many(struct names *n, unsigned name, size_t count)
+{
+	struct ip_address list[96], address = ip("192.0.2.1");
+	struct names_entry e = { .resource = id(1),
+		.proxies = list,
+		.proxy_count = count,
+		.addresses = &address,
+		.address_count = 1 };
+	char domain[32];
+	bool changed;
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned at = name * 96 + (unsigned)i;
+
+		list[i] = ip_v4(100, 100, (uint8_t)(at >> 8), (uint8_t)at);
+	}
+	snprintf(domain, sizeof(domain), "%u.example", name);
+	e.domain = domain;
+	assert_true(names_assign(n, &e, &changed));
+	return changed;
+}
+
 static void
 proxies_are_bounded(void **state)
 {
 	struct names *n = names_new();
-	struct ip_address list[96], address = ip("192.0.2.1");
-	struct names_entry e = { .resource = id(1),
-		.proxies = list,
-		.proxy_count = 96,
-		.addresses = &address,
-		.address_count = 1 };
-	unsigned next = 0;
-	bool changed;
 
 	(void)state;
 	assert_non_null(n);
 	for (unsigned name = 0; name < 300; name++) {
-		char domain[32];
-
-		for (size_t i = 0; i < 96; i++, next++)
-			list[i] = ip_v4(
-			    100, 100, (uint8_t)(next >> 8), (uint8_t)next);
-		snprintf(domain, sizeof(domain), "%u.example", name);
-		e.domain = domain;
-		assert_true(names_assign(n, &e, &changed));
+		assert_true(assign_many(n, name, 96));
 		assert_true(names_count(n) <= NAMES_PROXIES_MAX);
 		assert_true(names_get(n, names_count(n)) == NULL);
 	}
 	assert_int_equal(names_count(n), NAMES_PROXIES_MAX / 96 * 96);
+	names_free(n);
+}
+
+/* Where there is no room for more, what is there needs none. */
+static void
+assigned_again_nothing_gives_way(void **state)
+{
+	struct names *n = names_new();
+	unsigned name = 0;
+
+	(void)state;
+	assert_non_null(n);
+	for (; name < NAMES_PROXIES_MAX / 96; name++)
+		assign_many(n, name, 96);
+	assign_many(n, name, NAMES_PROXIES_MAX % 96);
+	assert_int_equal(names_count(n), NAMES_PROXIES_MAX);
+	assert_false(assign_many(n, 7, 96));
+	assert_int_equal(names_count(n), NAMES_PROXIES_MAX);
+	/* One more, and the oldest gives way: not the one that has asked. */
+	assert_true(assign_many(n, name, NAMES_PROXIES_MAX % 96 + 1));
+	assert_int_equal(names_count(n), NAMES_PROXIES_MAX + 1 - 96);
 	names_free(n);
 }
 
@@ -430,6 +460,7 @@ main(void)
 		cmocka_unit_test(names_in_use_stay),
 		cmocka_unit_test(newest_name_is_refused),
 		cmocka_unit_test(proxies_are_bounded),
+		cmocka_unit_test(assigned_again_nothing_gives_way),
 		cmocka_unit_test(resources_of_a_proxy_are_bounded),
 	};
 
