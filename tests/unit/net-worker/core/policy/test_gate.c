@@ -65,9 +65,10 @@ enforce(struct world *w)
 {
 	struct ip_address v4 = ip(GATEWAY_V4), v6 = ip(GATEWAY_V6);
 
-	policy_free(w->gate.policy);
-	w->gate.policy = client_compile(w->client, &v4, &v6, false);
-	assert_non_null(w->gate.policy);
+	struct policy *policy = client_compile(w->client, &v4, &v6, false);
+
+	assert_non_null(policy);
+	policy_free(gate_enforce(&w->gate, w->now, policy));
 }
 
 static void
@@ -186,6 +187,28 @@ two_resources_on_one_network(void **state)
 	enforce(w);
 	assert_int_equal(out(w, "10.0.0.1", TCP, 20), GATE_ANSWER);
 	assert_int_equal(out(w, "10.0.0.1", UDP, 20), GATE_PASS);
+}
+
+/* The former policy goes back to who is to free it. */
+static void
+a_new_policy_counts_at_once(void **state)
+{
+	struct world *w = *state;
+	struct ip_address v4 = ip(GATEWAY_V4), v6 = ip(GATEWAY_V6);
+	struct uuid resource = id(1);
+	struct policy *open, *closed;
+
+	grant(w, 1, RESOURCE_CIDR, "10.0.0.0/24", 0, 0, 0);
+	open = w->gate.policy;
+	assert_int_equal(out(w, "10.0.0.1", TCP, 20), GATE_PASS);
+	client_revoke(w->client, &resource);
+	closed = client_compile(w->client, &v4, &v6, false);
+	assert_non_null(closed);
+	assert_true(gate_enforce(&w->gate, w->now, closed) == open);
+	assert_int_equal(out(w, "10.0.0.1", TCP, 20), GATE_ANSWER);
+	assert_true(gate_enforce(&w->gate, w->now, open) == closed);
+	assert_int_equal(out(w, "10.0.0.1", TCP, 20), GATE_PASS);
+	policy_free(closed);
 }
 
 /* 3. */
@@ -493,6 +516,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(two_resources_on_one_network),
+		T(a_new_policy_counts_at_once),
 		T(the_gateways_own_address),
 		T(names_and_networks_are_apart),
 		T(the_internet_beside_a_name),
