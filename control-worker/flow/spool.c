@@ -25,19 +25,29 @@
 /* The first that is dropped is told, then each of so many. */
 #define DROPPED_EACH 1000
 
-/* One whose reports have been asked for. */
+/* With authorizations whose reports have been asked for. */
+struct client {
+	RB_ENTRY(client) entry;
+	uint64_t id;
+	size_t authorizations;
+	size_t blocks; /* of their reports */
+};
+
 struct authorization {
 	RB_ENTRY(authorization) entry;
 	struct spool_dir dir;
+	struct client *client;
 	struct reports *reports;
 };
 
 RB_HEAD(authorization_tree, authorization);
+RB_HEAD(client_tree, client);
 
 struct spool {
 	int root;
 	size_t blocks, max;
 	struct authorization_tree authorizations;
+	struct client_tree clients;
 	uint64_t dropped;
 	struct log_limit damaged_limit;
 };
@@ -50,11 +60,18 @@ compare_dirs(const struct authorization *a, const struct authorization *b)
 	return memcmp(a->dir.id, b->dir.id, sizeof(a->dir.id));
 }
 
+static int
+compare_clients(const struct client *a, const struct client *b)
+{
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
 /* libbsd's sys/tree.h asks for it, its sys/cdefs.h leaves it out. */
 #ifndef __unused
 #define __unused __attribute__((__unused__))
 #endif
 RB_GENERATE_STATIC(authorization_tree, authorization, entry, compare_dirs)
+RB_GENERATE_STATIC(client_tree, client, entry, compare_clients)
 
 static bool
 is_directory_name(const char *name)
@@ -131,8 +148,51 @@ recount_blocks(struct spool *s, size_t before, size_t now)
 static void
 recount(struct spool *s, struct authorization *a, size_t before)
 {
-	recount_blocks(s, before, reports_blocks(a->reports));
+	size_t now = reports_blocks(a->reports);
+
+	recount_blocks(s, before, now);
+	a->client->blocks = a->client->blocks - before + now;
 	tell_damaged(s, &a->dir, reports_damaged(a->reports));
+}
+
+static size_t
+read_token(int dir, char to[FLOW_TOKEN_MAX + 1])
+{
+	ssize_t n = read_file(dir, TOKEN_NAME, to, FLOW_TOKEN_MAX + 1);
+
+	to[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* Of the token in the directory; those of tokens that are none are one. */
+static struct client *
+client_of(struct spool *s, int dir)
+{
+	struct client *c, key = { .id = 0 };
+	char jwt[FLOW_TOKEN_MAX + 1];
+	size_t len = read_token(dir, jwt);
+	struct flow_token t;
+
+	if (len > 0 && flow_token_parse(jwt, len, &t))
+		key.id = t.client;
+	explicit_bzero(jwt, sizeof(jwt));
+	if ((c = RB_FIND(client_tree, &s->clients, &key)) != NULL)
+		return c;
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		return NULL;
+	c->id = key.id;
+	RB_INSERT(client_tree, &s->clients, c);
+	return c;
+}
+
+static void
+leave_client(struct spool *s, struct client *c, size_t blocks)
+{
+	c->blocks -= blocks;
+	if (--c->authorizations > 0)
+		return;
+	RB_REMOVE(client_tree, &s->clients, c);
+	free(c);
 }
 
 static struct authorization *
@@ -170,10 +230,17 @@ authorization_of(struct spool *s, const struct spool_dir *d, int dir)
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return NULL;
 	a->dir = *d;
-	if ((a->reports = reports_load(dir)) == NULL) {
+	if ((a->client = client_of(s, dir)) == NULL) {
 		free(a);
 		return NULL;
 	}
+	a->client->authorizations++;
+	if ((a->reports = reports_load(dir)) == NULL) {
+		leave_client(s, a->client, 0);
+		free(a);
+		return NULL;
+	}
+	a->client->blocks += reports_blocks(a->reports);
 	RB_INSERT(authorization_tree, &s->authorizations, a);
 	recount_blocks(s, before, blocks_of(a, dir));
 	tell_damaged(s, d, reports_damaged(a->reports));
@@ -184,19 +251,21 @@ static void
 forget_authorization(struct spool *s, struct authorization *a)
 {
 	RB_REMOVE(authorization_tree, &s->authorizations, a);
+	leave_client(s, a->client, reports_blocks(a->reports));
 	reports_free(a->reports);
 	free(a);
 }
 
 /*
  * Starts leave room to ends, and both to tokens, without which nothing could be
- * uploaded; and an authorization leaves room to others. An end that has been
- * waited for takes what was promised to it.
+ * uploaded; and an authorization and a client leave room to others. An end that
+ * has been waited for takes what was promised to it.
  */
 static bool
-may_put(struct spool *s, const struct reports *r, size_t len,
+may_put(struct spool *s, const struct authorization *a, size_t len,
     enum reports_known known, bool closed)
 {
+	const struct reports *r = a->reports;
 	size_t max = s->max - s->max / (closed ? SPOOL_TOKENS : SPOOL_ENDS);
 	size_t need = reports_need(r, len);
 	size_t promised = reports_blocks(r) - reports_disk_blocks(r);
@@ -205,9 +274,13 @@ may_put(struct spool *s, const struct reports *r, size_t len,
 		return has_room(s, need, s->max + promised);
 	if (!has_room(s, closed ? need : need + 1, max))
 		return false;
-	if (share_allows(reports_blocks(r), max - s->blocks, SPOOL_SHARE))
+	if (!share_allows(reports_blocks(r), max - s->blocks, SPOOL_SHARE))
+		drop(s, "its authorization has its share of the spool");
+	else if (!share_allows(
+		     a->client->blocks, max - s->blocks, SPOOL_CLIENT_SHARE))
+		drop(s, "its client has its share of the spool");
+	else
 		return true;
-	drop(s, "its authorization has its share of the spool");
 	return false;
 }
 
@@ -249,6 +322,7 @@ spool_open(const char *root, size_t blocks_max)
 	if (s == NULL)
 		return NULL;
 	RB_INIT(&s->authorizations);
+	RB_INIT(&s->clients);
 	s->max = blocks_max;
 	if ((s->root = open(root, DIRECTORY)) == -1) {
 		saved = errno;
@@ -353,8 +427,7 @@ put_report(
 		return;
 	}
 	known = reports_known(a->reports, flow_name_format(f, name));
-	if (known == REPORTS_KNOWN ||
-	    !may_put(s, a->reports, len, known, f->closed))
+	if (known == REPORTS_KNOWN || !may_put(s, a, len, known, f->closed))
 		return;
 	if (!reports_put(a->reports, dir, name, payload, len))
 		drop(s, strerrordesc_np(errno));
@@ -401,15 +474,6 @@ spool_get_settings(struct spool *s, struct flow_settings *settings)
 }
 
 /* Reading. */
-
-static size_t
-read_token(int dir, char to[FLOW_TOKEN_MAX + 1])
-{
-	ssize_t n = read_file(dir, TOKEN_NAME, to, FLOW_TOKEN_MAX + 1);
-
-	to[n > 0 ? n : 0] = '\0';
-	return n > 0 ? (size_t)n : 0;
-}
 
 /* Closes the directory, which may be -1: none. */
 static size_t

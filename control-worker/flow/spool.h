@@ -37,12 +37,14 @@
 /*
  * Of which the last of so many equal parts is kept for tokens, and the last of
  * these for tokens and the ends of flows. An authorization may have one in
- * SPOOL_SHARE of what is left by all, so that there is room for one more. With
- * the start of a flow goes room for its end, which is always accepted.
+ * SPOOL_SHARE, and a client with all of its, one in SPOOL_CLIENT_SHARE of what
+ * is left by all, so that there is room for one more. With the start of a flow
+ * goes room for its end, which is always accepted.
  */
-#define SPOOL_TOKENS 16
-#define SPOOL_ENDS   8
-#define SPOOL_SHARE  2
+#define SPOOL_TOKENS       16
+#define SPOOL_ENDS         8
+#define SPOOL_SHARE        2
+#define SPOOL_CLIENT_SHARE 1
 /* An authorization without a token for so long is one that nobody writes. */
 #define SPOOL_ORPHAN_S 60
 /*
@@ -76,7 +78,8 @@ void spool_put_token(
     struct spool *, const struct flow_token *, const char *jwt);
 /*
  * Nothing is written for an authorization that has no token here, nor beyond
- * its share. The end of a flow takes the place of its start.
+ * its share and that of its client. The end of a flow takes the place of its
+ * start.
  */
 void spool_put_report(struct spool *, const struct ipc_flow *);
 /* upload.json; removed when nothing is to be uploaded. */

@@ -7,6 +7,7 @@
 
 #include <sodium.h>
 
+#include "common/buffer.h"
 #include "control-worker/json/json.h"
 
 #define VALUE_MAX 128 /* bytes of one claim in the log */
@@ -186,6 +187,16 @@ parse_role(const struct json_value *v, enum flow_role *role)
 	return false;
 }
 
+static uint64_t
+hash_client(const struct json_value *v)
+{
+	uint8_t hash[crypto_generichash_BYTES_MIN];
+
+	crypto_generichash(
+	    hash, sizeof(hash), (const uint8_t *)v->text, v->len, NULL, 0);
+	return load_be64(hash);
+}
+
 static bool
 parse_payload(const struct json_value *payload, struct flow_token *t)
 {
@@ -200,6 +211,7 @@ parse_payload(const struct json_value *payload, struct flow_token *t)
 	    !parse_authorization(json_get(payload, "policy_authorization_id"),
 		&t->authorization))
 		return false;
+	t->client = hash_client(json_get(payload, "initiator_device_id"));
 	t->uploads_enabled = json_get(payload, "uploads_enabled")->truth;
 	t->expires_at = json_get(payload, "exp")->number;
 	t->valid_until =

@@ -24,6 +24,7 @@ enum flow_role {
 struct flow_token {
 	enum flow_role role;
 	struct uuid authorization; /* policy_authorization_id */
+	uint64_t client; /* whose flows they are: a hash of its device's id */
 	bool uploads_enabled;
 	uint64_t expires_at; /* unix seconds: no longer worth anything */
 	/* The end of the authorization, which is before that. */

@@ -76,25 +76,73 @@ room_for_others(void **state)
 	assert_int_equal(n, 5);
 }
 
+/* The id of authorization n, and its token, of that client. */
+static struct uuid
+put_token_of(const char *client, unsigned n)
+{
+	char claims[1024], id[UUID_TEXT_LEN + 1], *device;
+	struct uuid u;
+
+	snprintf(id, sizeof(id), "%08x-0b1d-4c57-9d6d-2b8f0c9e7a11", n);
+	assert_true(uuid_parse(id, &u));
+	snprintf(claims, sizeof(claims),
+	    FLOW_CLAIMS_WITHOUT("%s", "responder", "true", "2000") "}", id);
+	assert_non_null(device = strstr(claims, "\"d1\""));
+	memcpy(device + 1, client, 2);
+	put_token(claims);
+	return u;
+}
+
+/* Whatever one client has, by however many authorizations, another has some. */
+static void
+room_for_other_clients(void **state)
+{
+	struct ipc_flow f = flow(0, true);
+	size_t before, after;
+
+	(void)state;
+	reopen(256);
+	for (unsigned n = 0; n < 20; n++) {
+		f.authorization = put_token_of("c1", n);
+		for (unsigned i = 0; i < 400; i++, f.started_at++)
+			spool_put_report(s, &f);
+	}
+	f.authorization = put_token_of("c2", 20);
+	before = spool_blocks(s);
+	for (unsigned i = 0; i < 400; i++, f.started_at++)
+		spool_put_report(s, &f);
+	after = spool_blocks(s);
+	assert_in_range(after - before, 25, 60);
+	/* The same after a start, once all have been looked at. */
+	reopen(256);
+	for (unsigned n = 0; n < 21; n++) {
+		struct spool_dir d = { .role = FLOW_RESPONDER };
+		size_t count;
+
+		snprintf(
+		    d.id, sizeof(d.id), "%08x-0b1d-4c57-9d6d-2b8f0c9e7a11", n);
+		free(spool_names(s, &d, &count));
+	}
+	assert_int_equal(spool_blocks(s), after);
+	f.authorization = put_token_of("c1", 21);
+	before = spool_blocks(s);
+	for (unsigned i = 0; i < 400; i++, f.started_at++)
+		spool_put_report(s, &f);
+	assert_int_equal(spool_blocks(s), before);
+}
+
 /* However full it has become meanwhile. */
 static void
 ends_have_their_room(void **state)
 {
-	char claims[1024];
-
 	(void)state;
 	reopen(64);
 	put_token(FLOW_CLAIMS);
 	for (unsigned i = 0; i < 30; i++)
 		put(i, false);
 	assert_int_equal(spool_dropped(s), 0);
-	for (unsigned i = 0; spool_dropped(s) == 0; i++) {
-		snprintf(claims, sizeof(claims),
-		    FLOW_CLAIMS_WITHOUT("%08x-0b1d-4c57-9d6d-2b8f0c9e7a11",
-			"responder", "true", "2000") "}",
-		    i);
-		put_token(claims);
-	}
+	for (unsigned i = 0; spool_dropped(s) == 0; i++)
+		(void)put_token_of("c1", i);
 	for (unsigned i = 0; i < 30; i++)
 		put(i, true);
 	assert_int_equal(spool_dropped(s), 1);
@@ -206,6 +254,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(full),
 		TEST(room_for_others),
+		TEST(room_for_other_clients),
 		TEST(ends_have_their_room),
 		TEST(room_for_ends_and_tokens),
 		TEST(a_broken_disk),
