@@ -417,7 +417,7 @@ def test_a_restart_with_the_server_away(site):
 
 def test_a_spool_of_files_of_one_report(site):
     """As a gateway of before left it: all is uploaded, and new reports beside it."""
-    w = site.online(interval=3600)
+    w = site.online(interval=0, flow_log=True)
     a = site.authorize()
     w.shut_down()
     folder = site.spool / "responder" / a
@@ -431,12 +431,12 @@ def test_a_spool_of_files_of_one_report(site):
             path.write_text(
                 f'{{"checksum":{zlib.crc32(payload.encode())},"payload":{payload}}}')
             os.chown(path, pwd.getpwnam("_posternctl").pw_uid, 0)
-    w = site.online(interval=3600)
+    w = site.online(interval=0, flow_log=True)
     for n in range(100, 110):
         site.report(a, n)
     site.stored()
     assert len(site.waiting()) == 30
-    site.init(3601)
+    site.init(3600)
     site.wait_empty()
     site.each_once(30)
     assert not list(folder.glob("*.*"))
