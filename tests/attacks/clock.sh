@@ -3,7 +3,7 @@
 # longer for it, and grants that are made when it is right hold. The clock is
 # that of posternd alone (tests/integration/shifted_clock.c).
 
-. "$(dirname "$0")/../integration/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 LATE_MS=100 # at most, after expires_at
 

@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "integration"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
 
 from control_worker import TABLE
 

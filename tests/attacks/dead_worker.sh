@@ -2,7 +2,7 @@
 # What a worker has said before it died is not heard as its successor's: neither
 # is a key taken from it, nor is anybody accused for it (design.md section 3).
 
-. "$(dirname "$0")/../integration/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 # A portal that has the gateway, beyond line $1 of its log, and two workers.
 is_whole() {

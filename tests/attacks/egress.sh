@@ -3,7 +3,7 @@
 # reach no service of the host, of its neighbours or of the LAN, and serve
 # clients and relays all the same.
 
-. "$(dirname "$0")/../integration/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 OUT4=203.0.113.1
 OUT6=2001:db8::1

@@ -3,7 +3,7 @@
 # not asked for reaches the client, and the gateway lends its address, and its
 # way to other networks, to clients alone.
 
-. "$(dirname "$0")/../integration/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 OUT4=203.0.113.1
 OUT6=2001:db8::1

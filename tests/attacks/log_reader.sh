@@ -2,7 +2,7 @@
 # A reader of standard output that does not read: the log loses lines, and
 # nothing else waits. And a confined worker that writes as fast as it can.
 
-. "$(dirname "$0")/../integration/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 # launch_into FILE: the gateway, with standard output there; at the level that
 # says most, so that a pipe is full soon.

@@ -2,7 +2,7 @@
 # A worker cannot take the machine's memory, and when memory is short anyway it
 # is not the parent that is ended.
 
-. "$(dirname "$0")/../integration/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 score() {
 	cat "/proc/$1/oom_score_adj"

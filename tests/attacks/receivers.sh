@@ -3,7 +3,7 @@
 # as: packets of all forms go both to our parser and policy and, through a veth,
 # to the kernel of a receiver. See receivers.py for what is compared.
 
-. "$(dirname "$0")/../integration/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 spaces="sender receiver"
 VERDICTS=$BUILD/tests/attacks/verdicts

@@ -9,7 +9,7 @@
 # Prints Gbit/s, and the CPU seconds per gigabyte of gateway and client. Needs
 # root; the program is $CEILING, or where BUILD has it.
 
-. "$(dirname "$0")/../integration/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/measure.sh"
 
 : "${CEILING:=$BUILD/tests/bench/ceiling}"

@@ -1,5 +1,5 @@
-# One measurement, for run and ceiling.sh, which source tests/integration/
-# netns.sh before this.
+# One measurement, for run and ceiling.sh, which source tests/lib/netns.sh
+# before this.
 
 # The CPU time of a process so far, user and system, in clock ticks.
 ticks() {

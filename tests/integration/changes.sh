@@ -3,7 +3,7 @@
 # back what it needs within two seconds and says so once, or is not ready, with
 # the reason.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 TABLE=539098368
 
@@ -240,36 +240,9 @@ test_read_only() {
 	    "$(at gateway sysctl -n net.ipv4.ip_forward)" 1
 }
 
-# So that clients reach the DNS server on the tunnel.
-tunnel_resources() {
-	cat <<-TOML
-
-	[[resources]]
-	name = "tunnel4"
-	type = "cidr"
-	address = "100.64.0.0/11"
-
-	[[resources]]
-	name = "tunnel6"
-	type = "cidr"
-	address = "fd00:2021:1111::/107"
-
-	[[policies]]
-	resource = "tunnel4"
-	users = ["jane"]
-
-	[[policies]]
-	resource = "tunnel6"
-	users = ["jane"]
-	TOML
-}
-
 topology
 start_relay
-{
-	portal_configuration
-	tunnel_resources
-} > "$work/site.toml"
+tunnel_resources > "$work/site.toml" # of which one is the DNS server
 start_portal
 start_lan 1
 clean=$(gateway_network)

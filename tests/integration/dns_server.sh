@@ -3,7 +3,7 @@
 # TXT, it asks the resolvers of resolv.conf, and goes with them when they come,
 # go, and are replaced by others while it runs.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 FIRST=203.0.113.9   # resolvers: in the space of the relay,
 SECOND=203.0.113.7  # beside it,

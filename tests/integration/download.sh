@@ -3,7 +3,7 @@
 # each family outside and inside, directly and through the relay; and goes on
 # when the direct path breaks.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 MEGABYTES=100
 

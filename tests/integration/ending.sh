@@ -2,7 +2,7 @@
 # How posternd ends: it leaves nothing behind, and tells those it served. And a
 # portal that ends and comes back interrupts nothing.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 workers_gone() {
 	gone "$1" && gone "$2"

@@ -2,8 +2,8 @@
 # The firewalls of Debian and Docker's rules, which come and go while the
 # gateway runs: clients are served all the same.
 
-. "$(dirname "$0")/netns.sh"
-. "$(dirname "$0")/filters.sh"
+. "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/filters.sh"
 
 # Seconds. firewalld drops everything while it reloads; a round of probes that
 # falls into that finds no resolver, and the next one comes in a minute.

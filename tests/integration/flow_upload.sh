@@ -2,7 +2,7 @@
 # Flow logs of a whole daemon: what a client downloads comes to a server by TLS,
 # once, also when control-worker or the daemon dies in between.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 INGEST=203.0.113.8
 
@@ -22,7 +22,7 @@ certificate() {
 
 start_ingest() {
 	spawn ingest portal "$PYTHON" \
-	    "$NETNS_ROOT/tests/integration/ingest_server.py" $INGEST \
+	    "$NETNS_ROOT/tests/lib/ingest_server.py" $INGEST \
 	    "$work/ingest.pem" "$work/ingest.key"
 	wait_until 10 listens portal t 443 ||
 		die "the server for flow logs does not start" "$work/ingest.log"

@@ -2,8 +2,8 @@
 # Other people's packet filters, which appear and change while the gateway runs:
 # what stops its clients is overruled within two seconds, or named.
 
-. "$(dirname "$0")/netns.sh"
-. "$(dirname "$0")/filters.sh"
+. "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/filters.sh"
 
 # lines EXPRESSION: so many in the gateway's log.
 lines() {

@@ -3,8 +3,8 @@
 # while the client assigns more names than a gateway keeps. What is idle makes
 # room; where nothing is, the newest is refused, which is counted and said.
 
-. "$(dirname "$0")/netns.sh"
-. "$(dirname "$0")/names_site.sh"
+. "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/names_site.sh"
 
 NAMES=1024 # that a gateway keeps of a client
 BEYOND=100 # names more than that

@@ -2,7 +2,7 @@
 # Bytes from anybody on the UDP port, and nonsense from the portal, change
 # nothing: the same processes serve the same client.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 PACKETS=10000
 LOG_LINES=40  # rate-limited, whatever comes
@@ -57,7 +57,7 @@ storm() {
 	remember
 	before_it=$(received)
 	check "$1: sent" at office "$PYTHON" \
-	    "$NETNS_ROOT/tests/integration/hostile_packets.py" \
+	    "$NETNS_ROOT/tests/lib/hostile_packets.py" \
 	    192.168.2.2 52625 $PACKETS ${2:-}
 	wait_until 5 have_arrived "$before_it" && ok "$1: arrived" ||
 		not_ok "$1: only $(($(received) - before_it)) arrived"

@@ -2,7 +2,7 @@
 # The test client against a gateway made of other people's parts: what it says
 # is the protocol, and what it reports is true.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 # The independent gateway handles a packet in some 100 us of Python.
 MEGABYTES=3

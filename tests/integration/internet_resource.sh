@@ -2,8 +2,8 @@
 # The Internet resource: everything but what is nobody's business, beside DNS
 # resources; and the client's own datagrams, which must not go round in it.
 
-. "$(dirname "$0")/netns.sh"
-. "$(dirname "$0")/names_site.sh"
+. "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/names_site.sh"
 
 MEGABYTES=20
 INTERNET4=203.0.113.1
@@ -26,10 +26,10 @@ internet_configuration() {
 
 start_internet() {
 	spawn internet internet "$PYTHON" \
-	    "$NETNS_ROOT/tests/integration/lan_server.py" "$work/file"
+	    "$NETNS_ROOT/tests/lib/lan_server.py" "$work/file"
 	ip -n "${prefix}internet" address add $MIRROR4/24 dev br0
 	spawn mirror internet "$PYTHON" \
-	    "$NETNS_ROOT/tests/integration/whereis.py" $MIRROR4
+	    "$NETNS_ROOT/tests/lib/whereis.py" $MIRROR4
 	wait_until 10 listens internet t 80 &&
 		wait_until 10 listens internet t 17 ||
 		die "the internet does not start" "$work/internet.log"

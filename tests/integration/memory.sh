@@ -2,7 +2,7 @@
 # Memory does not grow with what anybody may send: resident size after ten times
 # as many malformed inputs is that of before, within a mebibyte.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 LIMIT_KB=1024
 FEW_PACKETS=100000 MANY_PACKETS=900000
@@ -16,7 +16,7 @@ memory() {
 }
 
 packets() {
-	at office "$PYTHON" "$NETNS_ROOT/tests/integration/hostile_packets.py" \
+	at office "$PYTHON" "$NETNS_ROOT/tests/lib/hostile_packets.py" \
 	    192.168.2.2 52625 "$1"
 }
 

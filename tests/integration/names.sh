@@ -3,8 +3,8 @@
 # them through their proxies and what does not, and what happens when a name
 # moves, a proxy gets another name, or a resource is taken away.
 
-. "$(dirname "$0")/netns.sh"
-. "$(dirname "$0")/names_site.sh"
+. "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/names_site.sh"
 
 MEGABYTES=20
 

@@ -3,8 +3,8 @@
 # it would see without a tunnel, whether it has used a name or an address. And
 # what a client may not send itself.
 
-. "$(dirname "$0")/netns.sh"
-. "$(dirname "$0")/names_site.sh"
+. "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/names_site.sh"
 
 CLOSED=9 # nobody listens there
 
@@ -127,7 +127,7 @@ test_hostile() {
 
 start_site
 start_lan 1
-spawn echo deep "$PYTHON" "$NETNS_ROOT/tests/integration/lan_server.py" \
+spawn echo deep "$PYTHON" "$NETNS_ROOT/tests/lib/lan_server.py" \
     "$work/file"
 wait_until 10 listens deep t 7 || die "no echo behind the narrow link"
 start_named_client

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Names whose DNS server is slow, wrong, lies, dies and comes back.
 
-. "$(dirname "$0")/netns.sh"
-. "$(dirname "$0")/names_site.sh"
+. "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/names_site.sh"
 
 ODD=10.20.0.13      # where the odd one is,
 BESIDE=10.20.0.12   # and from where it lies

@@ -4,8 +4,6 @@
 # compared with what ip(8) and nft(8) show, and must be gone afterwards, also
 # after a kill.
 #
-#	network_setup.sh [path of the network_setup program]
-#
 #	  client side                gw                        lan
 #	 (packets written   tun-firezone  up0 10.99.0.1 --- 10.99.0.2 up0
 #	  into the TUN)                       fd99::1          fd99::2
@@ -16,7 +14,8 @@ if [ "$(id -u)" -ne 0 ] || ! ip netns list >/dev/null 2>&1; then
 	exit 77
 fi
 PYTHON=/usr/bin/python3
-program=$(realpath "${1:-network_setup}")
+root=$(cd "$(dirname "$0")/../.." && pwd)
+program=$(realpath "${BUILD:-$root/build}/tests/integration/network_setup")
 if [ ! -x "$program" ]; then
 	echo "no program: $program" >&2
 	exit 2

@@ -4,7 +4,7 @@
 # EINVAL it is the kernel itself that refuses; at the TUN, and with EIO, what
 # stands in for it (refusing_kernel.c).
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 : "${POSTERNCTL:=$BUILD/parent/posternctl}"
 MEGABYTES=20
@@ -54,7 +54,7 @@ is_refused_at() {
 
 echoes() {
 	local came
-	came=$(at client "$PYTHON" "$NETNS_ROOT/tests/integration/probe.py" \
+	came=$(at client "$PYTHON" "$NETNS_ROOT/tests/lib/probe.py" \
 	    upload $LAN4 $UPLOAD)
 	echo "$came"
 	[[ $came == same* ]]

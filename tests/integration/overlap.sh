@@ -3,7 +3,7 @@
 # is one of them. They go before the tunnel; clients with such an address are
 # told of.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 # In carrier-grade NAT: the network between gateway and router.
 carrier_network() {

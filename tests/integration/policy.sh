@@ -2,7 +2,7 @@
 # What a client may not do is refused at once and with a reason, and what it may
 # no longer do ends at once.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 MEGABYTES=100
 PATIENCE_MS=900 # what "at once" means here

@@ -2,7 +2,7 @@
 # Three processes under three users, each confined as design.md section 1 says,
 # as the kernel shows it in /proc.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 # CAP_KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_CHROOT and SYS_ADMIN.
 PARENT_CAPABILITIES=00000000002411e0

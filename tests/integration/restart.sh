@@ -6,7 +6,7 @@
 # KILLS is the number of deaths at random moments (30); a seed, which is
 # printed, chooses the same ones again.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 : "${KILLS:=30}"
 RANDOM=${1:-$((10#$(date +%N) % 32768))}

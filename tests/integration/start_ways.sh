@@ -2,7 +2,7 @@
 # The three ways to be started of design.md section 1: which locks hold, what
 # works, and that a worker which dies is replaced, with the same locks.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 # What Docker leaves to root, and CAP_NET_ADMIN.
 CONTAINER=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid

@@ -2,7 +2,7 @@
 # What posternd does where something is missing: it goes on without it, or ends
 # with status 1 and one line that says why.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 # fails NAME SECONDS EXPRESSION: the gateway that was launched ends so.
 fails() {

@@ -3,7 +3,7 @@
 # really at another port, as Docker's, and a portal that is really elsewhere, as
 # a service of Kubernetes. control-worker reaches both, and nothing else.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 RESOLVER=127.0.0.11
 SERVICE4=10.96.0.1

@@ -56,7 +56,7 @@ stop_server(void)
 static _Noreturn void
 fail(const char *step)
 {
-	printf("FAILED: %s\n", step);
+	printf("not ok - %s\n", step);
 	fflush(stdout);
 	stop_server();
 	_exit(1);
@@ -230,7 +230,7 @@ idle(struct probe *p, int64_t ms)
 				fail(step);                         \
 			turn((p), 20);                              \
 		}                                                   \
-		printf("ok: %s\n", step);                           \
+		printf("ok - %s\n", step);                          \
 	} while (0)
 
 static void
@@ -304,7 +304,7 @@ refreshes(struct probe *p)
 	idle(p, 1500); /* an unanswered one would have ended it by now */
 	if (p->withdrawn || p->refreshes == 0)
 		fail("proactive Refresh");
-	printf("ok: proactive Refresh\n");
+	printf("ok - proactive Refresh\n");
 
 	p->binds = 0;
 	p->skipped_s += 241;
@@ -381,7 +381,7 @@ main(void)
 	idle(&p, 1500);
 	if (p.withdrawn)
 		fail("stale nonce");
-	printf("ok: stale nonce\n");
+	printf("ok - stale nonce\n");
 	allocate(&p, "Allocate although a process before us had one");
 	bind_channel(&p);
 	exchange(&p, "data through the second allocation");
@@ -389,6 +389,5 @@ main(void)
 	wrong_password(&p);
 	allocation_free(p.allocation);
 	stop_server();
-	printf("all ok\n");
 	return 0;
 }

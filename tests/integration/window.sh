@@ -3,7 +3,7 @@
 # is missing, and under load; and in each of these states while control-worker,
 # who answers them, is replaced.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 : "${POSTERNCTL:=$BUILD/parent/posternctl}"
 socket=$work/ctl.sock

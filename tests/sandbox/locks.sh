@@ -9,7 +9,7 @@ set -o pipefail
 export LC_ALL=C # the order of the lists
 
 # Only for the users of the workers.
-. "$(dirname "$0")/../integration/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 trap 'remove_users; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 

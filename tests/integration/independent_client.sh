@@ -3,7 +3,7 @@
 # whole, directly and relayed, over and from either family, and 10 MB on every
 # other kind of path.
 
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../lib/netns.sh"
 
 : "${MEGABYTES:=100}"
 : "${FEW_MEGABYTES:=10}"

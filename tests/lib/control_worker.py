@@ -400,4 +400,4 @@ def _sha256(text):
 
 
 if __name__ == "__main__":
-    sys.exit("run: python3 -m pytest tests/integration/test_control_worker.py")
+    sys.exit("run: python3 -m pytest tests/control/test_control_worker.py")

@@ -8,7 +8,7 @@
 #
 # corp.test is the domain of the site; see site_names for what is in it.
 
-PROBE=$NETNS_ROOT/tests/integration/probe.py
+PROBE=$NETNS_ROOT/tests/lib/probe.py
 MIRRORS4="10.20.0.11 10.20.0.12 10.20.0.13"
 MIRRORS6="fd20::11 fd20::12 fd20::13"
 DEEP=10.30.0.2
@@ -148,7 +148,7 @@ start_site() {
 	done
 	site_names > "$work/names"
 	start_dnsmasq
-	spawn whereis lan "$PYTHON" "$NETNS_ROOT/tests/integration/whereis.py" \
+	spawn whereis lan "$PYTHON" "$NETNS_ROOT/tests/lib/whereis.py" \
 	    $LAN4 $LAN6 $MIRRORS4 $MIRRORS6
 	wait_until 10 listens lan t 17 ||
 		die "the services do not start" "$work/whereis.log"

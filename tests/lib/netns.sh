@@ -323,7 +323,8 @@ topology() {
 	addresses lan eth0 $LAN4/24 $LAN6/64
 	addresses gateway lan 10.20.0.1/24 fd20::1/64
 
-	mkdir -p "/etc/netns/${prefix}gateway"
+	# Whoever ends just now takes the folder away.
+	until mkdir -p "/etc/netns/${prefix}gateway"; do rest; done
 	echo "nameserver 203.0.113.8" > "/etc/netns/${prefix}gateway/resolv.conf"
 }
 
@@ -506,12 +507,13 @@ worker() {
 	pgrep -P "${pid[gateway]}" -f "^posternd: $1"
 }
 
-# All processes of this build of posternd, whoever their parent is.
+# All processes of posternd that this test has started, whoever their parent is
+# now: none of them leaves its process group.
 daemons() {
-	local exe
-	for exe in /proc/[0-9]*/exe; do
-		[ "$(readlink "$exe")" != "$(realpath "$POSTERND")" ] ||
-			echo "$exe"
+	local p
+	for p in $(pgrep -g 0); do
+		[ "$(readlink "/proc/$p/exe")" != "$(realpath "$POSTERND")" ] ||
+			echo "$p"
 	done
 }
 
@@ -532,7 +534,7 @@ start_lan() {
 	head -c $(($1 * 1000000)) /dev/urandom > "$work/file"
 	file_hash=$(sha256sum < "$work/file" | cut -d ' ' -f 1)
 	spawn lan lan "$PYTHON" \
-	    "$NETNS_ROOT/tests/integration/lan_server.py" "$work/file"
+	    "$NETNS_ROOT/tests/lib/lan_server.py" "$work/file"
 	wait_until 10 listens lan t 80 ||
 		die "the server on the LAN does not start" "$work/lan.log"
 }
