@@ -12,7 +12,8 @@ import time
 import pytest
 
 from control_worker import TABLE, ControlWorker, Portal
-from fake_portal import BINARY, CLOSE, PING, PONG, Listener
+from fake_portal import Listener
+from websocket_frames import BINARY, CLOSE, PING, PONG, frame
 
 CLIENT = "3abd725a-733b-4801-ac16-72f26cd98a24"
 RESOURCE = "c7793628-8579-465b-83e3-1a5d4af4db3b"
@@ -166,7 +167,7 @@ def test_first_frames_may_come_with_the_upgrade(listener, start):
              "payload": {"status": "ok", "response": {}}}
     push = {"event": "init", "ref": None, "topic": "gateway", "payload": INIT}
     c = listener.accept()
-    c.upgrade(then=c.frame("", PING))
+    c.upgrade(then=frame("", PING))
     assert c.receive()[0] in (1, PONG)
     c.send(json.dumps(reply)[:20], fin=False)
     c.send(json.dumps(reply)[20:], opcode=0)
@@ -403,7 +404,7 @@ def test_too_long_a_list_revokes_all(listener, start, grants):
 def test_floods_are_paced(online):
     w, c = online
     count = 20000
-    text = c.frame(json.dumps({"event": "reject_access", "topic": "gateway", "ref": None,
+    text = frame(json.dumps({"event": "reject_access", "topic": "gateway", "ref": None,
                                "payload": {"client_id": CLIENT, "resource_id": RESOURCE}}))
     sender = threading.Thread(target=c.peer.sendall, args=(text * count,))
     sender.start()

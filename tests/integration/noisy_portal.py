@@ -13,6 +13,10 @@ import random
 import selectors
 import socket
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "lib"))
+from websocket_frames import PING, PONG, frame, frame_length
 
 # None is half a message, for which a gateway leaves.
 SHORTEST = b"x"
@@ -42,15 +46,7 @@ TEXTS = [text.encode() for text in (
     '{"topic":"%(id)s","event":"phx_error","payload":{},"ref":"%(id)s"}',
     '[' * 64 + ']' * 64,
 )]
-TEXT, PING, PONG = 1, 9, 10
 AT_ONCE = 1000
-
-
-def unmasked_frame(opcode, payload):
-    assert len(payload) < 65536
-    length = (bytes([len(payload)]) if len(payload) < 126
-              else b"\x7e" + len(payload).to_bytes(2, "big"))
-    return bytes([0x80 | opcode]) + length + payload
 
 
 class Stream:
@@ -69,20 +65,9 @@ class Stream:
                 return
             self.upgraded, self.rest = True, rest
             yield None, head + end
-        while (length := self._frame_length()) is not None:
-            frame, self.rest = self.rest[:length], self.rest[length:]
-            yield frame[0] & 15, frame
-
-    def _frame_length(self):
-        data = self.rest
-        if len(data) < 2:
-            return None
-        length, at = data[1] & 127, 2
-        if length >= 126:
-            size = 2 if length == 126 else 8
-            length, at = int.from_bytes(data[2:2 + size], "big"), 2 + size
-        at += 4 if data[1] & 128 else 0
-        return at + length if at + length <= len(data) else None
+        while (length := frame_length(self.rest)) is not None:
+            whole, self.rest = self.rest[:length], self.rest[length:]
+            yield whole[0] & 15, whole
 
 
 class Proxy:
@@ -153,17 +138,17 @@ class Proxy:
         if b"%(id)s" in text:
             text = text.replace(b"%(id)s", b"%08x-0000-4000-8000-000000000000"
                                 % self.random.getrandbits(32))
-        return unmasked_frame(TEXT, text)
+        return frame(text)
 
     def make_noise(self, count):
         try:
-            self.gateway.sendall(unmasked_frame(TEXT, SHORTEST) * (count // 4))
+            self.gateway.sendall(frame(SHORTEST) * (count // 4))
             count -= count // 4
             while count > 0:
                 n = min(count, AT_ONCE)
                 count -= n
                 self.gateway.sendall(b"".join(self.frame() for _ in range(n)))
-            self.gateway.sendall(unmasked_frame(PING, b"are you there"))
+            self.gateway.sendall(frame(b"are you there", PING))
         except OSError:
             self.asker.sendall(b"gone\n")
             self.end()

@@ -5,12 +5,12 @@ import hashlib
 import json
 import select
 import socket
-import struct
 import time
 import urllib.parse
 
+from websocket_frames import CLOSE, TEXT, client_payload, frame, frame_length
+
 PATIENCE = 10
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -89,37 +89,18 @@ class Connection:
                        [*headers.items(), *extra]) + b"\r\n" + then)
         return self
 
-    @staticmethod
-    def frame(data, opcode=TEXT, fin=True):
-        if isinstance(data, str):
-            data = data.encode()
-        head = bytes([(0x80 if fin else 0) | opcode])
-        if len(data) < 126:
-            head += bytes([len(data)])
-        elif len(data) < 65536:
-            head += b"\x7e" + struct.pack(">H", len(data))
-        else:
-            head += b"\x7f" + struct.pack(">Q", len(data))
-        return head + data
-
     def send(self, data, opcode=TEXT, fin=True):
-        self.peer.sendall(self.frame(data, opcode, fin))
+        self.peer.sendall(frame(data, opcode, fin))
 
     def push(self, event, payload, **more):
         self.send(json.dumps({"event": event, "payload": payload, "ref": None,
                               "topic": "gateway", **more}))
 
     def receive(self):
-        first, second = self.take(2)
-        size = second & 0x7f
-        assert second & 0x80, "a client has to mask"
-        if size == 126:
-            (size,) = struct.unpack(">H", self.take(2))
-        elif size == 127:
-            (size,) = struct.unpack(">Q", self.take(8))
-        mask, data = self.take(4), self.take(size)
-        data = bytes(b ^ mask[i % 4] for i, b in enumerate(data))
-        return first & 15, data
+        while (length := frame_length(self.buffer)) is None:
+            self._more()
+        data = self.take(length)
+        return data[0] & 15, client_payload(data)
 
     def hear(self):
         """The next message, heartbeats apart."""
