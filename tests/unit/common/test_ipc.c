@@ -5,7 +5,6 @@
  */
 #include "common/ipc.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -17,6 +16,7 @@
 #include "common/buffer.h"
 #include "common/log.h"
 #include "tests/lib/ipc_messages.h"
+#include "tests/lib/ipc_pair.h"
 #include "tests/lib/unit.h"
 
 static const enum ipc_process processes[] = { IPC_PARENT, IPC_NET,
@@ -57,35 +57,6 @@ static const struct ipc_handlers handlers = {
 #include "common/ipc.def"
 };
 
-/* One channel and the bare other end. */
-struct pair {
-	struct ipc_channel *channel;
-	int other;
-};
-
-static struct pair
-pair_open(enum ipc_process self, enum ipc_process peer, bool running)
-{
-	struct pair p;
-	int fds[2];
-
-	assert_int_equal(
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-	p.channel = ipc_open(fds[0], self, peer);
-	assert_non_null(p.channel);
-	if (running)
-		ipc_set_running(p.channel);
-	p.other = fds[1];
-	return p;
-}
-
-static void
-pair_close(struct pair *p)
-{
-	ipc_close(p->channel);
-	close(p->other);
-}
-
 /* As its legitimate receiver, in a state in which it is allowed. */
 static struct pair
 pair_for(unsigned type)
@@ -96,51 +67,11 @@ pair_for(unsigned type)
 	    row->receiver, row->sender, (row->rules & IPC_STARTING) == 0);
 }
 
-static void
-send_raw(int to, const void *bytes, size_t len, int descriptors)
-{
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(4 * sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)bytes, len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (descriptors > 0) {
-		size_t size = (size_t)descriptors * sizeof(int);
-		struct cmsghdr *c;
-
-		msg.msg_control = control.space;
-		msg.msg_controllen = CMSG_SPACE(size);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(size);
-		for (int i = 0; i < descriptors; i++)
-			memcpy(CMSG_DATA(c) + (size_t)i * sizeof(int), &to,
-			    sizeof(int));
-	}
-	assert_int_equal(sendmsg(to, &msg, 0), (ssize_t)len);
-}
-
 static enum ipc_result
 deliver(struct pair *p, size_t len, int descriptors)
 {
 	send_raw(p->other, message, len, descriptors);
 	return ipc_dispatch(p->channel, &handlers, NULL);
-}
-
-static unsigned
-open_descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n;
 }
 
 static void

@@ -2,13 +2,13 @@
  * Epochs of a channel (ipc.h): control-worker's end, with net-workers of any
  * epoch at the other.
  */
-#include <dirent.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/buffer.h"
 #include "common/ipc.h"
+#include "tests/lib/ipc_pair.h"
 #include "tests/lib/unit.h"
 
 #define KEY IPC_TYPE_PUBLIC_KEY
@@ -45,68 +45,14 @@ static const struct ipc_handlers handlers = {
 	.acknowledged = on_serial,
 };
 
-/* The channel and the bare other end. */
-struct pair {
-	struct ipc_channel *channel;
-	int other;
-};
-
-static struct pair
-pair_open(enum ipc_process self, enum ipc_process peer)
-{
-	struct pair p;
-	int fds[2];
-
-	assert_int_equal(
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-	p.channel = ipc_open(fds[0], self, peer);
-	assert_non_null(p.channel);
-	ipc_set_running(p.channel);
-	p.other = fds[1];
-	return p;
-}
-
 static struct pair
 pair_with_epoch(uint64_t epoch)
 {
-	struct pair p = pair_open(IPC_CONTROL, IPC_NET);
+	struct pair p = pair_open(IPC_CONTROL, IPC_NET, true);
 
 	ipc_set_epoch(p.channel, epoch);
 	keys = no_relays = 0;
 	return p;
-}
-
-static void
-pair_close(struct pair *p)
-{
-	ipc_close(p->channel);
-	close(p->other);
-}
-
-static void
-send_raw(int to, const void *bytes, size_t len, int descriptors)
-{
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(2 * sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)bytes, len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	int fds[2] = { to, to };
-
-	if (descriptors > 0) {
-		size_t size = (size_t)descriptors * sizeof(int);
-		struct cmsghdr *c;
-
-		msg.msg_control = control.space;
-		msg.msg_controllen = CMSG_SPACE(size);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(size);
-		memcpy(CMSG_DATA(c), fds, size);
-	}
-	assert_int_equal(sendmsg(to, &msg, 0), (ssize_t)len);
 }
 
 static void
@@ -124,19 +70,6 @@ static enum ipc_result
 dispatch(struct pair *p)
 {
 	return ipc_dispatch(p->channel, &handlers, NULL);
-}
-
-static unsigned
-open_descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n;
 }
 
 /* Neither the next number nor any part of it makes an epoch. */
@@ -244,7 +177,7 @@ without_whole_epoch_it_is_discarded(void **state)
 static void
 what_waited_for_the_old_one_is_dropped(void **state)
 {
-	struct pair p = pair_open(IPC_NET, IPC_CONTROL);
+	struct pair p = pair_open(IPC_NET, IPC_CONTROL, true);
 	struct ipc_channel *to = ipc_open(p.other, IPC_CONTROL, IPC_NET);
 	struct ipc_acknowledged m = { 0 };
 
