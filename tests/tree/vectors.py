@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 TUNNEL, POLICY = "man/firezone-tunnel.7", "man/firezone-policy.7"
-STUN = "tests/unit/net-worker/core/stun/test_stun.c"
+STUN = "tests/lib/stun_vectors.h"
 WIREGUARD = "tests/lib/wireguard_vectors.h"
 INNER = "tests/unit/net-worker/core/inner/"
 CARRIED = {
