@@ -1,4 +1,4 @@
-"""One peer's socket: reading, writing in order, joining, heartbeats, idleness."""
+"""One socket: reading, writing in order, joining, heartbeats, idleness."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from websockets.exceptions import ConnectionClosed
 
-from . import derive, phoenix, render, versions
-from .model import FOREVER, Relay
+from . import phoenix, versions
 from .phoenix import Frame, FrameError
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("portal")
 
-# A peer that leaves more than this many bytes unread is let go.
+# One that leaves more than this many bytes unread is let go.
 MAX_WAITING = 16 << 20
 
 
@@ -31,47 +30,46 @@ class Closing(NamedTuple):
 
 
 class Channel:
-    """What gateways and clients have in common. Every method but `run` and the two
+    """What all kinds of sockets have in common. Every method but `run` and the two
     it starts is synchronous: a frame is handled to its end before the next one, and
     whatever it makes the portal send is in order (client-portal.md 3.1)."""
 
     kind: str  # also the topic
-    expires_at = FOREVER
 
     def __init__(self, site: Site, socket: PortalSocket, admission: Admission):
         self.site = site
-        self.device = admission.device
-        self.generation = admission.generation
-        self.public_key = admission.public_key
         self.user_agent = admission.user_agent
         self.version = versions.version(admission.user_agent)
         self.remote_ip = admission.remote_ip
         self.joined = False
-        self.iceless = False
-        self.announced: list[str] = []  # ids of the relays this peer was told
         self._socket = socket
         self._outbox: asyncio.Queue[str | bytes | Closing] = asyncio.Queue()
         self._waiting = 0  # bytes in it
         self._ended = False
         self._grace: asyncio.TimerHandle | None = None
 
-    @property
-    def peer(self) -> derive.Peer:
-        return derive.Peer(self.device.id, self.public_key)
-
     def __str__(self) -> str:
-        return f"{self.kind} {self.device.name!a} ({self.device.id})"
+        return f"{self.kind} {self.name!a} ({self.id})"
 
     # What a kind of channel adds.
+
+    @property
+    def id(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def name(self) -> str:
+        raise NotImplementedError
 
     def handlers(self) -> dict[str, Callable[[Frame], None]]:
         raise NotImplementedError
 
-    def init(self, chosen: list[Relay]) -> dict:
+    def on_join(self, frame: Frame) -> None:
+        """Answer the join, and say what there is to say first."""
         raise NotImplementedError
 
     def on_leave(self) -> None:
-        """The peer is no longer there, whatever its socket does."""
+        """The other end is no longer there, whatever its socket does."""
 
     # Sending.
 
@@ -113,26 +111,6 @@ class Channel:
     def leave(self) -> None:
         self.joined = False
         self.on_leave()
-
-    # Relays.
-
-    def push_relays(self, disconnected: list[str]) -> None:
-        chosen = self._choose_relays()
-        self.push("relays_presence", {
-            "disconnected_ids": disconnected,
-            "connected": render.relays(chosen, self.peer, self.expires_at),
-        })
-
-    def relays_changed(self) -> None:
-        online = {relay.id for relay in self.site.relays}
-        gone = [relay_id for relay_id in self.announced if relay_id not in online]
-        self.push_relays(gone)
-
-    def _choose_relays(self) -> list[Relay]:
-        """Two at most; those that the peer already has come first."""
-        ranked = sorted(self.site.relays, key=lambda r: r.id not in self.announced)
-        self.announced = [relay.id for relay in ranked[:2]]
-        return ranked[:2]
 
     # Receiving.
 
@@ -186,22 +164,11 @@ class Channel:
                 self.send(phoenix.reply_ok(frame))
         elif frame.topic == self.kind and frame.event == "phx_join":
             if not muted.joins:
-                self._join(frame)
+                self.on_join(frame)
         elif frame.topic != self.kind or not self.joined:
             self.send(phoenix.reply_error(frame, "unmatched topic"))
         else:
             self._handle(frame)
-
-    def _join(self, frame: Frame) -> None:
-        if not self.site.register(self):
-            self.send(phoenix.reply_error(frame, "duplicate"))
-            return
-        self.joined = True
-        self.iceless = False
-        self.announced = []
-        self.send(phoenix.reply_ok(frame))
-        self.push("init", self.init(self._choose_relays()))
-        log.info("%s: joined", self)
 
     def _handle(self, frame: Frame) -> None:
         handler = self.handlers().get(frame.event)
@@ -213,18 +180,6 @@ class Channel:
             self.send(phoenix.reply_error(frame, "invalid_payload"))
             return
         handler(frame)
-
-    # Handlers of both kinds.
-
-    def on_no_relays(self, frame: Frame) -> None:
-        log.info("%s: has no relays", self)
-        self.push_relays([])
-
-    def on_capabilities(self, frame: Frame) -> None:
-        self.iceless = frame.payload.get("iceless") is True
-
-    def on_ignored(self, frame: Frame) -> None:
-        """Known, needs no answer."""
 
 
 def ids(value: Any) -> list[str]:

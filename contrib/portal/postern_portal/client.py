@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from . import phoenix, render
-from .channel import Channel, ids, log
+from .channel import ids, log
 from .model import FOREVER, Relay, Resource
+from .peer import PeerChannel
 from .phoenix import Frame
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ NAMES = {
 }
 
 
-class ClientChannel(Channel):
+class ClientChannel(PeerChannel):
     kind = "client"
 
     def __init__(self, site: Site, socket: PortalSocket, admission: Admission):
@@ -77,7 +78,7 @@ class ClientChannel(Channel):
         if self._session_end:
             self._session_end.cancel()
             self._session_end = None
-        self.site.forget(self)
+        super().on_leave()
 
     def end(self, reason: str) -> None:
         """Tell the client to go away (client-portal.md 4.7)."""

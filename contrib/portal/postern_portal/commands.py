@@ -9,11 +9,11 @@ import time
 from typing import TYPE_CHECKING, Callable
 
 from . import render
-from .channel import Channel
 from .client import ClientChannel
 from .config import parse_filter, parse_relay
 from .fields import REQUIRED, ConfigError, Table
 from .model import Resource
+from .peer import PeerChannel
 from .state import Device
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Commands:
 
     # Finding what arguments name.
 
-    def _channel(self, request: Table, kind: str) -> Channel:
+    def _channel(self, request: Table, kind: str) -> PeerChannel:
         """A connected peer by id, external id or name; the only one, if not named."""
         table = self._site.gateways if kind == "gateway" else self._site.clients
         name = request.string(kind, None)
@@ -72,7 +72,7 @@ class Commands:
             raise request.error(kind, f"{which}: {count} such {kind} is connected")
         return found[0]
 
-    def _peer(self, request: Table) -> Channel:
+    def _peer(self, request: Table) -> PeerChannel:
         """Named by `gateway` or `client`; the only one of its `kind` otherwise."""
         kinds = [kind for kind in ("gateway", "client") if kind in request]
         if "kind" in request:
@@ -81,7 +81,7 @@ class Commands:
             raise request.error("kind", 'give a "gateway", a "client", or the kind of peer')
         return self._channel(request, kinds[0])
 
-    def _joined(self, request: Table, kind: str) -> Channel:
+    def _joined(self, request: Table, kind: str) -> PeerChannel:
         channel = self._channel(request, kind)
         if not channel.joined:
             raise request.error(kind, f"the {kind} has not joined")
@@ -205,7 +205,7 @@ class Commands:
             channel.abort()
         else:
             channel.close(code, reason)
-        return {"id": channel.device.id}
+        return {"id": channel.id}
 
     def _disconnect(self, request: Table) -> dict:
         channel = self._peer(request)
@@ -213,13 +213,13 @@ class Commands:
         request.done()
         channel.push("disconnect", {"reason": reason})
         channel.stop()
-        return {"id": channel.device.id}
+        return {"id": channel.id}
 
     def _phx_close(self, request: Table) -> dict:
         channel = self._peer(request)
         request.done()
         channel.stop()
-        return {"id": channel.device.id}
+        return {"id": channel.id}
 
     def _send_raw(self, request: Table) -> dict:
         channel = self._peer(request)
@@ -229,7 +229,7 @@ class Commands:
             data = request.take("text", str)
         request.done()
         channel.send(data)
-        return {"id": channel.device.id}
+        return {"id": channel.id}
 
     def _refuse_upgrade(self, request: Table) -> dict:
         refusing = self._portal.refusing
@@ -287,7 +287,7 @@ class Commands:
         }
 
 
-def _peer_status(channel: Channel) -> dict:
+def _peer_status(channel: PeerChannel) -> dict:
     device = channel.device
     return {
         "id": device.id, "name": device.name, "external_id": device.external_id,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Callable
 
 from . import phoenix, render
-from .channel import Channel, ids, log
+from .channel import ids, log
 from .model import Relay
+from .peer import PeerChannel
 from .phoenix import Frame
 
 
-class GatewayChannel(Channel):
+class GatewayChannel(PeerChannel):
     kind = "gateway"
 
     def handlers(self) -> dict[str, Callable[[Frame], None]]:
@@ -26,9 +27,6 @@ class GatewayChannel(Channel):
 
     def init(self, chosen: list[Relay]) -> dict:
         return render.gateway_init(self.site, self, chosen)
-
-    def on_leave(self) -> None:
-        self.site.forget(self)
 
     def on_authorization_created(self, frame: Frame) -> None:
         if self.site.broker.acknowledge(self, frame.payload.get("ref")):

@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 
 from .broker import Broker
-from .channel import Channel
 from .client import ClientChannel
 from .gateway import GatewayChannel
 from .model import FOREVER, Config, Policy, Resource, User
+from .peer import PeerChannel
 from .state import State
 
 
@@ -52,7 +52,7 @@ class Site:
 
     # Who is connected.
 
-    def register(self, channel: Channel) -> bool:
+    def register(self, channel: PeerChannel) -> bool:
         """Enter a channel. Of gateways the first wins, of clients the newest."""
         table = self.gateways if channel.kind == "gateway" else self.clients
         other = table.get(channel.device.id)
@@ -63,13 +63,13 @@ class Site:
         table[channel.device.id] = channel
         return True
 
-    def forget(self, channel: Channel) -> None:
+    def forget(self, channel: PeerChannel) -> None:
         table = self.gateways if channel.kind == "gateway" else self.clients
         if table.get(channel.device.id) is channel:
             del table[channel.device.id]
 
     @property
-    def channels(self) -> list[Channel]:
+    def channels(self) -> list[PeerChannel]:
         return [*self.gateways.values(), *self.clients.values()]
 
     # Who may use what.

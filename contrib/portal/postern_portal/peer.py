@@ -1,0 +1,94 @@
+"""What the channels of gateways and clients have in common (portal.md 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import derive, phoenix, render
+from .channel import Channel, log
+from .model import FOREVER, Relay
+from .phoenix import Frame
+
+if TYPE_CHECKING:
+    from .server import PortalSocket
+    from .site import Site
+    from .upgrade import Admission
+
+
+class PeerChannel(Channel):
+    """A peer has a device and a key, and is told of relays."""
+
+    expires_at = FOREVER
+
+    def __init__(self, site: Site, socket: PortalSocket, admission: Admission):
+        super().__init__(site, socket, admission)
+        self.device = admission.device
+        self.generation = admission.generation
+        self.public_key = admission.public_key
+        self.iceless = False
+        self.announced: list[str] = []  # ids of the relays this peer was told
+
+    @property
+    def id(self) -> str:
+        return self.device.id
+
+    @property
+    def name(self) -> str:
+        return self.device.name
+
+    @property
+    def peer(self) -> derive.Peer:
+        return derive.Peer(self.device.id, self.public_key)
+
+    # What a kind of peer adds.
+
+    def init(self, chosen: list[Relay]) -> dict:
+        raise NotImplementedError
+
+    # Joining.
+
+    def on_join(self, frame: Frame) -> None:
+        if not self.site.register(self):
+            self.send(phoenix.reply_error(frame, "duplicate"))
+            return
+        self.joined = True
+        self.iceless = False
+        self.announced = []
+        self.send(phoenix.reply_ok(frame))
+        self.push("init", self.init(self._choose_relays()))
+        log.info("%s: joined", self)
+
+    def on_leave(self) -> None:
+        self.site.forget(self)
+
+    # Relays.
+
+    def push_relays(self, disconnected: list[str]) -> None:
+        chosen = self._choose_relays()
+        self.push("relays_presence", {
+            "disconnected_ids": disconnected,
+            "connected": render.relays(chosen, self.peer, self.expires_at),
+        })
+
+    def relays_changed(self) -> None:
+        online = {relay.id for relay in self.site.relays}
+        gone = [relay_id for relay_id in self.announced if relay_id not in online]
+        self.push_relays(gone)
+
+    def _choose_relays(self) -> list[Relay]:
+        """Two at most; those that the peer already has come first."""
+        ranked = sorted(self.site.relays, key=lambda r: r.id not in self.announced)
+        self.announced = [relay.id for relay in ranked[:2]]
+        return ranked[:2]
+
+    # Handlers of both kinds.
+
+    def on_no_relays(self, frame: Frame) -> None:
+        log.info("%s: has no relays", self)
+        self.push_relays([])
+
+    def on_capabilities(self, frame: Frame) -> None:
+        self.iceless = frame.payload.get("iceless") is True
+
+    def on_ignored(self, frame: Frame) -> None:
+        """Known, needs no answer."""
