@@ -1,5 +1,6 @@
 """Framing, joining, heartbeats, closing (client-portal.md 10: 4, 5, 6, 17, 18)."""
 
+import dataclasses
 import json
 
 import pytest
@@ -128,7 +129,7 @@ async def test_each_kind_of_resource(tmp_path):
 
 @asynchronous
 async def test_the_newest_socket_of_a_client_wins(tmp_path):
-    async with running(site(tmp_path)) as portal:
+    async with running(site(tmp_path), presence=0) as portal:
         old = await (await client(portal)).join()
         new = await (await client(portal)).join()
         assert await old.closed() == 1000
@@ -148,18 +149,26 @@ async def test_no_relays_is_answered(tmp_path):
             strict.check_relays(answer["connected"])
 
 
+THREE_RELAYS = [
+    {"name": name, "ipv4": f"203.0.113.{n}", "stamp_secret": name}
+    for n, name in enumerate("abc", 1)
+]
+
+
+async def told(portal):
+    """Whoever is to hear of the last change of relays has been sent it."""
+    await until(lambda: not portal.site.telling)
+
+
 @asynchronous
 async def test_relay_changes_name_what_is_gone(tmp_path):
-    relays = [
-        {"name": name, "ipv4": f"203.0.113.{n}", "stamp_secret": name}
-        for n, name in enumerate("abc", 1)
-    ]
-    async with running(site(tmp_path, relays=relays)) as portal:
+    async with running(site(tmp_path, relays=THREE_RELAYS), presence=0) as portal:
         peer = await (await client(portal)).join()
         a, b, c = (relay.id for relay in portal.config.relays)
         assert [r["id"] for r in peer.init["relays"]] == [a, b]
         for online, gone, left in (
-            ("bc", [a], [b, c]), ("abc", [], [b, c]), ("", [b, c], []), ("a", [], [a]),
+            ("bc", [a], [b, c]), ("", [b, c], []), ("a", [], [a]), ("ab", [], [a, b]),
+            ("a", [b], [a]),
         ):
             await control(portal, cmd="relays_presence", online=list(online))
             payload = await peer.expect("relays_presence")
@@ -170,6 +179,54 @@ async def test_relay_changes_name_what_is_gone(tmp_path):
         payload = await peer.expect("relays_presence")
         assert payload["disconnected_ids"] == [a]
         assert payload["connected"][0]["id"] != a
+
+
+@asynchronous
+async def test_relay_changes_that_do_not_concern_a_peer_are_not_told(tmp_path):
+    async with running(site(tmp_path, relays=THREE_RELAYS), presence=0.01) as portal:
+        peers = [await (await connect(portal)).join() for connect in (gateway, client)]
+        a, b, c = portal.config.relays
+        for changes in ([[a, b, c]], [[a, b]], [[a, b, c]], [[c], [], [b, a]]):
+            for relays in changes:
+                portal.site.set_relays(relays)
+            await told(portal)
+            for peer in peers:
+                await peer.heartbeat()
+
+
+@asynchronous
+async def test_the_last_of_many_relay_changes_is_told_once(tmp_path):
+    async with running(site(tmp_path, relays=THREE_RELAYS), presence=0.01) as portal:
+        peer = await (await client(portal)).join()
+        a, b, c = portal.config.relays
+        for relays in ([c], [], [b], [b, c]):
+            portal.site.set_relays(relays)
+        payload = await peer.expect("relays_presence")
+        assert payload["disconnected_ids"] == [a.id]
+        assert [r["id"] for r in payload["connected"]] == [b.id, c.id]
+        await peer.heartbeat()
+
+
+@asynchronous
+async def test_a_relay_with_another_address_is_told_anew(tmp_path):
+    async with running(site(tmp_path, relays=THREE_RELAYS), presence=0) as portal:
+        peer = await (await client(portal)).join()
+        a, b, _ = portal.config.relays
+        portal.site.set_relays([dataclasses.replace(a, ipv4="203.0.113.9"), b])
+        payload = await peer.expect("relays_presence")
+        assert payload["disconnected_ids"] == []
+        assert [r["addr"] for r in payload["connected"]] == [
+            "203.0.113.9:3478", "203.0.113.2:3478",
+        ]
+
+
+@asynchronous
+async def test_a_stopped_portal_tells_nobody(tmp_path):
+    async with running(site(tmp_path), presence=60) as portal:
+        portal.site.set_relays([])
+        assert portal.site.telling
+        await portal.stop()
+        assert not portal.site.telling
 
 
 @asynchronous

@@ -294,7 +294,7 @@ def _peer_status(channel: PeerChannel) -> dict:
         "ipv4": device.ipv4, "ipv6": device.ipv6,
         "public_key": channel.public_key, "version": channel.version,
         "remote_ip": channel.remote_ip, "joined": channel.joined,
-        "iceless": channel.iceless, "relays": channel.announced,
+        "iceless": channel.iceless, "relays": list(channel.announced),
     }
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .site import Site
     from .upgrade import Admission
 
+# Relays that a peer is told of at a time (portal.md 5.4).
+MOST_RELAYS = 2
+
 
 class PeerChannel(Channel):
     """A peer has a device and a key, and is told of relays."""
@@ -26,7 +29,8 @@ class PeerChannel(Channel):
         self.generation = admission.generation
         self.public_key = admission.public_key
         self.iceless = False
-        self.announced: list[str] = []  # ids of the relays this peer was told
+        # The relays this peer was told of, and not yet that they are gone.
+        self.announced: dict[str, Relay] = {}
 
     @property
     def id(self) -> str:
@@ -53,7 +57,7 @@ class PeerChannel(Channel):
             return
         self.joined = True
         self.iceless = False
-        self.announced = []
+        self.announced = {}
         self.send(phoenix.reply_ok(frame))
         self.push("init", self.init(self._choose_relays()))
         log.info("%s: joined", self)
@@ -63,29 +67,35 @@ class PeerChannel(Channel):
 
     # Relays.
 
-    def push_relays(self, disconnected: list[str]) -> None:
+    def relays_changed(self) -> None:
+        """Tell the peer, if it is of use to it (portal.md 5.4)."""
+        online = {relay.id: relay for relay in self.site.relays}
+        gone = [relay_id for relay_id in self.announced if relay_id not in online]
+        for relay_id in gone:
+            del self.announced[relay_id]
+        moved = any(online[i] != relay for i, relay in self.announced.items())
+        if gone or moved or (len(self.announced) < MOST_RELAYS and online):
+            self._push_relays(gone)
+
+    def _push_relays(self, disconnected: list[str]) -> None:
         chosen = self._choose_relays()
         self.push("relays_presence", {
             "disconnected_ids": disconnected,
             "connected": render.relays(chosen, self.peer, self.expires_at),
         })
 
-    def relays_changed(self) -> None:
-        online = {relay.id for relay in self.site.relays}
-        gone = [relay_id for relay_id in self.announced if relay_id not in online]
-        self.push_relays(gone)
-
     def _choose_relays(self) -> list[Relay]:
         """Two at most; those that the peer already has come first."""
         ranked = sorted(self.site.relays, key=lambda r: r.id not in self.announced)
-        self.announced = [relay.id for relay in ranked[:2]]
-        return ranked[:2]
+        chosen = ranked[:MOST_RELAYS]
+        self.announced |= {relay.id: relay for relay in chosen}
+        return chosen
 
     # Handlers of both kinds.
 
     def on_no_relays(self, frame: Frame) -> None:
         log.info("%s: has no relays", self)
-        self.push_relays([])
+        self._push_relays([])
 
     def on_capabilities(self, frame: Frame) -> None:
         self.iceless = frame.payload.get("iceless") is True

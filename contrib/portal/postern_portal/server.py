@@ -23,7 +23,8 @@ from .upgrade import ROUTES, Admission, Refusal, admit
 
 log = logging.getLogger("portal")
 
-# The real portal's limit (portal.md 2.7).
+# The real portal's limit (portal.md 2.7), which it has for fragmented messages only;
+# nothing of this protocol is as long, in whatever way it comes.
 MAX_MESSAGE = 8_000_000
 # "Service restart": peers come back by themselves (portal.md 3.4).
 RESTART = 1012
@@ -128,7 +129,7 @@ class Portal:
             server.close()
             await server.wait_closed()
         await self._control.stop()
-        self.site.broker.stop()
+        self.site.stop()
         log.info("stopped")
         self.stopped.set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ class Timers:
     acknowledge: float = 15
     idle: float = 37
     handshake: float = 15
+    presence: float = 1  # without a change of relays, before peers are told
     close: float = 5  # until a close that is not answered becomes an abort
 
 
@@ -49,6 +51,11 @@ class Site:
             digest: user for user in config.users for digest in user.token_hashes
         }
         self.broker = Broker(self)
+        self._telling: asyncio.TimerHandle | None = None
+
+    def stop(self) -> None:
+        self._tell_not()
+        self.broker.stop()
 
     # Who is connected.
 
@@ -103,6 +110,26 @@ class Site:
 
     def set_relays(self, relays: list) -> None:
         self.relays = relays
+        self._tell_soon()
+
+    def _tell_soon(self) -> None:
+        """A relay that comes back meanwhile was not away."""
+        self._tell_not()
+        loop = asyncio.get_running_loop()
+        self._telling = loop.call_later(self.timers.presence, self._tell)
+
+    def _tell_not(self) -> None:
+        if self._telling:
+            self._telling.cancel()
+        self._telling = None
+
+    @property
+    def telling(self) -> bool:
+        """Whether peers are still to be told of a change of relays."""
+        return self._telling is not None
+
+    def _tell(self) -> None:
+        self._telling = None
         for channel in self.channels:
             if channel.joined:
                 channel.relays_changed()
