@@ -154,6 +154,24 @@ async def test_a_second_gateway_with_the_same_id_is_409(tmp_path):
 
 
 @asynchronous
+async def test_a_second_gateway_that_was_let_in_is_sent_away_at_its_join(tmp_path):
+    async with running(site(tmp_path)) as portal:
+        first = await (await gateway(portal)).join()
+        await control(portal, cmd="phx_close", kind="gateway")
+        await first.expect("phx_close")
+        second = await (await gateway(portal)).join()
+        await first.expect_reply(await first.send("phx_join", None))
+        assert await first.expect("disconnect") == {"reason": "token_expired"}
+        assert await first.expect("phx_close") == {}
+        await first.heartbeat()
+        await first.close()
+        await second.heartbeat()
+        assert [g["public_key"] for g in (await control(portal, cmd="status"))["gateways"]] == [
+            second.public_key
+        ]
+
+
+@asynchronous
 async def test_of_two_simultaneous_gateways_one_gets_in(tmp_path):
     async with running(site(tmp_path)) as portal:
         results = await asyncio.gather(

@@ -80,11 +80,6 @@ class ClientChannel(PeerChannel):
             self._session_end = None
         super().on_leave()
 
-    def end(self, reason: str) -> None:
-        """Tell the client to go away (client-portal.md 4.7)."""
-        self.push("disconnect", {"reason": reason})
-        self.stop()
-
     def _end_session(self) -> None:
         log.info("%s: session ended", self)
         self.end("token_expired")

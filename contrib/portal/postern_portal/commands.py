@@ -211,8 +211,7 @@ class Commands:
         channel = self._peer(request)
         reason = request.take("reason", str, "token_expired")
         request.done()
-        channel.push("disconnect", {"reason": reason})
-        channel.stop()
+        channel.end(reason)
         return {"id": channel.id}
 
     def _phx_close(self, request: Table) -> dict:

@@ -53,7 +53,10 @@ class PeerChannel(Channel):
 
     def on_join(self, frame: Frame) -> None:
         if not self.site.register(self):
-            self.send(phoenix.reply_error(frame, "duplicate"))
+            # The real portal's answer to one that raced past 409 (portal.md 5.4).
+            log.warning("%s: is connected already, sent away", self)
+            self.send(phoenix.reply_ok(frame))
+            self.end("token_expired")
             return
         self.joined = True
         self.iceless = False
@@ -64,6 +67,11 @@ class PeerChannel(Channel):
 
     def on_leave(self) -> None:
         self.site.forget(self)
+
+    def end(self, reason: str) -> None:
+        """Tell the peer to go away (portal.md 2.5, client-portal.md 4.7)."""
+        self.push("disconnect", {"reason": reason})
+        self.stop()
 
     # Relays.
 
