@@ -113,8 +113,12 @@ class Site:
         """The names of the reports in the spool, in the order of age."""
         there = [path.name for path in self.spool.glob("*/*/*.json")]
         for path in self.spool.glob("*/*/*.reports"):
+            try:
+                text = path.read_text()
+            except FileNotFoundError:  # all of it has just been taken
+                continue
             names = {}
-            for line in path.read_text().split("\n")[:-1]:
+            for line in text.split("\n")[:-1]:
                 name, _, payload = (line + "  ").split(" ", 2)
                 if payload.strip():
                     names[name] = None
