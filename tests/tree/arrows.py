@@ -72,14 +72,8 @@ PENDING = """
 net-worker/core/datagram.h includes net-worker/core/turn/channel_data.h
 net-worker/core/datagram.h includes net-worker/core/wireguard/constants.h
 net-worker/dataplane/engine/engine.h includes net-worker/dataplane/shard/shard.h
-net-worker/io/udp.h includes net-worker/dataplane/shard/shard.h
 net-worker/main.c includes net-worker/core/stun/stun.h
 net-worker/main.c includes net-worker/core/wireguard/noise.h
-net-worker/query_net.c includes net-worker/worker.h
-net-worker/sandbox_net.c includes net-worker/worker.h
-net-worker/worker.h includes net-worker/core/aead.h
-net-worker/worker.h includes net-worker/dataplane/engine/engine.h
-net-worker/worker.h includes net-worker/dataplane/shard/shard.h
 """
 
 SOURCES = ["common", "parent", "control-worker", "net-worker"]
