@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "net-worker/core/policy/client.h"
+#include "net-worker/core/policy/grants.h"
 #include "tests/lib/dataplane.h"
 
 #define MESSAGES      170 /* that fill the table */
@@ -32,17 +32,17 @@ grant_names(struct rig *r, unsigned resource)
 
 /* The linker puts this one in between: what is counted is compiled. */
 static unsigned compiled;
-struct policy *__real_client_compile(const struct client *,
+struct policy *__real_grants_compile(const struct grants *,
     const struct ip_address *, const struct ip_address *, bool);
-struct policy *__wrap_client_compile(const struct client *,
+struct policy *__wrap_grants_compile(const struct grants *,
     const struct ip_address *, const struct ip_address *, bool);
 
 struct policy *
-__wrap_client_compile(const struct client *client, const struct ip_address *v4,
+__wrap_grants_compile(const struct grants *client, const struct ip_address *v4,
     const struct ip_address *v6, bool expose_host)
 {
 	compiled++;
-	return __real_client_compile(client, v4, v6, expose_host);
+	return __real_grants_compile(client, v4, v6, expose_host);
 }
 
 /* The client shows that it is there. */

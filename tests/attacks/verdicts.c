@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net-worker/core/policy/client.h"
+#include "net-worker/core/policy/grants.h"
 
 #define LINE_MAX_LEN 8192
 #define OPEN_PORT    80
@@ -27,7 +27,7 @@ static struct filter port_80[] = {
 };
 
 static void
-grant_all(struct client *c, uint8_t resource, const char *network,
+grant_all(struct grants *c, uint8_t resource, const char *network,
     struct filter *filters, size_t count)
 {
 	struct grant g = { .type = RESOURCE_CIDR, .expires = MONO_NEVER };
@@ -36,7 +36,7 @@ grant_all(struct client *c, uint8_t resource, const char *network,
 	g.filters = filters;
 	g.filter_count = count;
 	if (!prefix_parse(network, &g.network) ||
-	    client_grant(c, &g) != GRANT_NEW)
+	    grants_add(c, &g) != GRANT_NEW)
 		errx(1, "a grant of %s is refused", network);
 }
 
@@ -47,7 +47,7 @@ may_send(const struct packet *p, struct filter *filters, size_t count)
 	struct uuid id = { { 1 } };
 	struct ip_address v4, v6, own4, own6;
 	struct policy *policy;
-	struct client *c;
+	struct grants *c;
 	bool pass;
 
 	if (!ip_parse("100.95.255.1", &own4) ||
@@ -55,15 +55,15 @@ may_send(const struct packet *p, struct filter *filters, size_t count)
 		errx(1, "our own addresses");
 	v4 = p->source.family == IP_V4 ? p->source : own4;
 	v6 = p->source.family == IP_V6 ? p->source : own6;
-	if ((c = client_new(&id, &v4, &v6)) == NULL)
+	if ((c = grants_new(&id, &v4, &v6)) == NULL)
 		errx(1, "no client");
 	grant_all(c, 1, "10.20.0.0/24", filters, count);
 	grant_all(c, 2, "fd20::/64", filters, count);
-	if ((policy = client_compile(c, &own4, &own6, false)) == NULL)
+	if ((policy = grants_compile(c, &own4, &own6, false)) == NULL)
 		errx(1, "no policy");
 	pass = policy_outbound(policy, p).verdict == VERDICT_PASS;
 	policy_free(policy);
-	client_free(c);
+	grants_free(c);
 	return pass;
 }
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net-worker/core/policy/client.h"
+#include "net-worker/core/policy/grants.h"
 #include "net-worker/core/policy/gate.h"
 
 #define PACKETS 2000000
@@ -24,12 +24,12 @@ ip(const char *text)
 	return a;
 }
 
-static struct client *
+static struct grants *
 make_client(unsigned resources)
 {
 	struct ip_address v4 = ip("100.64.0.1"), v6 = ip("fd00:2021:1111::1");
 	struct uuid id = { { 1 } };
-	struct client *c = client_new(&id, &v4, &v6);
+	struct grants *c = grants_new(&id, &v4, &v6);
 	struct filter filters[] = { { FILTER_TCP, 80, 443 },
 		{ FILTER_UDP, 53, 53 } };
 
@@ -46,14 +46,14 @@ make_client(unsigned resources)
 			.expires = MONO_NEVER,
 		};
 
-		if (client_grant(c, &g) != GRANT_NEW)
+		if (grants_add(c, &g) != GRANT_NEW)
 			exit(1);
 	}
 	return c;
 }
 
 static void
-add_names(struct client *c)
+add_names(struct grants *c)
 {
 	struct grant g = { .resource = { { 3 } },
 		.type = RESOURCE_DNS,
@@ -62,7 +62,7 @@ add_names(struct client *c)
 	struct assign_effect effect;
 	char domain[32];
 
-	client_grant(c, &g);
+	grants_add(c, &g);
 	for (unsigned i = 0; i < NAMES; i++) {
 		struct ip_address proxy = ip_v4(
 				      100, 96, (uint8_t)(i >> 8), (uint8_t)i),
@@ -71,7 +71,7 @@ add_names(struct client *c)
 			1, { 0 } };
 
 		snprintf(domain, sizeof(domain), "n%u.example", i);
-		if (client_assign(c, &a, &effect) != ASSIGN_DONE)
+		if (grants_assign(c, &a, &effect) != ASSIGN_DONE)
 			exit(1);
 	}
 }
@@ -138,7 +138,7 @@ main(void)
 	struct ip_address v4 = ip("100.64.0.2"), v6 = ip("fd00:2021:1111::2");
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-		struct client *c;
+		struct grants *c;
 		struct gate g = { .nat = nat_new() };
 		struct mono start;
 		double compiled;
@@ -147,7 +147,7 @@ main(void)
 		c = make_client(resources);
 		add_names(c);
 		start = mono_now();
-		g.policy = client_compile(c, &v4, &v6, false);
+		g.policy = grants_compile(c, &v4, &v6, false);
 		compiled = (double)(mono_now().ns - start.ns) / 1000;
 		printf("%5u resources: network %.0f ns, name %.0f ns a packet; "
 		       "compiled in %.0f us\n",
@@ -155,7 +155,7 @@ main(void)
 		    ns_per_packet(&g, next_name), compiled);
 		policy_free(g.policy);
 		nat_free(g.nat);
-		client_free(c);
+		grants_free(c);
 	}
 	return 0;
 }

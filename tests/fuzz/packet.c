@@ -9,7 +9,7 @@
 
 #include "common/plan.h"
 #include "net-worker/core/inner/icmp.h"
-#include "net-worker/core/policy/client.h"
+#include "net-worker/core/policy/grants.h"
 #include "net-worker/core/policy/policy.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -17,7 +17,7 @@ static struct ip_address client_v4, client_v6, gateway_v4, gateway_v6;
 static struct policy *policy;
 
 static void
-grant(struct client *c, uint8_t id, enum resource_type type,
+grant(struct grants *c, uint8_t id, enum resource_type type,
     const char *network, struct filter *filters, size_t count)
 {
 	struct grant g = {
@@ -30,7 +30,7 @@ grant(struct client *c, uint8_t id, enum resource_type type,
 
 	if (network != NULL)
 		must(prefix_parse(network, &g.network));
-	must(client_grant(c, &g) == GRANT_NEW);
+	must(grants_add(c, &g) == GRANT_NEW);
 }
 
 void
@@ -39,21 +39,21 @@ fuzz_init(void)
 	static const struct uuid id = { { 0xc1 } };
 	struct filter web[] = { { FILTER_TCP, 80, 80 },
 		{ FILTER_UDP, 1000, 2000 }, { FILTER_ICMP, 0, 0 } };
-	struct client *c;
+	struct grants *c;
 
 	client_v4 = endpoint_of("100.64.0.2:0").ip;
 	client_v6 = endpoint_of("[fd00:2021:1111::2]:0").ip;
 	gateway_v4 = endpoint_of("100.64.0.1:0").ip;
 	gateway_v6 = endpoint_of("[fd00:2021:1111::1]:0").ip;
-	c = client_new(&id, &client_v4, &client_v6);
+	c = grants_new(&id, &client_v4, &client_v6);
 	must(c != NULL);
 	grant(c, 1, RESOURCE_CIDR, "10.20.0.0/24", web, 3);
 	grant(c, 2, RESOURCE_CIDR, "2001:db8:20::/48", web, 3);
 	grant(c, 3, RESOURCE_CIDR, "10.20.0.9/32", NULL, 0);
 	grant(c, 4, RESOURCE_INTERNET, NULL, NULL, 0);
-	policy = client_compile(c, &gateway_v4, &gateway_v6, false);
+	policy = grants_compile(c, &gateway_v4, &gateway_v6, false);
 	must(policy != NULL);
-	client_free(c);
+	grants_free(c);
 }
 
 static void

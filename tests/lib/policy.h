@@ -7,7 +7,7 @@
 
 #include "tests/lib/packets.h"
 
-#include "net-worker/core/policy/client.h"
+#include "net-worker/core/policy/grants.h"
 
 #define CLIENT_V4  "100.64.0.1"
 #define CLIENT_V6  "fd00:2021:1111::1"
@@ -22,22 +22,22 @@ id(uint8_t last)
 	return (struct uuid){ { [15] = last } };
 }
 
-static inline struct client *
+static inline struct grants *
 new_client(void)
 {
 	struct ip_address v4 = ip(CLIENT_V4), v6 = ip(CLIENT_V6);
 	struct uuid client = id(200);
-	struct client *c = client_new(&client, &v4, &v6);
+	struct grants *c = grants_new(&client, &v4, &v6);
 
 	assert_non_null(c);
 	return c;
 }
 
 static inline struct policy *
-compile(const struct client *c, bool expose_host)
+compile(const struct grants *c, bool expose_host)
 {
 	struct ip_address v4 = ip(GATEWAY_V4), v6 = ip(GATEWAY_V6);
-	struct policy *p = client_compile(c, &v4, &v6, expose_host);
+	struct policy *p = grants_compile(c, &v4, &v6, expose_host);
 
 	assert_non_null(p);
 	return p;
@@ -82,7 +82,7 @@ parse_filters(const char *text, struct filter *to)
 }
 
 static inline void
-grant_cidr(struct client *c, uint8_t resource, const char *network,
+grant_cidr(struct grants *c, uint8_t resource, const char *network,
     const char *filters)
 {
 	struct filter list[4];
@@ -92,7 +92,7 @@ grant_cidr(struct client *c, uint8_t resource, const char *network,
 	g.filters = list;
 	g.filter_count = parse_filters(filters, list);
 	g.expires = MONO_NEVER;
-	assert_int_equal(client_grant(c, &g), GRANT_NEW);
+	assert_int_equal(grants_add(c, &g), GRANT_NEW);
 }
 
 /*

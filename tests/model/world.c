@@ -281,7 +281,7 @@ void
 world_compile(struct world *w)
 {
 	policy_free(w->gate.policy);
-	w->gate.policy = client_compile(
+	w->gate.policy = grants_compile(
 	    w->client, &w->gateway[0], &w->gateway[1], w->expose_host);
 	if (w->gate.policy == NULL)
 		world_differs(w, "out of memory");
@@ -314,7 +314,7 @@ grant(struct world *w, const struct model_grant *g)
 
 	memcpy(filters, g->filters, sizeof(filters));
 	memcpy(real.pattern, g->pattern, sizeof(g->pattern));
-	result = client_grant(w->client, &real);
+	result = grants_add(w->client, &real);
 	if (result == GRANT_NO_MEMORY)
 		world_differs(w, "out of memory");
 	/* It was copied. */
@@ -359,7 +359,7 @@ static void
 any_revocation(struct world *w)
 {
 	struct uuid id = PICK(&w->dice, w->resources);
-	bool gone = client_revoke(w->client, &id);
+	bool gone = grants_revoke(w->client, &id);
 
 	agree(w, "revoke", gone, model_remove(w->model, &id));
 	if (gone)
@@ -398,7 +398,7 @@ any_update(struct world *w)
 	if (percent(&w->dice, 10))
 		type = RESOURCE_DNS;
 	idle = g != NULL && same_filters(g, filters, count);
-	changed = client_update_filters(w->client, &id, type, filters, count);
+	changed = grants_update_filters(w->client, &id, type, filters, count);
 	known = model_set_filters(w->model, &id, type, filters, count);
 	if (changed || !idle)
 		agree(w, "update", changed, known);
@@ -412,7 +412,7 @@ any_expiry(struct world *w)
 	struct uuid id = PICK(&w->dice, w->resources);
 	struct mono expires = some_expiry(w);
 
-	agree(w, "expiry", client_set_expiry(w->client, &id, 0, expires),
+	agree(w, "expiry", grants_set_expiry(w->client, &id, 0, expires),
 	    model_set_expiry(w->model, &id, expires));
 }
 
@@ -423,7 +423,7 @@ expire(struct world *w)
 	struct uuid gone;
 	bool any = false;
 
-	while (client_expire(w->client, w->now, &gone)) {
+	while (grants_expire(w->client, w->now, &gone)) {
 		const struct model_grant *g = model_find(w->model, &gone);
 
 		world_trace(w, "expired %02x", gone.bytes[15]);
@@ -478,7 +478,7 @@ assign(struct world *w, struct assignment *a, struct ip_address *proxies,
 	a->addresses = copies[1];
 	world_trace(w, "assign %s by %02x: %zu proxies, %zu addresses",
 	    a->domain, a->resource.bytes[15], a->proxy_count, a->address_count);
-	result = client_assign(w->client, a, &effect);
+	result = grants_assign(w->client, a, &effect);
 	agree(w, "assign", (long)as_the_model_says(result),
 	    (long)model_assign(w->model, &a->resource, a->domain, proxies,
 		a->proxy_count, addresses, a->address_count, &renumbered));
@@ -550,7 +550,7 @@ any_assignment(struct world *w)
 	a.domain = PICK(d, domains[name]);
 	agree(w, "may assign",
 	    (long)as_the_model_says(
-		client_may_assign(w->client, &a.resource, a.domain)),
+		grants_may_assign(w->client, &a.resource, a.domain)),
 	    (long)model_may_assign(w->model, &a.resource, a.domain));
 	a.proxy_count = some_proxies(w, name, proxies);
 	a.address_count = percent(d, 5) ? 0 : 1 + roll(d, 6);
@@ -576,7 +576,7 @@ world_open_name(struct world *w)
 	};
 	struct ip_address proxies[4], server_address = address(servers_v4[0]);
 
-	client_revoke(w->client, &g.id);
+	grants_revoke(w->client, &g.id);
 	model_remove(w->model, &g.id);
 	grant(w, &g);
 	for (size_t i = 0; i < 4; i++)
@@ -690,15 +690,15 @@ other_gateway(struct world *w)
 static void
 compare_grants(const struct world *w)
 {
-	const struct client *c = w->client;
+	const struct grants *c = w->client;
 	const struct grant *before = NULL, *g;
-	size_t count = client_grant_count(c);
+	size_t count = grants_count(c);
 
 	agree(w, "grants", (long)count, (long)w->model->grant_count);
 	for (size_t i = 0; i < count; i++, before = g) {
 		const struct model_grant *m;
 
-		g = client_get_grant(c, i);
+		g = grants_get(c, i);
 		if (before != NULL &&
 		    uuid_compare(&before->resource, &g->resource) >= 0)
 			world_differs(w, "order of grants");
@@ -709,10 +709,10 @@ compare_grants(const struct world *w)
 		    !same_filters(m, g->filters, g->filter_count))
 			world_differs(w, "grant %02x", g->resource.bytes[15]);
 	}
-	if (client_get_grant(c, count) != NULL)
+	if (grants_get(c, count) != NULL)
 		world_differs(w, "one grant more");
-	if (client_deadline(c).ns != model_deadline(w->model).ns)
-		world_differs(w, "client_deadline");
+	if (grants_deadline(c).ns != model_deadline(w->model).ns)
+		world_differs(w, "grants_deadline");
 }
 
 void
@@ -766,7 +766,7 @@ world_begin(struct world *w, struct model *m, struct dice dice, bool usual)
 		w->resources[i].bytes[8] = (uint8_t)roll(d, 256);
 		w->resources[i].bytes[15] = (uint8_t)i;
 	}
-	w->client = client_new(&id, &w->me[0], &w->me[1]);
+	w->client = grants_new(&id, &w->me[0], &w->me[1]);
 	if (w->client == NULL)
 		abort();
 	model_reset(m, w->me);
@@ -784,7 +784,7 @@ world_end(struct world *w)
 {
 	policy_free(w->gate.policy);
 	nat_free(w->gate.nat);
-	client_free(w->client);
+	grants_free(w->client);
 }
 
 void

@@ -5,7 +5,7 @@
 #ifndef TESTS_MODEL_WORLD_H
 #define TESTS_MODEL_WORLD_H
 
-#include "net-worker/core/policy/client.h"
+#include "net-worker/core/policy/grants.h"
 #include "net-worker/core/policy/gate.h"
 #include "tests/lib/dice.h"
 #include "tests/model/model.h"
@@ -27,7 +27,7 @@ struct world {
 	struct mono now;
 	uint32_t pace; /* how fast time goes by */
 	bool trace;    /* say what happens */
-	struct client *client;
+	struct grants *client;
 	struct gate gate;
 	struct model *model;
 	struct ip_address me[2], gateway[2]; /* IPv4, IPv6 */

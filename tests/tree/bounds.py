@@ -19,7 +19,7 @@ FOLDERS = ("common", "control-worker", "net-worker", "parent")
 # What the line says, from its constants: {NAME}, or {NAME/s} for how many a
 # second there are where one comes back in NAME milliseconds.
 SAYS = {
-    "grants of a client": "{CLIENT_GRANTS_MAX}",
+    "grants of a client": "{GRANTS_OF_CLIENT_MAX}",
     "filters of a resource": "{FILTERS_MAX}",
     "entries of a snapshot": "{GRANTS_LIST_MAX}",
     "names of a client": "{NAMES_MAX}",

@@ -3,7 +3,7 @@
  * A client invents addresses for names and says which; we find out what the
  * names mean, and keep here: proxy address -> name, resources, real address.
  *
- * Kept by client.h, compiled into policy.h. A name outlives the resource that
+ * Kept by grants.h, compiled into policy.h. A name outlives the resource that
  * brought it (6, "What removal leaves behind"): without a resource it has no
  * route.
  */

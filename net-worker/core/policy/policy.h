@@ -1,6 +1,6 @@
 /*
  * What one client may reach, compiled for the packet path: immutable, made by
- * the engine (policy/client.h) whenever a grant changes, owned by the client's
+ * the engine (policy/grants.h) whenever a grant changes, owned by the client's
  * shard until the next one replaces it. spec/policy.md 2.2, 3, 4, 5.
  */
 #ifndef NET_WORKER_CORE_POLICY_POLICY_H

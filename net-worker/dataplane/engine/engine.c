@@ -92,7 +92,7 @@ engine_free(struct engine *e)
 	while ((m = TAILQ_FIRST(&e->members)) != NULL) {
 		TAILQ_REMOVE(&e->members, m, entry);
 		member_forget_waiting(m);
-		client_free(m->client);
+		grants_free(m->client);
 		free(m);
 	}
 	flows_free(e);

@@ -27,7 +27,7 @@ member_find(struct engine *e, const struct uuid *client)
 static struct policy *
 compile(struct engine *e, const struct member *m)
 {
-	return client_compile(
+	return grants_compile(
 	    m->client, &e->own_v4, &e->own_v6, e->expose_host);
 }
 
@@ -35,11 +35,11 @@ compile(struct engine *e, const struct member *m)
 static bool
 give_nat(struct member *m, struct shard_command *command)
 {
-	if (m->has_nat || !client_has_names(m->client))
+	if (m->has_nat || !grants_have_names(m->client))
 		return true;
 	if ((command->policy.nat = nat_new()) == NULL)
 		return false;
-	nat_count_in(command->policy.nat, client_name_use(m->client));
+	nat_count_in(command->policy.nat, grants_name_use(m->client));
 	m->has_nat = true;
 	return true;
 }
@@ -57,7 +57,7 @@ static void
 tell_waiting(struct engine *e, struct member *m)
 {
 	for (size_t i = 0; i < m->waiting_count; i++)
-		control_tell(e, client_id(m->client), m->waiting[i]->event,
+		control_tell(e, grants_client(m->client), m->waiting[i]->event,
 		    m->waiting[i]->text);
 	member_forget_waiting(m);
 }
@@ -81,8 +81,8 @@ add_waiting(struct member *m, const struct ipc_name_resolved *r)
 static int64_t
 work_ns(const struct member *m)
 {
-	return 10000 + 2000 * (int64_t)client_grant_count(m->client) +
-	    50 * (int64_t)client_names_size(m->client);
+	return 10000 + 2000 * (int64_t)grants_count(m->client) +
+	    50 * (int64_t)grants_names_size(m->client);
 }
 
 bool
@@ -148,13 +148,13 @@ member_add(struct engine *e, const struct ipc_authorization *a)
 
 	if (m == NULL)
 		return NULL;
-	m->client = client_new(&a->client, &a->client_v4, &a->client_v6);
+	m->client = grants_new(&a->client, &a->client_v4, &a->client_v6);
 	if (m->client == NULL || !deadlines_add(&e->expiries, &m->expiry, m) ||
 	    !deadlines_add(&e->names_due, &m->names_due, m) ||
 	    (command.client.policy = compile(e, m)) == NULL) {
 		deadlines_remove(&e->expiries, &m->expiry);
 		deadlines_remove(&e->names_due, &m->names_due);
-		client_free(m->client);
+		grants_free(m->client);
 		free(m);
 		return NULL;
 	}
@@ -164,8 +164,8 @@ member_add(struct engine *e, const struct ipc_authorization *a)
 	command.client.v4 = a->client_v4;
 	command.client.v6 = a->client_v6;
 	TAILQ_INSERT_TAIL(&e->members, m, entry);
-	key_map_add(&e->members_by_client, &m->by_client, client_id(m->client),
-	    sizeof(a->client), m);
+	key_map_add(&e->members_by_client, &m->by_client,
+	    grants_client(m->client), sizeof(a->client), m);
 	e->counters->clients = ++e->member_count;
 	e->shards.command(e->shards.ctx, &command);
 	return m;
@@ -174,7 +174,7 @@ member_add(struct engine *e, const struct ipc_authorization *a)
 void
 member_remove(struct engine *e, struct mono now, struct member *m, bool goodbye)
 {
-	struct connection *c = connection_find(e, client_id(m->client));
+	struct connection *c = connection_find(e, grants_client(m->client));
 	struct shard_command command = {
 		.type = SHARD_PEER_REMOVE,
 		.peer = m->peer,
@@ -193,7 +193,7 @@ member_remove(struct engine *e, struct mono now, struct member *m, bool goodbye)
 	deadlines_remove(&e->names_due, &m->names_due);
 	member_forget_waiting(m);
 	e->counters->clients = --e->member_count;
-	client_free(m->client);
+	grants_free(m->client);
 	free(m);
 }
 
@@ -201,7 +201,7 @@ member_remove(struct engine *e, struct mono now, struct member *m, bool goodbye)
 static void
 changed(struct engine *e, struct mono now, struct member *m)
 {
-	if (client_grant_count(m->client) == 0)
+	if (grants_count(m->client) == 0)
 		member_remove(e, now, m, true);
 	else
 		enforce(e, now, m);
@@ -220,7 +220,7 @@ log_grant(
 void
 member_watch_expiry(struct engine *e, struct member *m)
 {
-	deadlines_set(&e->expiries, &m->expiry, client_deadline(m->client));
+	deadlines_set(&e->expiries, &m->expiry, grants_deadline(m->client));
 }
 
 static enum grant_result
@@ -236,11 +236,11 @@ grant(struct engine *e, struct member *m, const struct ipc_authorization *a)
 		.flow_authorization = a->flow_authorization,
 		.expires_at = a->expires_at,
 		.expires =
-		    client_expiry_from_unix(a->expires_at, &e->clock.last),
+		    grants_expiry_from_unix(a->expires_at, &e->clock.last),
 	};
 
 	strlcpy(g.pattern, a->pattern, sizeof(g.pattern));
-	result = client_grant(m->client, &g);
+	result = grants_add(m->client, &g);
 	member_watch_expiry(e, m);
 	return result;
 }
@@ -255,7 +255,7 @@ member_for(struct engine *e, struct mono now, const struct ipc_authorization *a)
 	struct member *m = member_find(e, &a->client);
 
 	if (m != NULL &&
-	    !client_has_addresses(m->client, &a->client_v4, &a->client_v6)) {
+	    !grants_have_addresses(m->client, &a->client_v4, &a->client_v6)) {
 		member_remove(e, now, m, false);
 		m = NULL;
 	}
@@ -303,7 +303,7 @@ authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
 	if ((m = member_for(e, now, a)) == NULL)
 		return false;
 	if (connection_upsert(e, now, a, m->peer) == NULL) {
-		if (client_grant_count(m->client) == 0)
+		if (grants_count(m->client) == 0)
 			member_remove(e, now, m, false);
 		return false;
 	}
@@ -345,7 +345,7 @@ engine_revocation(
 {
 	struct member *m = member_find(e, &r->client);
 
-	if (m != NULL && client_revoke(m->client, &r->resource)) {
+	if (m != NULL && grants_revoke(m->client, &r->resource)) {
 		log_grant("access revoked", &r->client, &r->resource);
 		changed(e, now, m);
 	}
@@ -359,7 +359,7 @@ engine_resource_update(
 	struct member *m, *next;
 
 	TAILQ_FOREACH_SAFE(m, &e->members, entry, next)
-		if (client_update_filters(m->client, &u->resource,
+		if (grants_update_filters(m->client, &u->resource,
 			(enum resource_type)u->type, u->filters,
 			u->filters_count))
 			changed(e, now, m);
@@ -439,11 +439,11 @@ engine_grants_entry(struct engine *e, const struct ipc_grants_entry *entry)
 static bool
 reconcile(struct engine *e, struct member *m)
 {
-	struct snapshot_entry key = { .client = *client_id(m->client) };
+	struct snapshot_entry key = { .client = *grants_client(m->client) };
 	const struct grant *g;
 	bool any = false;
 
-	for (size_t i = 0; (g = client_get_grant(m->client, i)) != NULL;) {
+	for (size_t i = 0; (g = grants_get(m->client, i)) != NULL;) {
 		const struct snapshot_entry *found;
 
 		key.resource = g->resource;
@@ -452,14 +452,14 @@ reconcile(struct engine *e, struct member *m)
 		    : bsearch(&key, e->snapshot, e->snapshot_count, sizeof(key),
 			  compare_entries);
 		if (found != NULL) {
-			client_set_expiry(m->client, &key.resource,
+			grants_set_expiry(m->client, &key.resource,
 			    found->expires_at,
-			    client_expiry_from_unix(
+			    grants_expiry_from_unix(
 				found->expires_at, &e->clock.last));
 			i++;
 			continue;
 		}
-		client_revoke(m->client, &key.resource);
+		grants_revoke(m->client, &key.resource);
 		log_grant("access revoked by the portal's list", &key.client,
 		    &key.resource);
 		any = true;
@@ -501,9 +501,9 @@ members_timeout(struct engine *e, struct mono now)
 		struct uuid gone;
 		bool any = false;
 
-		while (client_expire(m->client, now, &gone)) {
+		while (grants_expire(m->client, now, &gone)) {
 			log_grant(
-			    "access expired", client_id(m->client), &gone);
+			    "access expired", grants_client(m->client), &gone);
 			e->counters->grants_expired++;
 			any = true;
 		}
@@ -519,7 +519,7 @@ members_clock_was_set(struct engine *e)
 	struct member *m;
 
 	TAILQ_FOREACH(m, &e->members, entry) {
-		client_clock_was_set(m->client, &e->clock.last);
+		grants_clock_was_set(m->client, &e->clock.last);
 		member_watch_expiry(e, m);
 	}
 }

@@ -104,7 +104,7 @@ engine_assignment(
 	enum assign_result result = ASSIGN_NOT_GRANTED;
 
 	if (m != NULL)
-		result = client_may_assign(m->client, &a->resource, a->domain);
+		result = grants_may_assign(m->client, &a->resource, a->domain);
 	if (result != ASSIGN_DONE) {
 		e->counters->names_refused++;
 		log_refused(e, now, &a->client, &a->resource, result);
@@ -156,7 +156,7 @@ assign(struct engine *e, struct mono now, struct member *m,
 	};
 	struct assign_effect effect;
 	enum assign_result result =
-	    client_assign(m->client, &assignment, &effect);
+	    grants_assign(m->client, &assignment, &effect);
 
 	log_effect(e, now, &r->client, &effect);
 	m->forget_sessions = m->forget_sessions || effect.renumbered;

@@ -11,10 +11,10 @@ describe_client(const struct member *m, struct engine_client *to)
 	*to = (struct engine_client){
 		.number = m->peer,
 		.row = {
-			.client = *client_id(m->client),
-			.v4 = client_address(m->client, IP_V4),
-			.v6 = client_address(m->client, IP_V6),
-			.resources = (uint32_t)client_grant_count(m->client),
+			.client = *grants_client(m->client),
+			.v4 = grants_address(m->client, IP_V4),
+			.v6 = grants_address(m->client, IP_V6),
+			.resources = (uint32_t)grants_count(m->client),
 			.state = QUERY_STATE_NONE,
 		},
 	};

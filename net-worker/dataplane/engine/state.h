@@ -20,7 +20,7 @@
 #include "net-worker/core/ice/agent.h"
 #include "net-worker/core/index_map.h"
 #include "net-worker/core/key_map.h"
-#include "net-worker/core/policy/client.h"
+#include "net-worker/core/policy/grants.h"
 #include "net-worker/core/turn/relays.h"
 #include "net-worker/core/wireguard/cookie.h"
 #include "net-worker/core/wireguard/noise.h"
@@ -43,7 +43,7 @@ struct member {
 	TAILQ_ENTRY(member) entry;
 	struct key_entry by_client;
 	struct deadline expiry; /* of the grant that ends first */
-	struct client *client;
+	struct grants *client;
 	uint32_t peer; /* the shard's number for it */
 	bool has_nat;  /* the shard has been given one for it */
 	/* Names that the shard does not know yet: member_enforce_names(). */

@@ -7,7 +7,7 @@
 #include "common/log.h"
 #include "common/plan.h"
 #include "control-worker/dns_resources/peer_event.h"
-#include "net-worker/core/policy/client.h"
+#include "net-worker/core/policy/grants.h"
 #include "tests/lib/dataplane.h"
 #include "tests/lib/packets.h"
 
@@ -49,19 +49,19 @@ random_rules(struct dice *d)
 	return list;
 }
 
-static struct client *
+static struct grants *
 new_client(void)
 {
 	struct ip_address v4 = ip("100.64.0.1"), v6 = ip("fd00:2021:1111::1");
 	struct uuid client = id(200);
-	struct client *c = client_new(&client, &v4, &v6);
+	struct grants *c = grants_new(&client, &v4, &v6);
 
 	assert_non_null(c);
 	return c;
 }
 
 static void
-grant_rules(struct client *c, uint8_t resource, const char *network,
+grant_rules(struct grants *c, uint8_t resource, const char *network,
     struct rule_list *list)
 {
 	struct grant g = { .resource = id(resource),
@@ -71,14 +71,14 @@ grant_rules(struct client *c, uint8_t resource, const char *network,
 		.expires = MONO_NEVER };
 
 	assert_true(prefix_parse(network, &g.network));
-	assert_int_equal(client_grant(c, &g), GRANT_NEW);
+	assert_int_equal(grants_add(c, &g), GRANT_NEW);
 }
 
 static struct policy *
-compile(const struct client *c)
+compile(const struct grants *c)
 {
 	struct ip_address v4 = ip("100.64.0.2"), v6 = ip("fd00:2021:1111::2");
-	struct policy *p = client_compile(c, &v4, &v6, false);
+	struct policy *p = grants_compile(c, &v4, &v6, false);
 
 	assert_non_null(p);
 	return p;
@@ -156,7 +156,7 @@ rules_permit_what_they_say(void **state)
 	for (int round = 0; round < ROUNDS; round++) {
 		const char *const *n = networks[round % 2];
 		struct rule_list list = random_rules(&d);
-		struct client *c = new_client();
+		struct grants *c = new_client();
 		struct policy *p;
 
 		grant_rules(c, 1, n[0], &list);
@@ -174,7 +174,7 @@ rules_permit_what_they_say(void **state)
 			refused += !covers(&list, &f);
 		}
 		policy_free(p);
-		client_free(c);
+		grants_free(c);
 	}
 	assert_true(refused > 0);
 }
@@ -188,7 +188,7 @@ resources_add_up(void **state)
 
 	(void)state;
 	for (int round = 0; round < ROUNDS; round++) {
-		struct client *c = new_client();
+		struct grants *c = new_client();
 		size_t count = 1 + roll(&d, 10);
 		struct policy *p;
 
@@ -205,7 +205,7 @@ resources_add_up(void **state)
 			assert_true(permits(p, "10.0.0.1", &f));
 		}
 		policy_free(p);
-		client_free(c);
+		grants_free(c);
 	}
 }
 
@@ -221,7 +221,7 @@ subnets_come_and_go(void **state)
 		uint16_t port = (uint16_t)roll(&d, 65536);
 		struct rule_list a = { { { FILTER_TCP, port, port } }, 1 };
 		struct rule_list b = a;
-		struct client *c = new_client();
+		struct grants *c = new_client();
 		struct policy *p;
 
 		b.rules[0].first = b.rules[0].last =
@@ -233,12 +233,12 @@ subnets_come_and_go(void **state)
 		assert_true(permits(p, "10.0.0.1", &b.rules[0]));
 		assert_false(permits(p, "10.0.1.1", &b.rules[0]));
 		policy_free(p);
-		assert_true(client_revoke(c, &narrow));
+		assert_true(grants_revoke(c, &narrow));
 		p = compile(c);
 		assert_true(permits(p, "10.0.0.1", &a.rules[0]));
 		assert_false(permits(p, "10.0.0.1", &b.rules[0]));
 		policy_free(p);
-		client_free(c);
+		grants_free(c);
 	}
 }
 

@@ -6,7 +6,7 @@
 
 #include "tests/lib/packets.h"
 
-#include "net-worker/core/policy/client.h"
+#include "net-worker/core/policy/grants.h"
 #include "net-worker/core/policy/gate.h"
 
 #define CLIENT_V4  "100.64.0.1"
@@ -17,7 +17,7 @@
 #define PROXY_V6   "fd00:2021:1111:8000::1"
 
 struct world {
-	struct client *client;
+	struct grants *client;
 	struct gate gate;
 	struct mono now;
 	uint8_t data[2048], scratch[INNER_PACKET_MAX];
@@ -41,7 +41,7 @@ set_up(void **state)
 
 	memset(w, 0, sizeof(*w));
 	w->now = (struct mono){ 5000000000 };
-	w->client = client_new(&client, &v4, &v6);
+	w->client = grants_new(&client, &v4, &v6);
 	w->gate.nat = nat_new();
 	assert_non_null(w->client);
 	assert_non_null(w->gate.nat);
@@ -54,7 +54,7 @@ tear_down(void **state)
 {
 	struct world *w = *state;
 
-	client_free(w->client);
+	grants_free(w->client);
 	policy_free(w->gate.policy);
 	nat_free(w->gate.nat);
 	return 0;
@@ -65,7 +65,7 @@ enforce(struct world *w)
 {
 	struct ip_address v4 = ip(GATEWAY_V4), v6 = ip(GATEWAY_V6);
 
-	struct policy *policy = client_compile(w->client, &v4, &v6, false);
+	struct policy *policy = grants_compile(w->client, &v4, &v6, false);
 
 	assert_non_null(policy);
 	policy_free(gate_enforce(&w->gate, w->now, policy));
@@ -88,7 +88,7 @@ grant(struct world *w, uint8_t resource, enum resource_type type,
 		assert_true(prefix_parse(what, &g.network));
 	else
 		strlcpy(g.pattern, what, sizeof(g.pattern));
-	assert_true(client_grant(w->client, &g) <= GRANT_UPDATED);
+	assert_true(grants_add(w->client, &g) <= GRANT_UPDATED);
 	enforce(w);
 }
 
@@ -108,7 +108,7 @@ assign(struct world *w, uint8_t resource, const char *domain, const char *proxy,
 	struct assign_effect effect;
 
 	assert_int_equal(
-	    client_assign(w->client, &assignment, &effect), ASSIGN_DONE);
+	    grants_assign(w->client, &assignment, &effect), ASSIGN_DONE);
 	if (effect.renumbered)
 		nat_forget(w->gate.nat);
 	enforce(w);
@@ -183,7 +183,7 @@ two_resources_on_one_network(void **state)
 	assert_true(uuid_equal(&w->result.decision.resource, &first));
 	assert_int_equal(out(w, "10.0.0.1", UDP, 100), GATE_PASS);
 	assert_true(uuid_equal(&w->result.decision.resource, &second));
-	client_revoke(w->client, &first);
+	grants_revoke(w->client, &first);
 	enforce(w);
 	assert_int_equal(out(w, "10.0.0.1", TCP, 20), GATE_ANSWER);
 	assert_int_equal(out(w, "10.0.0.1", UDP, 20), GATE_PASS);
@@ -201,8 +201,8 @@ a_new_policy_counts_at_once(void **state)
 	grant(w, 1, RESOURCE_CIDR, "10.0.0.0/24", 0, 0, 0);
 	open = w->gate.policy;
 	assert_int_equal(out(w, "10.0.0.1", TCP, 20), GATE_PASS);
-	client_revoke(w->client, &resource);
-	closed = client_compile(w->client, &v4, &v6, false);
+	grants_revoke(w->client, &resource);
+	closed = grants_compile(w->client, &v4, &v6, false);
 	assert_non_null(closed);
 	assert_true(gate_enforce(&w->gate, w->now, closed) == open);
 	assert_int_equal(out(w, "10.0.0.1", TCP, 20), GATE_ANSWER);

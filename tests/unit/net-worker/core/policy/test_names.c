@@ -3,7 +3,7 @@
 
 #include "tests/lib/packets.h"
 
-#include "net-worker/core/policy/client.h"
+#include "net-worker/core/policy/grants.h"
 #include "net-worker/core/policy/names.h"
 
 #define LIST_MAX 128
@@ -15,7 +15,7 @@ id(uint8_t last)
 }
 
 /* A client with the DNS resources 1 (*.a.example) and 2 (**.example). */
-static struct client *
+static struct grants *
 new_client(void)
 {
 	struct ip_address v4 = ip("100.64.0.1"), v6 = ip("fd00:2021:1111::1");
@@ -32,12 +32,12 @@ new_client(void)
 		.network = { ip("10.0.0.0"), 8 },
 		.expires = MONO_NEVER };
 	struct uuid client = id(200);
-	struct client *c = client_new(&client, &v4, &v6);
+	struct grants *c = grants_new(&client, &v4, &v6);
 
 	assert_non_null(c);
-	assert_int_equal(client_grant(c, &one), GRANT_NEW);
-	assert_int_equal(client_grant(c, &two), GRANT_NEW);
-	assert_int_equal(client_grant(c, &network), GRANT_NEW);
+	assert_int_equal(grants_add(c, &one), GRANT_NEW);
+	assert_int_equal(grants_add(c, &two), GRANT_NEW);
+	assert_int_equal(grants_add(c, &network), GRANT_NEW);
 	return c;
 }
 
@@ -56,7 +56,7 @@ parse_list(const char *text, struct ip_address *to)
 }
 
 static enum assign_result
-assign(struct client *c, uint8_t resource, const char *domain,
+assign(struct grants *c, uint8_t resource, const char *domain,
     const char *proxies, const char *addresses, struct assign_effect *effect)
 {
 	struct ip_address p[LIST_MAX], a[LIST_MAX];
@@ -69,17 +69,17 @@ assign(struct client *c, uint8_t resource, const char *domain,
 		.address_count = parse_list(addresses, a),
 	};
 
-	return client_assign(c, &assignment, effect);
+	return grants_assign(c, &assignment, effect);
 }
 
 /* What a UDP packet to the proxy becomes: "10.0.0.1", "none", "refused". */
 static const char *
-real_of(const struct client *c, const char *proxy)
+real_of(const struct grants *c, const char *proxy)
 {
 	struct ip_address v4 = ip("100.64.0.2"), v6 = ip("fd00:2021:1111::2"),
 			  to = ip(proxy);
-	struct ip_address from = client_address(c, to.family);
-	struct policy *policy = client_compile(c, &v4, &v6, false);
+	struct ip_address from = grants_address(c, to.family);
+	struct policy *policy = grants_compile(c, &v4, &v6, false);
 	struct policy_decision d;
 	static char text[ENDPOINT_TEXT_MAX];
 	uint8_t data[2048];
@@ -103,7 +103,7 @@ real_of(const struct client *c, const char *proxy)
 static void
 goes_round(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct assign_effect e;
 
 	(void)state;
@@ -120,13 +120,13 @@ goes_round(void **state)
 	IS(c, "fd00:2021:1111:8000::", "2001:db8::1");
 	IS(c, "fd00:2021:1111:8000::1", "2001:db8::1");
 	IS(c, "100.96.0.4", "refused");
-	client_free(c);
+	grants_free(c);
 }
 
 static void
 one_family_leaves_the_other_without(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct assign_effect e;
 
 	(void)state;
@@ -141,13 +141,13 @@ one_family_leaves_the_other_without(void **state)
 			     "100.96.0.1 fd00:2021:1111:8000::1", "", &e),
 	    ASSIGN_DONE);
 	IS(c, "100.96.0.1", "none");
-	client_free(c);
+	grants_free(c);
 }
 
 static void
 the_same_again_changes_nothing(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct assign_effect e;
 
 	(void)state;
@@ -160,7 +160,7 @@ the_same_again_changes_nothing(void **state)
 	/* A second resource of the name is a change. */
 	assign(c, 2, "x.a.example", "100.96.0.1", "192.0.2.9", &e);
 	assert_true(e.changed);
-	client_free(c);
+	grants_free(c);
 }
 
 static void
@@ -177,7 +177,7 @@ refuses(void **state)
 		{ 1, "x.a.example", "10.0.0.1", ASSIGN_NO_PROXY },
 		{ 1, "x.a.example", "", ASSIGN_DONE },
 	};
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct assign_effect e;
 
 	(void)state;
@@ -186,16 +186,16 @@ refuses(void **state)
 				     table[i].proxies, "192.0.2.1", &e),
 		    table[i].result);
 		assert_false(e.changed);
-		assert_false(client_has_names(c));
+		assert_false(grants_have_names(c));
 	}
-	client_free(c);
+	grants_free(c);
 }
 
 /* Both HARDENs of 6.4. */
 static void
 leaves_out_what_must_not_be(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct assign_effect e;
 
 	(void)state;
@@ -215,14 +215,14 @@ leaves_out_what_must_not_be(void **state)
 	IS(c, "100.96.0.0", "192.0.2.1");
 	IS(c, "100.127.255.255", "192.0.2.1");
 	IS(c, "fd00:2021:1111:8000::1f:ffff", "2001:db8::1");
-	client_free(c);
+	grants_free(c);
 }
 
 /* Before anything is checked: spec/policy.md 6.4, step 1. */
 static void
 renumbering_forgets_all(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct assign_effect e;
 
 	(void)state;
@@ -234,9 +234,9 @@ renumbering_forgets_all(void **state)
 	    ASSIGN_NOT_GRANTED);
 	assert_true(e.renumbered);
 	assert_true(e.changed);
-	assert_false(client_has_names(c));
+	assert_false(grants_have_names(c));
 	IS(c, "100.96.0.1", "refused");
-	client_free(c);
+	grants_free(c);
 }
 
 /* spec/policy.md 2.6, but a grant of another pattern does not take names over.
@@ -249,35 +249,35 @@ outlives_its_resource(void **state)
 		.type = RESOURCE_DNS,
 		.pattern = "*.a.example",
 		.expires = MONO_NEVER };
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct assign_effect e;
 
 	(void)state;
 	assign(c, 1, "x.a.example", "100.96.0.1", "192.0.2.1", &e);
-	assert_true(client_revoke(c, &one));
+	assert_true(grants_revoke(c, &one));
 	IS(c, "100.96.0.1", "refused");
-	assert_int_equal(client_grant(c, &again), GRANT_NEW);
+	assert_int_equal(grants_add(c, &again), GRANT_NEW);
 	IS(c, "100.96.0.1", "192.0.2.1");
-	client_revoke(c, &one);
+	grants_revoke(c, &one);
 	strcpy(again.pattern, "other.example");
-	assert_int_equal(client_grant(c, &again), GRANT_NEW);
+	assert_int_equal(grants_add(c, &again), GRANT_NEW);
 	IS(c, "100.96.0.1", "refused");
-	client_revoke(c, &one);
+	grants_revoke(c, &one);
 	strcpy(again.pattern, "*.a.example");
-	assert_int_equal(client_grant(c, &again), GRANT_NEW);
+	assert_int_equal(grants_add(c, &again), GRANT_NEW);
 	IS(c, "100.96.0.1", "refused"); /* it is to be assigned anew */
 	assign(c, 1, "x.a.example", "100.96.0.1", "192.0.2.1", &e);
 	IS(c, "100.96.0.1", "192.0.2.1");
-	client_revoke(c, &one);
+	grants_revoke(c, &one);
 	again.type = RESOURCE_CIDR;
 	again.network = (struct ip_prefix){ ip("192.0.2.0"), 24 };
-	assert_int_equal(client_grant(c, &again), GRANT_NEW);
+	assert_int_equal(grants_add(c, &again), GRANT_NEW);
 	IS(c, "100.96.0.1", "refused");
-	client_free(c);
+	grants_free(c);
 }
 
 static void
-assign_numbered(struct client *c, unsigned n)
+assign_numbered(struct grants *c, unsigned n)
 {
 	struct assign_effect e;
 	char domain[32], proxy[32];
@@ -292,7 +292,7 @@ assign_numbered(struct client *c, unsigned n)
 static void
 the_oldest_name_gives_way(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 
 	(void)state;
 	for (unsigned n = 0; n < NAMES_MAX; n++)
@@ -305,20 +305,20 @@ the_oldest_name_gives_way(void **state)
 	IS(c, "100.97.0.1", "192.0.2.1");
 	IS(c, "100.97.0.2", "refused");
 	IS(c, "100.97.0.3", "192.0.2.1");
-	client_free(c);
+	grants_free(c);
 }
 
 /* What has sessions stays, and what has had one lately goes late. */
 static void
 names_in_use_stay(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct name_use *use;
 
 	(void)state;
 	for (unsigned n = 0; n < NAMES_MAX; n++)
 		assign_numbered(c, n);
-	use = client_name_use(c);
+	use = grants_name_use(c);
 	name_use_count(use, 0, 1);
 	name_use_note(use, 1, (struct mono){ 5 });
 	for (unsigned n = 0; n < NAMES_MAX - 2; n++)
@@ -330,33 +330,33 @@ names_in_use_stay(void **state)
 		assign_numbered(c, 2 * NAMES_MAX + n);
 	IS(c, "100.97.0.0", "192.0.2.1");
 	IS(c, "100.97.0.1", "192.0.2.1");
-	client_free(c);
+	grants_free(c);
 }
 
 /* All in use: the newest is refused, and nothing else changes. */
 static void
 newest_name_is_refused(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct assign_effect e;
 
 	(void)state;
 	for (unsigned n = 0; n < NAMES_MAX; n++)
 		assign_numbered(c, n);
 	for (uint16_t n = 0; n < NAMES_MAX; n++)
-		name_use_count(client_name_use(c), n, 1);
+		name_use_count(grants_name_use(c), n, 1);
 	assert_int_equal(assign(c, 1, "late.a.example", "100.98.0.1",
 			     "192.0.2.1", &e),
 	    ASSIGN_NO_ROOM);
 	assert_false(e.changed);
 	IS(c, "100.98.0.1", "refused");
-	name_use_count(client_name_use(c), 7, -1);
+	name_use_count(grants_name_use(c), 7, -1);
 	assert_int_equal(assign(c, 1, "late.a.example", "100.98.0.1",
 			     "192.0.2.1", &e),
 	    ASSIGN_DONE);
 	IS(c, "100.97.0.7", "refused");
 	IS(c, "100.97.0.8", "192.0.2.1");
-	client_free(c);
+	grants_free(c);
 }
 
 /* As many proxies of its own for the name of that number; what changed. */

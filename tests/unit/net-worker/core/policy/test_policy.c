@@ -18,14 +18,14 @@ nothing_granted_nothing_passes(void **state)
 		{ "10.0.0.1", CLIENT_V4, "from tcp 80", DROP(NO_ROUTE) },
 		{ "2001:db8::1", CLIENT_V6, "pong", DROP(NO_ROUTE) },
 	};
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct policy *p = compile(c, false);
 
 	(void)state;
 	check(p, policy_outbound, out, COUNT(out));
 	check(p, inbound, in, COUNT(in));
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 	policy_free(NULL);
 }
 
@@ -67,7 +67,7 @@ outbound_steps(void **state)
 		{ CLIENT_V4, "100.128.0.0", "ping", PASS(4) },
 		{ CLIENT_V4, "100.63.255.255", "ping", PASS(4) },
 	};
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct policy *p;
 
 	(void)state;
@@ -76,7 +76,7 @@ outbound_steps(void **state)
 	p = compile(c, false);
 	check(p, policy_outbound, out, COUNT(out));
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 }
 
 /* spec/policy.md 3, step 8, hardened. */
@@ -132,7 +132,7 @@ own_address(void **state)
 		{ GATEWAY_V4, CLIENT_V4, "error", PASS(0) },
 		{ GATEWAY_V4, CLIENT_V4, "gre", PASS(0) },
 	};
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct policy *p = compile(c, false);
 
 	(void)state;
@@ -145,7 +145,7 @@ own_address(void **state)
 	check(p, inbound, in, COUNT(in));
 	check(p, inbound, in_exposed, COUNT(in_exposed));
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 }
 
 /* No address of ours or the client's is no address, not every address. */
@@ -162,20 +162,20 @@ missing_addresses_match_nothing(void **state)
 	};
 	struct ip_address v4 = ip(CLIENT_V4), v6 = ip(CLIENT_V6), none = { 0 };
 	struct uuid client = id(200);
-	struct client *c = client_new(&client, &v4, &none);
+	struct grants *c = grants_new(&client, &v4, &none);
 	struct policy *p;
 
 	(void)state;
 	grant_cidr(c, 4, "0.0.0.0/0", "");
 	grant_cidr(c, 6, "::/0", "");
-	p = client_compile(c, &none, &none, true);
+	p = grants_compile(c, &none, &none, true);
 	check(p, policy_outbound, out, COUNT(out));
 	policy_free(p);
 	/* An address in the place of the other family is none either. */
-	p = client_compile(c, &v6, &v4, true);
+	p = grants_compile(c, &v6, &v4, true);
 	check(p, policy_outbound, out, COUNT(out));
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 }
 
 static void
@@ -216,7 +216,7 @@ inbound_steps(void **state)
 		{ "fd00:2021:1111::3", CLIENT_V6, "error", DROP(TUNNEL_RANGE) },
 		{ "100.96.0.1", CLIENT_V4, "pong", DROP(NO_TRANSLATION) },
 	};
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct policy *p;
 
 	(void)state;
@@ -226,7 +226,7 @@ inbound_steps(void **state)
 	p = compile(c, false);
 	check(p, inbound, in, COUNT(in));
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 }
 
 /* A client whose address the portal took from elsewhere receives nothing. */
@@ -239,7 +239,7 @@ inbound_only_to_the_tunnel_range(void **state)
 	};
 	struct ip_address v4 = ip("192.0.2.1"), none = { 0 };
 	struct uuid client = id(200);
-	struct client *c = client_new(&client, &v4, &none);
+	struct grants *c = grants_new(&client, &v4, &none);
 	struct policy *p;
 
 	(void)state;
@@ -247,7 +247,7 @@ inbound_only_to_the_tunnel_range(void **state)
 	p = compile(c, false);
 	check(p, inbound, in, COUNT(in));
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 }
 
 static void
@@ -255,7 +255,7 @@ refuses_source_routes(void **state)
 {
 	struct ip_address a = ip(CLIENT_V6), b = ip("2001:db8::1");
 	uint8_t data[256], routing[8] = { 59, 0, 4, 1 };
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct policy_decision d;
 	struct packet packet;
 	struct policy *p;
@@ -276,7 +276,7 @@ refuses_source_routes(void **state)
 	d = policy_outbound(p, &packet);
 	assert_int_equal(d.reason, REASON_SOURCE_ROUTE);
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 }
 
 /* spec/policy.md 5.2; one resource, one packet. */
@@ -354,7 +354,7 @@ filters(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(table); i++) {
-		struct client *c = new_client();
+		struct grants *c = new_client();
 		struct expectation out[] = {
 			{ CLIENT_V4, "10.0.0.1", table[i].packet,
 			    PROHIBITED(FILTER) },
@@ -373,7 +373,7 @@ filters(void **state)
 		p = compile(c, false);
 		check(p, policy_outbound, out, COUNT(out));
 		policy_free(p);
-		client_free(c);
+		grants_free(c);
 	}
 }
 
@@ -381,7 +381,7 @@ static void
 as_many_filters_as_allowed(void **state)
 {
 	struct filter *list = calloc(FILTERS_MAX, sizeof(*list));
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct grant g = { .resource = id(1), .type = RESOURCE_CIDR };
 	uint8_t data[256];
 	struct policy *p;
@@ -397,7 +397,7 @@ as_many_filters_as_allowed(void **state)
 	g.filters = list;
 	g.filter_count = FILTERS_MAX;
 	g.expires = MONO_NEVER;
-	assert_int_equal(client_grant(c, &g), GRANT_NEW);
+	assert_int_equal(grants_add(c, &g), GRANT_NEW);
 	p = compile(c, false);
 	for (uint32_t port = 0; port <= UINT16_MAX; port++) {
 		struct ip_address a = ip(CLIENT_V4), b = ip("10.0.0.1");
@@ -408,7 +408,7 @@ as_many_filters_as_allowed(void **state)
 		    port % 16 == 0 ? VERDICT_PASS : VERDICT_PROHIBITED);
 	}
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 	free(list);
 }
 
@@ -444,7 +444,7 @@ overlaps(void **state)
 		{ CLIENT_V6, "2001:db8::1", "tcp 80", PASS(11) },
 		{ CLIENT_V6, "a00::1", "tcp 80", PROHIBITED(NO_ROUTE) },
 	};
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct policy *p;
 
 	(void)state;
@@ -459,7 +459,7 @@ overlaps(void **state)
 	p = compile(c, false);
 	check(p, policy_outbound, out, COUNT(out));
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 }
 
 static void

@@ -3,14 +3,14 @@
 
 static void
 grant_without_filters(
-    struct client *c, uint8_t resource, enum resource_type type)
+    struct grants *c, uint8_t resource, enum resource_type type)
 {
 	struct grant g = { .resource = id(resource),
 		.type = type,
 		.pattern = "**",
 		.expires = MONO_NEVER };
 
-	assert_int_equal(client_grant(c, &g), GRANT_NEW);
+	assert_int_equal(grants_add(c, &g), GRANT_NEW);
 }
 
 /* A DNS resource gives no route by itself. */
@@ -23,7 +23,7 @@ names_open_nothing_by_themselves(void **state)
 		{ CLIENT_V6, "::", "tcp 80", PROHIBITED(NO_ROUTE) },
 		{ CLIENT_V4, "10.0.0.1", "tcp 80", PASS(7) },
 	};
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct policy *p;
 
 	(void)state;
@@ -32,7 +32,7 @@ names_open_nothing_by_themselves(void **state)
 	p = compile(c, false);
 	check(p, policy_outbound, out, COUNT(out));
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 }
 
 #define REJECTED UNREACHABLE(REJECTED_RANGE)
@@ -110,7 +110,7 @@ internet(void **state)
 		{ "100.96.0.1", CLIENT_V4, "from tcp 80",
 		    DROP(NO_TRANSLATION) },
 	};
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct policy *p;
 
 	(void)state;
@@ -122,7 +122,7 @@ internet(void **state)
 	check(p, policy_outbound, out, COUNT(out));
 	check(p, inbound, in, COUNT(in));
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 }
 
 int

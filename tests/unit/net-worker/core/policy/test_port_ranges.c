@@ -22,7 +22,7 @@ check_ports(const char *filters, const char *open)
 {
 	static const unsigned ports[] = { 0, 1, 9, 10, 11, 14, 15, 20, 25, 26,
 		29, 30, 31, 40, 41, 65534, 65535 };
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct policy *p;
 	char got[256] = "";
 
@@ -38,7 +38,7 @@ check_ports(const char *filters, const char *open)
 	}
 	assert_string_equal(got, open);
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 }
 
 static void
@@ -81,7 +81,7 @@ ranges(void **state)
 static void
 ranges_are_apart(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct policy *p;
 
 	(void)state;
@@ -95,7 +95,7 @@ ranges_are_apart(void **state)
 		    (port >= 30 && port <= 40) || port == 50);
 	}
 	policy_free(p);
-	client_free(c);
+	grants_free(c);
 }
 
 int

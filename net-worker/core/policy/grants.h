@@ -1,16 +1,16 @@
 /*
- * The engine's record of one client: who it is, what it was granted and until
- * when (spec/policy.md 2). It outlives connections. Compiles itself into the
- * immutable policy.h form that a shard enforces.
+ * What one client was granted and until when (spec/policy.md 2), and the names
+ * that it uses. Compiles itself into the immutable policy.h form that a shard
+ * enforces.
  */
-#ifndef NET_WORKER_CORE_POLICY_CLIENT_H
-#define NET_WORKER_CORE_POLICY_CLIENT_H
+#ifndef NET_WORKER_CORE_POLICY_GRANTS_H
+#define NET_WORKER_CORE_POLICY_GRANTS_H
 
 #include "common/wall.h"
 #include "net-worker/core/inner/name_use.h"
 #include "net-worker/core/policy/policy.h"
 
-#define CLIENT_GRANTS_MAX 16384
+#define GRANTS_OF_CLIENT_MAX 16384
 
 /* One resource granted to one client. */
 struct grant {
@@ -36,16 +36,16 @@ struct assignment {
 	struct mono now;
 };
 
-struct client;
+struct grants;
 
 /* NULL without memory. An address of another family than said is none. */
-struct client *client_new(const struct uuid *, const struct ip_address *v4,
+struct grants *grants_new(const struct uuid *, const struct ip_address *v4,
     const struct ip_address *v6);
-void client_free(struct client *);
-const struct uuid *client_id(const struct client *);
-bool client_has_addresses(const struct client *, const struct ip_address *v4,
+void grants_free(struct grants *);
+const struct uuid *grants_client(const struct grants *);
+bool grants_have_addresses(const struct grants *, const struct ip_address *v4,
     const struct ip_address *v6);
-struct ip_address client_address(const struct client *, enum ip_family);
+struct ip_address grants_address(const struct grants *, enum ip_family);
 
 enum grant_result {
 	GRANT_NEW,
@@ -63,30 +63,30 @@ enum grant_result {
  * an unknown protocol permits nothing, and it still counts as one, so that the
  * list is not an empty one.
  */
-enum grant_result client_grant(struct client *, const struct grant *);
+enum grant_result grants_add(struct grants *, const struct grant *);
 /* reject_access; false when it was not there. */
-bool client_revoke(struct client *, const struct uuid *resource);
+bool grants_revoke(struct grants *, const struct uuid *resource);
 /*
  * resource_updated: filters only, same type required; true when something
  * changed. Filters that cannot be kept, for want of memory or as too many,
  * withdraw the grant: the old ones may be wider.
  */
-bool client_update_filters(struct client *, const struct uuid *resource,
+bool grants_update_filters(struct grants *, const struct uuid *resource,
     enum resource_type, const struct filter *, size_t count);
 /*
  * The expiry of a grant that is there; false otherwise. The same expires_at
  * told again does not make it later: what changed is only our clock.
  */
-bool client_set_expiry(struct client *, const struct uuid *resource,
+bool grants_set_expiry(struct grants *, const struct uuid *resource,
     uint64_t expires_at, struct mono expires);
 /*
  * The wall clock was set: what ends earlier by it than was thought, does. What
  * would end later stays, since a clock set back must not prolong a grant.
  */
-void client_clock_was_set(struct client *, const struct clock_reading *);
-size_t client_grant_count(const struct client *);
+void grants_clock_was_set(struct grants *, const struct clock_reading *);
+size_t grants_count(const struct grants *);
 /* In ascending order of resource ids; NULL at the end. */
-const struct grant *client_get_grant(const struct client *, size_t i);
+const struct grant *grants_get(const struct grants *, size_t i);
 
 enum assign_result {
 	ASSIGN_DONE,
@@ -105,8 +105,8 @@ struct assign_effect {
 };
 
 /* Whether the name is worth being resolved: DONE, or why not. */
-enum assign_result client_may_assign(
-    const struct client *, const struct uuid *resource, const char *domain);
+enum assign_result grants_may_assign(
+    const struct grants *, const struct uuid *resource, const char *domain);
 /*
  * spec/policy.md 6.4, steps 1 to 4 with both HARDENs. A proxy that stands for
  * another name is a client that has begun anew: all its translations go first,
@@ -116,29 +116,29 @@ enum assign_result client_may_assign(
  * A client has at most NAMES_MAX names; of those without a session of NAT the
  * one that was not used or assigned for the longest time gives way.
  */
-enum assign_result client_assign(
-    struct client *, const struct assignment *, struct assign_effect *effect);
+enum assign_result grants_assign(
+    struct grants *, const struct assignment *, struct assign_effect *effect);
 
 /* Whether any name has been assigned, and so there is something for NAT. */
-bool client_has_names(const struct client *);
+bool grants_have_names(const struct grants *);
 /* Proxy addresses and their resources: what compiling takes time for. */
-size_t client_names_size(const struct client *);
+size_t grants_names_size(const struct grants *);
 /* Where NAT is to count its sessions, once there are names. The client's. */
-struct name_use *client_name_use(const struct client *);
+struct name_use *grants_name_use(const struct grants *);
 
-struct mono client_deadline(const struct client *);
+struct mono grants_deadline(const struct grants *);
 /*
  * Removes one grant that has expired and copies its id to gone, or returns
  * false when there is none. To be called until false.
  */
-bool client_expire(struct client *, struct mono now, struct uuid *gone);
+bool grants_expire(struct grants *, struct mono now, struct uuid *gone);
 
 /*
  * The unix time of the portal as a point in monotonic time, by that reading of
  * the clocks: 0 is MONO_NEVER, past is the moment of the reading, too large is a
  * day from then (spec/policy.md 2.5).
  */
-struct mono client_expiry_from_unix(
+struct mono grants_expiry_from_unix(
     uint64_t expires_at, const struct clock_reading *);
 
 /*
@@ -147,10 +147,10 @@ struct mono client_expiry_from_unix(
  * addresses, IP_NONE where there is none; expose_host lifts the rule that our
  * own address answers DNS and echo only (spec/policy.md 3, step 8).
  *
- * Expiry is not part of it: compile again after client_expire.
+ * Expiry is not part of it: compile again after grants_expire.
  */
-struct policy *client_compile(const struct client *,
+struct policy *grants_compile(const struct grants *,
     const struct ip_address *gateway_v4, const struct ip_address *gateway_v6,
     bool expose_host);
 
-#endif /* NET_WORKER_CORE_POLICY_CLIENT_H */
+#endif /* NET_WORKER_CORE_POLICY_GRANTS_H */

@@ -1,8 +1,8 @@
 /*
- * One client's grants: see client.h. They are kept in an array of pointers,
+ * One client's grants: see grants.h. They are kept in an array of pointers,
  * ascending by resource id, which is the order that the compiled form wants.
  */
-#include "net-worker/core/policy/client.h"
+#include "net-worker/core/policy/grants.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 
 #define GRANTS_AT_FIRST 8
 
-struct client {
+struct grants {
 	struct uuid id;
 	struct ip_address v4, v6;
 	struct grant **grants;
@@ -32,11 +32,11 @@ address_of(const struct ip_address *ip, enum ip_family family)
 	return ip->family == family ? *ip : (struct ip_address){ 0 };
 }
 
-struct client *
-client_new(const struct uuid *id, const struct ip_address *v4,
+struct grants *
+grants_new(const struct uuid *id, const struct ip_address *v4,
     const struct ip_address *v6)
 {
-	struct client *c = calloc(1, sizeof(*c));
+	struct grants *c = calloc(1, sizeof(*c));
 
 	if (c == NULL || (c->names = names_new()) == NULL) {
 		free(c);
@@ -58,7 +58,7 @@ grant_free(struct grant *g)
 }
 
 void
-client_free(struct client *c)
+grants_free(struct grants *c)
 {
 	if (c == NULL)
 		return;
@@ -70,20 +70,20 @@ client_free(struct client *c)
 }
 
 const struct uuid *
-client_id(const struct client *c)
+grants_client(const struct grants *c)
 {
 	return &c->id;
 }
 
 bool
-client_has_addresses(const struct client *c, const struct ip_address *v4,
+grants_have_addresses(const struct grants *c, const struct ip_address *v4,
     const struct ip_address *v6)
 {
 	return ip_equal(&c->v4, v4) && ip_equal(&c->v6, v6);
 }
 
 struct ip_address
-client_address(const struct client *c, enum ip_family family)
+grants_address(const struct grants *c, enum ip_family family)
 {
 	switch (family) {
 	case IP_V4:
@@ -97,7 +97,7 @@ client_address(const struct client *c, enum ip_family family)
 
 /* Where the grant of the resource is, or would have to be. */
 static size_t
-find(const struct client *c, const struct uuid *resource, bool *there)
+grant_place(const struct grants *c, const struct uuid *resource, bool *there)
 {
 	size_t low = 0, high = c->count;
 
@@ -115,16 +115,16 @@ find(const struct client *c, const struct uuid *resource, bool *there)
 }
 
 static struct grant *
-lookup(const struct client *c, const struct uuid *resource)
+grant_of(const struct grants *c, const struct uuid *resource)
 {
 	bool there;
-	size_t i = find(c, resource, &there);
+	size_t i = grant_place(c, resource, &there);
 
 	return there ? c->grants[i] : NULL;
 }
 
 static void
-remove_at(struct client *c, size_t i)
+remove_at(struct grants *c, size_t i)
 {
 	grant_free(c->grants[i]);
 	c->count--;
@@ -133,7 +133,7 @@ remove_at(struct client *c, size_t i)
 }
 
 static bool
-make_room(struct client *c)
+make_room_for_grant(struct grants *c)
 {
 	size_t room = c->room == 0 ? GRANTS_AT_FIRST : c->room * 2;
 	struct grant **grants;
@@ -199,7 +199,7 @@ set_filters(struct grant *g, const struct filter *filters, size_t count)
 }
 
 static enum grant_result
-grant_again(struct client *c, size_t i, const struct grant *from)
+grant_again(struct grants *c, size_t i, const struct grant *from)
 {
 	struct grant *g = c->grants[i];
 
@@ -232,19 +232,19 @@ grant_copy(const struct grant *from)
 }
 
 enum grant_result
-client_grant(struct client *c, const struct grant *from)
+grants_add(struct grants *c, const struct grant *from)
 {
 	struct grant *g;
 	bool there;
-	size_t i = find(c, &from->resource, &there);
+	size_t i = grant_place(c, &from->resource, &there);
 
 	if (!grant_valid(from))
 		return GRANT_INVALID;
 	if (there)
 		return grant_again(c, i, from);
-	if (c->count == CLIENT_GRANTS_MAX)
+	if (c->count == GRANTS_OF_CLIENT_MAX)
 		return GRANT_INVALID;
-	if (!make_room(c) || (g = grant_copy(from)) == NULL)
+	if (!make_room_for_grant(c) || (g = grant_copy(from)) == NULL)
 		return GRANT_NO_MEMORY;
 	memmove(&c->grants[i + 1], &c->grants[i],
 	    (c->count - i) * sizeof(c->grants[0]));
@@ -256,10 +256,10 @@ client_grant(struct client *c, const struct grant *from)
 }
 
 bool
-client_revoke(struct client *c, const struct uuid *resource)
+grants_revoke(struct grants *c, const struct uuid *resource)
 {
 	bool there;
-	size_t i = find(c, resource, &there);
+	size_t i = grant_place(c, resource, &there);
 
 	if (there)
 		remove_at(c, i);
@@ -267,11 +267,11 @@ client_revoke(struct client *c, const struct uuid *resource)
 }
 
 bool
-client_update_filters(struct client *c, const struct uuid *resource,
+grants_update_filters(struct grants *c, const struct uuid *resource,
     enum resource_type type, const struct filter *filters, size_t count)
 {
 	bool there;
-	size_t i = find(c, resource, &there);
+	size_t i = grant_place(c, resource, &there);
 
 	if (!there || c->grants[i]->type != type)
 		return false;
@@ -281,10 +281,10 @@ client_update_filters(struct client *c, const struct uuid *resource,
 }
 
 bool
-client_set_expiry(struct client *c, const struct uuid *resource,
+grants_set_expiry(struct grants *c, const struct uuid *resource,
     uint64_t expires_at, struct mono expires)
 {
-	struct grant *g = lookup(c, resource);
+	struct grant *g = grant_of(c, resource);
 
 	if (g == NULL)
 		return false;
@@ -296,31 +296,31 @@ client_set_expiry(struct client *c, const struct uuid *resource,
 }
 
 void
-client_clock_was_set(struct client *c, const struct clock_reading *now)
+grants_clock_was_set(struct grants *c, const struct clock_reading *now)
 {
 	for (size_t i = 0; i < c->count; i++) {
 		struct grant *g = c->grants[i];
 
 		if (g->expires_at != 0)
 			g->expires = mono_min(g->expires,
-			    client_expiry_from_unix(g->expires_at, now));
+			    grants_expiry_from_unix(g->expires_at, now));
 	}
 }
 
 size_t
-client_grant_count(const struct client *c)
+grants_count(const struct grants *c)
 {
 	return c->count;
 }
 
 const struct grant *
-client_get_grant(const struct client *c, size_t i)
+grants_get(const struct grants *c, size_t i)
 {
 	return i < c->count ? c->grants[i] : NULL;
 }
 
 struct mono
-client_deadline(const struct client *c)
+grants_deadline(const struct grants *c)
 {
 	struct mono deadline = MONO_NEVER;
 
@@ -330,7 +330,7 @@ client_deadline(const struct client *c)
 }
 
 bool
-client_expire(struct client *c, struct mono now, struct uuid *gone)
+grants_expire(struct grants *c, struct mono now, struct uuid *gone)
 {
 	for (size_t i = 0; i < c->count; i++) {
 		if (mono_is_never(c->grants[i]->expires) ||
@@ -344,7 +344,7 @@ client_expire(struct client *c, struct mono now, struct uuid *gone)
 }
 
 struct mono
-client_expiry_from_unix(uint64_t expires_at, const struct clock_reading *now)
+grants_expiry_from_unix(uint64_t expires_at, const struct clock_reading *now)
 {
 	struct mono expires;
 
@@ -360,10 +360,10 @@ client_expiry_from_unix(uint64_t expires_at, const struct clock_reading *now)
 /* Names. */
 
 enum assign_result
-client_may_assign(
-    const struct client *c, const struct uuid *resource, const char *domain)
+grants_may_assign(
+    const struct grants *c, const struct uuid *resource, const char *domain)
 {
-	const struct grant *g = lookup(c, resource);
+	const struct grant *g = grant_of(c, resource);
 
 	if (g == NULL)
 		return ASSIGN_NOT_GRANTED;
@@ -401,7 +401,7 @@ count_others(const struct ip_address *list, size_t count,
 }
 
 static enum assign_result
-assign(struct client *c, const struct assignment *a,
+assign(struct grants *c, const struct assignment *a,
     const struct names_entry *entry, struct assign_effect *effect)
 {
 	enum assign_result result;
@@ -412,7 +412,7 @@ assign(struct client *c, const struct assignment *a,
 		names_clear(c->names);
 		effect->changed = effect->renumbered = true;
 	}
-	result = client_may_assign(c, &a->resource, a->domain);
+	result = grants_may_assign(c, &a->resource, a->domain);
 	if (result != ASSIGN_DONE)
 		return result;
 	if (entry->proxy_count == 0 && a->proxy_count > 0)
@@ -423,8 +423,8 @@ assign(struct client *c, const struct assignment *a,
 }
 
 enum assign_result
-client_assign(
-    struct client *c, const struct assignment *a, struct assign_effect *effect)
+grants_assign(
+    struct grants *c, const struct assignment *a, struct assign_effect *effect)
 {
 	struct names_entry entry = {
 		.domain = a->domain,
@@ -456,7 +456,7 @@ client_assign(
 }
 
 size_t
-client_names_size(const struct client *c)
+grants_names_size(const struct grants *c)
 {
 	size_t size = names_count(c->names);
 
@@ -466,13 +466,13 @@ client_names_size(const struct client *c)
 }
 
 bool
-client_has_names(const struct client *c)
+grants_have_names(const struct grants *c)
 {
 	return names_count(c->names) > 0;
 }
 
 struct name_use *
-client_name_use(const struct client *c)
+grants_name_use(const struct grants *c)
 {
 	return names_use(c->names);
 }
@@ -494,7 +494,7 @@ struct sources {
 #define NO_RESOURCE UINT32_MAX
 
 static bool
-sources_init(struct sources *s, const struct client *c)
+sources_init(struct sources *s, const struct grants *c)
 {
 	size_t proxies = names_count(c->names), routes = 0;
 
@@ -522,7 +522,7 @@ sources_free(struct sources *s)
 
 /* Grants in ascending order: so are resources, and the first Internet wins. */
 static void
-add_grants(struct sources *s, const struct client *c)
+add_grants(struct sources *s, const struct grants *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
 		const struct grant *g = c->grants[i];
@@ -553,7 +553,7 @@ host_route(const struct ip_address *ip)
 
 /* One route for each resource of the proxy that the client still has. */
 static void
-add_proxies(struct sources *s, const struct client *c)
+add_proxies(struct sources *s, const struct grants *c)
 {
 	const struct proxy *p;
 
@@ -564,7 +564,7 @@ add_proxies(struct sources *s, const struct client *c)
 			p->real, p->name->domain, p->name->number };
 		for (size_t r = 0; r < p->resource_count; r++) {
 			bool there;
-			size_t at = find(c, &p->resources[r], &there);
+			size_t at = grant_place(c, &p->resources[r], &there);
 
 			if (there && s->of_grant[at] != NO_RESOURCE)
 				s->proxies[s->proxy_count++] =
@@ -575,7 +575,7 @@ add_proxies(struct sources *s, const struct client *c)
 }
 
 struct policy *
-client_compile(const struct client *c, const struct ip_address *gateway_v4,
+grants_compile(const struct grants *c, const struct ip_address *gateway_v4,
     const struct ip_address *gateway_v6, bool expose_host)
 {
 	struct sources s = { 0 };

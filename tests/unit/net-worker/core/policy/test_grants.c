@@ -1,7 +1,7 @@
 /* Grants, their expiry and their way into the compiled policy. */
 #include "tests/lib/packets.h"
 
-#include "net-worker/core/policy/client.h"
+#include "net-worker/core/policy/grants.h"
 
 #define SECOND 1000000000
 
@@ -17,12 +17,12 @@ at(int64_t seconds)
 	return (struct mono){ seconds * SECOND };
 }
 
-static struct client *
+static struct grants *
 new_client(void)
 {
 	struct ip_address v4 = ip("100.64.0.1"), v6 = ip("fd00:2021:1111::1");
 	struct uuid client = id(200);
-	struct client *c = client_new(&client, &v4, &v6);
+	struct grants *c = grants_new(&client, &v4, &v6);
 
 	assert_non_null(c);
 	return c;
@@ -39,7 +39,7 @@ cidr(uint8_t resource, const char *network, struct mono expires)
 }
 
 static enum grant_result
-grant_ports(struct client *c, uint8_t resource, const char *network,
+grant_ports(struct grants *c, uint8_t resource, const char *network,
     enum filter_protocol protocol, uint16_t first, uint16_t last,
     struct mono expires)
 {
@@ -48,16 +48,16 @@ grant_ports(struct client *c, uint8_t resource, const char *network,
 
 	g.filters = &f;
 	g.filter_count = 1;
-	return client_grant(c, &g);
+	return grants_add(c, &g);
 }
 
 /* Whether a packet of the client's to 10.0.0.1 passes what is compiled now. */
 static bool
-reaches(const struct client *c, uint8_t protocol, uint16_t port)
+reaches(const struct grants *c, uint8_t protocol, uint16_t port)
 {
 	struct ip_address v4 = ip("100.64.0.2"), v6 = ip("fd00:2021:1111::2");
 	struct ip_address from = ip("100.64.0.1"), to = ip("10.0.0.1");
-	struct policy *policy = client_compile(c, &v4, &v6, false);
+	struct policy *policy = grants_compile(c, &v4, &v6, false);
 	uint8_t data[64];
 	struct packet p =
 	    parsed(data, build_ports(data, &from, &to, protocol, 1, port));
@@ -70,12 +70,12 @@ reaches(const struct client *c, uint8_t protocol, uint16_t port)
 }
 
 static size_t
-expire_all(struct client *c, struct mono now)
+expire_all(struct grants *c, struct mono now)
 {
 	struct uuid gone;
 	size_t n = 0;
 
-	while (client_expire(c, now, &gone))
+	while (grants_expire(c, now, &gone))
 		n++;
 	return n;
 }
@@ -86,32 +86,32 @@ knows_itself(void **state)
 	struct ip_address v4 = ip("100.64.0.1"), v6 = ip("fd00:2021:1111::1"),
 			  other = ip("100.64.0.2"), none = { 0 };
 	struct uuid client = id(200);
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct ip_address got;
 
 	(void)state;
-	assert_true(uuid_equal(client_id(c), &client));
-	assert_true(client_has_addresses(c, &v4, &v6));
-	assert_false(client_has_addresses(c, &other, &v6));
-	assert_false(client_has_addresses(c, &v4, &none));
-	got = client_address(c, IP_V4);
+	assert_true(uuid_equal(grants_client(c), &client));
+	assert_true(grants_have_addresses(c, &v4, &v6));
+	assert_false(grants_have_addresses(c, &other, &v6));
+	assert_false(grants_have_addresses(c, &v4, &none));
+	got = grants_address(c, IP_V4);
 	assert_true(ip_equal(&got, &v4));
-	got = client_address(c, IP_V6);
+	got = grants_address(c, IP_V6);
 	assert_true(ip_equal(&got, &v6));
-	got = client_address(c, IP_NONE);
+	got = grants_address(c, IP_NONE);
 	assert_true(ip_equal(&got, &none));
-	assert_int_equal(client_grant_count(c), 0);
-	assert_null(client_get_grant(c, 0));
-	assert_true(mono_is_never(client_deadline(c)));
-	client_free(c);
-	client_free(NULL);
+	assert_int_equal(grants_count(c), 0);
+	assert_null(grants_get(c, 0));
+	assert_true(mono_is_never(grants_deadline(c)));
+	grants_free(c);
+	grants_free(NULL);
 }
 
 /* spec/policy.md 11, test 1. */
 static void
 grants_expire_one_by_one(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 
 	(void)state;
 	assert_int_equal(
@@ -121,56 +121,56 @@ grants_expire_one_by_one(void **state)
 	    grant_ports(c, 2, "10.0.0.0/24", FILTER_UDP, 20, 100, at(20)),
 	    GRANT_NEW);
 	assert_true(reaches(c, IPPROTO_TCP, 60) && reaches(c, IPPROTO_UDP, 60));
-	assert_int_equal(client_deadline(c).ns, at(10).ns);
+	assert_int_equal(grants_deadline(c).ns, at(10).ns);
 	assert_int_equal(expire_all(c, (struct mono){ at(10).ns - 1 }), 0);
 	assert_int_equal(expire_all(c, at(10)), 1);
 	assert_false(reaches(c, IPPROTO_TCP, 60));
 	assert_true(reaches(c, IPPROTO_UDP, 60));
-	assert_int_equal(client_deadline(c).ns, at(20).ns);
+	assert_int_equal(grants_deadline(c).ns, at(20).ns);
 	assert_int_equal(expire_all(c, at(20)), 1);
 	assert_false(reaches(c, IPPROTO_UDP, 60));
-	assert_int_equal(client_grant_count(c), 0);
-	assert_true(mono_is_never(client_deadline(c)));
-	client_free(c);
+	assert_int_equal(grants_count(c), 0);
+	assert_true(mono_is_never(grants_deadline(c)));
+	grants_free(c);
 }
 
 /* Test 2, and 31: earlier, later, equal, never. */
 static void
 expiry_moves(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct uuid one = id(1), two = id(2), gone;
 	struct grant g = cidr(1, "10.0.0.0/24", at(10));
 
 	(void)state;
-	assert_int_equal(client_grant(c, &g), GRANT_NEW);
+	assert_int_equal(grants_add(c, &g), GRANT_NEW);
 	g.expires = at(30);
-	assert_int_equal(client_grant(c, &g), GRANT_UPDATED);
+	assert_int_equal(grants_add(c, &g), GRANT_UPDATED);
 	assert_int_equal(expire_all(c, at(29)), 0);
 	g.expires = at(5);
-	assert_int_equal(client_grant(c, &g), GRANT_UPDATED);
-	assert_int_equal(client_deadline(c).ns, at(5).ns);
+	assert_int_equal(grants_add(c, &g), GRANT_UPDATED);
+	assert_int_equal(grants_deadline(c).ns, at(5).ns);
 	assert_true(reaches(c, IPPROTO_TCP, 1)); /* until the next tick */
-	assert_true(client_set_expiry(c, &one, 0, MONO_NEVER));
+	assert_true(grants_set_expiry(c, &one, 0, MONO_NEVER));
 	assert_int_equal(expire_all(c, at(INT64_MAX / SECOND)), 0);
 	assert_int_equal(expire_all(c, MONO_NEVER), 0);
-	assert_false(client_set_expiry(c, &two, 0, at(1)));
-	assert_true(client_set_expiry(c, &one, 0, at(7)));
+	assert_false(grants_set_expiry(c, &two, 0, at(1)));
+	assert_true(grants_set_expiry(c, &one, 0, at(7)));
 	g = cidr(2, "10.0.0.0/24", at(7));
-	assert_int_equal(client_grant(c, &g), GRANT_NEW);
-	assert_true(client_expire(c, at(7), &gone));
+	assert_int_equal(grants_add(c, &g), GRANT_NEW);
+	assert_true(grants_expire(c, at(7), &gone));
 	assert_true(uuid_equal(&gone, &one));
-	assert_true(client_expire(c, at(7), &gone));
+	assert_true(grants_expire(c, at(7), &gone));
 	assert_true(uuid_equal(&gone, &two));
-	assert_false(client_expire(c, at(7), &gone));
-	client_free(c);
+	assert_false(grants_expire(c, at(7), &gone));
+	grants_free(c);
 }
 
 /* spec/policy.md 2.4: what granting again changes, and what it does not. */
 static void
 granting_again(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	const struct grant *kept;
 	struct grant dns = { .resource = id(1),
 		.type = RESOURCE_DNS,
@@ -183,23 +183,23 @@ granting_again(void **state)
 	    GRANT_UPDATED);
 	assert_false(reaches(c, IPPROTO_TCP, 80));
 	assert_true(reaches(c, IPPROTO_TCP, 443));
-	assert_int_equal(client_deadline(c).ns, at(20).ns);
+	assert_int_equal(grants_deadline(c).ns, at(20).ns);
 
 	dns.expires = at(30);
-	assert_int_equal(client_grant(c, &dns), GRANT_TYPE_CONFLICT);
-	assert_int_equal(client_grant_count(c), 1);
-	kept = client_get_grant(c, 0);
+	assert_int_equal(grants_add(c, &dns), GRANT_TYPE_CONFLICT);
+	assert_int_equal(grants_count(c), 1);
+	kept = grants_get(c, 0);
 	assert_int_equal(kept->type, RESOURCE_CIDR);
 	assert_int_equal(kept->expires.ns, at(30).ns);
 	assert_true(reaches(c, IPPROTO_TCP, 443));
 	assert_false(reaches(c, IPPROTO_TCP, 80));
-	client_free(c);
+	grants_free(c);
 }
 
 static void
 revoking(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct uuid one = id(1), two = id(2);
 
 	(void)state;
@@ -207,94 +207,94 @@ revoking(void **state)
 	grant_ports(c, 1, "10.0.0.0/8", FILTER_TCP, 1, 10, at(10));
 	grant_ports(c, 2, "10.0.0.0/24", FILTER_TCP, 20, 30, at(10));
 	assert_true(reaches(c, IPPROTO_TCP, 5) && reaches(c, IPPROTO_TCP, 25));
-	assert_true(client_revoke(c, &two));
+	assert_true(grants_revoke(c, &two));
 	assert_true(reaches(c, IPPROTO_TCP, 5));
 	assert_false(reaches(c, IPPROTO_TCP, 25));
-	assert_false(client_revoke(c, &two));
-	assert_true(client_revoke(c, &one));
+	assert_false(grants_revoke(c, &two));
+	assert_true(grants_revoke(c, &one));
 	assert_false(reaches(c, IPPROTO_TCP, 5));
-	assert_int_equal(client_grant_count(c), 0);
-	client_free(c);
+	assert_int_equal(grants_count(c), 0);
+	grants_free(c);
 }
 
 static void
 updating_filters(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct filter f[] = { { FILTER_TCP, 80, 80 }, { FILTER_TCP, 90, 90 } };
 	struct filter *many = calloc(FILTERS_MAX + 1, sizeof(*many));
 	struct uuid one = id(1), two = id(2);
 
 	(void)state;
 	grant_ports(c, 1, "10.0.0.0/24", FILTER_TCP, 1, 10, at(10));
-	assert_true(client_update_filters(c, &one, RESOURCE_CIDR, f, 2));
+	assert_true(grants_update_filters(c, &one, RESOURCE_CIDR, f, 2));
 	assert_false(reaches(c, IPPROTO_TCP, 5));
 	assert_true(reaches(c, IPPROTO_TCP, 90));
-	assert_int_equal(client_deadline(c).ns, at(10).ns);
+	assert_int_equal(grants_deadline(c).ns, at(10).ns);
 	/* What was handed in was copied. */
 	f[1].first = f[1].last = 91;
 	assert_true(reaches(c, IPPROTO_TCP, 90));
-	assert_false(client_update_filters(c, &one, RESOURCE_DNS, NULL, 0));
-	assert_false(client_update_filters(c, &two, RESOURCE_CIDR, NULL, 0));
+	assert_false(grants_update_filters(c, &one, RESOURCE_DNS, NULL, 0));
+	assert_false(grants_update_filters(c, &two, RESOURCE_CIDR, NULL, 0));
 	assert_false(reaches(c, IPPROTO_TCP, 5));
-	assert_true(client_update_filters(c, &one, RESOURCE_CIDR, NULL, 0));
+	assert_true(grants_update_filters(c, &one, RESOURCE_CIDR, NULL, 0));
 	assert_true(reaches(c, IPPROTO_TCP, 5));
 	/* Too many to keep: the grant goes, it does not stay wide open. */
-	assert_true(client_update_filters(
+	assert_true(grants_update_filters(
 	    c, &one, RESOURCE_CIDR, many, FILTERS_MAX + 1));
-	assert_int_equal(client_grant_count(c), 0);
-	client_free(c);
+	assert_int_equal(grants_count(c), 0);
+	grants_free(c);
 	free(many);
 }
 
 static void
 refuses_what_makes_no_sense(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct filter *many = calloc(FILTERS_MAX + 1, sizeof(*many));
 	struct grant g;
 
 	(void)state;
 	g = cidr(1, "10.0.0.0/24", at(10));
 	g.network.length = 33;
-	assert_int_equal(client_grant(c, &g), GRANT_INVALID);
+	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
 	g.network.length = 255;
-	assert_int_equal(client_grant(c, &g), GRANT_INVALID);
+	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
 	g = cidr(1, "2001:db8::", at(10));
 	g.network.length = 129;
-	assert_int_equal(client_grant(c, &g), GRANT_INVALID);
+	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
 	g = cidr(1, "10.0.0.1", at(10));
 	g.network.length = 31;
-	assert_int_equal(client_grant(c, &g), GRANT_INVALID);
+	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
 	g.network.length = 32;
 	g.network.ip.bytes[4] = 1; /* beyond an IPv4 address */
-	assert_int_equal(client_grant(c, &g), GRANT_INVALID);
+	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
 	g.network.ip = (struct ip_address){ 0 };
 	g.network.length = 0;
-	assert_int_equal(client_grant(c, &g), GRANT_INVALID);
+	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
 	g = cidr(1, "10.0.0.1", at(10));
 	g.type = 0;
-	assert_int_equal(client_grant(c, &g), GRANT_INVALID);
+	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
 	g.type = 4;
-	assert_int_equal(client_grant(c, &g), GRANT_INVALID);
+	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
 	g.type = RESOURCE_DNS;
 	memset(g.pattern, 'a', sizeof(g.pattern));
-	assert_int_equal(client_grant(c, &g), GRANT_INVALID);
+	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
 	g = cidr(1, "10.0.0.1", at(10));
 	g.filters = many;
 	g.filter_count = FILTERS_MAX + 1;
-	assert_int_equal(client_grant(c, &g), GRANT_INVALID);
-	assert_int_equal(client_grant_count(c), 0);
+	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
+	assert_int_equal(grants_count(c), 0);
 	g.filter_count = FILTERS_MAX;
-	assert_int_equal(client_grant(c, &g), GRANT_NEW);
-	client_free(c);
+	assert_int_equal(grants_add(c, &g), GRANT_NEW);
+	grants_free(c);
 	free(many);
 }
 
 static void
 keeps_grants_in_order(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct dice d = dice_new();
 	bool there[256] = { false };
 
@@ -306,15 +306,15 @@ keeps_grants_in_order(void **state)
 		size_t count = 0;
 
 		if (roll(&d, 2) == 0) {
-			assert_int_equal(client_grant(c, &g),
+			assert_int_equal(grants_add(c, &g),
 			    there[n] ? GRANT_UPDATED : GRANT_NEW);
 			there[n] = true;
 		} else {
-			assert_int_equal(client_revoke(c, &resource), there[n]);
+			assert_int_equal(grants_revoke(c, &resource), there[n]);
 			there[n] = false;
 		}
-		for (size_t k = 0; k < client_grant_count(c); k++) {
-			const struct grant *at_k = client_get_grant(c, k);
+		for (size_t k = 0; k < grants_count(c); k++) {
+			const struct grant *at_k = grants_get(c, k);
 
 			assert_true(there[at_k->resource.bytes[15]]);
 			assert_true(
@@ -323,17 +323,17 @@ keeps_grants_in_order(void **state)
 		}
 		for (size_t k = 0; k < 256; k++)
 			count += there[k];
-		assert_int_equal(client_grant_count(c), count);
-		assert_null(client_get_grant(c, count));
+		assert_int_equal(grants_count(c), count);
+		assert_null(grants_get(c, count));
 	}
-	client_free(c);
+	grants_free(c);
 }
 
 /* An Internet resource never has filters: they must not even be kept. */
 static void
 internet_has_no_filters(void **state)
 {
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct filter f = { FILTER_TCP, 80, 80 };
 	struct grant g = { .resource = id(1),
 		.type = RESOURCE_INTERNET,
@@ -341,9 +341,9 @@ internet_has_no_filters(void **state)
 		.filter_count = 1 };
 
 	(void)state;
-	assert_int_equal(client_grant(c, &g), GRANT_NEW);
-	assert_int_equal(client_get_grant(c, 0)->filter_count, 0);
-	client_free(c);
+	assert_int_equal(grants_add(c, &g), GRANT_NEW);
+	assert_int_equal(grants_get(c, 0)->filter_count, 0);
+	grants_free(c);
 }
 
 /* The clocks, so far from now, when the wall clock shows that unix time. */
@@ -365,7 +365,7 @@ converts_unix_time(void **state)
 	struct clock_reading r = reading(1000, (int64_t)unix_now * SECOND);
 
 	(void)state;
-#define EXPIRY(t) client_expiry_from_unix(t, &r).ns
+#define EXPIRY(t) grants_expiry_from_unix(t, &r).ns
 	assert_int_equal(EXPIRY(unix_now + 1), at(1001).ns);
 	assert_int_equal(EXPIRY(unix_now + 3600), at(4600).ns);
 	assert_int_equal(EXPIRY(unix_now), now.ns);
@@ -395,40 +395,40 @@ a_step_of_the_clock_prolongs_nothing(void **state)
 {
 	const int64_t unix_now = 1700000000;
 	const struct uuid one = id(1), two = id(2);
-	struct client *c = new_client();
+	struct grants *c = new_client();
 	struct grant g = cidr(1, "10.0.0.0/24", at(1060));
 	struct clock_reading r;
 
 	(void)state;
 	g.expires_at = (uint64_t)unix_now + 60;
-	assert_int_equal(client_grant(c, &g), GRANT_NEW);
+	assert_int_equal(grants_add(c, &g), GRANT_NEW);
 	g = cidr(2, "10.0.1.0/24", MONO_NEVER);
-	assert_int_equal(client_grant(c, &g), GRANT_NEW);
-#define EXPIRES(i) client_get_grant(c, i)->expires.ns
+	assert_int_equal(grants_add(c, &g), GRANT_NEW);
+#define EXPIRES(i) grants_get(c, i)->expires.ns
 	r = reading(1010, (unix_now + 10 - 7200) * SECOND);
-	client_clock_was_set(c, &r);
+	grants_clock_was_set(c, &r);
 	assert_int_equal(EXPIRES(0), at(1060).ns);
 	r = reading(1020, (unix_now + 20 + 30) * SECOND);
-	client_clock_was_set(c, &r);
+	grants_clock_was_set(c, &r);
 	assert_int_equal(EXPIRES(0), at(1030).ns);
 	r = reading(1021, (unix_now + 21) * SECOND);
-	client_clock_was_set(c, &r);
+	grants_clock_was_set(c, &r);
 	assert_int_equal(EXPIRES(0), at(1030).ns);
 	assert_int_equal(EXPIRES(1), MONO_NEVER.ns);
 	/* Told again, it is no news; told anew, it is. */
-	assert_true(client_set_expiry(
-	    c, &one, (uint64_t)unix_now + 60, at(1060)));
+	assert_true(
+	    grants_set_expiry(c, &one, (uint64_t)unix_now + 60, at(1060)));
 	assert_int_equal(EXPIRES(0), at(1030).ns);
-	assert_true(client_set_expiry(
-	    c, &one, (uint64_t)unix_now + 70, at(1070)));
+	assert_true(
+	    grants_set_expiry(c, &one, (uint64_t)unix_now + 70, at(1070)));
 	assert_int_equal(EXPIRES(0), at(1070).ns);
-	assert_true(client_set_expiry(c, &two, 0, MONO_NEVER));
+	assert_true(grants_set_expiry(c, &two, 0, MONO_NEVER));
 	r = reading(1030, (unix_now + 30 + 7200) * SECOND);
-	client_clock_was_set(c, &r);
+	grants_clock_was_set(c, &r);
 	assert_int_equal(EXPIRES(0), at(1030).ns);
 	assert_int_equal(EXPIRES(1), MONO_NEVER.ns);
 #undef EXPIRES
-	client_free(c);
+	grants_free(c);
 }
 
 int
