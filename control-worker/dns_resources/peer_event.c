@@ -1,12 +1,8 @@
 /* JSON of control packets: see peer_event.h. */
 #include "control-worker/dns_resources/peer_event.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include <yajl/yajl_gen.h>
-
 #include "control-worker/json/json.h"
+#include "control-worker/json/write.h"
 
 static bool
 parse_proxies(const struct json_value *list, struct assigned_ips *to)
@@ -45,37 +41,19 @@ assigned_ips_parse(const void *payload, size_t len, struct assigned_ips *to)
 	return good;
 }
 
-static bool
-put(yajl_gen g, const char *text)
-{
-	return yajl_gen_string(g, (const unsigned char *)text, strlen(text)) ==
-	    yajl_gen_status_ok;
-}
-
-static bool
-write_status(yajl_gen g, const struct assigned_ips *a, bool active)
-{
-	return yajl_gen_map_open(g) == yajl_gen_status_ok &&
-	    put(g, "resource") && put(g, a->resource_text) &&
-	    put(g, "domain") && put(g, a->domain) && put(g, "status") &&
-	    put(g, active ? "Active" : "Inactive") &&
-	    yajl_gen_map_close(g) == yajl_gen_status_ok;
-}
-
 char *
 domain_status(const struct assigned_ips *a, bool active)
 {
-	yajl_gen g = yajl_gen_alloc(NULL);
-	const unsigned char *text;
-	size_t len;
-	char *copy = NULL;
+	struct json_writer w;
 
-	if (g == NULL)
-		return NULL;
-	yajl_gen_config(g, yajl_gen_validate_utf8, 1);
-	if (write_status(g, a, active) &&
-	    yajl_gen_get_buf(g, &text, &len) == yajl_gen_status_ok)
-		copy = strndup((const char *)text, len);
-	yajl_gen_free(g);
-	return copy;
+	json_write_begin(&w);
+	json_put_object(&w);
+	json_put_name(&w, "resource");
+	json_put_text(&w, a->resource_text);
+	json_put_name(&w, "domain");
+	json_put_text(&w, a->domain);
+	json_put_name(&w, "status");
+	json_put_text(&w, active ? "Active" : "Inactive");
+	json_put_object_end(&w);
+	return json_write_end(&w);
 }

@@ -1,11 +1,11 @@
 /* Settings as JSON: see settings.h. */
 #include "control-worker/flow/settings.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include <yajl/yajl_gen.h>
-
 #include "control-worker/json/json.h"
+#include "control-worker/json/write.h"
 
 static bool
 parse(const struct json_value *v, const char *interval, const char *batch,
@@ -54,35 +54,28 @@ flow_settings_read(const char *text, size_t len, struct flow_settings *s)
 	return good;
 }
 
-static void
-put_text(yajl_gen g, const char *text)
-{
-	(void)yajl_gen_string(g, (const unsigned char *)text, strlen(text));
-}
-
 size_t
 flow_settings_format(
     const struct flow_settings *s, char to[FLOW_SETTINGS_TEXT_MAX])
 {
-	yajl_gen g = yajl_gen_alloc(NULL);
-	const unsigned char *text;
+	struct json_writer w;
 	size_t len = 0;
+	char *text;
 
-	if (g == NULL)
-		return 0;
-	yajl_gen_map_open(g);
-	put_text(g, "api_url");
-	put_text(g, s->api_url);
-	put_text(g, "batch_size");
-	yajl_gen_integer(g, s->batch_size);
-	put_text(g, "interval");
-	yajl_gen_integer(g, s->interval_s);
-	yajl_gen_map_close(g);
-	if (yajl_gen_get_buf(g, &text, &len) != yajl_gen_status_ok ||
-	    len > FLOW_SETTINGS_TEXT_MAX)
-		len = 0;
-	if (len > 0)
+	json_write_begin(&w);
+	json_put_object(&w);
+	json_put_name(&w, "api_url");
+	json_put_text(&w, s->api_url);
+	json_put_name(&w, "batch_size");
+	json_put_unsigned(&w, s->batch_size);
+	json_put_name(&w, "interval");
+	json_put_unsigned(&w, s->interval_s);
+	json_put_object_end(&w);
+	if ((text = json_write_end(&w)) != NULL &&
+	    strlen(text) <= FLOW_SETTINGS_TEXT_MAX) {
+		len = strlen(text);
 		memcpy(to, text, len);
-	yajl_gen_free(g);
+	}
+	free(text);
 	return len;
 }

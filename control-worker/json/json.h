@@ -1,6 +1,6 @@
 /*
- * JSON from outside as a bounded document, and JSON to outside as text. yajl
- * does the parsing and the generating.
+ * JSON from outside as a bounded document, parsed by yajl; write.h is the other
+ * direction.
  *
  * yajl's own tree is not used: it ends strings at the first NUL, grows every
  * list by one element, recurses when it is freed and leaves its copies of

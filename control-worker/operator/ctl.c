@@ -31,6 +31,7 @@ struct ctl {
 struct answer {
 	struct ctl *ctl;
 	const struct status_format *format;
+	struct status status;
 	enum query_kind kind;
 	uint64_t serial; /* of the query that is out; 0: none is */
 	uint32_t next;   /* what the next one begins from */
@@ -66,21 +67,21 @@ may_ask(const struct ctl_config *config, int fd)
 }
 
 static void
-finish(struct served *c, const char *problem)
+end_answer(struct served *c, const char *problem)
 {
 	struct answer *a = served_data(c);
 
 	if (a->kind == QUERY_KIND_RELAYS)
-		a->format->relays_end(served_out(c), a->count);
-	a->format->end(served_out(c),
-	    a->kind == QUERY_KIND_CLIENTS ? a->count : 0, problem);
+		a->format->relays_end(&a->status, a->count);
+	a->format->end(
+	    &a->status, a->kind == QUERY_KIND_CLIENTS ? a->count : 0, problem);
 	text_write(served_out(c), "", 1);
 	a->serial = 0;
 	served_finish(c);
 }
 
 static void
-ask(struct served *c)
+ask_for_page(struct served *c)
 {
 	struct answer *a = served_data(c);
 	struct ipc_query q = {
@@ -92,11 +93,11 @@ ask(struct served *c)
 	a->more = false;
 	a->serial = q.serial;
 	if (!a->ctl->config.ask(a->ctl->config.ctx, &q))
-		finish(c, silent);
+		end_answer(c, silent);
 }
 
 static void
-begin(struct served *c, const struct status_format *format)
+begin_answer(struct served *c, const struct status_format *format)
 {
 	struct ctl *ctl = server_ctx(c);
 	struct answer *a = calloc(1, sizeof(*a));
@@ -107,16 +108,17 @@ begin(struct served *c, const struct status_format *format)
 	}
 	a->ctl = ctl;
 	a->format = format;
+	a->status.out = served_out(c);
 	a->kind = QUERY_KIND_RELAYS;
 	a->more = true;
 	served_set_data(c, a);
 	format->situation(
-	    served_out(c), ctl->config.situation, (uint64_t)time(NULL));
+	    &a->status, ctl->config.situation, (uint64_t)time(NULL));
 	served_send(c);
 }
 
 static bool
-is(const char *bytes, size_t len, const char *line)
+is_line(const char *bytes, size_t len, const char *line)
 {
 	return len == strlen(line) && memcmp(bytes, line, len) == 0;
 }
@@ -131,10 +133,10 @@ on_request(struct served *c, const char *bytes, size_t len)
 	if (!may_ask(&ctl->config, served_fd(c))) {
 		text_add(served_out(c), "permission denied\n%c", 0);
 		served_finish(c);
-	} else if (is(bytes, len, "status text\n")) {
-		begin(c, &status_text);
-	} else if (is(bytes, len, "status json\n")) {
-		begin(c, &status_json);
+	} else if (is_line(bytes, len, "status text\n")) {
+		begin_answer(c, &status_text);
+	} else if (is_line(bytes, len, "status json\n")) {
+		begin_answer(c, &status_json);
 	} else {
 		text_add(served_out(c), "unknown request\n%c", 0);
 		served_finish(c);
@@ -147,19 +149,23 @@ on_drained(struct served *c)
 	const struct answer *a = served_data(c);
 
 	if (a->more)
-		ask(c);
+		ask_for_page(c);
 }
 
 static void
 on_impatient(struct served *c)
 {
-	finish(c, silent);
+	end_answer(c, silent);
 }
 
 static void
 on_gone(struct served *c)
 {
-	free(served_data(c));
+	struct answer *a = served_data(c);
+
+	if (a != NULL)
+		json_write_free(&a->status.json);
+	free(a);
 }
 
 static bool
@@ -173,7 +179,7 @@ waits_for(const struct served *c, const void *serial)
 
 /* The connection whose query this answers, or NULL: it has given up. */
 static struct served *
-find(struct ctl *ctl, uint64_t serial)
+find_asker(struct ctl *ctl, uint64_t serial)
 {
 	return ctl == NULL ? NULL
 			   : server_find(ctl->server, waits_for, &serial);
@@ -182,20 +188,20 @@ find(struct ctl *ctl, uint64_t serial)
 void
 ctl_relay(struct ctl *ctl, const struct ipc_query_relay *m)
 {
-	struct served *c = find(ctl, m->serial);
+	struct served *c = find_asker(ctl, m->serial);
 	struct answer *a;
 
 	if (c == NULL)
 		return;
 	a = served_data(c);
 	if (a->kind == QUERY_KIND_RELAYS)
-		a->format->relay(served_out(c), a->count++, m);
+		a->format->relay(&a->status, a->count++, m);
 }
 
 void
 ctl_client(struct ctl *ctl, const struct ipc_query_client *m)
 {
-	struct served *c = find(ctl, m->serial);
+	struct served *c = find_asker(ctl, m->serial);
 	struct answer *a;
 
 	if (c == NULL)
@@ -203,13 +209,13 @@ ctl_client(struct ctl *ctl, const struct ipc_query_client *m)
 	a = served_data(c);
 	if (a->kind == QUERY_KIND_CLIENTS)
 		a->format->client(
-		    served_out(c), ctl->config.situation, a->count++, m);
+		    &a->status, ctl->config.situation, a->count++, m);
 }
 
 void
 ctl_query_end(struct ctl *ctl, const struct ipc_query_end *m)
 {
-	struct served *c = find(ctl, m->serial);
+	struct served *c = find_asker(ctl, m->serial);
 	struct answer *a;
 
 	if (c == NULL)
@@ -217,13 +223,13 @@ ctl_query_end(struct ctl *ctl, const struct ipc_query_end *m)
 	a = served_data(c);
 	a->serial = 0;
 	if (!m->more && a->kind == QUERY_KIND_CLIENTS) {
-		finish(c, NULL);
+		end_answer(c, NULL);
 		return;
 	}
 	a->more = true;
 	a->next = m->more ? m->next : 0;
 	if (!m->more) {
-		a->format->relays_end(served_out(c), a->count);
+		a->format->relays_end(&a->status, a->count);
 		a->kind = QUERY_KIND_CLIENTS;
 		a->count = 0;
 	}

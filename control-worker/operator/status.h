@@ -7,18 +7,26 @@
 #define CONTROL_WORKER_OPERATOR_STATUS_H
 
 #include "control-worker/operator/situation.h"
+#include "control-worker/json/write.h"
 #include "control-worker/net/text.h"
+
+/* One answer in the making; json is all zero before the first part. */
+struct status {
+	struct text *out;
+	struct json_writer json; /* to be given to json_write_free() */
+};
 
 struct status_format {
 	/* now: unix seconds */
 	void (*situation)(
-	    struct text *, const struct situation *, uint64_t now);
-	void (*relay)(struct text *, size_t i, const struct ipc_query_relay *);
-	void (*relays_end)(struct text *, size_t count);
-	void (*client)(struct text *, const struct situation *, size_t i,
+	    struct status *, const struct situation *, uint64_t now);
+	void (*relay)(
+	    struct status *, size_t i, const struct ipc_query_relay *);
+	void (*relays_end)(struct status *, size_t count);
+	void (*client)(struct status *, const struct situation *, size_t i,
 	    const struct ipc_query_client *);
 	/* problem: why entries are missing; NULL: none are */
-	void (*end)(struct text *, size_t count, const char *problem);
+	void (*end)(struct status *, size_t count, const char *problem);
 };
 
 extern const struct status_format status_text, status_json;

@@ -159,8 +159,9 @@ write_clock(struct text *t, const struct portal_clock *c)
 }
 
 static void
-write_situation(struct text *t, const struct situation *s, uint64_t now)
+write_situation(struct status *status, const struct situation *s, uint64_t now)
 {
+	struct text *t = status->out;
 	const char *lacks = situation_lacks(s);
 	char text[ROOM];
 
@@ -194,8 +195,9 @@ either(const struct endpoint *a, const struct endpoint *b,
 }
 
 static void
-write_relay(struct text *t, size_t i, const struct ipc_query_relay *r)
+write_relay(struct status *status, size_t i, const struct ipc_query_relay *r)
 {
+	struct text *t = status->out;
 	char id[UUID_TEXT_LEN + 1], at[ENDPOINT_TEXT_MAX],
 	    ours[ENDPOINT_TEXT_MAX], rtt[ROOM] = "-";
 	bool allocated = r->relayed_v4.ip.family != IP_NONE ||
@@ -216,8 +218,10 @@ write_relay(struct text *t, size_t i, const struct ipc_query_relay *r)
 }
 
 static void
-write_relays_end(struct text *t, size_t count)
+write_relays_end(struct status *status, size_t count)
 {
+	struct text *t = status->out;
+
 	if (count == 0)
 		text_add(t, "\nno relays\n");
 }
@@ -236,9 +240,10 @@ write_path(struct text *t, const struct ipc_query_client *c)
 }
 
 static void
-write_client(struct text *t, const struct situation *s, size_t i,
+write_client(struct status *status, const struct situation *s, size_t i,
     const struct ipc_query_client *c)
 {
+	struct text *t = status->out;
 	const struct ip_prefix *overlap = status_overlap(s, c);
 	char id[UUID_TEXT_LEN + 1], address[ENDPOINT_TEXT_MAX], in[ROOM],
 	    out[ROOM], age[ROOM], network[PREFIX_TEXT_MAX];
@@ -262,8 +267,10 @@ write_client(struct text *t, const struct situation *s, size_t i,
 }
 
 static void
-write_end(struct text *t, size_t count, const char *problem)
+write_end(struct status *status, size_t count, const char *problem)
 {
+	struct text *t = status->out;
+
 	if (count == 0 && problem == NULL)
 		text_add(t, "\nno clients\n");
 	if (problem != NULL)

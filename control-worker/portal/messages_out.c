@@ -2,10 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <yajl/yajl_gen.h>
-
 #include "common/sort.h"
-
+#include "control-worker/json/write.h"
 #include "control-worker/portal/messages.h"
 
 #define CANDIDATES_MAX 256 /* of one message; clients have far fewer */
@@ -17,48 +15,17 @@ struct line {
 	unsigned long priority;
 };
 
-static bool
-put_string(yajl_gen g, const char *text, size_t len)
-{
-	return yajl_gen_string(g, (const unsigned char *)text, len) ==
-	    yajl_gen_status_ok;
-}
-
-static yajl_gen
-start(void)
-{
-	yajl_gen g = yajl_gen_alloc(NULL);
-
-	if (g != NULL) {
-		yajl_gen_config(g, yajl_gen_validate_utf8, 1);
-		yajl_gen_map_open(g);
-	}
-	return g;
-}
-
-static char *
-finish(yajl_gen g, bool ok)
-{
-	const unsigned char *text;
-	size_t len;
-	char *copy = NULL;
-
-	yajl_gen_map_close(g);
-	if (ok && yajl_gen_get_buf(g, &text, &len) == yajl_gen_status_ok)
-		copy = strndup((const char *)text, len);
-	yajl_gen_free(g);
-	return copy;
-}
-
 char *
 outgoing_authorization_created(const char *ref)
 {
-	yajl_gen g = start();
+	struct json_writer w;
 
-	if (g == NULL)
-		return NULL;
-	return finish(
-	    g, put_string(g, "ref", 3) && put_string(g, ref, strlen(ref)));
+	json_write_begin(&w);
+	json_put_object(&w);
+	json_put_name(&w, "ref");
+	json_put_text(&w, ref);
+	json_put_object_end(&w);
+	return json_write_end(&w);
 }
 
 /* Best first, and equal ones in the order of their text. */
@@ -92,7 +59,7 @@ line_priority(const char *text, size_t len)
 }
 
 static size_t
-split(const char *lines, struct line *list, size_t max)
+sort_lines(const char *lines, struct line *list, size_t max)
 {
 	size_t n = 0;
 
@@ -114,22 +81,23 @@ outgoing_candidates(const struct uuid *client, const char *lines)
 {
 	struct line list[CANDIDATES_MAX];
 	char id[UUID_TEXT_LEN + 1];
-	size_t n = split(lines, list, CANDIDATES_MAX);
-	yajl_gen g = start();
+	size_t n = sort_lines(lines, list, CANDIDATES_MAX);
+	struct json_writer w;
 
-	if (g == NULL)
-		return NULL;
-	put_string(g, "client_ids", 10);
-	yajl_gen_array_open(g);
-	put_string(g, uuid_format(client, id), UUID_TEXT_LEN);
-	yajl_gen_array_close(g);
-	put_string(g, "candidates", 10);
-	yajl_gen_array_open(g);
+	json_write_begin(&w);
+	json_put_object(&w);
+	json_put_name(&w, "client_ids");
+	json_put_array(&w);
+	json_put_text(&w, uuid_format(client, id));
+	json_put_array_end(&w);
+	json_put_name(&w, "candidates");
+	json_put_array(&w);
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || line_compare(&list[i - 1], &list[i]) != 0)
-			put_string(g, list[i].text, list[i].len);
-	yajl_gen_array_close(g);
-	return finish(g, true);
+			json_put_if_utf8(&w, list[i].text, list[i].len);
+	json_put_array_end(&w);
+	json_put_object_end(&w);
+	return json_write_end(&w);
 }
 
 /* Without ICE-less connections this has to be said: spec/portal.md 4.11. */

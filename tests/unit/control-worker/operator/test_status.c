@@ -98,14 +98,16 @@ render(const struct status_format *f, const struct situation *s, size_t relays,
 	const struct ipc_query_relay two_relays[] = { some_relay(), { 0 } };
 	const struct ipc_query_client two_clients[] = { some_client(), { 0 } };
 	struct text t = { 0 };
+	struct status status = { .out = &t };
 
-	f->situation(&t, s, NOW);
+	f->situation(&status, s, NOW);
 	for (size_t i = 0; i < relays; i++)
-		f->relay(&t, i, &two_relays[i]);
-	f->relays_end(&t, relays);
+		f->relay(&status, i, &two_relays[i]);
+	f->relays_end(&status, relays);
 	for (size_t i = 0; i < clients; i++)
-		f->client(&t, s, i, &two_clients[i]);
-	f->end(&t, clients, problem);
+		f->client(&status, s, i, &two_clients[i]);
+	f->end(&status, clients, problem);
+	json_write_free(&status.json);
 	text_write(&t, "", 1);
 	assert_false(t.failed);
 	return t.bytes;
@@ -321,6 +323,74 @@ json_of_what_is_missing(void **state)
 	json_free(doc);
 }
 
+/* Other programs read it: names, order and form stay. */
+static void
+json_in_every_byte(void **state)
+{
+	struct situation s = working();
+	char *got = render(&status_json, &s, 2, 2, NULL);
+
+	(void)state;
+	assert_string_equal(got,
+	    "{\"version\":\"" POSTERN_VERSION "\",\"now\":1800000000,"
+	    "\"ready\":true,\"lacks\":null,\"trouble\":null,"
+	    "\"portal\":{\"url\":\"wss://portal\",\"online\":true,"
+	    "\"since\":1799733541,\"clock_ahead_ms\":null},"
+	    "\"tunnel\":{\"device\":\"tun-firezone\",\"ipv4\":\"100.64.0.1\","
+	    "\"ipv6\":null},\"segmentation\":{\"udp_ipv4\":\"in use\","
+	    "\"udp_ipv6\":\"refused\",\"tun\":\"none\",\"refusing_paths\":2},"
+	    "\"overlaps\":[],\"processes\":[{\"process\":\"parent\","
+	    "\"running\":true,\"pid\":10,\"uid\":0,\"restarts\":0,"
+	    "\"started_at\":1799992616,\"locks\":[\"seccomp\"]},"
+	    "{\"process\":\"net-worker\",\"running\":true,\"pid\":11,"
+	    "\"uid\":995,\"restarts\":1,\"started_at\":1799996401,"
+	    "\"locks\":[\"user\",\"seccomp\"]},{\"process\":\"control-worker\","
+	    "\"running\":false,\"pid\":0,\"uid\":0,\"restarts\":3,"
+	    "\"started_at\":0,\"locks\":[]}],"
+	    "\"relays\":[{\"relay\":\"aa000000-0000-0000-0000-000000000000\","
+	    "\"ipv4\":\"192.0.2.1:3478\",\"ipv6\":null,"
+	    "\"allocated_ipv4\":\"192.0.2.1:50000\",\"allocated_ipv6\":null,"
+	    "\"rtt_us\":12345},"
+	    "{\"relay\":\"00000000-0000-0000-0000-000000000000\",\"ipv4\":null,"
+	    "\"ipv6\":null,\"allocated_ipv4\":null,\"allocated_ipv6\":null,"
+	    "\"rtt_us\":null}],"
+	    "\"clients\":[{\"client\":\"cc000000-0000-0000-0000-000000000000\","
+	    "\"ipv4\":\"100.64.0.2\",\"ipv6\":null,\"resources\":2,"
+	    "\"state\":\"connected\",\"relay\":null,"
+	    "\"path\":{\"kind\":\"relayed\",\"local\":\"192.0.2.1:50000\","
+	    "\"remote\":\"198.51.100.7:1234\"},\"handshake_age\":125,"
+	    "\"received_packets\":1,\"received_bytes\":1023,"
+	    "\"sent_packets\":2000,\"sent_bytes\":1572864,\"overlap\":null},"
+	    "{\"client\":\"00000000-0000-0000-0000-000000000000\","
+	    "\"ipv4\":null,\"ipv6\":null,\"resources\":0,\"state\":\"none\","
+	    "\"relay\":null,\"path\":null,\"handshake_age\":null,"
+	    "\"received_packets\":0,\"received_bytes\":0,\"sent_packets\":0,"
+	    "\"sent_bytes\":0,\"overlap\":null}],\"problem\":null}\n");
+	free(got);
+	s.counters = NULL;
+	s.clock = (struct portal_clock){ .known = true, .ahead_ms = -1500 };
+	add_overlap(&s, "100.64.0.0/30");
+	add_overlap(&s, "100.64.0.8/30");
+	got = render(&status_json, &s, 0, 0, "why");
+	assert_string_equal(got,
+	    "{\"version\":\"" POSTERN_VERSION "\",\"now\":1800000000,"
+	    "\"ready\":false,\"lacks\":\"net-worker is not running\","
+	    "\"trouble\":null,\"portal\":{\"url\":\"wss://portal\","
+	    "\"online\":true,\"since\":1799733541,\"clock_ahead_ms\":-1500},"
+	    "\"tunnel\":{\"device\":\"tun-firezone\",\"ipv4\":\"100.64.0.1\","
+	    "\"ipv6\":null},\"segmentation\":null,"
+	    "\"overlaps\":[\"100.64.0.0/30\",\"100.64.0.8/30\"],"
+	    "\"processes\":[{\"process\":\"parent\",\"running\":true,"
+	    "\"pid\":10,\"uid\":0,\"restarts\":0,\"started_at\":1799992616,"
+	    "\"locks\":[\"seccomp\"]},{\"process\":\"net-worker\","
+	    "\"running\":true,\"pid\":11,\"uid\":995,\"restarts\":1,"
+	    "\"started_at\":1799996401,\"locks\":[\"user\",\"seccomp\"]},"
+	    "{\"process\":\"control-worker\",\"running\":false,\"pid\":0,"
+	    "\"uid\":0,\"restarts\":3,\"started_at\":0,\"locks\":[]}],"
+	    "\"relays\":[],\"clients\":[],\"problem\":\"why\"}\n");
+	free(got);
+}
+
 /* The host's clock against the portal's, where that is known. */
 static void
 clock_that_is_off(void **state)
@@ -363,6 +433,7 @@ main(void)
 		cmocka_unit_test(text_of_overlaps),
 		cmocka_unit_test(json_of_all),
 		cmocka_unit_test(json_of_what_is_missing),
+		cmocka_unit_test(json_in_every_byte),
 		cmocka_unit_test(clock_that_is_off),
 	};
 

@@ -721,6 +721,9 @@ test_outgoing(void **state)
 	    "\"candidate:1 1 udp 300 host\",\"candidate:3 1 udp 200 srflx a\","
 	    "\"candidate:3 1 udp 200 srflx b\",\"candidate:2 1 udp 100 relay\""
 	    "]}");
+	/* One that cannot be written takes no other along. */
+	expect_text(outgoing_candidates(&client, "candidate:\xff\nb\n"),
+	    "{\"client_ids\":[\"" CLIENT "\"],\"candidates\":[\"b\"]}");
 	expect_text(outgoing_candidates(&client, ""),
 	    "{\"client_ids\":[\"" CLIENT "\"],\"candidates\":[]}");
 	assert_null(outgoing_authorization_created("\xff"));
