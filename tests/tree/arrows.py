@@ -39,7 +39,6 @@ control-worker/json                 -> common
 
 net-worker/main                     -> common net-worker/net_worker net-worker/worker net-worker/dataplane/dataplane net-worker/full_tables net-worker/sandbox_net net-worker/io
 net-worker/ipc_net                  -> common net-worker/worker net-worker/dataplane/dataplane
-net-worker/query_net                -> common net-worker/worker net-worker/dataplane/dataplane
 net-worker/worker                   -> common net-worker/dataplane/dataplane net-worker/full_tables net-worker/io
 net-worker/sandbox_net              -> common net-worker/net_worker
 net-worker/full_tables              -> common
@@ -206,6 +205,8 @@ def main():
     pending = set(PENDING.strip().splitlines())
     faults = find_faults(root, arrows)
     wrong = [f"{fault}: {why}" for fault, why in faults.items() if fault not in pending]
+    wrong += [f"{room}: an empty room" for room in arrows
+              if not (root / room).is_dir() and not list(root.glob(room + ".[ch]"))]
     wrong += [f"{gone}: gone; take it out of PENDING" for gone in sorted(pending - set(faults))]
     print("\n".join(wrong) if wrong else f"{len(arrows)} rooms, {len(pending)} faults pending")
     sys.exit(1 if wrong else 0)
