@@ -230,6 +230,19 @@ refresh_waits_for_the_one_in_flight(void **state)
 	assert_null(due(16 * MINUTE));
 }
 
+/* Its refresh was refused: nobody asks again for what was given up. */
+static void
+a_forgotten_channel_is_not_refreshed(void **state)
+{
+	struct channel *c;
+
+	(void)state;
+	c = confirm(0, 0);
+	channel_note_received(&cs, c);
+	channel_forget(&cs, c);
+	assert_null(due(6 * MINUTE));
+}
+
 static void
 standard_servers_need_earlier_refreshes(void **state)
 {
@@ -377,6 +390,7 @@ main(void)
 		TEST(only_confirmed_channels_have_peers),
 		TEST(refresh_needs_data_and_age),
 		TEST(refresh_waits_for_the_one_in_flight),
+		TEST(a_forgotten_channel_is_not_refreshed),
 		TEST(standard_servers_need_earlier_refreshes),
 		TEST(same_number_for_the_same_peer),
 		TEST(use_ends_after_ten_minutes),

@@ -218,6 +218,24 @@ unnamed_relays_are_refreshed(void **state)
 	assert_int_equal(relays_count(rs), 1);
 }
 
+/* Late datagrams of a relay may come from either of its addresses. */
+static void
+both_addresses_were_used(void **state)
+{
+	struct relay_config c = config_of(1);
+	struct uuid one = id_of(1);
+	struct endpoint v6;
+
+	(void)state;
+	assert_true(endpoint_parse("[2001:db8::1]:3478", &v6));
+	c.address[1] = v6;
+	assert_true(relays_present(rs, now, &c));
+	assert_false(relays_formerly_used(rs, &v6.ip));
+	relays_removed(rs, &one);
+	assert_true(relays_formerly_used(rs, &c.address[0].ip));
+	assert_true(relays_formerly_used(rs, &v6.ip));
+}
+
 static void
 removed_by_the_portal(void **state)
 {
@@ -481,6 +499,18 @@ sampling_two_far_apart(void **state)
 	assert_int_equal(drawn[1], 1000);
 }
 
+/* Whichever the portal named first. */
+static void
+sampling_a_far_first_one(void **state)
+{
+	unsigned drawn[8] = { 0 };
+
+	(void)state;
+	answer_after((int64_t[]){ 200, 30 }, 2);
+	draw(drawn);
+	assert_int_equal(drawn[2], 1000);
+}
+
 static void
 sampling_an_outlier(void **state)
 {
@@ -531,6 +561,7 @@ main(void)
 		TEST(candidates),
 		TEST(unchanged_relays_are_left_alone),
 		TEST(unnamed_relays_are_refreshed),
+		TEST(both_addresses_were_used),
 		TEST(removed_by_the_portal),
 		TEST(replaced_when_anything_differs),
 		TEST(limit),
@@ -544,6 +575,7 @@ main(void)
 		TEST(sampling_a_slow_one),
 		TEST(sampling_equals),
 		TEST(sampling_two_far_apart),
+		TEST(sampling_a_far_first_one),
 		TEST(sampling_an_outlier),
 		TEST(sampling_thresholds),
 	};
