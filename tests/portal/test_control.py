@@ -125,12 +125,13 @@ async def test_mute(tmp_path, connect, kind):
     ({"cmd": "relays_presence", "online": [{}]}, "relays_presence: online[0]: must be a string"),
     ({"cmd": "relays_presence", "relays": [{}]},
      "relays_presence: relays[0].ipv4: a relay needs ipv4, ipv6 or both"),
-    ({"cmd": "drop"}, 'drop: kind: give a "gateway", a "client", or the kind'),
-    ({"cmd": "drop", "kind": "relay"}, 'drop: kind: give a "gateway", a "client", or the kind'),
+    ({"cmd": "drop"}, 'drop: kind: give a "gateway", a "client", a "relay", or the kind'),
+    ({"cmd": "drop", "kind": "x"}, 'drop: kind: give a "gateway", a "client", a "relay", or'),
+    ({"cmd": "drop", "kind": "relay"}, "drop: relay: given: no such relay is connected"),
     ({"cmd": "refuse_upgrade", "status": 799}, "799 is not a known HTTP status"),
     ({"cmd": "refuse_upgrade", "headers": {"a": 1}}, "refuse_upgrade: headers.a: must be"),
     ({"cmd": "refuse_upgrade", "headers": {"a": "b\r\nc: d"}}, "headers.a: must be"),
-    ({"cmd": "mute", "kind": "x"}, 'mute: kind: must be "gateway" or "client"'),
+    ({"cmd": "mute", "kind": "x"}, 'mute: kind: must be "gateway", "client" or "relay"'),
 ])
 @asynchronous
 async def test_wrong_requests_are_told_what_is_wrong(tmp_path, request_, error):

@@ -25,6 +25,7 @@ def run(*arguments, stdin=""):
 def test_the_example_is_valid():
     settings = config.load(str(PORTAL / "site.example.toml"))
     assert settings.gateway_tokens[0].token_hashes == (derive.token_hash("gateway-token"),)
+    assert settings.relay_tokens[0].token_hashes == (derive.token_hash("relay-token"),)
     assert settings.users[0].token_hashes == (derive.token_hash("jane-token"),)
 
 
@@ -62,6 +63,11 @@ def test_the_example_is_valid():
      'policies[0].users: there is no user "a"'),
     ('[[relays]]\nipv4 = "1.2.3.4"', "relays[0].secret: give secret, or stamp_secret"),
     ('[[relays]]\nipv4 = "::1"\nsecret = "s"', 'relays[0].ipv4: "::1" is not an ipv4 address'),
+    ('[[relays]]\nipv6 = "fe80::1%eth0"\nsecret = "s"',
+     'relays[0].ipv6: "fe80::1%eth0" is not an ipv6 address'),
+    (f'[[relay_tokens]]\ntoken_sha256 = "{HASH}"\n[[gateway_tokens]]\ntoken_sha256 = "{HASH}"',
+     "relay_tokens[0].token_sha256: is used twice"),
+    ('[[relay_tokens]]\nname = "a"', "relay_tokens[0].token_sha256: is missing"),
     ('[[relays]]\nsecret = "s"', "relays[0].ipv4: a relay needs ipv4, ipv6 or both"),
     ('[[relays]]\nipv4 = "1.2.3.4"\nsecret = "s"\nport = true',
      "relays[0].port: must be a whole number"),

@@ -51,6 +51,11 @@ class Channel:
     def __str__(self) -> str:
         return f"{self.kind} {self.name!a} ({self.id})"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What an operator may call it."""
+        return self.id, self.name
+
     # What a kind of channel adds.
 
     @property
@@ -60,6 +65,11 @@ class Channel:
     @property
     def name(self) -> str:
         raise NotImplementedError
+
+    @property
+    def idle(self) -> float:
+        """Seconds of silence after which it is taken for dead."""
+        return self.site.timers.idle
 
     def handlers(self) -> dict[str, Callable[[Frame], None]]:
         raise NotImplementedError
@@ -108,6 +118,11 @@ class Channel:
         self.push("phx_close", {})
         self.leave()
 
+    def end(self, reason: str) -> None:
+        """Tell the peer to go away (portal.md 2.5, client-portal.md 4.7)."""
+        self.push("disconnect", {"reason": reason})
+        self.stop()
+
     def leave(self) -> None:
         self.joined = False
         self.on_leave()
@@ -141,10 +156,9 @@ class Channel:
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
-        idle = self.site.timers.idle
-        while (left := self._socket.last_seen + idle - loop.time()) > 0:
+        while (left := self._socket.last_seen + self.idle - loop.time()) > 0:
             await asyncio.sleep(left)
-        log.info("%s: nothing received for %g s", self, idle)
+        log.info("%s: nothing received for %g s", self, self.idle)
         self.close(1002)
 
     def _receive(self, data: str | bytes) -> None:

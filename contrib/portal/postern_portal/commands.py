@@ -9,16 +9,20 @@ import time
 from typing import TYPE_CHECKING, Callable
 
 from . import render
+from .channel import Channel
 from .client import ClientChannel
 from .config import parse_filter, parse_relay
 from .fields import REQUIRED, ConfigError, Table
-from .model import Resource
+from .model import Relay, Resource
 from .peer import PeerChannel
 from .state import Device
 
 if TYPE_CHECKING:
     from .server import Portal
+    from .site import Site
 
+KINDS = ("gateway", "client", "relay")
+_NO_KIND = 'must be "gateway", "client" or "relay"'
 # Codes that an endpoint may put into a close frame (RFC 6455 7.4).
 _CLOSE_CODES = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
 
@@ -53,32 +57,34 @@ class Commands:
         return self._table[command](arguments)
 
     @property
-    def _site(self):
+    def _site(self) -> Site:
         return self._portal.site
 
     # Finding what arguments name.
 
-    def _channel(self, request: Table, kind: str) -> PeerChannel:
+    def _channel(self, request: Table, kind: str) -> Channel:
         """A connected peer by id, external id or name; the only one, if not named."""
-        table = self._site.gateways if kind == "gateway" else self._site.clients
+        site = self._site
+        table = {
+            "gateway": site.gateways, "client": site.clients, "relay": site.registered,
+        }[kind]
         name = request.string(kind, None)
-        found = [
-            c for c in table.values()
-            if name in (None, c.device.id, c.device.external_id, c.device.name)
-        ]
+        found = [c for c in table.values() if name is None or name in c.names]
         if len(found) != 1:
             which = f'"{name}"' if name else "given"
             count = "no" if not found else str(len(found))
             raise request.error(kind, f"{which}: {count} such {kind} is connected")
         return found[0]
 
-    def _peer(self, request: Table) -> PeerChannel:
-        """Named by `gateway` or `client`; the only one of its `kind` otherwise."""
-        kinds = [kind for kind in ("gateway", "client") if kind in request]
+    def _peer(self, request: Table) -> Channel:
+        """Named by `gateway`, `client` or `relay`; the only one of its `kind` otherwise."""
+        kinds = [kind for kind in KINDS if kind in request]
         if "kind" in request:
             kinds.append(request.string("kind"))
-        if len(kinds) != 1 or kinds[0] not in ("gateway", "client"):
-            raise request.error("kind", 'give a "gateway", a "client", or the kind of peer')
+        if len(kinds) != 1 or kinds[0] not in KINDS:
+            raise request.error(
+                "kind", 'give a "gateway", a "client", a "relay", or the kind of one'
+            )
         return self._channel(request, kinds[0])
 
     def _joined(self, request: Table, kind: str) -> PeerChannel:
@@ -238,8 +244,8 @@ class Commands:
         headers = request.take("headers", dict, {})
         body = request.take("body", str, "")
         request.done()
-        if kind not in (None, "gateway", "client"):
-            raise request.error("kind", 'must be "gateway" or "client"')
+        if kind not in (None, *KINDS):
+            raise request.error("kind", _NO_KIND)
         if status not in {int(known) for known in http.HTTPStatus}:
             raise request.error("status", f"{status} is not a known HTTP status")
         for name, value in headers.items():
@@ -251,8 +257,8 @@ class Commands:
 
     def _mute(self, request: Table) -> dict:
         kind = request.string("kind")
-        if kind not in self._site.muted:
-            raise request.error("kind", 'must be "gateway" or "client"')
+        if kind not in KINDS:
+            raise request.error("kind", _NO_KIND)
         muted = self._site.muted[kind]
         heartbeats = request.take("heartbeats", bool, muted.heartbeats)
         joins = request.take("joins", bool, muted.joins)
@@ -280,10 +286,17 @@ class Commands:
             ],
             "revoked": sorted(site.state.revoked),
             "resources": [render.gateway_resource(r) for r in site.resources.values()],
-            "relays": [{"id": r.id, "name": r.name} for r in site.relays],
+            "relays": [_relay_status(site, relay) for relay in site.relays],
             "muted": {k: dataclasses.asdict(m) for k, m in site.muted.items()},
             "refuse_upgrade": self._portal.refusing.count,
         }
+
+
+def _relay_status(site: Site, relay: Relay) -> dict:
+    return {
+        "id": relay.id, "name": relay.name, "ipv4": relay.ipv4, "ipv6": relay.ipv6,
+        "port": relay.port, "registered": relay.id in site.registered,
+    }
 
 
 def _peer_status(channel: PeerChannel) -> dict:

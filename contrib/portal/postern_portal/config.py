@@ -12,8 +12,7 @@ import uuid
 from . import derive
 from .fields import REQUIRED, ConfigError, Table
 from .model import (
-    FOREVER, Config, Dns, FlowLogs, GatewayToken, Policy, Relay, Resource, User,
-    stable_id,
+    FOREVER, Config, Dns, FlowLogs, Policy, Relay, Resource, Token, User, stable_id,
 )
 
 _FILTER = re.compile(r"(tcp|udp)(?:/(\d{1,5})(?:-(\d{1,5}))?)?\Z|icmp\Z")
@@ -50,7 +49,8 @@ def parse(file: str, values: dict) -> Config:
         iceless=site.take("iceless", bool, False),
         dns=_dns(top.table("dns")),
         flow_logs=_flow_logs(top.table("flow_logs")),
-        gateway_tokens=tuple(map(_gateway_token, top.tables("gateway_tokens"))),
+        gateway_tokens=_tokens(top, "gateway"),
+        relay_tokens=_tokens(top, "relay"),
         users=tuple(map(_user, top.tables("users"))),
         resources=tuple(map(_resource, top.tables("resources"))),
         policies=tuple(map(_policy, top.tables("policies"))),
@@ -133,10 +133,18 @@ def _path(folder: str, path: str | None) -> str | None:
     return path if path is None else os.path.join(folder, path)
 
 
+def relay_address(kind: type, text: str) -> str:
+    """Without a zone, which means nothing elsewhere: peers drop all for one bad entry."""
+    address = kind(text)
+    if getattr(address, "scope_id", None):
+        raise ValueError("has a zone")
+    return str(address)
+
+
 def _address(table: Table, key: str, kind: type) -> str | None:
     text = table.string(key, None)
     try:
-        return None if text is None else str(kind(text))
+        return None if text is None else relay_address(kind, text)
     except ValueError:
         raise table.error(key, f'"{text}" is not an {key} address') from None
 
@@ -190,12 +198,13 @@ def _flow_logs(table: Table) -> FlowLogs:
     return logs
 
 
-def _gateway_token(table: Table) -> GatewayToken:
-    token = GatewayToken(
-        table.string("name", "gateway"), table.each("token_sha256", _sha256, REQUIRED)
-    )
-    table.done()
-    return token
+def _tokens(top: Table, kind: str) -> tuple[Token, ...]:
+    tokens = []
+    for table in top.tables(f"{kind}_tokens"):
+        hashes = table.each("token_sha256", _sha256, REQUIRED)
+        tokens.append(Token(table.string("name", kind), hashes))
+        table.done()
+    return tuple(tokens)
 
 
 def _user(table: Table) -> User:
@@ -268,7 +277,7 @@ def _check_references(top: Table, config: Config) -> None:
                     raise top.error(f"{key}[{index}]", f'"{field}" is there twice')
                 seen.add(field)
     hashes: set[str] = set()
-    for key in ("gateway_tokens", "users"):
+    for key in ("gateway_tokens", "relay_tokens", "users"):
         for index, row in enumerate(getattr(config, key)):
             for value in row.token_hashes:
                 if value in hashes:

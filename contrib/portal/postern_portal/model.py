@@ -41,7 +41,9 @@ class User:
 
 
 @dataclass(frozen=True)
-class GatewayToken:
+class Token:
+    """For gateways or relays, any number of them."""
+
     name: str
     token_hashes: tuple[str, ...]
 
@@ -113,7 +115,8 @@ class Config:
     iceless: bool
     dns: Dns
     flow_logs: FlowLogs
-    gateway_tokens: tuple[GatewayToken, ...]
+    gateway_tokens: tuple[Token, ...]
+    relay_tokens: tuple[Token, ...]
     users: tuple[User, ...]
     resources: tuple[Resource, ...]
     policies: tuple[Policy, ...]

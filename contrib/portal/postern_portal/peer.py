@@ -44,6 +44,10 @@ class PeerChannel(Channel):
     def peer(self) -> derive.Peer:
         return derive.Peer(self.device.id, self.public_key)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return *super().names, self.device.external_id
+
     # What a kind of peer adds.
 
     def init(self, chosen: list[Relay]) -> dict:
@@ -68,11 +72,6 @@ class PeerChannel(Channel):
     def on_leave(self) -> None:
         self.site.forget(self)
 
-    def end(self, reason: str) -> None:
-        """Tell the peer to go away (portal.md 2.5, client-portal.md 4.7)."""
-        self.push("disconnect", {"reason": reason})
-        self.stop()
-
     # Relays.
 
     def relays_changed(self) -> None:
@@ -83,18 +82,20 @@ class PeerChannel(Channel):
             del self.announced[relay_id]
         moved = any(online[i] != relay for i, relay in self.announced.items())
         if gone or moved or (len(self.announced) < MOST_RELAYS and online):
-            self._push_relays(gone)
+            self._push_relays(gone, self._choose_relays())
 
-    def _push_relays(self, disconnected: list[str]) -> None:
-        chosen = self._choose_relays()
+    def _push_relays(self, disconnected: list[str], chosen: list[Relay]) -> None:
         self.push("relays_presence", {
             "disconnected_ids": disconnected,
             "connected": render.relays(chosen, self.peer, self.expires_at),
         })
 
     def _choose_relays(self) -> list[Relay]:
-        """Two at most; those that the peer already has come first."""
-        ranked = sorted(self.site.relays, key=lambda r: r.id not in self.announced)
+        """Those that the peer already has come first, so that it can keep them."""
+        relays = self.site.relays
+        return self._announce(sorted(relays, key=lambda r: r.id not in self.announced))
+
+    def _announce(self, ranked: list[Relay]) -> list[Relay]:
         chosen = ranked[:MOST_RELAYS]
         self.announced |= {relay.id: relay for relay in chosen}
         return chosen
@@ -103,7 +104,8 @@ class PeerChannel(Channel):
 
     def on_no_relays(self, frame: Frame) -> None:
         log.info("%s: has no relays", self)
-        self._push_relays([])
+        # What it was told of is no use to it: coturn to a released client, for one.
+        self._push_relays([], self._announce(self.site.relays))
 
     def on_capabilities(self, frame: Frame) -> None:
         self.iceless = frame.payload.get("iceless") is True

@@ -17,6 +17,7 @@ from .control import ControlSocket
 from .fields import ConfigError
 from .gateway import GatewayChannel
 from .model import Config
+from .relay import RelayChannel, warn_of_port
 from .site import Site, Timers
 from .state import State
 from .upgrade import ROUTES, Admission, Refusal, admit
@@ -26,6 +27,7 @@ log = logging.getLogger("portal")
 # The real portal's limit (portal.md 2.7), which it has for fragmented messages only;
 # nothing of this protocol is as long, in whatever way it comes.
 MAX_MESSAGE = 8_000_000
+KINDS = {"gateway": GatewayChannel, "client": ClientChannel, "relay": RelayChannel}
 # "Service restart": peers come back by themselves (portal.md 3.4).
 RESTART = 1012
 
@@ -35,7 +37,7 @@ class Refusing:
     """The next upgrades are answered like this, for tests."""
 
     count: int = 0
-    kind: str | None = None  # both, if None
+    kind: str | None = None  # all, if None
     status: int = 503
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -146,9 +148,9 @@ class Portal:
     async def _handle(self, socket: PortalSocket) -> None:
         # Nothing was awaited since the admission, so it still holds.
         admission = socket.admission
-        kind = GatewayChannel if admission.kind == "gateway" else ClientChannel
-        channel = kind(self.site, socket, admission)
-        self.site.register(channel)
+        channel = KINDS[admission.kind](self.site, socket, admission)
+        if admission.device:
+            self.site.register(channel)
         log.info(
             "%s: connected from %s, version %s",
             channel, channel.remote_ip, channel.version,
@@ -161,14 +163,10 @@ class Portal:
             del self._running[task]
 
     def _warn(self) -> None:
-        if not self.config.relays:
+        if not self.config.relays and not self.config.relay_tokens:
             log.warning("no relays configured: clients will not connect")
         for relay in self.config.relays:
-            if relay.port != 3478:
-                log.warning(
-                    "relay %s: clients only take port 3478 for a relay, not %d",
-                    relay.name, relay.port,
-                )
+            warn_of_port(relay.name, relay.port)
 
 
 def _tls(config: Config) -> ssl.SSLContext | None:

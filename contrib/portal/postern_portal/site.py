@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import time
 from dataclasses import dataclass
 
 from .broker import Broker
 from .client import ClientChannel
 from .gateway import GatewayChannel
-from .model import FOREVER, Config, Policy, Resource, User
+from .model import FOREVER, Config, Policy, Relay, Resource, User
 from .peer import PeerChannel
+from .relay import RelayChannel
 from .state import State
+
+log = logging.getLogger("portal")
 
 
 @dataclass
@@ -21,6 +25,7 @@ class Timers:
 
     acknowledge: float = 15
     idle: float = 37
+    relay_idle: float = 41  # client-portal.md 7.1
     handshake: float = 15
     presence: float = 1  # without a change of relays, before peers are told
     close: float = 5  # until a close that is not answered becomes an abort
@@ -40,12 +45,16 @@ class Site:
         self.state = state
         self.timers = timers
         self.resources = {resource.id: resource for resource in config.resources}
-        self.relays = list(config.relays)
+        self._configured = list(config.relays)
+        self.registered: dict[str, RelayChannel] = {}  # by the relay's id
         self.gateways: dict[str, GatewayChannel] = {}
         self.clients: dict[str, ClientChannel] = {}
-        self.muted = {"gateway": Muted(), "client": Muted()}
+        self.muted = {kind: Muted() for kind in ("gateway", "client", "relay")}
         self.gateway_hashes = {
             digest for token in config.gateway_tokens for digest in token.token_hashes
+        }
+        self.relay_hashes = {
+            digest for token in config.relay_tokens for digest in token.token_hashes
         }
         self.user_hashes = {
             digest: user for user in config.users for digest in user.token_hashes
@@ -108,9 +117,34 @@ class Site:
         self.resources[resource.id] = resource
         self.broker.resource_updated(resource)
 
-    def set_relays(self, relays: list) -> None:
-        self.relays = relays
+    # Relays.
+
+    @property
+    def relays(self) -> list[Relay]:
+        """All that are there; first those that have registered, since they are known
+        to be there, and work for everyone. One that is configured as well, with a
+        secret that it keeps, counts as what it says of itself."""
+        registered = [channel.relay for channel in self.registered.values()]
+        others = [r for r in self._configured if r.id not in self.registered]
+        return registered + others
+
+    def set_relays(self, relays: list[Relay]) -> None:
+        """Replace those of the configuration."""
+        self._configured = relays
         self._tell_soon()
+
+    def relay_came(self, channel: RelayChannel) -> None:
+        other = self.registered.get(channel.id)
+        self.registered[channel.id] = channel
+        if other:
+            # The relay knows that its older socket is dead, even if we do not yet.
+            other.close(1000, "replaced by a newer connection")
+        self._tell_soon()
+
+    def relay_went(self, channel: RelayChannel) -> None:
+        if self.registered.get(channel.id) is channel:
+            del self.registered[channel.id]
+            self._tell_soon()
 
     def _tell_soon(self) -> None:
         """A relay that comes back meanwhile was not away."""
@@ -130,6 +164,8 @@ class Site:
 
     def _tell(self) -> None:
         self._telling = None
+        if not self.relays:
+            log.warning("no relay is there: no new connections until one registers")
         for channel in self.channels:
             if channel.joined:
                 channel.relays_changed()

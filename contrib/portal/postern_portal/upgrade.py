@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import http
+import ipaddress
 import json
 import secrets
 import urllib.parse
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import derive, versions
+from .config import relay_address
 from .model import User
 from .state import Device, TooManyDevices
 
@@ -25,19 +27,30 @@ ROUTES = {
     "/gateway/v2/websocket": ("gateway", 2),
     "/client/v2/websocket": ("client", 2),
     "/client/websocket": ("client", 1),
+    "/relay/websocket": ("relay", 1),
 }
+
+
+class RelayAddresses(NamedTuple):
+    """Where a relay says that it is."""
+
+    name: str
+    ipv4: str | None
+    ipv6: str | None
+    port: int
 
 
 @dataclass
 class Admission:
     kind: str
     generation: int
-    device: Device
-    public_key: str
     user_agent: str
     remote_ip: str
     params: dict[str, str] = field(repr=False)
     user: User | None = None  # clients only
+    device: Device | None = None  # clients and gateways
+    public_key: str = ""  # clients and gateways
+    relay: RelayAddresses | None = None  # relays only
 
 
 class Refusal(Exception):
@@ -80,13 +93,22 @@ def admit(site: Site, path: str, headers: Headers, remote_ip: str) -> Admission:
         component = versions.component(user_agent)
         if not component or not component.startswith(versions.CLIENT_WORDS):
             raise _invalid("user agent names no known client")
+    admission = Admission(kind, generation, user_agent, remote_ip, params, user)
+    if kind == "relay":
+        admission.relay = _relay_addresses(params)
+    else:
+        _admit_peer(site, admission)
+    return admission
+
+
+def _admit_peer(site: Site, admission: Admission) -> None:
+    kind, params, user = admission.kind, admission.params, admission.user
     public_key = _public_key(params)
     external_id = _text(params, "external_id", params.get("firezone_id"))
     if not external_id:
         raise _invalid("external_id can't be blank")
     name = _text(params, "name", None) or secrets.token_hex(3)[:5]
-    for key in params:
-        _text(params, key, None)
+    _check_lengths(params)
     owner = user.name if user else site.config.site_id
     try:
         device = site.state.device(kind, owner, external_id, name)
@@ -99,9 +121,31 @@ def admit(site: Site, path: str, headers: Headers, remote_ip: str) -> Admission:
         # First wins (portal.md 5.2); clients are the other way round.
         detail = "A gateway with this id is already connected"
         raise problem(409, "gateway_already_connected", detail)
-    return Admission(
-        kind, generation, device, public_key, user_agent, remote_ip, params, user
-    )
+    admission.device, admission.public_key = device, public_key
+
+
+def _relay_addresses(params: dict[str, str]) -> RelayAddresses:
+    """One address at least; what is told to peers must be exact (client-portal.md 4.2)."""
+    _check_lengths(params)
+    ipv4 = _address(params, "ipv4", ipaddress.IPv4Address)
+    ipv6 = _address(params, "ipv6", ipaddress.IPv6Address)
+    if not ipv4 and not ipv6:
+        raise _invalid("ipv4 or ipv6 is needed")
+    port = params.get("port", "3478")
+    if not (port.isascii() and port.isdecimal() and 1 <= int(port) <= 65535):
+        raise _invalid("port must be from 1 to 65535")
+    name = _text(params, "name", ipv4 or ipv6)
+    return RelayAddresses(name, ipv4, ipv6, int(port))
+
+
+def _address(params: dict[str, str], key: str, kind: type) -> str | None:
+    text = _text(params, key, None)
+    if not text:
+        return None
+    try:
+        return relay_address(kind, text)
+    except ValueError:
+        raise _invalid(f"{key} is not an {key} address") from None
 
 
 def _authenticate(
@@ -114,7 +158,8 @@ def _authenticate(
     if not token:
         raise problem(401, "missing_token", "Missing token")
     digest = derive.token_hash(token)
-    if kind == "gateway" and digest in site.gateway_hashes:
+    machines = {"gateway": site.gateway_hashes, "relay": site.relay_hashes}
+    if digest in machines.get(kind, ()):
         return None
     user = site.user_hashes.get(digest) if kind == "client" else None
     if user is None or site.session_ended(user):
@@ -135,6 +180,11 @@ def _public_key(params: dict[str, str]) -> str:
     if not valid:
         raise _invalid("public_key is not valid base64 of 32 bytes")
     return key
+
+
+def _check_lengths(params: dict[str, str]) -> None:
+    for key in params:
+        _text(params, key, None)
 
 
 def _text(params: dict[str, str], key: str, default: str | None) -> str | None:
