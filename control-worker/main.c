@@ -205,7 +205,7 @@ on_net(uv_poll_t *handle, int status, int events)
 
 /* Waits for room to write only while something waits to be written. */
 static void
-watch(uv_poll_t *handle, int *watched, const struct ipc_channel *ch,
+watch_channel(uv_poll_t *handle, int *watched, const struct ipc_channel *ch,
     uv_poll_cb cb)
 {
 	int events = UV_READABLE | UV_DISCONNECT;
@@ -223,12 +223,13 @@ on_prepare(uv_prepare_t *prepare)
 {
 	struct control_worker *w = prepare->data;
 
-	watch(&w->poll_parent, &w->watched_parent, w->parent, on_parent);
+	watch_channel(
+	    &w->poll_parent, &w->watched_parent, w->parent, on_parent);
 	if (w->net_closed) {
 		uv_poll_stop(&w->poll_net);
 		w->watched_net = 0;
 	} else
-		watch(&w->poll_net, &w->watched_net, w->net, on_net);
+		watch_channel(&w->poll_net, &w->watched_net, w->net, on_net);
 	if (w->stop)
 		uv_stop(&w->loop);
 }

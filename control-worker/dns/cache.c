@@ -23,7 +23,7 @@ cache_new(void)
 }
 
 static void
-drop(struct entry *e)
+drop_entry(struct entry *e)
 {
 	free(e->name);
 	free(e->addresses);
@@ -34,7 +34,7 @@ void
 cache_clear(struct cache *c)
 {
 	for (size_t i = 0; i < CACHE_ENTRIES; i++)
-		drop(&c->entries[i]);
+		drop_entry(&c->entries[i]);
 }
 
 void
@@ -76,13 +76,13 @@ cache_put(struct cache *c, uint64_t now, const char *name,
 {
 	struct entry *e = place_for(c, name);
 
-	drop(e);
+	drop_entry(e);
 	if (ttl_s == 0 || count == 0 || count > LOOKUP_ADDRESSES_MAX)
 		return;
 	e->name = strdup(name);
 	e->addresses = reallocarray(NULL, count, sizeof(*addresses));
 	if (e->name == NULL || e->addresses == NULL) {
-		drop(e);
+		drop_entry(e);
 		return;
 	}
 	memcpy(e->addresses, addresses, count * sizeof(*addresses));

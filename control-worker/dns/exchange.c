@@ -36,7 +36,7 @@ exchange_cancel(struct exchange *x)
 }
 
 static void
-finish(struct exchange *x, enum exchange_outcome outcome,
+finish_exchange(struct exchange *x, enum exchange_outcome outcome,
     const struct dns_answer *answer)
 {
 	exchange_done done = x->done;
@@ -50,13 +50,13 @@ finish(struct exchange *x, enum exchange_outcome outcome,
 static void
 give_up(struct exchange *x)
 {
-	finish(x, x->tcp ? EXCHANGE_FAILED : EXCHANGE_SILENT, NULL);
+	finish_exchange(x, x->tcp ? EXCHANGE_FAILED : EXCHANGE_SILENT, NULL);
 }
 
 static bool on_heard(void *ctx, const uint8_t *bytes, size_t len);
 
 static bool
-ask(struct exchange *x)
+ask_server(struct exchange *x)
 {
 	x->forward = forward_start(x->loop, &x->server, x->tcp, x->query,
 	    x->query_len, x->timeout_ms, on_heard, x);
@@ -79,15 +79,15 @@ on_heard(void *ctx, const uint8_t *bytes, size_t len)
 	x->forward = NULL;
 	if (result == DNS_TRUNCATED && !x->tcp) {
 		x->tcp = true;
-		if (ask(x))
+		if (ask_server(x))
 			return true;
 	}
 	if (bytes == NULL)
 		give_up(x);
 	else if (result == DNS_ANSWERED)
-		finish(x, EXCHANGE_ANSWERED, &answer);
+		finish_exchange(x, EXCHANGE_ANSWERED, &answer);
 	else
-		finish(x, EXCHANGE_FAILED, NULL);
+		finish_exchange(x, EXCHANGE_FAILED, NULL);
 	return true;
 }
 
@@ -116,7 +116,7 @@ exchange_start(uv_loop_t *loop, const struct endpoint *server,
 	uv_timer_init(loop, &x->timer);
 	x->timer.data = x;
 	x->query_len = dns_query_build(name, family, id, x->query);
-	if (!ask(x)) {
+	if (!ask_server(x)) {
 		exchange_cancel(x);
 		return NULL;
 	}

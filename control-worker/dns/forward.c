@@ -40,7 +40,7 @@ forward_cancel(struct forward *f)
 }
 
 static void
-fail(struct forward *f)
+fail_forward(struct forward *f)
 {
 	forward_heard heard = f->heard;
 	void *ctx = f->ctx;
@@ -52,7 +52,7 @@ fail(struct forward *f)
 static void
 on_timeout(uv_timer_t *timer)
 {
-	fail(timer->data);
+	fail_forward(timer->data);
 }
 
 static void
@@ -64,7 +64,7 @@ on_udp(uv_poll_t *poll, int status, int events)
 
 	(void)events;
 	if (status < 0) {
-		fail(f);
+		fail_forward(f);
 		return;
 	}
 	n = recv(f->fd, answer, sizeof(answer), 0);
@@ -72,7 +72,7 @@ on_udp(uv_poll_t *poll, int status, int events)
 		return;
 	/* Port unreachable and the like: nobody is there. */
 	if (n == -1)
-		fail(f);
+		fail_forward(f);
 	else if (f->heard(f->ctx, answer, (size_t)n))
 		forward_cancel(f);
 }
@@ -96,7 +96,7 @@ on_tcp(uv_poll_t *poll, int status, int events)
 		}
 	}
 	if (r != 0)
-		fail(f);
+		fail_forward(f);
 }
 
 /* A connected socket, or one that is on its way to be; -1. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static void
-forget(struct nameservers *n)
+forget_servers(struct nameservers *n)
 {
 	n->again_ms = NAMESERVERS_AGAIN_MS;
 	n->answered[0] = n->answered[1] = false;
@@ -15,7 +15,7 @@ void
 nameservers_init(struct nameservers *n)
 {
 	*n = (struct nameservers){ .next = MONO_NEVER };
-	forget(n);
+	forget_servers(n);
 }
 
 void
@@ -25,7 +25,7 @@ nameservers_set(
 	memcpy(n->servers, conf->servers, sizeof(n->servers));
 	n->count = conf->server_count;
 	n->next = now;
-	forget(n);
+	forget_servers(n);
 }
 
 bool

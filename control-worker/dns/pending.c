@@ -71,7 +71,7 @@ pending_give_up(struct pending *p)
 
 /* The bytes outlive the race: it is freed by the loop. */
 static void
-finish(struct race *r, const uint8_t *answer, size_t len)
+finish_race(struct race *r, const uint8_t *answer, size_t len)
 {
 	struct pending *p = r->pending;
 
@@ -137,7 +137,7 @@ go_on(struct race *r)
 	if (ask_next(r) || open_legs(r, &first) > 0)
 		return;
 	if (r->refusal != NULL)
-		finish(r, r->refusal, r->refusal_len);
+		finish_race(r, r->refusal, r->refusal_len);
 	else
 		pending_give_up(r->pending);
 }
@@ -180,7 +180,7 @@ on_heard(void *ctx, const uint8_t *bytes, size_t len)
 	} else {
 		if (leg != &r->legs[0])
 			prober_overtaken(r->prober, r->tcp, &leg->server);
-		finish(r, bytes, len);
+		finish_race(r, bytes, len);
 	}
 	return true;
 }

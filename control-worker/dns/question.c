@@ -73,7 +73,7 @@ note_silence(struct question *q)
 }
 
 static void
-finish(struct question *q, const struct dns_answer *answer)
+finish_question(struct question *q, const struct dns_answer *answer)
 {
 	question_done done = q->done;
 	void *ctx = q->ctx;
@@ -105,7 +105,7 @@ static void on_answer(void *ctx, enum exchange_outcome,
 
 /* Whoever has been asked for longest is waited for no more. */
 static void
-make_room(struct question *q)
+make_room_for_try(struct question *q)
 {
 	struct try *first = NULL;
 	unsigned n = 0;
@@ -130,7 +130,7 @@ ask_next(struct question *q)
 	while (q->next < q->count) {
 		struct try *t = &q->tries[q->next];
 
-		make_room(q);
+		make_room_for_try(q);
 		q->next++;
 		t->begun_ms = uv_now(q->loop);
 		t->exchange = exchange_start(q->loop, &t->server, &q->name,
@@ -158,7 +158,7 @@ begin_round(struct question *q)
 
 /* False: there is nobody to ask. */
 static bool
-begin(struct question *q)
+begin_question(struct question *q)
 {
 	q->round = 0;
 	q->denied = false;
@@ -181,7 +181,7 @@ on_timer(uv_timer_t *timer)
 	struct question *q = timer->data;
 
 	if (q->denied && uv_now(q->loop) - q->begun_ms >= QUESTION_BELIEVE_MS)
-		finish(q, &q->denial);
+		finish_question(q, &q->denial);
 	else if (!ask_next(q) && q->denied)
 		wait_to_believe(q);
 }
@@ -193,9 +193,9 @@ go_on(struct question *q)
 	if (ask_next(q) || is_preceded(q, q->count))
 		return;
 	if (q->denied)
-		finish(q, &q->denial);
+		finish_question(q, &q->denial);
 	else if (++q->round >= q->rounds || !begin_round(q))
-		finish(q, NULL);
+		finish_question(q, NULL);
 }
 
 /* The answer ends at another name, and nothing says what that one has. */
@@ -209,19 +209,20 @@ follow(struct question *q, const struct dns_answer *answer)
 	if (answer->ttl_s < q->ttl_s)
 		q->ttl_s = answer->ttl_s;
 	if (q->aliases >= DNS_ALIASES_MAX)
-		finish(q, answer);
-	else if (!begin(q))
-		finish(q, NULL);
+		finish_question(q, answer);
+	else if (!begin_question(q))
+		finish_question(q, NULL);
 }
 
 static void
-take(struct question *q, const struct try *t, const struct dns_answer *answer)
+take_answer(
+    struct question *q, const struct try *t, const struct dns_answer *answer)
 {
 	if (answer->count == 0 && answer->aliases > 0) {
 		follow(q, answer);
 	} else if (answer->count > 0 ||
 	    !is_preceded(q, (size_t)(t - q->tries))) {
-		finish(q, answer);
+		finish_question(q, answer);
 	} else {
 		q->denied = true;
 		q->denial = *answer;
@@ -243,7 +244,7 @@ on_answer(
 	else
 		servers_heard(q->servers, &t->server);
 	if (outcome == EXCHANGE_ANSWERED)
-		take(q, t, answer);
+		take_answer(q, t, answer);
 	else
 		go_on(q);
 }
@@ -268,7 +269,7 @@ question_start(uv_loop_t *loop, struct servers *servers,
 	q->ctx = ctx;
 	uv_timer_init(loop, &q->timer);
 	q->timer.data = q;
-	if (!begin(q)) {
+	if (!begin_question(q)) {
 		question_cancel(q);
 		return NULL;
 	}

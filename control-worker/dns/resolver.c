@@ -133,7 +133,7 @@ remember(const struct lookup *l)
 }
 
 static void
-finish(struct lookup *l, bool complete)
+finish_lookup(struct lookup *l, bool complete)
 {
 	struct lookup_result result = l->result;
 	lookup_done done = l->done;
@@ -146,7 +146,7 @@ finish(struct lookup *l, bool complete)
 }
 
 static void
-add(struct lookup *l, const struct ip_address *ip)
+add_address(struct lookup *l, const struct ip_address *ip)
 {
 	struct lookup_result *r = &l->result;
 
@@ -213,7 +213,7 @@ on_rechecked(
 
 /* Nobody waits for it. */
 static void
-recheck(struct resolver *r, const struct dns_name *name)
+recheck_name(struct resolver *r, const struct dns_name *name)
 {
 	if (r->recheck == NULL &&
 	    servers_recheck(&r->servers, uv_now(r->loop), &r->rechecked))
@@ -234,7 +234,7 @@ ask_both(struct lookup *l)
 	for (size_t i = 0; i < 2; i++)
 		l->halves[i].question = question_start(r->loop, &r->servers,
 		    &l->conf, &l->tried, families[i], on_answer, &l->halves[i]);
-	recheck(r, &l->tried);
+	recheck_name(r, &l->tried);
 }
 
 static void
@@ -243,7 +243,7 @@ on_next(uv_timer_t *timer)
 	struct lookup *l = timer->data;
 
 	if (l->result.count > 0) {
-		finish(l, true);
+		finish_lookup(l, true);
 		return;
 	}
 	while (next_name(l)) {
@@ -251,7 +251,7 @@ on_next(uv_timer_t *timer)
 		if (is_asking(l))
 			return;
 	}
-	finish(l, true);
+	finish_lookup(l, true);
 }
 
 static void
@@ -259,7 +259,7 @@ on_deadline(uv_timer_t *timer)
 {
 	struct lookup *l = timer->data;
 
-	finish(l, l->result.count > 0);
+	finish_lookup(l, l->result.count > 0);
 }
 
 static void
@@ -274,7 +274,7 @@ on_answer(void *ctx, const struct dns_answer *answer)
 		if (answer->ttl_s < l->ttl_s)
 			l->ttl_s = answer->ttl_s;
 		for (size_t i = 0; i < answer->count; i++)
-			add(l, &answer->addresses[i]);
+			add_address(l, &answer->addresses[i]);
 	}
 	if (!is_asking(l))
 		uv_timer_start(&l->next, on_next, 0, 0);
@@ -298,11 +298,11 @@ add_known(struct lookup *l)
 	if (n == 0 && l->keep)
 		n = cache_get(r->cache, uv_now(r->loop), l->name, found);
 	for (size_t i = 0; i < n; i++)
-		add(l, &found[i]);
+		add_address(l, &found[i]);
 }
 
 static struct lookup *
-start(struct resolver *r, const char *name, bool keep, lookup_done done,
+start_lookup(struct resolver *r, const char *name, bool keep, lookup_done done,
     void *ctx)
 {
 	struct lookup *l = calloc(1, sizeof(*l));
@@ -335,12 +335,12 @@ struct lookup *
 resolver_lookup(
     struct resolver *r, const char *name, lookup_done done, void *ctx)
 {
-	return start(r, name, false, done, ctx);
+	return start_lookup(r, name, false, done, ctx);
 }
 
 struct lookup *
 resolver_lookup_cached(
     struct resolver *r, const char *name, lookup_done done, void *ctx)
 {
-	return start(r, name, true, done, ctx);
+	return start_lookup(r, name, true, done, ctx);
 }

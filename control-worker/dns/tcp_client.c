@@ -42,7 +42,7 @@ on_handle_closed(uv_handle_t *handle)
 }
 
 static void
-end(struct tcp_client *c)
+end_client(struct tcp_client *c)
 {
 	struct dns_server *s = c->listener->server;
 
@@ -58,13 +58,13 @@ end(struct tcp_client *c)
 static void
 on_timeout(uv_timer_t *timer)
 {
-	end(timer->data);
+	end_client(timer->data);
 }
 
 static void on_ready(uv_poll_t *, int status, int events);
 
 static void
-begin(struct tcp_client *c, enum phase phase)
+begin_phase(struct tcp_client *c, enum phase phase)
 {
 	c->phase = phase;
 	uv_poll_start(
@@ -77,14 +77,14 @@ on_answer(struct pending *p, const uint8_t *answer, size_t len)
 {
 	struct tcp_client *c = (struct tcp_client *)p;
 
-	begin(c, WRITING);
+	begin_phase(c, WRITING);
 	if (!tcp_message_set(&c->message, answer, len))
-		end(c);
+		end_client(c);
 }
 
 /* False when it is none. */
 static bool
-ask(struct tcp_client *c)
+ask_upstream(struct tcp_client *c)
 {
 	struct dns_server *s = c->listener->server;
 	size_t head_len = dns_query_head(c->message.bytes, c->message.len);
@@ -103,7 +103,7 @@ read_query(struct tcp_client *c)
 {
 	int r = tcp_message_read(&c->message, c->fd);
 
-	return r == 1 ? ask(c) : r == 0;
+	return r == 1 ? ask_upstream(c) : r == 0;
 }
 
 static bool
@@ -117,7 +117,7 @@ write_answer(struct tcp_client *c)
 	tcp_message_clear(&c->message);
 	TAILQ_REMOVE(&s->clients, c, entry);
 	TAILQ_INSERT_TAIL(&s->clients, c, entry);
-	begin(c, READING);
+	begin_phase(c, READING);
 	return true;
 }
 
@@ -133,7 +133,7 @@ on_ready(uv_poll_t *poll, int status, int events)
 	else if (alive && c->phase == WRITING)
 		alive = write_answer(c);
 	if (!alive)
-		end(c);
+		end_client(c);
 }
 
 /*
@@ -165,7 +165,7 @@ find_oldest(const struct dns_server *s, const struct ip_address *client)
 
 /* The idle ones go first, and then those of whoever has most. */
 static bool
-make_room(struct dns_server *s, const struct ip_address *client)
+make_room_for_connection(struct dns_server *s, const struct ip_address *client)
 {
 	enum shares_verdict verdict;
 	struct tcp_client *victim;
@@ -183,17 +183,18 @@ make_room(struct dns_server *s, const struct ip_address *client)
 		victim = find_oldest(s, &other);
 	dns_server_refuse(s, true, victim == NULL ? client : &victim->ip);
 	if (victim != NULL)
-		end(victim);
+		end_client(victim);
 	return victim != NULL;
 }
 
 static void
-take(struct listener *l, int fd, const struct ip_address *ip)
+take_connection(struct listener *l, int fd, const struct ip_address *ip)
 {
 	struct dns_server *s = l->server;
 	struct tcp_client *c;
 
-	if (!make_room(s, ip) || (c = calloc(1, sizeof(*c))) == NULL) {
+	if (!make_room_for_connection(s, ip) ||
+	    (c = calloc(1, sizeof(*c))) == NULL) {
 		close(fd);
 		return;
 	}
@@ -210,7 +211,7 @@ take(struct listener *l, int fd, const struct ip_address *ip)
 	c->fd = fd;
 	TAILQ_INSERT_TAIL(&s->clients, c, entry);
 	shares_take(&s->of_clients, ip);
-	begin(c, READING);
+	begin_phase(c, READING);
 }
 
 void
@@ -225,7 +226,7 @@ tcp_listener_read(struct listener *l)
 	if (fd == -1)
 		return;
 	if (endpoint_from_sockaddr((struct sockaddr *)&from, &client))
-		take(l, fd, &client.ip);
+		take_connection(l, fd, &client.ip);
 	else
 		close(fd);
 }
@@ -238,6 +239,6 @@ tcp_listener_gone(struct listener *l)
 	for (c = TAILQ_FIRST(&l->server->clients); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, entry);
 		if (c->listener == l)
-			end(c);
+			end_client(c);
 	}
 }

@@ -21,7 +21,7 @@ struct udp_query {
 };
 
 static void
-end(struct udp_query *q)
+end_query(struct udp_query *q)
 {
 	struct dns_server *s = q->listener->server;
 
@@ -47,7 +47,7 @@ on_answer(struct pending *p, const uint8_t *answer, size_t len)
 	}
 	(void)sendto(q->listener->fd, answer, len, MSG_DONTWAIT,
 	    (struct sockaddr *)&to, to_len);
-	end(q);
+	end_query(q);
 }
 
 /* The oldest of a client's queries is answered, so that it hears of it. */
@@ -64,7 +64,7 @@ give_up_oldest(struct dns_server *s, const struct ip_address *client)
 }
 
 static bool
-make_room(struct dns_server *s, const struct ip_address *client)
+make_room_for_query(struct dns_server *s, const struct ip_address *client)
 {
 	struct ip_address other;
 
@@ -84,14 +84,14 @@ make_room(struct dns_server *s, const struct ip_address *client)
 }
 
 static void
-take(struct listener *l, const struct endpoint *client, const uint8_t *bytes,
-    size_t len)
+take_query(struct listener *l, const struct endpoint *client,
+    const uint8_t *bytes, size_t len)
 {
 	struct dns_server *s = l->server;
 	size_t head_len = dns_query_head(bytes, len);
 	struct udp_query *q;
 
-	if (head_len == 0 || !make_room(s, &client->ip) ||
+	if (head_len == 0 || !make_room_for_query(s, &client->ip) ||
 	    (q = calloc(1, sizeof(*q))) == NULL)
 		return;
 	q->listener = l;
@@ -118,7 +118,7 @@ udp_listener_read(struct listener *l)
 			return;
 		if ((size_t)n <= sizeof(bytes) &&
 		    endpoint_from_sockaddr((struct sockaddr *)&from, &client))
-			take(l, &client, bytes, (size_t)n);
+			take_query(l, &client, bytes, (size_t)n);
 	}
 }
 
@@ -132,6 +132,6 @@ udp_listener_gone(struct listener *l)
 		if (q->listener != l)
 			continue;
 		pending_cancel(&q->pending);
-		end(q);
+		end_query(q);
 	}
 }

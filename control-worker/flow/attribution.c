@@ -44,7 +44,7 @@ attributions_new(void)
 }
 
 static void
-forget(struct attributions *all, struct attribution *a)
+forget_attribution(struct attributions *all, struct attribution *a)
 {
 	RB_REMOVE(tree, &all->tree, a);
 	TAILQ_REMOVE(&all->ages, a, age);
@@ -61,7 +61,7 @@ attributions_free(struct attributions *all)
 	if (all == NULL)
 		return;
 	while ((a = TAILQ_FIRST(&all->ages)) != NULL)
-		forget(all, a);
+		forget_attribution(all, a);
 	free(all);
 }
 
@@ -78,9 +78,9 @@ attributions_put(struct attributions *all, const struct flow_token *t)
 		return;
 	}
 	if ((old = RB_FIND(tree, &all->tree, a)) != NULL)
-		forget(all, old);
+		forget_attribution(all, old);
 	else if (all->count == ATTRIBUTIONS_MAX)
-		forget(all, TAILQ_FIRST(&all->ages));
+		forget_attribution(all, TAILQ_FIRST(&all->ages));
 	RB_INSERT(tree, &all->tree, a);
 	TAILQ_INSERT_TAIL(&all->ages, a, age);
 	all->count++;

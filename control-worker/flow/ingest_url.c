@@ -8,7 +8,7 @@
 #define INGEST_PATH "/ingestion/flow_logs"
 
 static int
-wrong(const char **what, const char *why)
+say_wrong(const char **what, const char *why)
 {
 	*what = why;
 	return -1;
@@ -35,16 +35,16 @@ part_is(CURLU *u, CURLUPart part, unsigned flags, const char *wanted)
 }
 
 static int
-finish(CURLU *u, struct ingest_url *to, const char **what)
+finish_url(CURLU *u, struct ingest_url *to, const char **what)
 {
 	char *text = NULL, host[URL_HOST_MAX + 3];
 	size_t len;
 
 	*to = (struct ingest_url){ 0 };
 	if (!part_is(u, CURLUPART_SCHEME, 0, "https"))
-		return wrong(what, "it is not https");
+		return say_wrong(what, "it is not https");
 	if (!part_is(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, "443"))
-		return wrong(what, "its port is not 443");
+		return say_wrong(what, "its port is not 443");
 	if (url_host_parse(u, &to->host, what) != 0)
 		return -1;
 	/* What is looked up is what libcurl is told the address of. */
@@ -52,12 +52,12 @@ finish(CURLU *u, struct ingest_url *to, const char **what)
 	if (curl_url_set(u, CURLUPART_HOST, host, 0) != CURLUE_OK ||
 	    curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_URL, &text, 0) != CURLUE_OK)
-		return wrong(what, "it is no URL");
+		return say_wrong(what, "it is no URL");
 	len = strlen(text);
 	if (len < sizeof(to->text))
 		memcpy(to->text, text, len + 1);
 	curl_free(text);
-	return len < sizeof(to->text) ? 0 : wrong(what, "it is too long");
+	return len < sizeof(to->text) ? 0 : say_wrong(what, "it is too long");
 }
 
 int
@@ -67,15 +67,15 @@ ingest_url_parse(const char *api_url, struct ingest_url *to, const char **what)
 	int r;
 
 	if (!is_plain(api_url))
-		return wrong(what, "it has blanks or letters beyond ASCII");
+		return say_wrong(what, "it has blanks or letters beyond ASCII");
 	if ((u = curl_url()) == NULL)
-		return wrong(what, "out of memory");
+		return say_wrong(what, "out of memory");
 	if (curl_url_set(u, CURLUPART_URL, api_url, 0) != CURLUE_OK ||
 	    curl_url_set(u, CURLUPART_PATH, INGEST_PATH, 0) != CURLUE_OK ||
 	    curl_url_set(u, CURLUPART_QUERY, NULL, 0) != CURLUE_OK)
-		r = wrong(what, "it is no URL");
+		r = say_wrong(what, "it is no URL");
 	else
-		r = finish(u, to, what);
+		r = finish_url(u, to, what);
 	curl_url_cleanup(u);
 	return r;
 }
@@ -88,14 +88,14 @@ ingest_url_redirect(const struct ingest_url *from, const char *location,
 	int r;
 
 	if (location[0] == '\0' || !is_plain(location))
-		return wrong(what, "it is no URL");
+		return say_wrong(what, "it is no URL");
 	if ((u = curl_url()) == NULL)
-		return wrong(what, "out of memory");
+		return say_wrong(what, "out of memory");
 	if (curl_url_set(u, CURLUPART_URL, from->text, 0) != CURLUE_OK ||
 	    curl_url_set(u, CURLUPART_URL, location, 0) != CURLUE_OK)
-		r = wrong(what, "it is no URL");
+		r = say_wrong(what, "it is no URL");
 	else
-		r = finish(u, to, what);
+		r = finish_url(u, to, what);
 	curl_url_cleanup(u);
 	return r;
 }

@@ -16,7 +16,7 @@ struct line {
 
 /* Beyond its end nothing is added any more. */
 __attribute__((__format__(printf, 2, 3))) static void
-add(struct line *l, const char *fmt, ...)
+add_text(struct line *l, const char *fmt, ...)
 {
 	size_t room = LOG_TEXT_MAX - l->len;
 	va_list ap;
@@ -34,7 +34,7 @@ add_time(struct line *l, const char *name, uint64_t ns)
 {
 	char text[FLOW_TIME_MAX];
 
-	add(l, " %s=%s", name, flow_time_format(ns, text));
+	add_text(l, " %s=%s", name, flow_time_format(ns, text));
 }
 
 /* From where to where, one after the other. */
@@ -43,9 +43,9 @@ add_paths(struct line *l, const struct ipc_flow *f)
 {
 	char from[ENDPOINT_TEXT_MAX], local[ENDPOINT_TEXT_MAX];
 
-	add(l, " outers=");
+	add_text(l, " outers=");
 	for (size_t i = 0; i < f->paths_count; i++)
-		add(l, "%s%s->%s", i > 0 ? "," : "",
+		add_text(l, "%s%s->%s", i > 0 ? "," : "",
 		    f->paths[i].from.ip.family == IP_NONE
 			? "unknown"
 			: endpoint_format(&f->paths[i].from, from),
@@ -60,25 +60,25 @@ flow_log_format(
 	const bool tcp = f->protocol == IPPROTO_TCP;
 	char ip[ENDPOINT_TEXT_MAX];
 
-	add(&l, "%s flow %s: protocol=%s", tcp ? "TCP" : "UDP",
+	add_text(&l, "%s flow %s: protocol=%s", tcp ? "TCP" : "UDP",
 	    f->closed ? "completed" : "started", tcp ? "tcp" : "udp");
-	add(&l, " inner_src_ip=%s inner_src_port=%u",
+	add_text(&l, " inner_src_ip=%s inner_src_port=%u",
 	    ip_format(&f->source.ip, ip), f->source.port);
-	add(&l, " inner_dst_ip=%s inner_dst_port=%u",
+	add_text(&l, " inner_dst_ip=%s inner_dst_port=%u",
 	    ip_format(&f->destination.ip, ip), f->destination.port);
 	if (f->domain[0] != '\0')
-		add(&l, " domain=%s", f->domain);
+		add_text(&l, " domain=%s", f->domain);
 	add_time(&l, "flow_start", f->started_at);
 	if (f->closed) {
 		add_time(&l, "flow_end", f->ended_at);
 		add_time(&l, "last_packet", f->last_packet_at);
-		add(&l,
+		add_text(&l,
 		    " rx_packets=%" PRIu64 " tx_packets=%" PRIu64
 		    " rx_bytes=%" PRIu64 " tx_bytes=%" PRIu64,
 		    f->rx_packets, f->tx_packets, f->rx_bytes, f->tx_bytes);
 	}
 	/* The paths come last: of many the last ones are cut off. */
 	if (attribution[0] != '\0')
-		add(&l, " %s", attribution);
+		add_text(&l, " %s", attribution);
 	add_paths(&l, f);
 }

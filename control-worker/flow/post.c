@@ -80,7 +80,7 @@ poster_cancel(struct poster *p)
 }
 
 static void
-finish(struct poster *p, const struct post_result *r)
+finish_post(struct poster *p, const struct post_result *r)
 {
 	post_done done = p->done;
 	void *ctx = p->ctx;
@@ -90,18 +90,18 @@ finish(struct poster *p, const struct post_result *r)
 }
 
 static void
-fail(struct poster *p, enum post_outcome outcome, const char *why)
+fail_post(struct poster *p, enum post_outcome outcome, const char *why)
 {
 	struct post_result r = { .outcome = outcome, .text = p->text };
 
 	snprintf(p->text, sizeof(p->text), "%s", why);
-	finish(p, &r);
+	finish_post(p, &r);
 }
 
 static void
 on_later(uv_timer_t *timer)
 {
-	fail(timer->data, POST_UNREACHABLE, "out of memory");
+	fail_post(timer->data, POST_UNREACHABLE, "out of memory");
 }
 
 static void
@@ -122,7 +122,7 @@ header(CURL *easy, const char *name, char *to, size_t size)
 }
 
 static void
-answered(struct poster *p)
+take_response(struct poster *p)
 {
 	CURL *easy = p->transfer.easy;
 	char retry_after[32], location[INGEST_URL_MAX];
@@ -138,7 +138,7 @@ answered(struct poster *p)
 
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	r.status = (int)status;
-	finish(p, &r);
+	finish_post(p, &r);
 }
 
 static enum post_outcome
@@ -164,7 +164,7 @@ on_transferred(void *ctx, CURLcode r)
 	struct poster *p = ctx;
 
 	if (r == CURLE_OK) {
-		answered(p);
+		take_response(p);
 		return;
 	}
 	/* The connection that we meant does not stand any more. */
@@ -174,7 +174,7 @@ on_transferred(void *ctx, CURLcode r)
 		return;
 	}
 	p->host[0] = '\0';
-	fail(p, outcome_of(r), curl_transfer_error(&p->transfer, r));
+	fail_post(p, outcome_of(r), curl_transfer_error(&p->transfer, r));
 }
 
 /* Keeps the beginning of the answer; too much of it ends the transfer. */
@@ -196,7 +196,7 @@ take_answer(char *data, size_t size, size_t count, void *ctx)
 }
 
 static bool
-append(struct curl_slist **list, const char *text)
+append_to_list(struct curl_slist **list, const char *text)
 {
 	struct curl_slist *longer = curl_slist_append(*list, text);
 
@@ -220,12 +220,12 @@ make_lists(struct poster *p)
 	snprintf(text, sizeof(text), "+%s:%d:%s", p->host, INGEST_PORT,
 	    ip_format(&p->peer.ip, address));
 	if (p->target.host.literal.family == IP_NONE &&
-	    !append(&p->resolve, text))
+	    !append_to_list(&p->resolve, text))
 		return false;
-	return append(&p->headers, p->authorization) &&
-	    append(&p->headers, "Content-Type: application/json") &&
-	    append(&p->headers, "Accept: application/json") &&
-	    append(&p->headers, "Expect:");
+	return append_to_list(&p->headers, p->authorization) &&
+	    append_to_list(&p->headers, "Content-Type: application/json") &&
+	    append_to_list(&p->headers, "Accept: application/json") &&
+	    append_to_list(&p->headers, "Expect:");
 }
 
 static bool
@@ -272,7 +272,7 @@ on_dialled(void *ctx, int fd, const struct endpoint *peer, const char *error)
 
 	p->dial = NULL;
 	if (fd == -1) {
-		fail(p, POST_UNREACHABLE, error);
+		fail_post(p, POST_UNREACHABLE, error);
 		return;
 	}
 	p->transfer.fd = fd;
@@ -300,7 +300,7 @@ on_resolved(void *ctx, const struct lookup_result *r)
 	if (r->count > 0)
 		dial(p, r->addresses, r->count);
 	else
-		fail(p, POST_UNREACHABLE,
+		fail_post(p, POST_UNREACHABLE,
 		    r->complete ? "its name has no addresses"
 				: "no answer from DNS");
 }

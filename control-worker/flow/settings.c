@@ -8,8 +8,8 @@
 #include "control-worker/json/write.h"
 
 static bool
-parse(const struct json_value *v, const char *interval, const char *batch,
-    struct flow_settings *s)
+parse_settings(const struct json_value *v, const char *interval,
+    const char *batch, struct flow_settings *s)
 {
 	const struct json_value *i = json_get(v, interval);
 	const struct json_value *b = json_get(v, batch);
@@ -37,7 +37,7 @@ parse(const struct json_value *v, const char *interval, const char *batch,
 void
 flow_settings_parse(const struct json_value *v, struct flow_settings *s)
 {
-	(void)parse(v, "upload_interval_secs", "upload_batch_size", s);
+	(void)parse_settings(v, "upload_interval_secs", "upload_batch_size", s);
 }
 
 bool
@@ -49,7 +49,7 @@ flow_settings_read(const char *text, size_t len, struct flow_settings *s)
 	*s = (struct flow_settings){ 0 };
 	if (json_parse(&d, text, len) != JSON_OK)
 		return false;
-	good = parse(json_root(d), "interval", "batch_size", s);
+	good = parse_settings(json_root(d), "interval", "batch_size", s);
 	json_free(d);
 	return good;
 }

@@ -156,7 +156,7 @@ start_pass(struct upload *u)
 static void on_posted(void *ctx, const struct post_result *r);
 
 static void
-post(struct upload *u)
+post_batch(struct upload *u)
 {
 	u->state = POSTING;
 	poster_post(u->poster, &u->target, u->token, u->body, u->body_len,
@@ -179,11 +179,11 @@ post_next(struct upload *u)
 	if (u->body == NULL)
 		end_pass(u);
 	else
-		post(u);
+		post_batch(u);
 }
 
 static void
-retry(struct upload *u, const char *why)
+retry_batch(struct upload *u, const char *why)
 {
 	int64_t ms = upload_backoff_next(&u->backoff, randombytes_random());
 
@@ -197,7 +197,7 @@ retry(struct upload *u, const char *why)
 }
 
 static void
-keep(struct upload *u, const struct post_result *r)
+keep_reports(struct upload *u, const struct post_result *r)
 {
 	complain(u, "%s: %zu reports are kept: HTTP status %d: %.200s",
 	    current(u)->id, u->range.count, r->status, r->text);
@@ -216,7 +216,7 @@ redirect(struct upload *u, const struct post_result *r)
 	    ingest_url_redirect(&u->target, r->location, &to, &what) == 0) {
 		u->redirects++;
 		u->target = to;
-		post(u);
+		post_batch(u);
 		return;
 	}
 	complain(u, "the server's redirection is not followed: %s", what);
@@ -224,7 +224,7 @@ redirect(struct upload *u, const struct post_result *r)
 }
 
 static void
-answered(struct upload *u, const struct post_result *r)
+act_on_answer(struct upload *u, const struct post_result *r)
 {
 	char why[64];
 
@@ -241,7 +241,7 @@ answered(struct upload *u, const struct post_result *r)
 		if (upload_ranges_split(&u->ranges, &u->range))
 			post_next(u);
 		else
-			keep(u, r);
+			keep_reports(u, r);
 		break;
 	case UPLOAD_LATER:
 		if (u->flushing)
@@ -251,13 +251,13 @@ answered(struct upload *u, const struct post_result *r)
 		break;
 	case UPLOAD_RETRY:
 		snprintf(why, sizeof(why), "HTTP status %d", r->status);
-		retry(u, why);
+		retry_batch(u, why);
 		break;
 	case UPLOAD_REDIRECT:
 		redirect(u, r);
 		break;
 	case UPLOAD_KEEP:
-		keep(u, r);
+		keep_reports(u, r);
 		break;
 	}
 }
@@ -269,10 +269,10 @@ on_posted(void *ctx, const struct post_result *r)
 
 	switch (r->outcome) {
 	case POST_ANSWERED:
-		answered(u, r);
+		act_on_answer(u, r);
 		break;
 	case POST_TIMED_OUT:
-		retry(u, r->text);
+		retry_batch(u, r->text);
 		break;
 	case POST_BROKEN:
 		/* Whatever it was, the rest need not wait for long. */
@@ -288,7 +288,7 @@ on_posted(void *ctx, const struct post_result *r)
 }
 
 static void
-walk(struct upload *u)
+walk_directories(struct upload *u)
 {
 	const struct spool_dir *d;
 
@@ -317,7 +317,7 @@ walk(struct upload *u)
 }
 
 static void
-load(struct upload *u)
+load_reports(struct upload *u)
 {
 	char payload[FLOW_PAYLOAD_MAX + 1];
 
@@ -349,13 +349,13 @@ on_timer(uv_timer_t *timer)
 		start_pass(u);
 		break;
 	case WALKING:
-		walk(u);
+		walk_directories(u);
 		break;
 	case LOADING:
-		load(u);
+		load_reports(u);
 		break;
 	case PAUSING:
-		post(u);
+		post_batch(u);
 		break;
 	case POSTING:
 		break;

@@ -84,7 +84,7 @@ pool_copy(struct json_document *d, const void *text, size_t len)
 }
 
 static bool
-grow(struct json_document *d)
+grow_values(struct json_document *d)
 {
 	size_t size = d->size == 0 ? VALUES_START : d->size * 2;
 	struct json_value *values;
@@ -101,11 +101,11 @@ grow(struct json_document *d)
 }
 
 static struct json_value *
-add(struct json_document *d, enum json_type type)
+add_value(struct json_document *d, enum json_type type)
 {
 	struct json_value *v;
 
-	if (d->count == d->size && !grow(d))
+	if (d->count == d->size && !grow_values(d))
 		return NULL;
 	v = &d->values[d->count++];
 	*v = (struct json_value){ .type = type, .span = 1 };
@@ -118,13 +118,13 @@ add(struct json_document *d, enum json_type type)
 static int
 on_null(void *ctx)
 {
-	return add(ctx, JSON_NULL) != NULL;
+	return add_value(ctx, JSON_NULL) != NULL;
 }
 
 static int
 on_boolean(void *ctx, int truth)
 {
-	struct json_value *v = add(ctx, JSON_BOOL);
+	struct json_value *v = add_value(ctx, JSON_BOOL);
 
 	if (v == NULL)
 		return 0;
@@ -150,7 +150,7 @@ parse_unsigned(const char *text, size_t len, uint64_t *number)
 static int
 on_number(void *ctx, const char *text, size_t len)
 {
-	struct json_value *v = add(ctx, JSON_NUMBER);
+	struct json_value *v = add_value(ctx, JSON_NUMBER);
 
 	if (v == NULL)
 		return 0;
@@ -162,7 +162,7 @@ on_number(void *ctx, const char *text, size_t len)
 static int
 on_string(void *ctx, const unsigned char *text, size_t len)
 {
-	struct json_value *v = add(ctx, JSON_STRING);
+	struct json_value *v = add_value(ctx, JSON_STRING);
 
 	if (v == NULL)
 		return 0;
@@ -184,7 +184,7 @@ on_key(void *ctx, const unsigned char *text, size_t len)
 static int
 open_container(struct json_document *d, enum json_type type)
 {
-	if (d->depth == JSON_DEPTH_MAX || add(d, type) == NULL)
+	if (d->depth == JSON_DEPTH_MAX || add_value(d, type) == NULL)
 		return 0;
 	d->open[d->depth++] = (uint32_t)(d->count - 1);
 	return 1;

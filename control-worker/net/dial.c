@@ -64,7 +64,7 @@ dial_cancel(struct dial *d)
 }
 
 static void
-finish(struct dial *d, struct attempt *winner)
+finish_dial(struct dial *d, struct attempt *winner)
 {
 	struct endpoint peer = { 0 };
 	char error[sizeof(d->error)];
@@ -98,7 +98,7 @@ finish_if_all_failed(struct dial *d)
 	for (size_t i = 0; i < d->count; i++)
 		if (d->attempts[i].fd != -1)
 			return;
-	finish(d, NULL);
+	finish_dial(d, NULL);
 }
 
 static void
@@ -115,7 +115,7 @@ on_connected(uv_poll_t *poll, int status, int events)
 	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
 		error = errno;
 	if (error == 0 && status == 0) {
-		finish(d, a);
+		finish_dial(d, a);
 		return;
 	}
 	note_error(a, error);
@@ -157,7 +157,7 @@ on_limit(uv_timer_t *timer)
 
 	snprintf(d->error, sizeof(d->error), "no TCP connection within %d s",
 	    DIAL_TIMEOUT_MS / 1000);
-	finish(d, NULL);
+	finish_dial(d, NULL);
 }
 
 static void

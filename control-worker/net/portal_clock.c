@@ -9,7 +9,7 @@
 #define NS_PER_MS INT64_C(1000000)
 
 static void
-tell(struct portal_clock *c)
+tell_difference(struct portal_clock *c)
 {
 	if (portal_clock_is_off(c))
 		log_warnx("the host's clock is %.1f s %s the portal's: grants "
@@ -45,7 +45,7 @@ portal_clock_compare(struct portal_clock *c, const struct portal_date *d)
 	c->behind_of_ns = d->date * NS_PER_S + NS_PER_S / 2 -
 	    (d->asked.mono.ns + took / 2);
 	note_reading(c, &d->answered);
-	tell(c);
+	tell_difference(c);
 }
 
 void
@@ -56,5 +56,5 @@ portal_clock_look(struct portal_clock *c, const struct clock_reading *now)
 	note_reading(c, now);
 	if (portal_clock_is_off(c) != c->told ||
 	    (c->told && llabs(c->ahead_ms - c->told_ms) > PORTAL_CLOCK_OFF_MS))
-		tell(c);
+		tell_difference(c);
 }

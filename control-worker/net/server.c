@@ -111,7 +111,7 @@ on_handle_closed(uv_handle_t *handle)
 }
 
 static void
-end(struct served *c)
+end_connection(struct served *c)
 {
 	struct server *s = c->server;
 
@@ -137,7 +137,7 @@ on_impatient(uv_timer_t *timer)
 	    c->sent == c->out.len)
 		c->server->kind->impatient(c);
 	else
-		end(c);
+		end_connection(c);
 }
 
 static void
@@ -162,7 +162,7 @@ may_listen(const struct served *c)
 
 /* The request, or what nobody reads any more. False at the end. */
 static bool
-receive(struct served *c)
+receive_request(struct served *c)
 {
 	const struct server_kind *kind = c->server->kind;
 	char rest[1024];
@@ -220,7 +220,7 @@ all_sent(struct served *c)
 static void on_ready(uv_poll_t *, int status, int events);
 
 static void
-watch(struct served *c)
+watch_socket(struct served *c)
 {
 	int events = c->heard_all ? 0 : UV_READABLE;
 
@@ -239,16 +239,16 @@ on_ready(uv_poll_t *poll, int status, int events)
 	bool alive = status == 0;
 
 	if (alive && (events & UV_READABLE))
-		alive = receive(c);
+		alive = receive_request(c);
 	if (alive && (events & UV_WRITABLE) && c->sent < c->out.len)
 		alive = transmit(c);
 	if (alive && (events & UV_WRITABLE) && c->sent == c->out.len &&
 	    c->phase != READING && c->phase != LINGERING)
 		alive = all_sent(c);
 	if (!alive || c->out.failed)
-		end(c);
+		end_connection(c);
 	else if (c->phase != CLOSED)
-		watch(c);
+		watch_socket(c);
 }
 
 void
@@ -257,7 +257,7 @@ served_send(struct served *c)
 	c->phase = ANSWERING;
 	c->wake = true;
 	be_patient(c, c->server->kind->patience_ms);
-	watch(c);
+	watch_socket(c);
 }
 
 void
@@ -265,11 +265,11 @@ served_finish(struct served *c)
 {
 	c->phase = FINISHING;
 	be_patient(c, c->server->kind->patience_ms);
-	watch(c);
+	watch_socket(c);
 }
 
 static void
-take(struct server *s, int fd, const struct ip_address *peer)
+take_connection(struct server *s, int fd, const struct ip_address *peer)
 {
 	struct served *c = calloc(1, sizeof(*c));
 
@@ -291,7 +291,7 @@ take(struct server *s, int fd, const struct ip_address *peer)
 	TAILQ_INSERT_TAIL(&s->all, c, entry);
 	s->count++;
 	be_patient(c, s->kind->patience_ms);
-	watch(c);
+	watch_socket(c);
 }
 
 static unsigned
@@ -324,7 +324,7 @@ find_victim(const struct server *s, bool idle)
 }
 
 static bool
-make_room(struct server *s, const struct ip_address *peer)
+make_room_for_peer(struct server *s, const struct ip_address *peer)
 {
 	struct served *victim;
 	uint32_t held;
@@ -343,7 +343,7 @@ make_room(struct server *s, const struct ip_address *peer)
 			 "or refused (%" PRIu64 " so far)",
 		    s->kind->connections, s->kind->name, s->refused);
 	if (victim != NULL)
-		end(victim);
+		end_connection(victim);
 	return victim != NULL;
 }
 
@@ -364,8 +364,8 @@ on_connection(uv_poll_t *poll, int status, int events)
 		return;
 	if (!endpoint_from_sockaddr((struct sockaddr *)&from, &peer))
 		peer = (struct endpoint){ 0 };
-	if (make_room(s, &peer.ip))
-		take(s, fd, &peer.ip);
+	if (make_room_for_peer(s, &peer.ip))
+		take_connection(s, fd, &peer.ip);
 	else
 		close(fd);
 }
@@ -403,7 +403,7 @@ server_free(struct server *s)
 	if (s == NULL)
 		return;
 	while (!TAILQ_EMPTY(&s->all))
-		end(TAILQ_FIRST(&s->all));
+		end_connection(TAILQ_FIRST(&s->all));
 	uv_close((uv_handle_t *)&s->poll, on_server_closed);
 	close(s->fd);
 }

@@ -10,7 +10,7 @@
 #define FIRST_SIZE   1024
 
 static bool
-make_room(struct text *t, size_t len)
+make_room_for_bytes(struct text *t, size_t len)
 {
 	size_t size = t->size == 0 ? FIRST_SIZE : t->size;
 	char *bytes;
@@ -31,7 +31,7 @@ make_room(struct text *t, size_t len)
 void
 text_write(struct text *t, const void *bytes, size_t len)
 {
-	if (!make_room(t, len)) {
+	if (!make_room_for_bytes(t, len)) {
 		t->failed = true;
 		return;
 	}

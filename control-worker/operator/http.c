@@ -125,7 +125,7 @@ next_line(const char **rest, size_t *left, const char **line, size_t *len)
 
 /* The whole head, with its empty line. 0, or the status of an error. */
 static unsigned
-parse(const char *bytes, size_t left, struct request *r)
+parse_request(const char *bytes, size_t left, struct request *r)
 {
 	const char *line;
 	unsigned status, hosts = 0;
@@ -213,7 +213,7 @@ http_answer(
 		respond(to, 431, type, &body, false);
 		return true;
 	}
-	status = parse(bytes, (size_t)(end + 4 - bytes), &r);
+	status = parse_request(bytes, (size_t)(end + 4 - bytes), &r);
 	if (status == 0)
 		status = serve(s, &r, &body, &type);
 	if (body.failed) {

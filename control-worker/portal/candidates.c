@@ -85,7 +85,7 @@ candidates_free(struct candidates *c)
 }
 
 static struct held *
-find(const struct candidates *c, const struct uuid *client)
+find_held(const struct candidates *c, const struct uuid *client)
 {
 	struct held key = { .client = *client };
 
@@ -95,9 +95,9 @@ find(const struct candidates *c, const struct uuid *client)
 }
 
 static struct held *
-find_or_add(struct candidates *c, const struct uuid *client)
+find_or_add_held(struct candidates *c, const struct uuid *client)
 {
-	struct held *h = find(c, client);
+	struct held *h = find_held(c, client);
 
 	if (h != NULL || c->count >= HELD_CLIENTS_MAX ||
 	    (h = calloc(1, sizeof(*h))) == NULL)
@@ -136,7 +136,7 @@ bool
 candidates_hold(struct candidates *c, const struct uuid *client, bool withdrawn,
     const char *lines)
 {
-	struct held *h = find_or_add(c, client);
+	struct held *h = find_or_add_held(c, client);
 	bool complete = true;
 
 	if (h == NULL)
@@ -157,7 +157,7 @@ candidates_hold(struct candidates *c, const struct uuid *client, bool withdrawn,
 void
 candidates_forget(struct candidates *c, const struct uuid *client)
 {
-	struct held *h = find(c, client);
+	struct held *h = find_held(c, client);
 
 	if (h != NULL)
 		held_free(c, h);
@@ -166,7 +166,7 @@ candidates_forget(struct candidates *c, const struct uuid *client)
 bool
 candidates_holds(const struct candidates *c, const struct uuid *client)
 {
-	return find(c, client) != NULL;
+	return find_held(c, client) != NULL;
 }
 
 bool

@@ -118,7 +118,7 @@ transport_free(struct transport *t)
 
 /* The last thing that is done with the transport. */
 __attribute__((__format__(printf, 2, 3))) static void
-fail(struct transport *t, const char *fmt, ...)
+fail_transport(struct transport *t, const char *fmt, ...)
 {
 	struct transport_failure f = {
 		.status = t->response.state == UPGRADE_REFUSED
@@ -244,7 +244,7 @@ ws_frame_start(wslay_event_context_ptr ws,
 }
 
 static bool
-make_room(struct transport *t, size_t len)
+make_room_for_chunk(struct transport *t, size_t len)
 {
 	size_t size = t->text_size == 0 ? MESSAGE_START : t->text_size;
 	char *text;
@@ -279,7 +279,7 @@ ws_frame_chunk(wslay_event_context_ptr ws,
 	}
 	if (wslay_is_ctrl_frame(t->opcode) || t->too_big)
 		return;
-	if (!make_room(t, chunk->data_length)) {
+	if (!make_room_for_chunk(t, chunk->data_length)) {
 		refuse_message(t, ws);
 		return;
 	}
@@ -309,7 +309,7 @@ ws_message(wslay_event_context_ptr ws,
 	} else if ((m = calloc(1, sizeof(*m))) != NULL) {
 		/* An empty message has no buffer, but it is one. */
 		if (t->text == NULL)
-			make_room(t, 1);
+			make_room_for_chunk(t, 1);
 		m->text = t->text;
 		m->len = t->text_len;
 		m->size = t->text_size;
@@ -365,9 +365,11 @@ fail_closed(struct transport *t)
 	size_t len = t->closing_len > 2 ? t->closing_len - 2 : 0;
 
 	if (t->closing_len < 2)
-		fail(t, "the portal closed the connection without a code");
+		fail_transport(
+		    t, "the portal closed the connection without a code");
 	else
-		fail(t, "the portal closed the connection with %u%s%.*s",
+		fail_transport(t,
+		    "the portal closed the connection with %u%s%.*s",
 		    load_be16(t->closing), len > 0 ? " " : "", (int)len,
 		    (const char *)t->closing + 2);
 }
@@ -397,10 +399,10 @@ run_frames(struct transport *t)
 	if (t->close_seen && (t->eof || !wslay_event_want_write(t->ws)))
 		fail_closed(t);
 	else if (t->eof)
-		fail(t, "the connection broke");
+		fail_transport(t, "the connection broke");
 	else if (!wslay_event_get_read_enabled(t->ws) &&
 	    !wslay_event_want_write(t->ws))
-		fail(t, "%s",
+		fail_transport(t, "%s",
 		    t->too_big ? "a message is too long"
 			       : "the portal broke the WebSocket protocol");
 	else
@@ -489,7 +491,7 @@ static void
 begin_frames(struct transport *t)
 {
 	if (wslay_event_context_client_init(&t->ws, &ws_callbacks, t) != 0) {
-		fail(t, "out of memory");
+		fail_transport(t, "out of memory");
 		return;
 	}
 	wslay_event_config_set_no_buffering(t->ws, 1);
@@ -510,9 +512,11 @@ upgrade_answered(struct transport *t)
 	if (r->state == UPGRADE_DONE)
 		begin_frames(t);
 	else if (r->state == UPGRADE_BROKEN)
-		fail(t, "the portal's answer is no WebSocket: %s", r->what);
+		fail_transport(
+		    t, "the portal's answer is no WebSocket: %s", r->what);
 	else
-		fail(t, "the portal answered with HTTP status %d%s%s%s%s",
+		fail_transport(t,
+		    "the portal answered with HTTP status %d%s%s%s%s",
 		    r->status, r->problem.code[0] != '\0' ? " " : "",
 		    r->problem.code, r->problem.detail[0] != '\0' ? ": " : "",
 		    r->problem.detail);
@@ -574,7 +578,7 @@ on_event(void *ctx, bool readable, bool writable)
 		return;
 	}
 	if (!send_request(t))
-		fail(t, "the connection broke");
+		fail_transport(t, "the connection broke");
 	else if (readable)
 		read_response(t);
 }
@@ -585,12 +589,12 @@ on_ready(void *ctx, const char *error)
 	struct transport *t = ctx;
 
 	if (error != NULL) {
-		fail(t, "%s", error);
+		fail_transport(t, "%s", error);
 		return;
 	}
 	t->phase = PHASE_UPGRADE;
 	if (!send_request(t))
-		fail(t, "the connection broke");
+		fail_transport(t, "the connection broke");
 }
 
 static void
@@ -605,20 +609,20 @@ on_dialled(void *ctx, int fd, const struct endpoint *peer, const char *error)
 
 	t->dial = NULL;
 	if (fd == -1) {
-		fail(t, "%s", error);
+		fail_transport(t, "%s", error);
 		return;
 	}
 	t->phase = PHASE_TLS;
 	t->stream = stream_open(
 	    t->loop, t->curl, fd, &target, peer, on_ready, on_event, t);
 	if (t->stream == NULL)
-		fail(t, "libcurl refused the connection");
+		fail_transport(t, "libcurl refused the connection");
 }
 
 static void
 on_timeout(uv_timer_t *timer)
 {
-	fail(timer->data, "no WebSocket within %d s",
+	fail_transport(timer->data, "no WebSocket within %d s",
 	    TRANSPORT_TIMEOUT_MS / 1000);
 }
 

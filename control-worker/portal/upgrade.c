@@ -31,7 +31,7 @@ upgrade_set_nonce(
 }
 
 static void
-put(struct writer *w, const char *text)
+put_text(struct writer *w, const char *text)
 {
 	writer_bytes(w, text, strlen(text));
 }
@@ -39,11 +39,11 @@ put(struct writer *w, const char *text)
 static void
 put_token(struct writer *w, const char *token)
 {
-	put(w, "X-Authorization: Bearer ");
+	put_text(w, "X-Authorization: Bearer ");
 	for (; *token != '\0'; token++)
 		if (!isspace((unsigned char)*token))
 			writer_u8(w, (uint8_t)*token);
-	put(w, "\r\n");
+	put_text(w, "\r\n");
 }
 
 size_t
@@ -52,19 +52,19 @@ upgrade_format(const struct upgrade_request *r, char *to, size_t size)
 	struct writer w;
 
 	writer_init(&w, to, size);
-	put(&w, "GET ");
-	put(&w, r->target);
-	put(&w, " HTTP/1.1\r\nHost: ");
-	put(&w, r->host);
-	put(&w,
+	put_text(&w, "GET ");
+	put_text(&w, r->target);
+	put_text(&w, " HTTP/1.1\r\nHost: ");
+	put_text(&w, r->host);
+	put_text(&w,
 	    "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
 	    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
-	put(&w, r->key);
-	put(&w, "\r\nUser-Agent: ");
-	put(&w, r->user_agent);
-	put(&w, "\r\n");
+	put_text(&w, r->key);
+	put_text(&w, "\r\nUser-Agent: ");
+	put_text(&w, r->user_agent);
+	put_text(&w, "\r\n");
 	put_token(&w, r->token);
-	put(&w, "\r\n");
+	put_text(&w, "\r\n");
 	return writer_failed(&w) ? 0 : w.len;
 }
 
