@@ -3,11 +3,11 @@
 #define NET_WORKER_CORE_DATAGRAM_H
 
 #include "common/address.h"
-#include "net-worker/core/turn/channel_data.h"
-#include "net-worker/core/wireguard/constants.h"
 
 /* Inner packet + WireGuard + ChannelData: spec/tunnel.md 1.2. */
-#define INNER_PACKET_MAX 1280
+#define INNER_PACKET_MAX      1280
+#define WIREGUARD_OVERHEAD    32
+#define CHANNEL_DATA_OVERHEAD 4
 #define DATAGRAM_MAX \
 	(INNER_PACKET_MAX + WIREGUARD_OVERHEAD + CHANNEL_DATA_OVERHEAD)
 

@@ -68,8 +68,6 @@ KNOWN_TO = {
 # Faults that are known: "who includes what". One that is gone has to leave this
 # list.
 PENDING = """
-net-worker/core/datagram.h includes net-worker/core/turn/channel_data.h
-net-worker/core/datagram.h includes net-worker/core/wireguard/constants.h
 net-worker/dataplane/engine/engine.h includes net-worker/dataplane/shard/shard.h
 net-worker/main.c includes net-worker/core/stun/stun.h
 net-worker/main.c includes net-worker/core/wireguard/noise.h

@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 #include "common/buffer.h"
+#include "net-worker/core/datagram.h"
 
-#define CHANNEL_DATA_OVERHEAD 4
 /* What a first byte may be; no other protocol on the port has these. */
 #define CHANNEL_DATA_FIRST 64
 #define CHANNEL_DATA_LAST  79

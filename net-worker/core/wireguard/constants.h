@@ -12,7 +12,6 @@
 #define MESSAGE_COOKIE_LEN      64
 #define MESSAGE_DATA_HEADER_LEN 16
 #define MESSAGE_DATA_MIN        32 /* header, tag and nothing: a keepalive */
-#define WIREGUARD_OVERHEAD      MESSAGE_DATA_MIN
 
 /* Offsets. A response names its sender first, an initiation nobody else. */
 #define MESSAGE_RECEIVER          4

@@ -7,7 +7,11 @@
 #include <string.h>
 
 #include "common/buffer.h"
+#include "net-worker/core/datagram.h"
 #include "net-worker/core/wireguard/session.h"
+
+_Static_assert(MESSAGE_DATA_MIN == WIREGUARD_OVERHEAD,
+    "what is around nothing is around all");
 
 #define WORD(counter) ((counter) % REPLAY_WINDOW / 64)
 #define BIT(counter)  (UINT64_C(1) << ((counter) % 64))

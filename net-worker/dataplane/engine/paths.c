@@ -8,6 +8,7 @@
 
 #include "common/buffer.h"
 #include "common/log.h"
+#include "net-worker/core/turn/channel_data.h"
 #include "net-worker/dataplane/engine/state.h"
 
 #define DISCONNECT_GRACE_S 2

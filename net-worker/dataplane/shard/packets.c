@@ -9,6 +9,7 @@
 
 #include "common/plan.h"
 #include "net-worker/core/turn/allocation.h"
+#include "net-worker/core/turn/channel_data.h"
 #include "net-worker/core/wireguard/message.h"
 #include "net-worker/dataplane/shard/state.h"
 
