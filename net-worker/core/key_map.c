@@ -49,6 +49,18 @@ key_map_get(const struct key_map *m, const void *key, size_t length)
 	return e == NULL ? NULL : e->value;
 }
 
+void *
+key_map_next(const struct key_entry *entry)
+{
+	const struct key_entry *e = entry->next;
+
+	while (e != NULL &&
+	    (e->length != entry->length ||
+		memcmp(e->key, entry->key, e->length) != 0))
+		e = e->next;
+	return e == NULL ? NULL : e->value;
+}
+
 void
 key_map_add(struct key_map *m, struct key_entry *e, const void *key,
     size_t length, void *value)

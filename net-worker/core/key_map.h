@@ -32,6 +32,8 @@ void key_map_free(struct key_map *); /* all zero is fine */
 
 /* Of several with the same key the one that was added first; NULL: none. */
 void *key_map_get(const struct key_map *, const void *key, size_t length);
+/* The value of the next one with the same key as that entry's; NULL: none. */
+void *key_map_next(const struct key_entry *);
 void key_map_add(struct key_map *, struct key_entry *, const void *key,
     size_t length, void *value);
 void key_map_remove(struct key_map *, struct key_entry *); /* if it is in */

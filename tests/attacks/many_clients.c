@@ -134,6 +134,55 @@ clock_turns(struct rig *r, uint32_t call)
 	settle(r);
 }
 
+/* The last full page, which a walk from the first client would be long for. */
+static uint32_t last_page;
+
+static void
+operator_asks(struct rig *r, uint32_t call)
+{
+	const struct ipc_query q = {
+		.kind = QUERY_KIND_CLIENTS,
+		.from = last_page,
+	};
+
+	(void)call;
+	tell(r, query, &q);
+	assert_int_equal(r->client_count, PAGE_MAX);
+}
+
+static void
+find_last_page(struct rig *r)
+{
+	struct ipc_query q = { .kind = QUERY_KIND_CLIENTS };
+
+	for (tell(r, query, &q); r->end.more; tell(r, query, &q)) {
+		last_page = q.from;
+		q.from = r->end.next;
+	}
+}
+
+/* One more relay comes and goes, which no connection is on. */
+static void
+relay_changes(struct rig *r, uint32_t call)
+{
+	struct ipc_relay_present relay = {
+		.relay = { { 2 } },
+		.v4 = at("203.0.113.6:3478"),
+		.username = "u",
+		.password = "p",
+	};
+	struct ipc_relay_removed gone = { .relay = relay.relay };
+
+	(void)call;
+	tell(r, relays_begin, NULL);
+	tell(r, relay_present, &relay);
+	tell(r, relays_commit, NULL);
+	tell(r, relays_begin, NULL);
+	tell(r, relay_removed, &gone);
+	tell(r, relays_commit, NULL);
+	settle(r);
+}
+
 static const struct cost {
 	const char *what;
 	void (*call)(struct rig *, uint32_t);
@@ -143,6 +192,8 @@ static const struct cost {
 	{ "one authorization", portal_authorizes },
 	{ "one revocation", portal_revokes },
 	{ "one turn of the clock", clock_turns },
+	{ "a page of a query", operator_asks },
+	{ "a relay that comes and goes", relay_changes },
 };
 
 #define COSTS (sizeof(costs) / sizeof(costs[0]))
@@ -181,6 +232,7 @@ costs_do_not_grow_with_clients(void **state)
 		while (clients < counts[n])
 			authorize(r, clients++);
 		assert_int_equal(r->page.engine.clients, counts[n]);
+		find_last_page(r);
 		measure(r, us[n]);
 	}
 	printf("us a call, clients: %18u %8u %8u\n", counts[0], counts[1],

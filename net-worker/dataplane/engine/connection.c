@@ -15,18 +15,6 @@
 #define IDLE_AFTER_S         20
 #define INDEX_BITS           0xffffffu
 
-struct connection *
-connection_find(struct engine *e, const struct uuid *client)
-{
-	return key_map_get(&e->by_client, client, sizeof(*client));
-}
-
-struct connection *
-connection_of_index(struct engine *e, uint32_t index)
-{
-	return index_map_get(&e->by_index, index);
-}
-
 static uint32_t
 unused_index(struct engine *e)
 {
@@ -77,17 +65,14 @@ make_agent(const struct ipc_authorization *a, struct mono now)
 }
 
 static struct connection *
-make(struct engine *e, struct mono now, const struct ipc_authorization *a,
-    const struct uuid *relay)
+connection_make(
+    struct engine *e, struct mono now, const struct ipc_authorization *a)
 {
 	struct connection *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		return NULL;
-	c->client = a->client;
 	c->index = unused_index(e);
-	c->relay = *relay;
-	c->has_relay = true;
 	c->candidate_deadline = mono_add_s(now, CANDIDATE_DEADLINE_S);
 	c->disconnect_deadline = MONO_NEVER;
 	c->idle_at = MONO_NEVER;
@@ -102,43 +87,15 @@ make(struct engine *e, struct mono now, const struct ipc_authorization *a,
 	return c;
 }
 
-/* The connection can be found from now on; false when there are too many. */
-static bool
-enter_connection(struct engine *e, struct connection *c)
-{
-	const char *username = ice_agent_local(c->ice)->username;
-
-	TAILQ_INSERT_TAIL(&e->connections, c, entry);
-	key_map_add(&e->by_client, &c->by_client, &c->client,
-	    sizeof(c->client), c);
-	key_map_add(
-	    &e->by_username, &c->by_username, username, strlen(username), c);
-	key_map_add(&e->by_key, &c->by_key, c->noise.public_key,
-	    sizeof(c->noise.public_key), c);
-	return deadlines_add(&e->due, &c->due, c) &&
-	    index_map_put(&e->by_index, c->index, c);
-}
-
-static void
-withdraw_connection(struct engine *e, struct connection *c)
-{
-	TAILQ_REMOVE(&e->connections, c, entry);
-	key_map_remove(&e->by_client, &c->by_client);
-	key_map_remove(&e->by_username, &c->by_username);
-	key_map_remove(&e->by_key, &c->by_key);
-	deadlines_remove(&e->due, &c->due);
-	index_map_remove(&e->by_index, c->index);
-}
-
 struct connection *
 connection_upsert(struct engine *e, struct mono now,
-    const struct ipc_authorization *a, uint32_t peer)
+    const struct ipc_authorization *a, struct client *client)
 {
-	struct connection *old = connection_find(e, &a->client), *c;
+	struct connection *old = client->connection, *c;
 	struct allocation *relay;
 	struct shard_command command = {
 		.type = SHARD_CONNECTION_ADD,
-		.peer = peer,
+		.peer = client->number,
 	};
 
 	if (old != NULL && is_same(old, a)) {
@@ -150,14 +107,16 @@ connection_upsert(struct engine *e, struct mono now,
 		e->host->no_relays(e->host->ctx);
 		return NULL;
 	}
-	if ((c = make(e, now, a, &allocation_config(relay)->id)) == NULL)
+	if ((c = connection_make(e, now, a)) == NULL)
 		return NULL;
+	c->client = client;
 	if (old != NULL)
 		connection_close(e, old);
-	if (!enter_connection(e, c)) {
+	if (!connection_enter(e, c)) {
 		connection_close(e, c);
 		return NULL;
 	}
+	connection_set_relay(e, c, &allocation_config(relay)->id);
 	command.connection = c->index;
 	e->shards.command(e->shards.ctx, &command);
 	paths_offer_all(e, now, c);
@@ -173,11 +132,9 @@ connection_close(struct engine *e, struct connection *c)
 		.connection = c->index,
 	};
 
-	if (connection_has_path(c))
-		connection_count(e, c, -1);
 	e->shards.command(e->shards.ctx, &command);
-	e->host->closed(e->host->ctx, &c->client);
-	withdraw_connection(e, c);
+	e->host->closed(e->host->ctx, client_id(c->client));
+	connection_withdraw(e, c);
 	if (c->dirty)
 		TAILQ_REMOVE(&e->dirty, c, dirty_entry);
 	ice_agent_free(c->ice);
@@ -203,15 +160,6 @@ connection_active(struct engine *e, struct mono now, struct connection *c)
 	engine_touch(e, c);
 }
 
-void
-connection_count(struct engine *e, const struct connection *c, int change)
-{
-	uint64_t *count =
-	    c->path.relayed ? &e->counters->connections_relayed : &e->counters->connections_direct;
-
-	*count += (uint64_t)change;
-}
-
 struct mono
 connection_deadline(const struct connection *c)
 {
@@ -227,12 +175,12 @@ connection_deadline(const struct connection *c)
 }
 
 static void
-fail(struct engine *e, struct connection *c, const char *why)
+fail_connection(struct engine *e, struct connection *c, const char *why)
 {
 	char who[UUID_TEXT_LEN + 1];
 
 	log_info("connection to client %s failed: %s",
-	    uuid_format(&c->client, who), why);
+	    uuid_format(client_id(c->client), who), why);
 	e->counters->connections_failed++;
 	connection_close(e, c);
 }
@@ -243,16 +191,16 @@ connection_timeout(struct engine *e, struct mono now, struct connection *c)
 	unsigned due;
 
 	if (!c->candidate_seen && mono_due(c->candidate_deadline, now)) {
-		fail(e, c, "no candidate from it within 10 s");
+		fail_connection(e, c, "no candidate from it within 10 s");
 		return;
 	}
 	if (mono_due(c->disconnect_deadline, now)) {
-		fail(e, c, "no path to it works");
+		fail_connection(e, c, "no path to it works");
 		return;
 	}
 	due = handshake_timeout(&c->handshake, now);
 	if (due & HANDSHAKE_EXPIRED) {
-		fail(e, c, "it no longer answers");
+		fail_connection(e, c, "it no longer answers");
 		return;
 	}
 	if (due & HANDSHAKE_SEND)

@@ -20,10 +20,10 @@
 static bool
 make_tables(struct engine *e)
 {
-	return key_map_init(&e->members_by_client, SHARD_PEERS_MAX) &&
-	    key_map_init(&e->by_client, SHARD_CONNECTIONS_MAX) &&
+	return key_map_init(&e->clients_by_id, SHARD_PEERS_MAX) &&
 	    key_map_init(&e->by_username, SHARD_CONNECTIONS_MAX) &&
 	    key_map_init(&e->by_key, SHARD_CONNECTIONS_MAX) &&
+	    key_map_init(&e->by_remote, SHARD_CONNECTIONS_MAX) &&
 	    index_map_init(&e->by_index, SHARD_CONNECTIONS_MAX) &&
 	    index_map_init(&e->by_check, CHECKS_MAX) &&
 	    deadlines_init(&e->expiries, SHARD_PEERS_MAX) &&
@@ -34,10 +34,10 @@ make_tables(struct engine *e)
 static void
 free_tables(struct engine *e)
 {
-	key_map_free(&e->members_by_client);
-	key_map_free(&e->by_client);
+	key_map_free(&e->clients_by_id);
 	key_map_free(&e->by_username);
 	key_map_free(&e->by_key);
+	key_map_free(&e->by_remote);
 	index_map_free(&e->by_index);
 	index_map_free(&e->by_check);
 	deadlines_free(&e->expiries);
@@ -54,8 +54,10 @@ engine_new(const struct dataplane_host *host, const struct packet_sink *sink,
 
 	if (e == NULL)
 		return NULL;
-	TAILQ_INIT(&e->members);
-	TAILQ_INIT(&e->connections);
+	RB_INIT(&e->clients);
+	TAILQ_INIT(&e->homeless);
+	for (size_t i = 0; i < 2 * RELAYS_MAX; i++)
+		TAILQ_INIT(&e->relay_users[i].connections);
 	TAILQ_INIT(&e->dirty);
 	STAILQ_INIT(&e->flows);
 	e->host = host;
@@ -83,18 +85,14 @@ engine_new(const struct dataplane_host *host, const struct packet_sink *sink,
 void
 engine_free(struct engine *e)
 {
-	struct connection *c;
-	struct member *m;
+	struct client *client, *next;
 
 	if (e == NULL)
 		return;
-	while ((c = TAILQ_FIRST(&e->connections)) != NULL)
-		connection_close(e, c);
-	while ((m = TAILQ_FIRST(&e->members)) != NULL) {
-		TAILQ_REMOVE(&e->members, m, entry);
-		member_forget_waiting(m);
-		grants_free(m->client);
-		free(m);
+	RB_FOREACH_SAFE(client, client_tree, &e->clients, next) {
+		if (client->connection != NULL)
+			connection_close(e, client->connection);
+		client_forget(e, client);
 	}
 	flows_free(e);
 	relays_free(e->relays);
@@ -198,7 +196,7 @@ engine_timeout(struct engine *e, struct mono now)
 	if (!mono_due(e->deadline, now))
 		return;
 	relays_timeout(e->relays, now);
-	members_timeout(e, now);
+	clients_timeout(e, now);
 	while ((c = deadlines_take(&e->due, now)) != NULL)
 		connection_timeout(e, now, c);
 	e->deadline = deadlines_first(&e->due);
@@ -220,7 +218,7 @@ engine_clock(struct engine *e, const struct clock_reading *now)
 			 "later for that",
 		    step < 0 ? "back" : "forward",
 		    (double)(step < 0 ? -step : step) / 1e9);
-	members_clock_was_set(e);
+	clients_clock_was_set(e);
 	engine_settle(e, now->mono);
 }
 
@@ -300,7 +298,6 @@ engine_shard_event(
     struct engine *e, struct mono now, const struct shard_event *event)
 {
 	struct connection *c = connection_of_index(e, event->connection);
-	struct member *m;
 
 	switch (event->type) {
 	case SHARD_EVENT_CHANNEL_USED:
@@ -318,8 +315,8 @@ engine_shard_event(
 			connection_active(e, now, c);
 		break;
 	case SHARD_EVENT_GOODBYE:
-		if (c != NULL && (m = member_find(e, &c->client)) != NULL)
-			member_remove(e, now, m, false);
+		if (c != NULL)
+			client_remove(e, c->client, false);
 		c = NULL;
 		break;
 	}
@@ -372,11 +369,12 @@ engine_relays_commit(struct engine *e, struct mono now)
 void
 engine_control_started(struct engine *e, struct mono now)
 {
-	struct connection *c;
+	struct client *client;
 
 	e->snapshot_open = false;
-	TAILQ_FOREACH(c, &e->connections, entry)
-		paths_announce_all(e, c);
+	RB_FOREACH(client, client_tree, &e->clients)
+		if (client->connection != NULL)
+			paths_announce_all(e, client->connection);
 	flows_tell_again(e);
 	engine_settle(e, now);
 }
@@ -385,11 +383,12 @@ void
 engine_shutdown(struct engine *e, struct mono now)
 {
 	const struct shard_command close_flows = { .type = SHARD_FLOWS_CLOSE };
-	struct connection *c;
+	struct client *client;
 	struct datagram d;
 
-	TAILQ_FOREACH(c, &e->connections, entry)
-		connection_goodbye(e, c);
+	RB_FOREACH(client, client_tree, &e->clients)
+		if (client->connection != NULL)
+			connection_goodbye(e, client->connection);
 	e->shards.command(e->shards.ctx, &close_flows);
 	for (size_t i = 0; i < relays_count(e->relays); i++)
 		if (allocation_release(relays_get(e->relays, i), &d))

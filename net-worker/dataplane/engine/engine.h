@@ -109,7 +109,7 @@ struct engine_client {
 };
 /* At most max clients from that number on, in ascending order. */
 size_t engine_query_clients(
-    const struct engine *, uint32_t from, struct engine_client *to, size_t max);
+    struct engine *, uint32_t from, struct engine_client *to, size_t max);
 /* Fills in the path of the connection, if there is such a one. */
 void engine_query_connection(
     struct engine *, uint32_t connection, struct ipc_query_client *);

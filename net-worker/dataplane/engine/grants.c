@@ -18,34 +18,28 @@
 #define NAMES_REST      20
 #define NAMES_CREDIT_NS INT64_C(100000000)
 
-struct member *
-member_find(struct engine *e, const struct uuid *client)
-{
-	return key_map_get(&e->members_by_client, client, sizeof(*client));
-}
-
 static struct policy *
-compile(struct engine *e, const struct member *m)
+compile(struct engine *e, const struct client *m)
 {
 	return grants_compile(
-	    m->client, &e->own_v4, &e->own_v6, e->expose_host);
+	    m->grants, &e->own_v4, &e->own_v6, e->expose_host);
 }
 
 /* NAT's tables, with the client's first name. */
 static bool
-give_nat(struct member *m, struct shard_command *command)
+give_nat(struct client *m, struct shard_command *command)
 {
-	if (m->has_nat || !grants_have_names(m->client))
+	if (m->nat_given || !grants_have_names(m->grants))
 		return true;
 	if ((command->policy.nat = nat_new()) == NULL)
 		return false;
-	nat_count_in(command->policy.nat, grants_name_use(m->client));
-	m->has_nat = true;
+	nat_count_in(command->policy.nat, grants_name_use(m->grants));
+	m->nat_given = true;
 	return true;
 }
 
 void
-member_forget_waiting(struct member *m)
+client_forget_waiting(struct client *m)
 {
 	for (size_t i = 0; i < m->waiting_count; i++)
 		free(m->waiting[i]);
@@ -54,17 +48,16 @@ member_forget_waiting(struct member *m)
 
 /* The client hears that its names are in force. */
 static void
-tell_waiting(struct engine *e, struct member *m)
+tell_waiting(struct engine *e, struct client *m)
 {
 	for (size_t i = 0; i < m->waiting_count; i++)
-		control_tell(e, grants_client(m->client), m->waiting[i]->event,
-		    m->waiting[i]->text);
-	member_forget_waiting(m);
+		control_tell(e, m, m->waiting[i]->event, m->waiting[i]->text);
+	client_forget_waiting(m);
 }
 
 /* Without room the client is told nothing, and asks again. */
 static void
-add_waiting(struct member *m, const struct ipc_name_resolved *r)
+add_waiting(struct client *m, const struct ipc_name_resolved *r)
 {
 	size_t size = strlen(r->installed) + 1;
 	struct notice *n;
@@ -79,20 +72,20 @@ add_waiting(struct member *m, const struct ipc_name_resolved *r)
 
 /* How long about compiling takes, as measured; rather more. */
 static int64_t
-work_ns(const struct member *m)
+work_ns(const struct client *m)
 {
-	return 10000 + 2000 * (int64_t)grants_count(m->client) +
-	    50 * (int64_t)grants_names_size(m->client);
+	return 10000 + 2000 * (int64_t)grants_count(m->grants) +
+	    50 * (int64_t)grants_names_size(m->grants);
 }
 
 bool
-member_names_wait(const struct member *m)
+client_names_wait(const struct client *m)
 {
 	return !mono_is_never(m->names_due.due);
 }
 
 void
-member_enforce_names(struct engine *e, struct mono now, struct member *m,
+client_enforce_names(struct engine *e, struct mono now, struct client *m,
     const struct ipc_name_resolved *r)
 {
 	struct mono earliest = mono_add_ns(m->names_rested, -NAMES_CREDIT_NS);
@@ -105,17 +98,16 @@ member_enforce_names(struct engine *e, struct mono now, struct member *m,
 	}
 	m->names_rested = mono_add_ns(mono_max(m->names_rested, now),
 	    work_ns(m) * NAMES_REST);
-	member_enforce(e, now, m, m->forget_sessions);
+	client_enforce(e, m, m->forget_sessions);
 }
 
 /* Without memory there is no policy at all. */
 void
-member_enforce(
-    struct engine *e, struct mono now, struct member *m, bool forget_sessions)
+client_enforce(struct engine *e, struct client *m, bool forget_sessions)
 {
 	struct shard_command command = {
 		.type = SHARD_POLICY,
-		.peer = m->peer,
+		.peer = m->number,
 	};
 
 	m->forget_sessions = m->forget_sessions || forget_sessions;
@@ -131,80 +123,55 @@ member_enforce(
 	}
 	policy_free(command.policy.policy);
 	log_error("no memory for a client's policy: the client is cut off");
-	member_remove(e, now, m, true);
+	client_remove(e, m, true);
 }
 
-static void
-enforce(struct engine *e, struct mono now, struct member *m)
+static struct client *
+client_add(struct engine *e, const struct ipc_authorization *a)
 {
-	member_enforce(e, now, m, false);
-}
-
-static struct member *
-member_add(struct engine *e, const struct ipc_authorization *a)
-{
-	struct member *m = calloc(1, sizeof(*m));
+	struct client *m =
+	    client_enter(e, &a->client, &a->client_v4, &a->client_v6);
 	struct shard_command command = { .type = SHARD_PEER_ADD };
 
 	if (m == NULL)
 		return NULL;
-	m->client = grants_new(&a->client, &a->client_v4, &a->client_v6);
-	if (m->client == NULL || !deadlines_add(&e->expiries, &m->expiry, m) ||
-	    !deadlines_add(&e->names_due, &m->names_due, m) ||
-	    (command.client.policy = compile(e, m)) == NULL) {
-		deadlines_remove(&e->expiries, &m->expiry);
-		deadlines_remove(&e->names_due, &m->names_due);
-		grants_free(m->client);
-		free(m);
+	if ((command.client.policy = compile(e, m)) == NULL) {
+		client_forget(e, m);
 		return NULL;
 	}
-	m->peer = e->next_peer++;
-	command.peer = m->peer;
+	command.peer = m->number;
 	command.client.id = a->client;
 	command.client.v4 = a->client_v4;
 	command.client.v6 = a->client_v6;
-	TAILQ_INSERT_TAIL(&e->members, m, entry);
-	key_map_add(&e->members_by_client, &m->by_client,
-	    grants_client(m->client), sizeof(a->client), m);
-	e->counters->clients = ++e->member_count;
 	e->shards.command(e->shards.ctx, &command);
 	return m;
 }
 
 void
-member_remove(struct engine *e, struct mono now, struct member *m, bool goodbye)
+client_remove(struct engine *e, struct client *m, bool goodbye)
 {
-	struct connection *c = connection_find(e, grants_client(m->client));
 	struct shard_command command = {
 		.type = SHARD_PEER_REMOVE,
-		.peer = m->peer,
+		.peer = m->number,
 	};
 
-	(void)now;
-	if (c != NULL) {
+	if (m->connection != NULL) {
 		if (goodbye)
-			connection_goodbye(e, c);
-		connection_close(e, c);
+			connection_goodbye(e, m->connection);
+		connection_close(e, m->connection);
 	}
 	e->shards.command(e->shards.ctx, &command);
-	TAILQ_REMOVE(&e->members, m, entry);
-	key_map_remove(&e->members_by_client, &m->by_client);
-	deadlines_remove(&e->expiries, &m->expiry);
-	deadlines_remove(&e->names_due, &m->names_due);
-	member_forget_waiting(m);
-	e->counters->clients = --e->member_count;
-	grants_free(m->client);
-	free(m);
+	client_forget(e, m);
 }
 
 /* Enforces what is left; a client without grants is sent away. */
 static void
-changed(struct engine *e, struct mono now, struct member *m)
+grants_changed(struct engine *e, struct client *m)
 {
-	if (grants_count(m->client) == 0)
-		member_remove(e, now, m, true);
+	if (grants_count(m->grants) == 0)
+		client_remove(e, m, true);
 	else
-		enforce(e, now, m);
+		client_enforce(e, m, false);
 }
 
 static void
@@ -218,13 +185,13 @@ log_grant(
 }
 
 void
-member_watch_expiry(struct engine *e, struct member *m)
+client_watch_expiry(struct engine *e, struct client *m)
 {
-	deadlines_set(&e->expiries, &m->expiry, grants_deadline(m->client));
+	deadlines_set(&e->expiries, &m->expiry, grants_deadline(m->grants));
 }
 
 static enum grant_result
-grant(struct engine *e, struct member *m, const struct ipc_authorization *a)
+grant(struct engine *e, struct client *m, const struct ipc_authorization *a)
 {
 	enum grant_result result;
 	struct grant g = {
@@ -240,8 +207,8 @@ grant(struct engine *e, struct member *m, const struct ipc_authorization *a)
 	};
 
 	strlcpy(g.pattern, a->pattern, sizeof(g.pattern));
-	result = grants_add(m->client, &g);
-	member_watch_expiry(e, m);
+	result = grants_add(m->grants, &g);
+	client_watch_expiry(e, m);
 	return result;
 }
 
@@ -249,17 +216,17 @@ grant(struct engine *e, struct member *m, const struct ipc_authorization *a)
  * The client's record for the authorization. One with other addresses than
  * before is another client under the same id (spec/policy.md 2.1).
  */
-static struct member *
-member_for(struct engine *e, struct mono now, const struct ipc_authorization *a)
+static struct client *
+client_for(struct engine *e, const struct ipc_authorization *a)
 {
-	struct member *m = member_find(e, &a->client);
+	struct client *m = client_find(e, &a->client);
 
 	if (m != NULL &&
-	    !grants_have_addresses(m->client, &a->client_v4, &a->client_v6)) {
-		member_remove(e, now, m, false);
+	    !grants_have_addresses(m->grants, &a->client_v4, &a->client_v6)) {
+		client_remove(e, m, false);
 		m = NULL;
 	}
-	return m != NULL ? m : member_add(e, a);
+	return m != NULL ? m : client_add(e, a);
 }
 
 /* NULL, or what is wrong with it before anything is touched. */
@@ -275,8 +242,8 @@ why_not(struct engine *e, const struct ipc_authorization *a)
 	if (a->use_iceless)
 		return "it asks for a connection without ICE, which we did "
 		       "not offer";
-	if (e->member_count == SHARD_PEERS_MAX &&
-	    member_find(e, &a->client) == NULL)
+	if (e->client_count == SHARD_PEERS_MAX &&
+	    client_find(e, &a->client) == NULL)
 		return "there are too many clients";
 	return NULL;
 }
@@ -294,24 +261,24 @@ static bool
 authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
 {
 	const char *why = why_not(e, a);
-	struct member *m;
+	struct client *m;
 
 	if (why != NULL) {
 		log_refused(e, now, why);
 		return false;
 	}
-	if ((m = member_for(e, now, a)) == NULL)
+	if ((m = client_for(e, a)) == NULL)
 		return false;
-	if (connection_upsert(e, now, a, m->peer) == NULL) {
-		if (grants_count(m->client) == 0)
-			member_remove(e, now, m, false);
+	if (connection_upsert(e, now, a, m) == NULL) {
+		if (grants_count(m->grants) == 0)
+			client_remove(e, m, false);
 		return false;
 	}
 	switch (grant(e, m, a)) {
 	case GRANT_INVALID:
 	case GRANT_NO_MEMORY:
 		log_refused(e, now, "it is none, or too much of it");
-		changed(e, now, m);
+		grants_changed(e, m);
 		return false;
 	case GRANT_TYPE_CONFLICT:
 		log_error("the portal changed the type of a resource a client "
@@ -323,7 +290,7 @@ authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
 	case GRANT_UPDATED:
 		break;
 	}
-	enforce(e, now, m);
+	client_enforce(e, m, false);
 	return true;
 }
 
@@ -343,11 +310,11 @@ void
 engine_revocation(
     struct engine *e, struct mono now, const struct ipc_revocation *r)
 {
-	struct member *m = member_find(e, &r->client);
+	struct client *m = client_find(e, &r->client);
 
-	if (m != NULL && grants_revoke(m->client, &r->resource)) {
+	if (m != NULL && grants_revoke(m->grants, &r->resource)) {
 		log_grant("access revoked", &r->client, &r->resource);
-		changed(e, now, m);
+		grants_changed(e, m);
 	}
 	engine_settle(e, now);
 }
@@ -356,13 +323,13 @@ void
 engine_resource_update(
     struct engine *e, struct mono now, const struct ipc_resource_update *u)
 {
-	struct member *m, *next;
+	struct client *m, *next;
 
-	TAILQ_FOREACH_SAFE(m, &e->members, entry, next)
-		if (grants_update_filters(m->client, &u->resource,
+	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
+		if (grants_update_filters(m->grants, &u->resource,
 			(enum resource_type)u->type, u->filters,
 			u->filters_count))
-			changed(e, now, m);
+			grants_changed(e, m);
 	engine_settle(e, now);
 }
 
@@ -370,14 +337,14 @@ void
 engine_interface(
     struct engine *e, struct mono now, const struct ipc_interface *i)
 {
-	struct member *m, *next;
+	struct client *m, *next;
 
 	if (ip_equal(&e->own_v4, &i->v4) && ip_equal(&e->own_v6, &i->v6))
 		return;
 	e->own_v4 = i->v4;
 	e->own_v6 = i->v6;
-	TAILQ_FOREACH_SAFE(m, &e->members, entry, next)
-		enforce(e, now, m);
+	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
+		client_enforce(e, m, false);
 	engine_settle(e, now);
 }
 
@@ -401,7 +368,7 @@ engine_grants_begin(struct engine *e)
 }
 
 static bool
-make_room(struct engine *e)
+make_room_in_snapshot(struct engine *e)
 {
 	size_t size = e->snapshot_size == 0 ? 64 : e->snapshot_size * 2;
 	struct snapshot_entry *more;
@@ -424,7 +391,7 @@ engine_grants_entry(struct engine *e, const struct ipc_grants_entry *entry)
 {
 	if (!e->snapshot_open)
 		return;
-	if (!make_room(e)) {
+	if (!make_room_in_snapshot(e)) {
 		e->snapshot_short = true;
 		return;
 	}
@@ -437,13 +404,13 @@ engine_grants_entry(struct engine *e, const struct ipc_grants_entry *entry)
 
 /* The client's grants become those of the snapshot; true when any changed. */
 static bool
-reconcile(struct engine *e, struct member *m)
+reconcile(struct engine *e, struct client *m)
 {
-	struct snapshot_entry key = { .client = *grants_client(m->client) };
+	struct snapshot_entry key = { .client = *client_id(m) };
 	const struct grant *g;
 	bool any = false;
 
-	for (size_t i = 0; (g = grants_get(m->client, i)) != NULL;) {
+	for (size_t i = 0; (g = grants_get(m->grants, i)) != NULL;) {
 		const struct snapshot_entry *found;
 
 		key.resource = g->resource;
@@ -452,26 +419,26 @@ reconcile(struct engine *e, struct member *m)
 		    : bsearch(&key, e->snapshot, e->snapshot_count, sizeof(key),
 			  compare_entries);
 		if (found != NULL) {
-			grants_set_expiry(m->client, &key.resource,
+			grants_set_expiry(m->grants, &key.resource,
 			    found->expires_at,
 			    grants_expiry_from_unix(
 				found->expires_at, &e->clock.last));
 			i++;
 			continue;
 		}
-		grants_revoke(m->client, &key.resource);
+		grants_revoke(m->grants, &key.resource);
 		log_grant("access revoked by the portal's list", &key.client,
 		    &key.resource);
 		any = true;
 	}
-	member_watch_expiry(e, m);
+	client_watch_expiry(e, m);
 	return any;
 }
 
 void
 engine_grants_commit(struct engine *e, struct mono now)
 {
-	struct member *m, *next;
+	struct client *m, *next;
 
 	if (!e->snapshot_open)
 		return;
@@ -482,44 +449,43 @@ engine_grants_commit(struct engine *e, struct mono now)
 	if (e->snapshot_count > 0)
 		sort(e->snapshot, e->snapshot_count, sizeof(*e->snapshot),
 		    compare_entries);
-	TAILQ_FOREACH_SAFE(m, &e->members, entry, next)
+	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
 		if (reconcile(e, m))
-			changed(e, now, m);
+			grants_changed(e, m);
 	engine_settle(e, now);
 }
 
 /* Expiry. */
 
 void
-members_timeout(struct engine *e, struct mono now)
+clients_timeout(struct engine *e, struct mono now)
 {
-	struct member *m;
+	struct client *m;
 
 	while ((m = deadlines_take(&e->names_due, now)) != NULL)
-		member_enforce_names(e, now, m, NULL);
+		client_enforce_names(e, now, m, NULL);
 	while ((m = deadlines_take(&e->expiries, now)) != NULL) {
 		struct uuid gone;
 		bool any = false;
 
-		while (grants_expire(m->client, now, &gone)) {
-			log_grant(
-			    "access expired", grants_client(m->client), &gone);
+		while (grants_expire(m->grants, now, &gone)) {
+			log_grant("access expired", client_id(m), &gone);
 			e->counters->grants_expired++;
 			any = true;
 		}
-		member_watch_expiry(e, m);
+		client_watch_expiry(e, m);
 		if (any)
-			changed(e, now, m);
+			grants_changed(e, m);
 	}
 }
 
 void
-members_clock_was_set(struct engine *e)
+clients_clock_was_set(struct engine *e)
 {
-	struct member *m;
+	struct client *m;
 
-	TAILQ_FOREACH(m, &e->members, entry) {
-		grants_clock_was_set(m->client, &e->clock.last);
-		member_watch_expiry(e, m);
+	RB_FOREACH(m, client_tree, &e->clients) {
+		grants_clock_was_set(m->grants, &e->clock.last);
+		client_watch_expiry(e, m);
 	}
 }

@@ -39,25 +39,26 @@ engine_shard_control(struct engine *e, const struct shard_control *s)
 	struct connection *c = connection_of_index(e, s->connection);
 
 	if (c != NULL)
-		e->host->peer_event(
-		    e->host->ctx, &c->client, s->event, s->payload, s->length);
+		e->host->peer_event(e->host->ctx, client_id(c->client),
+		    s->event, s->payload, s->length);
 }
 
 void
-control_tell(struct engine *e, const struct uuid *client, uint8_t event,
+control_tell(struct engine *e, const struct client *client, uint8_t event,
     const char *text)
 {
-	struct connection *c = connection_find(e, client);
-
-	if (c != NULL && text[0] != '\0')
-		control_send(e, c, event, text, strlen(text));
+	if (client->connection != NULL && text[0] != '\0')
+		control_send(e, client->connection, event, text, strlen(text));
 }
 
 void
 engine_peer_message(
     struct engine *e, struct mono now, const struct ipc_peer_message *m)
 {
-	control_tell(e, &m->client, m->event, m->payload);
+	const struct client *client = client_find(e, &m->client);
+
+	if (client != NULL)
+		control_tell(e, client, m->event, m->payload);
 	engine_settle(e, now);
 }
 
@@ -100,11 +101,11 @@ void
 engine_assignment(
     struct engine *e, struct mono now, const struct ipc_assignment *a)
 {
-	struct member *m = member_find(e, &a->client);
+	struct client *m = client_find(e, &a->client);
 	enum assign_result result = ASSIGN_NOT_GRANTED;
 
 	if (m != NULL)
-		result = grants_may_assign(m->client, &a->resource, a->domain);
+		result = grants_may_assign(m->grants, &a->resource, a->domain);
 	if (result != ASSIGN_DONE) {
 		e->counters->names_refused++;
 		log_refused(e, now, &a->client, &a->resource, result);
@@ -142,7 +143,7 @@ log_effect(struct engine *e, struct mono now, const struct uuid *client,
 }
 
 static enum assign_result
-assign(struct engine *e, struct mono now, struct member *m,
+assign(struct engine *e, struct mono now, struct client *m,
     const struct ipc_name_resolved *r, bool *changed)
 {
 	struct assignment assignment = {
@@ -156,7 +157,7 @@ assign(struct engine *e, struct mono now, struct member *m,
 	};
 	struct assign_effect effect;
 	enum assign_result result =
-	    grants_assign(m->client, &assignment, &effect);
+	    grants_assign(m->grants, &assignment, &effect);
 
 	log_effect(e, now, &r->client, &effect);
 	m->forget_sessions = m->forget_sessions || effect.renumbered;
@@ -168,7 +169,7 @@ void
 engine_name_resolved(
     struct engine *e, struct mono now, const struct ipc_name_resolved *r)
 {
-	struct member *m = member_find(e, &r->client);
+	struct client *m = client_find(e, &r->client);
 	enum assign_result result = ASSIGN_NOT_GRANTED;
 	bool changed = false;
 
@@ -181,12 +182,13 @@ engine_name_resolved(
 		log_refused(e, now, &r->client, &r->resource, result);
 	}
 	/* What changed nothing may rest on what is not in force yet. */
-	if (m != NULL && (changed || member_names_wait(m)))
-		member_enforce_names(
+	if (m != NULL && (changed || client_names_wait(m)))
+		client_enforce_names(
 		    e, now, m, result == ASSIGN_DONE ? r : NULL);
 	else if (result == ASSIGN_DONE)
-		control_tell(e, &r->client, r->event, r->installed);
-	if (result != ASSIGN_DONE)
-		control_tell(e, &r->client, r->event, r->refused);
+		control_tell(e, m, r->event, r->installed);
+	/* It may be gone by now, for want of memory. */
+	if (result != ASSIGN_DONE && (m = client_find(e, &r->client)) != NULL)
+		control_tell(e, m, r->event, r->refused);
 	engine_settle(e, now);
 }

@@ -17,7 +17,7 @@
 static struct turn_owner
 owner_of(const struct connection *c)
 {
-	return (struct turn_owner){ c->client, c->index };
+	return (struct turn_owner){ *client_id(c->client), c->index };
 }
 
 static struct allocation *
@@ -190,8 +190,7 @@ paths_migrate(struct engine *e, struct mono now, struct connection *c)
 
 	if (c->has_relay || (relay = relays_sample(e->relays)) == NULL)
 		return;
-	c->relay = allocation_config(relay)->id;
-	c->has_relay = true;
+	connection_set_relay(e, c, &allocation_config(relay)->id);
 	offer_kind(e, now, c, relay, CANDIDATE_HOST);
 	offer_kind(e, now, c, relay, CANDIDATE_SERVER_REFLEXIVE);
 	offer_kind(e, now, c, relay, CANDIDATE_RELAYED);
@@ -232,36 +231,6 @@ kind_of(enum allocation_event_type type)
 }
 
 static void
-relay_event_for(struct engine *e, struct mono now, struct connection *c,
-    const struct relays_event *event)
-{
-	const struct allocation_event *d = &event->detail;
-	struct allocation *relay = relay_of(e, c);
-
-	switch (event->type) {
-	case RELAYS_CANDIDATE:
-		if (relay != NULL)
-			offer_kind(e, now, c, relay, kind_of(d->type));
-		break;
-	case RELAYS_WITHDRAWN:
-		withdraw(e, now, c, &d->address);
-		break;
-	case RELAYS_CHANNEL:
-		if (c->path.relayed &&
-		    endpoint_equal(&c->path.remote, &d->address))
-			paths_update(e, now, c);
-		break;
-	case RELAYS_REMOVED:
-		c->has_relay = false;
-		paths_update(e, now, c);
-		paths_migrate(e, now, c);
-		break;
-	case RELAYS_NONE:
-		break;
-	}
-}
-
-static void
 log_relay_end(const struct relays_event *event)
 {
 	static const char *const why[] = {
@@ -277,21 +246,67 @@ log_relay_end(const struct relays_event *event)
 	    why[event->end]);
 }
 
+/* Takes all connections off the list, each to another relay if there is one. */
+static void
+migrate_all(struct engine *e, struct mono now, struct connection_list *list)
+{
+	struct connection *c, *last = TAILQ_LAST(list, connection_list);
+
+	/* Those that stay, or come back, lie behind the last one. */
+	while (last != NULL) {
+		c = TAILQ_FIRST(list);
+		connection_set_relay(e, c, NULL);
+		paths_update(e, now, c);
+		paths_migrate(e, now, c);
+		if (c == last)
+			break;
+	}
+}
+
+static void
+channel_changed(struct engine *e, struct mono now, const struct uuid *relay,
+    const struct endpoint *remote)
+{
+	struct connection *c = connection_of_remote(e, remote);
+
+	for (; c != NULL; c = connection_of_same_remote(c))
+		if (c->has_relay && uuid_equal(&c->relay, relay))
+			paths_update(e, now, c);
+}
+
 void
 paths_relay_event(
     struct engine *e, struct mono now, const struct relays_event *event)
 {
+	struct relay_users *users = relay_users_find(e, &event->relay);
+	struct allocation *relay = relays_find(e->relays, &event->relay);
+	struct connection_list none = TAILQ_HEAD_INITIALIZER(none),
+			       *list =
+				   users == NULL ? &none : &users->connections;
 	struct connection *c;
 
-	if (event->type == RELAYS_REMOVED)
+	switch (event->type) {
+	case RELAYS_CANDIDATE:
+		TAILQ_FOREACH(c, list, relay_entry)
+			if (relay != NULL)
+				offer_kind(e, now, c, relay,
+				    kind_of(event->detail.type));
+		migrate_all(e, now, &e->homeless);
+		break;
+	case RELAYS_WITHDRAWN:
+		TAILQ_FOREACH(c, list, relay_entry)
+			withdraw(e, now, c, &event->detail.address);
+		break;
+	case RELAYS_CHANNEL:
+		channel_changed(e, now, &event->relay, &event->detail.address);
+		break;
+	case RELAYS_REMOVED:
 		log_relay_end(event);
-	if (event->type == RELAYS_NONE)
+		migrate_all(e, now, list);
+		break;
+	case RELAYS_NONE:
 		e->host->no_relays(e->host->ctx);
-	TAILQ_FOREACH(c, &e->connections, entry) {
-		if (c->has_relay && uuid_equal(&c->relay, &event->relay))
-			relay_event_for(e, now, c, event);
-		else if (event->type == RELAYS_CANDIDATE)
-			paths_migrate(e, now, c);
+		break;
 	}
 }
 
@@ -307,7 +322,7 @@ log_no_channel(struct engine *e, struct mono now, const struct connection *c)
 		log_warnx("client %s has named more addresses than it gets "
 			  "channels for on relay %s: no channel (%u more "
 			  "before)",
-		    uuid_format(&c->client, who),
+		    uuid_format(client_id(c->client), who),
 		    uuid_format(&c->relay, which), held);
 }
 
@@ -356,7 +371,8 @@ void
 engine_remote_candidates(
     struct engine *e, struct mono now, struct ipc_remote_candidates *m)
 {
-	struct connection *c = connection_find(e, &m->client);
+	struct client *client = client_find(e, &m->client);
+	struct connection *c = client == NULL ? NULL : client->connection;
 	char *rest = m->lines, *line;
 
 	if (c == NULL) {
@@ -452,17 +468,13 @@ nominated(struct engine *e, struct mono now, struct connection *c,
 	    remote[ENDPOINT_TEXT_MAX];
 	bool first = c->state == CONNECTION_CONNECTING;
 
-	if (!first)
-		connection_count(e, c, -1);
-	c->path = event->path;
-	connection_count(e, c, 1);
-	log_debug("client %s: path %s%s to %s%s", uuid_format(&c->client, who),
+	connection_set_path(e, c, &event->path);
+	log_debug("client %s: path %s%s to %s%s",
+	    uuid_format(client_id(c->client), who),
 	    endpoint_format(&c->path.local, local),
 	    c->path.relayed ? " (relay)" : "",
 	    endpoint_format(&c->path.remote, remote),
 	    event->remote_kind == CANDIDATE_RELAYED ? " (relay)" : "");
-	if (first)
-		c->state = CONNECTION_CONNECTED;
 	connection_active(e, now, c);
 	paths_update(e, now, c);
 	if (first)
@@ -493,7 +505,8 @@ hand_out(struct engine *e, struct connection *c, bool withdrawn,
 		at += (size_t)snprintf(lines + at, sizeof(lines) - at, "%s\n",
 		    candidate_format(&list[i], ufrag, line));
 	*count = 0;
-	e->host->candidates(e->host->ctx, &c->client, withdrawn, lines);
+	e->host->candidates(
+	    e->host->ctx, client_id(c->client), withdrawn, lines);
 }
 
 void

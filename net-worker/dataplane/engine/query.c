@@ -6,34 +6,30 @@
 #include "net-worker/dataplane/engine/state.h"
 
 static void
-describe_client(const struct member *m, struct engine_client *to)
+describe_client(const struct client *m, struct engine_client *to)
 {
 	*to = (struct engine_client){
-		.number = m->peer,
+		.number = m->number,
 		.row = {
-			.client = *grants_client(m->client),
-			.v4 = grants_address(m->client, IP_V4),
-			.v6 = grants_address(m->client, IP_V6),
-			.resources = (uint32_t)grants_count(m->client),
+			.client = *client_id(m),
+			.v4 = grants_address(m->grants, IP_V4),
+			.v6 = grants_address(m->grants, IP_V6),
+			.resources = (uint32_t)grants_count(m->grants),
 			.state = QUERY_STATE_NONE,
 		},
 	};
 }
 
-/* New members come last, with numbers that grow. */
+/* New clients come last, with numbers that grow. */
 size_t
 engine_query_clients(
-    const struct engine *e, uint32_t from, struct engine_client *to, size_t max)
+    struct engine *e, uint32_t from, struct engine_client *to, size_t max)
 {
-	const struct member *m;
+	struct client *m = client_from(e, from);
 	size_t n = 0;
 
-	TAILQ_FOREACH(m, &e->members, entry) {
-		if (n == max)
-			break;
-		if (m->peer >= from)
-			describe_client(m, &to[n++]);
-	}
+	for (; m != NULL && n < max; m = RB_NEXT(client_tree, , m))
+		describe_client(m, &to[n++]);
 	return n;
 }
 

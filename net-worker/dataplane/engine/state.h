@@ -2,7 +2,8 @@
  * The engine's insides, shared by the files of this folder and nobody else:
  *
  *	engine.c	the object, its clock and the way in for datagrams
- *	grants.c	clients and what they may reach
+ *	clients.c	the records of clients and connections
+ *	grants.c	what clients may reach
  *	connection.c	making and ending connections
  *	paths.c		relays, candidates, ICE, nominated paths
  *	handshake.c	WireGuard handshakes
@@ -14,6 +15,7 @@
 #define NET_WORKER_DATAPLANE_ENGINE_STATE_H
 
 #include <sys/queue.h>
+#include <sys/tree.h>
 
 #include "common/log.h"
 #include "net-worker/core/deadlines.h"
@@ -32,27 +34,42 @@
 #define HELD_RESPONSES    8     /* until there is a path */
 #define CHECKS_MAX        16384 /* remembered for their answers; power of two */
 
+#define ENDPOINT_KEY_LEN 19 /* family, address, port */
+
 /* What a client hears of a name once it is in force. */
 struct notice {
 	uint8_t event;
 	char text[];
 };
 
-/* A client with grants; it outlives connections (spec/tunnel.md 5.5). */
-struct member {
-	TAILQ_ENTRY(member) entry;
-	struct key_entry by_client;
-	struct deadline expiry; /* of the grant that ends first */
-	struct grants *client;
-	uint32_t peer; /* the shard's number for it */
-	bool has_nat;  /* the shard has been given one for it */
-	/* Names that the shard does not know yet: member_enforce_names(). */
+/*
+ * A client: the one record of it, with all that it was granted and its way to
+ * us. It outlives connections (spec/tunnel.md 5.5), and is gone with its last
+ * grant. The shard has a peer of the same number, with what packets need.
+ */
+struct client {
+	RB_ENTRY(client) by_number;
+	struct key_entry by_id;
+	struct grants *grants;
+	struct connection *connection; /* NULL: none */
+	struct deadline expiry;        /* of the grant that ends first */
+	uint32_t number;               /* never used again */
+	bool nat_given;                /* to the shard */
+	/* Names that the shard does not know yet: client_enforce_names(). */
 	struct deadline names_due;
 	struct mono names_rested; /* the work done for them is made up for */
 	bool forget_sessions;
 	struct notice *waiting[NAMES_WAITING_MAX]; /* to be given then */
 	size_t waiting_count;
 };
+
+RB_HEAD(client_tree, client);
+
+static inline const struct uuid *
+client_id(const struct client *c)
+{
+	return grants_client(c->grants);
+}
 
 enum connection_state {
 	CONNECTION_CONNECTING, /* no usable path yet */
@@ -62,24 +79,26 @@ enum connection_state {
 
 /* One client's way to us: spec/tunnel.md 5. */
 struct connection {
-	TAILQ_ENTRY(connection) entry;
+	struct client *client;
 	TAILQ_ENTRY(connection) dirty_entry;
 	bool dirty; /* something may be waiting to be drained */
-	struct key_entry by_client, by_username, by_key;
+	struct key_entry by_username, by_key;
 	struct deadline due;
-	struct uuid client;
 	uint32_t index; /* 24-bit */
 	enum connection_state state;
 
 	struct ice_agent *ice;
 	struct uuid relay; /* ours for this connection */
 	bool has_relay;
+	TAILQ_ENTRY(connection) relay_entry; /* with others of that relay */
 	bool candidate_seen; /* a signalled candidate that decoded */
 	struct mono candidate_deadline;
 	struct mono disconnect_deadline;
 	struct mono idle_at;
 
 	struct path path; /* the nominated one */
+	uint8_t remote_key[ENDPOINT_KEY_LEN]; /* of a relayed one */
+	struct key_entry by_remote;
 
 	struct noise_peer noise;
 	struct mono next_initiation; /* of the peer: not answered before */
@@ -93,6 +112,14 @@ struct connection {
 	size_t added_count;
 	struct candidate withdrawn[ANNOUNCEMENTS_MAX];
 	size_t withdrawn_count;
+};
+
+TAILQ_HEAD(connection_list, connection);
+
+/* The connections that have their channels on one relay. */
+struct relay_users {
+	struct uuid relay;
+	struct connection_list connections; /* empty: the place is free */
 };
 
 static inline bool
@@ -137,23 +164,26 @@ struct engine {
 	struct relays *relays;
 	struct ip_address own_v4, own_v6; /* IP_NONE before the first init */
 
-	struct deadlines expiries; /* of members' grants */
+	struct deadlines expiries; /* of clients' grants */
 	struct deadlines due;      /* connections */
-	struct deadlines names_due; /* members */
+	struct deadlines names_due; /* clients */
 
-	TAILQ_HEAD(, member) members;
-	TAILQ_HEAD(, connection) connections;
-	TAILQ_HEAD(, connection) dirty;
-	struct key_map members_by_client;
-	struct key_map by_client;   /* connections, as the next three */
+	struct client_tree clients;
+	struct key_map clients_by_id;
+	size_t client_count;
+	uint32_t next_number;
+
+	struct connection_list dirty;
+	struct connection_list homeless; /* connections without a relay */
+	/* Those that are there, and those whose end has not been told yet. */
+	struct relay_users relay_users[2 * RELAYS_MAX];
 	struct key_map by_username; /* our ICE user name fragment */
 	struct key_map by_key;      /* the peer's static key */
+	struct key_map by_remote;   /* the peer's end of a relayed path */
 	struct index_map by_index;
 	struct index_map by_check; /* struct check, in checks */
 	struct check *checks;      /* a ring */
 	uint32_t next_check;
-	uint32_t next_peer;
-	size_t member_count;
 
 	struct snapshot_entry *snapshot;
 	size_t snapshot_count, snapshot_size;
@@ -179,46 +209,67 @@ void engine_settle(struct engine *, struct mono);
 void engine_send(struct engine *, const struct endpoint *to,
     const struct ip_address *from, const void *, size_t len);
 
+/* clients.c: the records, and how they are found */
+struct client *client_find(struct engine *, const struct uuid *);
+/* The client with that number or, if there is none, the next greater one. */
+struct client *client_from(struct engine *, uint32_t number);
+/* NULL without memory. */
+struct client *client_enter(struct engine *, const struct uuid *,
+    const struct ip_address *v4, const struct ip_address *v6);
+void client_forget(struct engine *, struct client *);
+struct connection *connection_of_index(struct engine *, uint32_t index);
+/* The connection can be found from now on; false when there are too many. */
+bool connection_enter(struct engine *, struct connection *);
+void connection_withdraw(struct engine *, struct connection *);
+/* The relay on which it has its channels; NULL: none. */
+void connection_set_relay(
+    struct engine *, struct connection *, const struct uuid *relay);
+/* Those that have theirs on that one; NULL: none has. */
+struct relay_users *relay_users_find(struct engine *, const struct uuid *relay);
+/* The nominated path is that one. */
+void connection_set_path(
+    struct engine *, struct connection *, const struct path *);
+/* The first connection over a relay with that remote end, and the next one. */
+struct connection *connection_of_remote(
+    struct engine *, const struct endpoint *remote);
+struct connection *connection_of_same_remote(struct connection *);
+
+RB_PROTOTYPE(client_tree, client, by_number, )
+
 /* grants.c */
-struct member *member_find(struct engine *, const struct uuid *);
 /* To be called whenever expiry times have changed. */
-void member_watch_expiry(struct engine *, struct member *);
+void client_watch_expiry(struct engine *, struct client *);
 /* Forgets the client, its policy and its connection. */
-void member_remove(struct engine *, struct mono, struct member *, bool goodbye);
+void client_remove(struct engine *, struct client *, bool goodbye);
 /* Hands the shard the client's policy as it is now. */
-void member_enforce(
-    struct engine *, struct mono, struct member *, bool forget_sessions);
+void client_enforce(struct engine *, struct client *, bool forget_sessions);
 /*
  * The same for a name that the client has assigned, and is told of then: at
  * once, or with others in a while if it has caused much work of late. NULL:
  * there is nothing to be told.
  */
-void member_enforce_names(struct engine *, struct mono, struct member *,
+void client_enforce_names(struct engine *, struct mono, struct client *,
     const struct ipc_name_resolved *);
 /* The client will not hear of the names that wait. */
-void member_forget_waiting(struct member *);
+void client_forget_waiting(struct client *);
 /* Whether names of the client are still to be enforced. */
-bool member_names_wait(const struct member *);
-void members_timeout(struct engine *, struct mono);
+bool client_names_wait(const struct client *);
+void clients_timeout(struct engine *, struct mono);
 /* What ends earlier by the clock as it is now. */
-void members_clock_was_set(struct engine *);
+void clients_clock_was_set(struct engine *);
 
 /* connection.c */
-struct connection *connection_find(struct engine *, const struct uuid *);
-struct connection *connection_of_index(struct engine *, uint32_t index);
 /*
  * The connection that the authorization asks for: the present one when nothing
  * differs, else a new one in its place. NULL when there is no usable relay (or
  * no memory), in which case nothing has changed.
  */
 struct connection *connection_upsert(struct engine *, struct mono,
-    const struct ipc_authorization *, uint32_t peer);
+    const struct ipc_authorization *, struct client *);
 void connection_close(struct engine *, struct connection *);
 void connection_goodbye(struct engine *, struct connection *);
 void connection_active(struct engine *, struct mono, struct connection *);
 struct mono connection_deadline(const struct connection *);
-/* In the counters: one with a path more, or one less. */
-void connection_count(struct engine *, const struct connection *, int change);
 /* May fail the connection, which is then gone. */
 void connection_timeout(struct engine *, struct mono, struct connection *);
 
@@ -249,8 +300,8 @@ void paths_stun(struct engine *, struct mono, const struct path *,
 void control_send(struct engine *, struct connection *, enum control_event,
     const void *payload, size_t len);
 /* The same with a text, if there is a connection and the text is not empty. */
-void control_tell(struct engine *, const struct uuid *client, uint8_t event,
-    const char *text);
+void control_tell(
+    struct engine *, const struct client *, uint8_t event, const char *text);
 
 /* flows.c */
 /* Tells all again: who was told is no more. */

@@ -61,7 +61,7 @@ agrees_with_an_array(void **state)
 static void
 length_is_part_of_the_key(void **state)
 {
-	struct key_entry one = { 0 }, twelve = { 0 };
+	struct key_entry one = { 0 }, twelve = { 0 }, also_one = { 0 };
 	struct key_map m;
 
 	(void)state;
@@ -71,6 +71,11 @@ length_is_part_of_the_key(void **state)
 	assert_ptr_equal(key_map_get(&m, "12", 1), &one);
 	assert_ptr_equal(key_map_get(&m, "12", 2), &twelve);
 	assert_null(key_map_get(&m, "12", 0));
+	key_map_add(&m, &also_one, "1", 1, &also_one);
+	assert_ptr_equal(key_map_next(&one), &also_one);
+	assert_null(key_map_next(&also_one));
+	assert_null(key_map_next(&twelve));
+	key_map_remove(&m, &also_one);
 	key_map_remove(&m, &one);
 	key_map_remove(&m, &one);
 	assert_null(key_map_get(&m, "1", 1));

@@ -263,6 +263,28 @@ refused_leaves_nobody(void **state)
 	assert_int_equal(r->page.engine.clients, 0);
 }
 
+/* Its relay goes, and with the next one that is there it has one again. */
+static void
+moves_to_another_relay(void **state)
+{
+	const struct ipc_query q = { .kind = QUERY_KIND_CLIENTS };
+	struct ipc_relay_removed gone = { .relay = { { 1 } } };
+	struct rig *r = *state;
+
+	connected(r);
+	tell(r, query, &q);
+	assert_true(r->clients[0].has_relay);
+	tell(r, relay_removed, &gone);
+	pass(r, 100);
+	tell(r, query, &q);
+	assert_false(r->clients[0].has_relay);
+	with_relay(r);
+	tell(r, query, &q);
+	assert_true(r->clients[0].has_relay);
+	assert_int_equal(r->clients[0].relay.bytes[0], 1);
+	assert_int_equal(r->closed, 0);
+}
+
 static void
 holds_the_response_until_there_is_a_path(void **state)
 {
@@ -348,6 +370,7 @@ main(void)
 		T(snapshot_moves_expiry),
 		T(snapshot_is_bounded),
 		T(refused_leaves_nobody),
+		T(moves_to_another_relay),
 		T(holds_the_response_until_there_is_a_path),
 		T(repeated_authorization_announces_again),
 		T(drops_garbage),
