@@ -274,8 +274,10 @@ moves_to_another_relay(void **state)
 	connected(r);
 	tell(r, query, &q);
 	assert_true(r->clients[0].has_relay);
+	tell(r, relays_begin, NULL);
 	tell(r, relay_removed, &gone);
-	pass(r, 100);
+	tell(r, relays_commit, NULL);
+	settle(r);
 	tell(r, query, &q);
 	assert_false(r->clients[0].has_relay);
 	with_relay(r);
