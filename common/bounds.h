@@ -26,6 +26,7 @@
 
 /* Of the host. */
 #define RESOLVERS_MAX     8
+#define PRIVATE_HOSTS_MAX 8 /* of the portal and of flow logs */
 #define TROUBLES_TEXT_MAX 1000
 
 #define FLOW_PATHS_MAX 16 /* of one report */

@@ -24,18 +24,29 @@ const struct ip_prefix not_internet[] = {
 	{ { IP_NONE, { 0 } }, 0 },
 };
 
+static const struct ip_prefix well_known = {
+	{ IP_V6, { 0x00, 0x64, 0xff, 0x9b } }, 96
+};
+
 struct ip_address
 internet_behind_nat64(const struct ip_address *ip)
 {
-	static const struct ip_prefix well_known = {
-		{ IP_V6, { 0x00, 0x64, 0xff, 0x9b } }, 96
-	};
 	struct ip_address v4 = { .family = IP_V4 };
 
 	if (!prefix_contains(&well_known, ip))
 		return *ip;
 	memcpy(v4.bytes, ip->bytes + 12, 4);
 	return v4;
+}
+
+struct ip_prefix
+internet_before_nat64(const struct ip_prefix *v4)
+{
+	struct ip_prefix p = well_known;
+
+	memcpy(p.ip.bytes + 12, v4->ip.bytes, 4);
+	p.length = (uint8_t)(p.length + v4->length);
+	return p;
 }
 
 bool

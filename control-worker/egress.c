@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/internet.h"
 #include "common/log.h"
 
 _Static_assert(sizeof(((struct ipc_egress *)0)->resolvers) ==
@@ -49,6 +50,19 @@ bool
 egress_is_awaited(const struct egress *e)
 {
 	return e->awaited > 0;
+}
+
+void
+egress_announce(void *egress, const struct ip_address *addresses, size_t count)
+{
+	struct ipc_private_hosts m = { 0 };
+	struct egress *e = egress;
+
+	for (size_t i = 0; i < count && m.hosts_count < PRIVATE_HOSTS_MAX; i++)
+		if (!ip_is_internet(&addresses[i]))
+			m.hosts[m.hosts_count++] = addresses[i];
+	if (m.hosts_count > 0)
+		e->host.private_hosts(e->host.ctx, &m);
 }
 
 /* The answers come in order: the last one is about the text that we have. */

@@ -590,6 +590,15 @@ send_resolvers(void *ctx, const struct ipc_resolvers *m)
 		fatal("the parent does not take our messages");
 }
 
+/* What it does not take it is told at the next attempt. */
+static void
+send_private_hosts(void *ctx, const struct ipc_private_hosts *m)
+{
+	struct control_worker *w = ctx;
+
+	(void)ipc_send_private_hosts(w->parent, m);
+}
+
 static void
 use_resolv_conf(
     void *ctx, const char *text, size_t len, const struct resolv_conf *conf)
@@ -607,6 +616,7 @@ ipc_control_egress(struct control_worker *w)
 		.ctx = w,
 		.egress = send_egress,
 		.resolvers = send_resolvers,
+		.private_hosts = send_private_hosts,
 		.use = use_resolv_conf,
 	};
 }

@@ -109,6 +109,7 @@ prepare_flow_logs(struct control_worker *w, const char *user_agent)
 	const struct poster_config c = {
 		.loop = &w->loop,
 		.lookups = ipc_control_lookups(w, false),
+		.dialler = { &w->egress, egress_announce },
 		.ca = w->ca,
 		.ca_len = w->ca_len,
 		.user_agent = user_agent,
@@ -141,6 +142,7 @@ make_connection(struct control_worker *w, struct login_url *login)
 	struct portal_driver_config c = {
 		.loop = &w->loop,
 		.lookups = ipc_control_lookups(w, false),
+		.dialler = { &w->egress, egress_announce },
 		.user_agent = user_agent,
 		.token = w->token,
 		.connection = {

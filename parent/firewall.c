@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/internet.h"
 #include "common/log.h"
 #include "common/plan.h"
 #include "parent/foreign_chains.h"
@@ -122,11 +123,10 @@ static const char rules_masquerade[] =
     "counter masquerade\n"
     "	}\n";
 
-/*
- * By name, hosts of the portal and of the flow logs are known only once a
- * resolver has been asked, so TCP is bound to ports.
- */
-static const char rules_control_worker[] =
+static const char rules_not_control_worker[] =
+    "		goto not_control_worker\n"
+    "	}\n"
+    "	chain not_control_worker {\n"
     "		counter drop comment \"control-worker\"\n"
     "	}\n";
 
@@ -177,24 +177,58 @@ is_own_user(uid_t uid)
 }
 
 static void
-write_control_worker(FILE *f, const struct firewall_egress *e)
+write_destination(FILE *f, const struct ip_address *to)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
+	fprintf(f, "		%s daddr %s",
+	    to->family == IP_V4 ? "ip" : "ip6", ip_format(to, text));
+}
+
+static void
+write_not_internet(FILE *f)
+{
+	for (const struct ip_prefix *p = not_internet; p->ip.family != IP_NONE;
+	     p++) {
+		struct ip_prefix behind = internet_before_nat64(p);
+
+		write_destination(f, &p->ip);
+		fprintf(f, "/%u goto not_control_worker\n", p->length);
+		if (p->ip.family != IP_V4)
+			continue;
+		write_destination(f, &behind.ip);
+		fprintf(f, "/%u goto not_control_worker\n", behind.length);
+	}
+}
+
+/*
+ * By name, hosts of the portal and of the flow logs are known only once a
+ * resolver has been asked, so TCP is bound to ports of the Internet; on other
+ * networks to hosts, too.
+ */
+static void
+write_control_worker(FILE *f, const struct firewall_egress *e)
+{
 	fputs("	chain control_worker {\n"
 	      "		ct state established accept\n",
 	    f);
-	if (e->portal_port != 0)
-		fprintf(f, "		tcp dport %u accept\n", e->portal_port);
-	if (e->portal_port != 0 && e->portal_port != HTTPS_PORT)
-		fprintf(f, "		tcp dport %u accept\n", HTTPS_PORT);
-	for (size_t i = 0; i < e->resolver_count; i++)
+	for (size_t i = 0; i < e->resolver_count; i++) {
+		write_destination(f, &e->resolvers[i]);
+		fputs(" meta l4proto { tcp, udp } th dport 53 accept\n", f);
+	}
+	if (e->portal_port != 0) {
 		fprintf(f,
-		    "		%s daddr %s meta l4proto { tcp, udp } "
-		    "th dport 53 accept\n",
-		    e->resolvers[i].family == IP_V4 ? "ip" : "ip6",
-		    ip_format(&e->resolvers[i], text));
-	fputs(rules_control_worker, f);
+		    "		tcp dport != { %u, %u } "
+		    "goto not_control_worker\n",
+		    e->portal_port, HTTPS_PORT);
+		for (size_t i = 0; i < e->host_count; i++) {
+			write_destination(f, &e->hosts[i]);
+			fputs(" meta l4proto tcp accept\n", f);
+		}
+		write_not_internet(f);
+		fputs("		meta l4proto tcp accept\n", f);
+	}
+	fputs(rules_not_control_worker, f);
 }
 
 /*
@@ -371,15 +405,24 @@ replace_table(struct firewall *fw, const char *rules)
 }
 
 static bool
-same_egress(const struct firewall_egress *a, const struct firewall_egress *b)
+same_list(const struct ip_address *a, size_t a_count,
+    const struct ip_address *b, size_t b_count)
 {
-	if (a->portal_port != b->portal_port ||
-	    a->resolver_count != b->resolver_count)
+	if (a_count != b_count)
 		return false;
-	for (size_t i = 0; i < a->resolver_count; i++)
-		if (!ip_equal(&a->resolvers[i], &b->resolvers[i]))
+	for (size_t i = 0; i < a_count; i++)
+		if (!ip_equal(&a[i], &b[i]))
 			return false;
 	return true;
+}
+
+static bool
+same_egress(const struct firewall_egress *a, const struct firewall_egress *b)
+{
+	return a->portal_port == b->portal_port &&
+	    same_list(a->resolvers, a->resolver_count, b->resolvers,
+		b->resolver_count) &&
+	    same_list(a->hosts, a->host_count, b->hosts, b->host_count);
 }
 
 int

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "common/address.h"
+#include "common/bounds.h"
 #include "common/time.h"
 
 #define FIREWALL_RESOLVERS_MAX 8
@@ -34,7 +35,11 @@ struct firewall_options {
 
 /* Whom control-worker may talk to, beside answers; all zero: nobody. */
 struct firewall_egress {
-	uint16_t portal_port; /* TCP, of any host */
+	/* TCP, of any host on the Internet, as 443 for the flow logs. */
+	uint16_t portal_port;
+	/* Others, for the same ports. */
+	struct ip_address hosts[PRIVATE_HOSTS_MAX];
+	size_t host_count;
 	struct ip_address resolvers[FIREWALL_RESOLVERS_MAX];
 	size_t resolver_count;
 };

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/internet.h"
 #include "common/log.h"
 #include "common/plan.h"
 #include "common/sandbox.h"
@@ -431,6 +432,73 @@ on_resolvers(void *ctx, struct ipc_resolvers *m)
 	open_egress(s, m->resolvers, m->resolvers_count);
 }
 
+static bool
+is_host_open(const struct firewall_egress *e, const struct ip_address *host)
+{
+	for (size_t i = 0; i < e->host_count; i++)
+		if (ip_equal(&e->hosts[i], host))
+			return true;
+	return false;
+}
+
+static void
+open_host(struct firewall_egress *e, const struct ip_address *host)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (e->host_count == PRIVATE_HOSTS_MAX)
+		memmove(&e->hosts[0], &e->hosts[1],
+		    --e->host_count * sizeof(e->hosts[0]));
+	e->hosts[e->host_count++] = *host;
+	log_info("control-worker may reach %s, which it takes for the portal "
+		 "or for who takes the flow logs",
+	    ip_format(host, text));
+}
+
+/* After a break-in each is a step into the LAN, so they are few. */
+static void
+open_private_hosts(
+    struct service *s, const struct ip_address *hosts, size_t count)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	const struct mono now = mono_now();
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++) {
+		if (is_host_open(&s->egress, &hosts[i]))
+			continue;
+		if (bucket_take(&s->hosts_left, now, PRIVATE_HOSTS_BURST,
+			PRIVATE_HOSTS_INTERVAL_MS)) {
+			open_host(&s->egress, &hosts[i]);
+			s->hosts_refused = false;
+			any = true;
+		} else if (!s->hosts_refused) {
+			log_warnx("control-worker names one host after another "
+				  "that is not on the Internet; %s is not "
+				  "opened, nor others for ten minutes",
+			    ip_format(&hosts[i], text));
+			s->hosts_refused = true;
+		}
+	}
+	if (any && firewall_set_egress(s->firewall, &s->egress) == -1)
+		s->fatal_status = 1;
+}
+
+static void
+on_private_hosts(void *ctx, struct ipc_private_hosts *m)
+{
+	struct service *s = ctx;
+
+	for (size_t i = 0; i < m->hosts_count; i++)
+		if (ip_is_internet(&m->hosts[i])) {
+			strlcpy(s->accused_control,
+			    "it names a host that needs no naming",
+			    sizeof(s->accused_control));
+			return;
+		}
+	open_private_hosts(s, m->hosts, m->hosts_count);
+}
+
 /* The only thing the parent asks of the portal's answer. */
 static bool
 is_allowed(const struct ip_address *ip, enum ip_family family)
@@ -507,6 +575,7 @@ static const struct ipc_handlers control_handlers = {
 	.control_accuses = on_control_accuses,
 	.egress = on_egress,
 	.resolvers = on_resolvers,
+	.private_hosts = on_private_hosts,
 	.tun_configure = on_tun_configure,
 	.control_fatal = on_control_fatal,
 };

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "common/bucket.h"
 #include "common/ipc.h"
 #include "common/time.h"
 #include "parent/dns_listeners.h"
@@ -28,6 +29,13 @@
  * An address that is fresh may not be there yet for a socket; so binding the
  * DNS listeners is tried so often, so long apart.
  */
+/*
+ * Hosts beside the Internet that are opened for control-worker: so many at
+ * once, and one more in this time. The oldest of PRIVATE_HOSTS_MAX goes first.
+ */
+#define PRIVATE_HOSTS_BURST       PRIVATE_HOSTS_MAX
+#define PRIVATE_HOSTS_INTERVAL_MS (10 * 60 * 1000)
+
 #define DNS_LISTENERS_TRIES    3
 #define DNS_LISTENERS_PAUSE_MS 100
 
@@ -60,6 +68,8 @@ struct service {
 	/* Whom control-worker talks to, and how often it may name others. */
 	struct firewall_egress egress;
 	unsigned resolvers_due;
+	struct bucket hosts_left; /* beside the Internet, that may be opened */
+	bool hosts_refused;       /* and the log says so */
 	struct troubles troubles;
 	struct overlaps overlaps;
 	/* Why the daemon has to end, as an exit status; 0: it need not. */

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "control-worker/net/curl_loop.h"
-#include "control-worker/net/dial.h"
 
 #define CONNECT_TIMEOUT_MS 15000
 #define ANSWER_TEXT_MAX    512
@@ -17,6 +16,7 @@
 
 struct poster {
 	uv_loop_t *loop;
+	struct dialler dialler;
 	uv_timer_t later; /* to tell of a failure after poster_post() */
 	struct lookups lookups;
 	struct curl_loop *curl;
@@ -285,8 +285,8 @@ static void
 dial(struct poster *p, const struct ip_address *addresses, size_t count)
 {
 	p->connections++;
-	p->dial =
-	    dial_start(p->loop, addresses, count, INGEST_PORT, on_dialled, p);
+	p->dial = dial_start(
+	    p->loop, &p->dialler, addresses, count, INGEST_PORT, on_dialled, p);
 	if (p->dial == NULL)
 		fail_later(p);
 }
@@ -366,6 +366,7 @@ poster_new(const struct poster_config *c)
 	if (p == NULL)
 		return NULL;
 	p->loop = c->loop;
+	p->dialler = c->dialler;
 	p->lookups = c->lookups;
 	p->transfer.fd = -1;
 	p->transfer.done = on_transferred;

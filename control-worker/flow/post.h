@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "control-worker/flow/ingest_url.h"
+#include "control-worker/net/dial.h"
 #include "control-worker/net/lookup.h"
 
 #define POST_TIMEOUT_MS 30000
@@ -21,6 +22,7 @@ struct poster;
 struct poster_config {
 	uv_loop_t *loop;
 	struct lookups lookups;
+	struct dialler dialler;
 	const char *ca; /* PEM, which has to outlive it */
 	size_t ca_len;
 	const char *user_agent; /* copied */

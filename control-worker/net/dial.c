@@ -170,8 +170,9 @@ on_started(uv_timer_t *timer)
 }
 
 struct dial *
-dial_start(uv_loop_t *loop, const struct ip_address *addresses, size_t count,
-    uint16_t port, dial_done done, void *ctx)
+dial_start(uv_loop_t *loop, const struct dialler *dialler,
+    const struct ip_address *addresses, size_t count, uint16_t port,
+    dial_done done, void *ctx)
 {
 	struct dial *d = calloc(1, sizeof(*d));
 
@@ -182,6 +183,7 @@ dial_start(uv_loop_t *loop, const struct ip_address *addresses, size_t count,
 	d->ctx = ctx;
 	d->count = count < DIAL_ADDRESSES_MAX ? count : DIAL_ADDRESSES_MAX;
 	strcpy(d->error, "no addresses");
+	dialler->announce(dialler->ctx, addresses, d->count);
 	uv_timer_init(loop, &d->timer);
 	d->timer.data = d;
 	for (size_t i = 0; i < d->count; i++) {

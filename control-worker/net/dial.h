@@ -16,6 +16,12 @@
 
 struct dial;
 
+/* Who hears of the addresses before any packet goes to them. */
+struct dialler {
+	void *ctx;
+	void (*announce)(void *ctx, const struct ip_address *, size_t count);
+};
+
 /*
  * fd is the connection, which is the callee's from now on, and peer its other
  * end; or fd is -1 and error says what was wrong with the last of them.
@@ -27,8 +33,9 @@ typedef void (*dial_done)(
  * Takes the first DIAL_ADDRESSES_MAX of them. NULL without memory. The
  * callback comes from the loop, never before this returns.
  */
-struct dial *dial_start(uv_loop_t *, const struct ip_address *, size_t count,
-    uint16_t port, dial_done, void *ctx);
+struct dial *dial_start(uv_loop_t *, const struct dialler *,
+    const struct ip_address *, size_t count, uint16_t port, dial_done,
+    void *ctx);
 void dial_cancel(struct dial *); /* no callback any more */
 
 #endif /* CONTROL_WORKER_NET_DIAL_H */

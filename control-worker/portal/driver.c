@@ -123,6 +123,7 @@ start_transport(void *ctx, const struct ip_address *addresses, size_t count,
 	struct portal_driver *d = ctx;
 	const struct transport_config t = {
 		.loop = d->config.loop,
+		.dialler = &d->config.dialler,
 		.curl = d->config.curl,
 		.login = &d->config.connection.login,
 		.addresses = addresses,

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "control-worker/net/curl_loop.h"
+#include "control-worker/net/dial.h"
 #include "control-worker/net/lookup.h"
 #include "control-worker/portal/connection.h"
 
@@ -16,6 +17,7 @@ struct portal_driver;
 struct portal_driver_config {
 	uv_loop_t *loop;
 	struct lookups lookups;
+	struct dialler dialler;
 	struct curl_loop *curl;         /* for its connections alone */
 	const char *user_agent, *token; /* copied */
 	struct portal_config connection;

@@ -678,8 +678,8 @@ transport_start(const struct transport_config *c,
 	uv_prepare_init(c->loop, &t->prepare);
 	t->timer.data = t->prepare.data = t;
 	if (!format_request(t, c) ||
-	    (t->dial = dial_start(c->loop, c->addresses, c->address_count,
-		 c->login->port, on_dialled, t)) == NULL) {
+	    (t->dial = dial_start(c->loop, c->dialler, c->addresses,
+		 c->address_count, c->login->port, on_dialled, t)) == NULL) {
 		transport_free(t);
 		return NULL;
 	}

@@ -37,6 +37,7 @@ struct transport_events {
 
 struct transport_config {
 	uv_loop_t *loop;
+	const struct dialler *dialler;
 	struct curl_loop *curl;
 	const struct login_url *login; /* outlives the transport */
 	const struct ip_address *addresses;

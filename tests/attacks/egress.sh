@@ -1,7 +1,9 @@
 #!/bin/bash
 # Somebody has broken into a worker of the gateway. Into net-worker: its sockets
 # reach no service of the host, of its neighbours or of the LAN, and serve
-# clients and relays all the same.
+# clients and relays all the same. Into control-worker: it reaches no web server
+# of the LAN, unless the portal is there, and does what it can to have that
+# opened.
 
 . "$(dirname "$0")/../lib/netns.sh"
 
@@ -115,6 +117,66 @@ try: s.sendto(b"x", ("'$LAN4'", 40000)); print("sent")
 except OSError as e: print(e.errno)')" 1
 }
 
+# connects ADDRESS PORT: of control-worker's user.
+connects() {
+	at gateway setpriv --reuid _posternctl --clear-groups \
+	    --regid _posternctl "$PYTHON" -c 'import socket, sys
+host, port = sys.argv[1], int(sys.argv[2])
+s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+s.settimeout(0.5)
+try: s.connect((host, port)); print("connected")
+except TimeoutError: print("dropped")
+except OSError as error: print(error.strerror)' "$1" "$2" 2>&1
+}
+
+test_control_worker() {
+	local port
+	# Of the portal, and of who takes the flow logs.
+	for port in 8080 443; do
+		is "control-worker does not reach loopback, port $port" \
+		    "$(connects 127.0.0.1 $port)" dropped
+		is "nor in IPv6" "$(connects ::1 $port)" dropped
+		is "nor the LAN" "$(connects $LAN4 $port)" dropped
+		is "nor in IPv6" "$(connects $LAN6 $port)" dropped
+		is "nor this host's own address" \
+		    "$(connects 10.20.0.1 $port)" dropped
+		is "but the Internet" "$(connects $OUT4 $port)" \
+		    "Connection refused"
+		is "and in IPv6" "$(connects $OUT6 $port)" "Connection refused"
+	done
+	check "it is counted" [ "$(dropped control-worker)" -gt 9 ]
+}
+
+# start_site_portal ADDRESS: on the LAN, by a name.
+start_site_portal() {
+	echo "$1 portal.site.test" > "/etc/netns/${prefix}gateway/hosts"
+	sed -i 's/^listen = .*/listen = ["0.0.0.0:8080"]/' "$work/site.toml"
+	spawn portal lan "$PYTHON" \
+	    "$NETNS_ROOT/contrib/portal/postern-portal" -c "$work/site.toml"
+	wait_until 10 listens lan t 8080 ||
+		die "the portal does not start" "$work/portal.log"
+}
+
+# A portal of the site's own, which moves.
+test_portal_on_the_lan() {
+	stop client
+	stop gateway
+	stop portal
+	start_site_portal $LAN4
+	PORTAL_URL=ws://portal.site.test:8080 start_gateway
+	check "a portal on the LAN is told" \
+	    grep -q "may reach $LAN4" "$work/gateway.log"
+	is "nobody beside it" "$(connects 10.20.0.1 8080)" dropped
+	is "nor itself elsewhere" "$(connects $LAN6 8080)" dropped
+	stop portal
+	ip -n "${prefix}lan" address add 10.20.0.8/24 dev eth0
+	at lan nft "add table inet gone; add chain inet gone input {
+	    type filter hook input priority filter; };
+	    add rule inet gone input ip daddr $LAN4 drop"
+	start_site_portal 10.20.0.8
+	check "it moves, and is followed" wait_until 30 gateway_online
+}
+
 topology
 count_at_lan
 start_relay
@@ -130,4 +192,6 @@ test_user
 check "it is counted" [ "$(dropped net-worker)" -gt 20 ]
 check "the client is served" ping_lan 10
 is "directly" "$(client_path)" direct
+test_control_worker
+test_portal_on_the_lan
 finish

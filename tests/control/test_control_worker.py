@@ -87,6 +87,7 @@ def test_joins_and_passes_on_an_init(portal, start):
     assert relay["v6"] == ("2001:db8::5", 3478)
     assert messages[4][1] == tun
     w.wait_log("portal: online")
+    assert w.private_hosts == [["127.0.0.1"]]
     w.shut_down()
 
 

@@ -2,10 +2,11 @@
  * The parent's dispatcher with both workers hostile. The kernel is a notebook:
  * nothing but tunnel addresses is ever asked of it, and not more often than
  * the parent's limit; and the packet filter is opened no more often than there
- * was a resolv.conf.
+ * was a resolv.conf, and for hosts beside the Internet as often as may be.
  */
 #include <errno.h>
 
+#include "common/internet.h"
 #include "common/plan.h"
 #include "parent/service.h"
 #include "tests/fuzz/messages.h"
@@ -22,6 +23,8 @@ static struct {
 	bool called;
 	uint8_t outcome;
 	unsigned openings; /* of the packet filter that may still come */
+	unsigned hosts_left; /* and those for hosts beside the Internet */
+	struct firewall_egress egress;
 } kernel;
 
 int __wrap_network_configure(struct network *, const struct ip_address *v4,
@@ -53,12 +56,30 @@ int __wrap_firewall_set_egress(
 int __wrap_dns_family_bind(
     struct dns_family *, const struct ip_address *, uid_t);
 
+static bool
+same_hosts(const struct firewall_egress *e)
+{
+	if (e->host_count != kernel.egress.host_count)
+		return false;
+	for (size_t i = 0; i < e->host_count; i++)
+		if (!ip_equal(&e->hosts[i], &kernel.egress.hosts[i]))
+			return false;
+	return true;
+}
+
 int
 __wrap_firewall_set_egress(
     struct firewall *fw, const struct firewall_egress *e)
 {
 	must(fw == NULL && e->resolver_count <= FIREWALL_RESOLVERS_MAX);
-	must(kernel.openings-- > 0);
+	must(e->host_count <= PRIVATE_HOSTS_MAX);
+	for (size_t i = 0; i < e->host_count; i++)
+		must(!ip_is_internet(&e->hosts[i]));
+	if (same_hosts(e))
+		must(kernel.openings-- > 0);
+	else
+		must(kernel.hosts_left-- > 0);
+	kernel.egress = *e;
 	return kernel.outcome & 8 ? -1 : 0;
 }
 
@@ -141,6 +162,8 @@ fuzz_one(struct cursor *in)
 	kernel.called = false;
 	kernel.outcome = 0;
 	kernel.openings = 1;
+	kernel.hosts_left = PRIVATE_HOSTS_BURST;
+	kernel.egress = (struct firewall_egress){ 0 };
 	r.service.listeners = DNS_LISTENERS_CLOSED;
 	hostile_open(&r.net, IPC_PARENT, IPC_NET);
 	hostile_open(&r.control, IPC_PARENT, IPC_CONTROL);

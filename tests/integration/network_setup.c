@@ -229,7 +229,7 @@ set_free(struct state *s)
 		: "fail");
 }
 
-/* The portal's port, then resolvers. */
+/* The portal's port, then resolvers; behind "hosts", others for that port. */
 static void
 set_egress(struct state *s, char *const argument[], unsigned count)
 {
@@ -237,11 +237,18 @@ set_egress(struct state *s, char *const argument[], unsigned count)
 		.portal_port = (uint16_t)atoi(argument[0]),
 	};
 
-	for (unsigned i = 1; i < count; i++)
-		if (!address(argument[i], &e.resolvers[e.resolver_count++])) {
+	bool hosts = false;
+
+	for (unsigned i = 1; i < count; i++) {
+		if (strcmp(argument[i], "hosts") == 0)
+			hosts = true;
+		else if (!address(argument[i],
+			     hosts ? &e.hosts[e.host_count++]
+				   : &e.resolvers[e.resolver_count++])) {
 			answer("fail usage");
 			return;
 		}
+	}
 	answer(firewall_set_egress(s->firewall, &e) == 0 ? "ok" : "fail");
 }
 

@@ -434,9 +434,6 @@ p.sendto(bytes([8]) + bytes(7), ("10.99.0.2", 0))')" 'Errno 1\]'
 	    "$(as_control 'u.sendto(b"x", ("127.0.0.53", 53)); print("sent")')" \
 	    sent
 	is "DNS by TCP" "$(tcp_of_control 53)" ConnectionRefusedError
-	is "TCP to the portal's port" "$(tcp_of_control 9)" \
-	    ConnectionRefusedError
-	is "HTTPS" "$(tcp_of_control 443)" ConnectionRefusedError
 	is "others are free" "$(gw "$PYTHON" -c 'import socket
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 u.sendto(b"x", ("10.99.0.2", 7)); print("sent")')" sent
@@ -448,6 +445,14 @@ u.sendto(b"x", ("10.99.0.2", 7)); print("sent")')" sent
 	    "$(as_control 'u.sendto(b"x", ("10.99.0.3", 53))')" PermissionError
 	like "nor in IPv6" \
 	    "$(as_control 'u6.sendto(b"x", ("fd99::3", 53))')" PermissionError
+	is "no host of the LAN at the portal's port" "$(tcp_of_control 9)" \
+	    TimeoutError
+	is "nor by HTTPS" "$(tcp_of_control 443)" TimeoutError
+	say a "egress 9 10.99.0.2 fd99::2 127.0.0.53 hosts 10.99.0.2"
+	is "but the portal" "$(tcp_of_control 9)" ConnectionRefusedError
+	is "and who takes the flow logs" "$(tcp_of_control 443)" \
+	    ConnectionRefusedError
+	is "no port but those" "$(tcp_of_control 10)" TimeoutError
 	say a "egress 443 10.99.0.3"
 	is "other resolvers" "$answer" ok
 	is "are open" \
@@ -473,7 +478,7 @@ test_disturbed() {
 	gw nft delete table ip churn 2>/dev/null
 	is "every change was made" "$failures" 0
 	like "the last one holds" \
-	    "$(gw nft list chain inet postern control_worker)" "tcp dport 40 accept"
+	    "$(gw nft list chain inet postern control_worker)" "tcp dport != . 40, 443 ."
 	like "by its owner" "$(gw nft list table inet postern)" "flags owner"
 	say a lose
 	unlike "its socket is taken away: so is the table" \
@@ -483,7 +488,7 @@ test_disturbed() {
 	is "it is put back" "$answer" "trouble="
 	gw nft delete table ip churn
 	like "as it was" \
-	    "$(gw nft list chain inet postern control_worker)" "tcp dport 40 accept"
+	    "$(gw nft list chain inet postern control_worker)" "tcp dport != . 40, 443 ."
 	like "and said" "$(log a)" "the nftables table was gone and is put back"
 	answered "the LAN is masqueraded" "udp $CLIENT4:4321 10.99.0.2:7" \
 	    "17 10.99.0.2:7 $CLIENT4:4321"

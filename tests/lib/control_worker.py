@@ -265,7 +265,13 @@ class ControlWorker:
         return values
 
     def hear_parent(self, name, patience=PATIENCE):
-        got, values = self._receive(self.parent, patience)
+        """What it says of hosts beside the Internet, before each connection to
+        one of ours, comes between."""
+        while True:
+            got, values = self._receive(self.parent, patience)
+            if got != "PRIVATE_HOSTS":
+                break
+            self.private_hosts.append(values["hosts"])
         assert got == name, f"{got} {values}\n{self.text()}"
         return values
 
@@ -287,6 +293,7 @@ class ControlWorker:
         return "\n".join(self.lines)
 
     def ready(self):
+        self.private_hosts = []
         self.egress = self.hear_parent("EGRESS")
         self.tell("EGRESS_OPEN")
         self.hear_parent("CONTROL_READY")

@@ -13,6 +13,7 @@
 #include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -32,12 +33,30 @@ struct target {
 	const char *what;
 	const char *address; /* with its port */
 	int type;
-	bool open; /* when the resolvers are 127.0.0.53 and ::1 */
+	/* When the resolvers are 127.0.0.53 and ::1 and 127.0.0.2, 10.7.7.7
+	 * and fd77::7 have been named. */
+	bool open;
 };
 
 static const struct target targets[] = {
-	{ "TCP to the portal's port", "127.0.0.1:8443", SOCK_STREAM, true },
-	{ "TCP to HTTPS", "127.0.0.2:443", SOCK_STREAM, true },
+	{ "TCP to the portal's port", "192.0.2.1:8443", SOCK_STREAM, true },
+	{ "TCP to HTTPS", "192.0.2.1:443", SOCK_STREAM, true },
+	{ "the portal on this host", "127.0.0.2:8443", SOCK_STREAM, true },
+	{ "flow logs on this host", "127.0.0.2:443", SOCK_STREAM, true },
+	{ "the portal on the LAN", "10.7.7.7:8443", SOCK_STREAM, true },
+	{ "flow logs on the LAN", "10.7.7.7:443", SOCK_STREAM, true },
+	{ "the portal on the LAN by IPv6", "[fd77::7]:443", SOCK_STREAM, true },
+	{ "another port of it", "10.7.7.7:444", SOCK_STREAM, false },
+	{ "loopback", "127.0.0.1:443", SOCK_STREAM, false },
+	{ "loopback by IPv6", "[::1]:443", SOCK_STREAM, false },
+	{ "the LAN", "10.7.7.8:443", SOCK_STREAM, false },
+	{ "the LAN at the portal's port", "10.7.7.8:8443", SOCK_STREAM, false },
+	{ "the LAN by IPv6", "[fd77::8]:443", SOCK_STREAM, false },
+	{ "a private address", "192.168.7.7:443", SOCK_STREAM, false },
+	{ "a private address by NAT64", "[64:ff9b::a07:708]:443", SOCK_STREAM,
+	    false },
+	{ "a provider's address", "100.127.7.7:443", SOCK_STREAM, false },
+	{ "link-local", "169.254.169.254:443", SOCK_STREAM, false },
 	{ "TCP to another port", "127.0.0.1:8444", SOCK_STREAM, false },
 	{ "UDP to the portal's port", "127.0.0.1:8443", SOCK_DGRAM, false },
 	{ "a resolver by UDP", "127.0.0.53:53", SOCK_DGRAM, true },
@@ -167,13 +186,18 @@ enter_namespace(void)
 	if (fd == -1 || ioctl(fd, SIOCSIFFLAGS, &lo) == -1)
 		err(1, "the loopback device");
 	close(fd);
+	/* All hosts are this one. */
+	if (system("ip -4 route add local 0.0.0.0/0 dev lo && "
+		   "ip -6 route add local ::/0 dev lo") != 0)
+		errx(1, "cannot lead all packets to the loopback device");
 }
 
 int
 egress_try(void)
 {
-	struct firewall_egress e = { .portal_port = PORTAL_PORT,
-		.resolver_count = 2 };
+	struct firewall_egress e = {
+		.portal_port = PORTAL_PORT, .host_count = 3, .resolver_count = 2
+	};
 	const struct passwd *pw = getpwnam("_posternctl");
 	struct firewall_options o = { 0 };
 	struct firewall *firewall;
@@ -193,9 +217,12 @@ egress_try(void)
 	bad += try_all(AS_CONTROL_USER, false);
 	if (!ip_parse("127.0.0.53", &e.resolvers[0]) ||
 	    !ip_parse("::1", &e.resolvers[1]) ||
+	    !ip_parse("127.0.0.2", &e.hosts[0]) ||
+	    !ip_parse("10.7.7.7", &e.hosts[1]) ||
+	    !ip_parse("fd77::7", &e.hosts[2]) ||
 	    firewall_set_egress(firewall, &e) == -1)
 		errx(1, "cannot open the packet filter");
-	printf("# the portal's port and two resolvers\n");
+	printf("# the portal's port, three hosts and two resolvers\n");
 	for (enum as as = AS_ROOT; as <= AS_CONTROL_WORKER; as++)
 		bad += try_all(as, true);
 	firewall_remove(firewall);

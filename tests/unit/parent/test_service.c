@@ -257,6 +257,51 @@ name_resolvers(const char *first)
 }
 
 static void
+name_hosts(const char *first, uint8_t last_bytes)
+{
+	struct ipc_private_hosts m = { .hosts_count = 1 };
+
+	m.hosts[0] = ip(first);
+	m.hosts[0].bytes[3] = last_bytes;
+	assert_int_equal(ipc_send_private_hosts(control, &m), 0);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+}
+
+/* Each is a step into the LAN for whoever has broken in. */
+static void
+hosts_beside_the_internet_are_few(void **state)
+{
+	(void)state;
+	become_ready();
+	for (uint8_t i = 1; i <= PRIVATE_HOSTS_BURST; i++) {
+		name_hosts("10.0.0.0", i);
+		assert_int_equal(filtered, i);
+		assert_int_equal(last_egress.host_count, i);
+		assert_int_equal(last_egress.hosts[i - 1].bytes[3], i);
+	}
+	name_hosts("10.0.0.0", 3); /* known */
+	name_hosts("10.0.0.0", 99);
+	assert_int_equal(filtered, PRIVATE_HOSTS_BURST);
+	/* Time passes. */
+	service.hosts_left.full = mono_add_ms(
+	    service.hosts_left.full, -PRIVATE_HOSTS_INTERVAL_MS - 1000);
+	name_hosts("10.0.0.0", 100);
+	assert_int_equal(filtered, PRIVATE_HOSTS_BURST + 1);
+	assert_int_equal(last_egress.host_count, PRIVATE_HOSTS_MAX);
+	assert_int_equal(last_egress.hosts[0].bytes[3], 2);
+	assert_int_equal(
+	    last_egress.hosts[PRIVATE_HOSTS_MAX - 1].bytes[3], 100);
+	name_hosts("10.0.0.0", 101);
+	assert_int_equal(filtered, PRIVATE_HOSTS_BURST + 1);
+	assert_int_equal(service.accused_control[0], '\0');
+	name_hosts("192.0.2.0", 1);
+	assert_int_not_equal(service.accused_control[0], '\0');
+	assert_int_equal(filtered, PRIVATE_HOSTS_BURST + 1);
+	assert_int_equal(service.fatal_status, 0);
+}
+
+static void
 egress_is_opened_once(void **state)
 {
 	(void)state;
@@ -451,6 +496,7 @@ main(void)
 		TEST(the_lock_of_the_packet_filter),
 		TEST(the_lock_on_net_workers_sockets),
 		TEST(egress_is_opened_once),
+		TEST(hosts_beside_the_internet_are_few),
 		TEST(egress_is_too_late),
 		TEST(resolvers_come_with_a_file),
 		TEST(egress_of_the_dead),
