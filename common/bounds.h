@@ -28,6 +28,7 @@
 #define RESOLVERS_MAX     8
 #define PRIVATE_HOSTS_MAX 8 /* of the portal and of flow logs */
 #define TROUBLES_TEXT_MAX 1000
+#define SITE_NETWORKS_MAX 128 /* beyond these, everything is the site's */
 
 #define FLOW_PATHS_MAX 16 /* of one report */
 #define VIOLATION_MAX  255

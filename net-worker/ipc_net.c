@@ -94,6 +94,34 @@ on_counters(void *ctx, struct ipc_net_counters *m)
 }
 
 static void
+on_site_begin(void *ctx, struct ipc_site_networks_begin *m)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	w->site_begun = (struct site_networks){ 0 };
+}
+
+static void
+on_site_network(void *ctx, struct ipc_site_network *m)
+{
+	struct worker *w = ctx;
+
+	site_networks_add(&w->site_begun, &m->network);
+}
+
+static void
+on_site_commit(void *ctx, struct ipc_site_networks_commit *m)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	w->site = w->site_begun;
+	if (w->dataplane != NULL)
+		dataplane_site_networks(w->dataplane, &w->site);
+}
+
+static void
 on_start(void *ctx, struct ipc_net_start *m)
 {
 	struct worker *w = ctx;
@@ -118,6 +146,9 @@ static const struct ipc_handlers parent_handlers = {
 	.net_peer = on_peer,
 	.net_counters = on_counters,
 	.control_started = on_control_started,
+	.site_networks_begin = on_site_begin,
+	.site_network = on_site_network,
+	.site_networks_commit = on_site_commit,
 	.net_start = on_start,
 	.net_shutdown = on_shutdown,
 };

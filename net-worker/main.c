@@ -335,6 +335,7 @@ make_parts(struct worker *w)
 	w->dataplane = dataplane_new(&host, &sink, &settings, &reading);
 	if (w->dataplane == NULL)
 		fatalx("no memory");
+	dataplane_site_networks(w->dataplane, &w->site);
 	w->title_bytes = bytes_carried(w);
 	full_tables_init(&w->full_tables, &w->counters->shard[0].counters);
 }

@@ -10,6 +10,7 @@
 
 #include "common/counters.h"
 #include "common/ipc.h"
+#include "common/site_networks.h"
 #include "net-worker/dataplane/dataplane.h"
 #include "net-worker/full_tables.h"
 #include "net-worker/io/tun.h"
@@ -23,6 +24,7 @@ struct worker {
 
 	/* What the parent handed over. */
 	struct ipc_net_settings settings;
+	struct site_networks site, site_begun;
 	int tun_fd;
 	int udp_fd[2]; /* IPv4, IPv6; -1 where there is none */
 	struct counter_page *counters;

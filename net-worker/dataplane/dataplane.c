@@ -88,6 +88,12 @@ dataplane_set_clocks(struct dataplane *d, const struct clock_reading *now)
 }
 
 void
+dataplane_site_networks(struct dataplane *d, const struct site_networks *site)
+{
+	engine_site_networks(d->engine, d->now, site);
+}
+
+void
 dataplane_datagram(
     struct dataplane *d, const struct arrival *a, uint8_t *data, size_t len)
 {

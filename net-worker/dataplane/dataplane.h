@@ -12,6 +12,7 @@
 #define NET_WORKER_DATAPLANE_DATAPLANE_H
 
 #include "common/counters.h"
+#include "common/site_networks.h"
 #include "common/wall.h"
 #include "net-worker/core/aead.h"
 #include "net-worker/core/datagram.h"
@@ -40,6 +41,9 @@ void dataplane_set_time(struct dataplane *, struct mono now);
  * often, to notice that the wall clock was set. That never prolongs a grant.
  */
 void dataplane_set_clocks(struct dataplane *, const struct clock_reading *);
+
+/* What no Internet resource opens from now on, for clients there are too. */
+void dataplane_site_networks(struct dataplane *, const struct site_networks *);
 
 /* A datagram; data is decrypted in place, and lies there until the TUN's flush.
  */

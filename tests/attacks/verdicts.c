@@ -59,7 +59,8 @@ may_send(const struct packet *p, struct filter *filters, size_t count)
 		errx(1, "no client");
 	grant_all(c, 1, "10.20.0.0/24", filters, count);
 	grant_all(c, 2, "fd20::/64", filters, count);
-	if ((policy = grants_compile(c, &own4, &own6, false)) == NULL)
+	if ((policy = grants_compile(
+		 c, &own4, &own6, &site_networks_none, false)) == NULL)
 		errx(1, "no policy");
 	pass = policy_outbound(policy, p).verdict == VERDICT_PASS;
 	policy_free(policy);

@@ -147,7 +147,8 @@ main(void)
 		c = make_client(resources);
 		add_names(c);
 		start = mono_now();
-		g.policy = grants_compile(c, &v4, &v6, false);
+		g.policy =
+		    grants_compile(c, &v4, &v6, &site_networks_none, false);
 		compiled = (double)(mono_now().ns - start.ns) / 1000;
 		printf("%5u resources: network %.0f ns, name %.0f ns a packet; "
 		       "compiled in %.0f us\n",

@@ -51,7 +51,8 @@ fuzz_init(void)
 	grant(c, 2, RESOURCE_CIDR, "2001:db8:20::/48", web, 3);
 	grant(c, 3, RESOURCE_CIDR, "10.20.0.9/32", NULL, 0);
 	grant(c, 4, RESOURCE_INTERNET, NULL, NULL, 0);
-	policy = grants_compile(c, &gateway_v4, &gateway_v6, false);
+	policy = grants_compile(
+	    c, &gateway_v4, &gateway_v6, &site_networks_none, false);
 	must(policy != NULL);
 	grants_free(c);
 }

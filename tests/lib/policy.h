@@ -34,13 +34,20 @@ new_client(void)
 }
 
 static inline struct policy *
-compile(const struct grants *c, bool expose_host)
+compile_at_site(
+    const struct grants *c, const struct site_networks *site, bool expose_host)
 {
 	struct ip_address v4 = ip(GATEWAY_V4), v6 = ip(GATEWAY_V6);
-	struct policy *p = grants_compile(c, &v4, &v6, expose_host);
+	struct policy *p = grants_compile(c, &v4, &v6, site, expose_host);
 
 	assert_non_null(p);
 	return p;
+}
+
+static inline struct policy *
+compile(const struct grants *c, bool expose_host)
+{
+	return compile_at_site(c, &site_networks_none, expose_host);
 }
 
 /* Both halves of the way in, as if NAT had nothing to say. */

@@ -88,6 +88,23 @@ route(struct model *m, const struct ip_address *a, const struct model_packet *p,
 	return best;
 }
 
+/* Also what a translator of the network leads there: 64:ff9b::/96. */
+static bool
+at_site(const struct model *m, const struct ip_address *a)
+{
+	static const uint8_t nat64[16] = { 0x00, 0x64, 0xff, 0x9b };
+	struct ip_address to = *a;
+
+	if (model_covers(IP_V6, nat64, 96, a))
+		to = ip_v4(
+		    a->bytes[12], a->bytes[13], a->bytes[14], a->bytes[15]);
+	for (size_t i = 0; i < m->site_count; i++)
+		if (model_covers(m->site[i].ip.family, m->site[i].ip.bytes,
+			m->site[i].length, &to))
+			return true;
+	return false;
+}
+
 static const struct model_grant *
 internet(const struct model *m)
 {
@@ -114,8 +131,9 @@ classify(struct model *m, const struct ip_address *a,
 
 	*grant = internet(m);
 	if (*grant != NULL && !model_within(model_proxies, a))
-		return model_within(model_rejected, a) ? REASON_REJECTED_RANGE
-						       : REASON_NONE;
+		return model_within(model_rejected, a) || at_site(m, a)
+		    ? REASON_REJECTED_RANGE
+		    : REASON_NONE;
 	best = route(m, a, p, port);
 	if (best.longer_rejects && best.permitted)
 		m->seen[PATH_SPECIFIC_LOSES]++;

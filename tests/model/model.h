@@ -24,6 +24,7 @@
 #define MODEL_FILTERS_MAX 8
 #define MODEL_NAMES_MAX   256 /* proxy addresses */
 #define MODEL_HOLDERS_MAX 32
+#define MODEL_SITE_MAX    6
 
 /* What happened, counted, so that a run can tell what it never came by. */
 #define MODEL_PATHS(X)                                                   \
@@ -104,6 +105,8 @@ struct model_name {
 struct model {
 	struct ip_address client[2], gateway[2]; /* IPv4, IPv6 */
 	bool expose_host;
+	struct ip_prefix site[MODEL_SITE_MAX]; /* any order, any overlap */
+	size_t site_count;
 	struct model_grant grants[MODEL_GRANTS_MAX]; /* any order */
 	size_t grant_count;
 	struct model_name names[MODEL_NAMES_MAX];

@@ -12,6 +12,7 @@ model_reset(struct model *m, const struct ip_address client[2])
 	m->client[1] = client[1];
 	m->grant_count = 0;
 	m->name_count = 0;
+	m->site_count = 0;
 	model_nat_forget(&m->nat);
 	m->icmp_credit = (int64_t)MODEL_ANSWERS * MODEL_ANSWER_NS;
 	m->icmp_counted = (struct mono){ 0 };

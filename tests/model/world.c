@@ -228,6 +228,31 @@ network(struct world *w)
 	return p;
 }
 
+/* The networks of the site become others, at an edge of which packets go. */
+static void
+any_site(struct world *w)
+{
+	struct dice *d = &w->dice;
+	struct model *m = w->model;
+
+	w->site = site_networks_none;
+	m->site_count = roll(d, MODEL_SITE_MAX + 1);
+	for (size_t i = 0; i < m->site_count; i++) {
+		bool v6 = percent(d, 40);
+		struct ip_prefix *p = &m->site[i];
+
+		p->ip = world_public_address(w, v6);
+		p->length = (uint8_t)((v6 ? 128 : 32) - roll(d, 25));
+		if (percent(d, 2))
+			p->length = (uint8_t)roll(d, 9);
+		for (uint32_t bit = p->length; bit < (v6 ? 128 : 32); bit++)
+			p->ip.bytes[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+		site_networks_add(&w->site, p);
+	}
+	world_trace(
+	    w, "site: %zu networks, %zu apart", m->site_count, w->site.count);
+}
+
 /* Grants */
 
 uint16_t
@@ -281,8 +306,8 @@ void
 world_compile(struct world *w)
 {
 	policy_free(w->gate.policy);
-	w->gate.policy = grants_compile(
-	    w->client, &w->gateway[0], &w->gateway[1], w->expose_host);
+	w->gate.policy = grants_compile(w->client, &w->gateway[0],
+	    &w->gateway[1], &w->site, w->expose_host);
 	if (w->gate.policy == NULL)
 		world_differs(w, "out of memory");
 	for (int i = 0; i < 2; i++)
@@ -732,9 +757,12 @@ world_event(struct world *w)
 		expire(w);
 	else if (n < 84)
 		any_assignment(w);
-	else if (n < 87)
+	else if (n < 86)
 		other_gateway(w);
-	else
+	else if (n < 87) {
+		any_site(w);
+		world_compile(w);
+	} else
 		world_tick(w);
 	compare_grants(w);
 }
@@ -770,6 +798,8 @@ world_begin(struct world *w, struct model *m, struct dice dice, bool usual)
 	if (w->client == NULL)
 		abort();
 	model_reset(m, w->me);
+	if (percent(d, 50))
+		any_site(w);
 	world_compile(w);
 	for (int i = 0; i < 10; i++)
 		any_grant(w);

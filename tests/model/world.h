@@ -31,6 +31,7 @@ struct world {
 	struct gate gate;
 	struct model *model;
 	struct ip_address me[2], gateway[2]; /* IPv4, IPv6 */
+	struct site_networks site;
 	bool expose_host;
 	bool internet; /* may be granted here */
 	struct uuid resources[WORLD_RESOURCES];

@@ -203,7 +203,7 @@ reserve(size_t *size, size_t count, size_t element)
 
 /* Where the parts of the one allocation begin. */
 struct layout {
-	size_t networks, routes, rules, ranges, translations, text, size;
+	size_t networks, routes, rules, ranges, translations, site, text, size;
 };
 
 static struct policy *
@@ -220,6 +220,7 @@ allocate(const struct layout *at)
 	p->routes.ranges = (struct port_range *)(block + at->ranges);
 	p->translations.entries =
 	    (struct translation *)(block + at->translations);
+	p->site = (struct ip_prefix *)(block + at->site);
 	return p;
 }
 
@@ -257,6 +258,12 @@ text_size(const struct policy_source *from)
 	return size;
 }
 
+static size_t
+site_count(const struct policy_source *from)
+{
+	return from->internet != NULL ? from->site->count : 0;
+}
+
 static bool
 lay_out(const struct policy_source *from, struct layout *at)
 {
@@ -277,6 +284,8 @@ lay_out(const struct policy_source *from, struct layout *at)
 	at->ranges = reserve(&at->size, ranges, sizeof(struct port_range));
 	at->translations = reserve(
 	    &at->size, from->translation_count, sizeof(struct translation));
+	at->site =
+	    reserve(&at->size, site_count(from), sizeof(struct ip_prefix));
 	at->text = reserve(&at->size, text_size(from), 1);
 	return true;
 }
@@ -330,6 +339,9 @@ policy_compile(const struct policy_source *from)
 		p->internet.resource = from->internet->id;
 		p->internet.flow_authorization =
 		    from->internet->flow_authorization;
+		p->site_count = from->site->count;
+		memcpy(p->site, from->site->network,
+		    p->site_count * sizeof(p->site[0]));
 	}
 	return p;
 }

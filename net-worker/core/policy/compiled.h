@@ -8,6 +8,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "common/site_networks.h"
 #include "net-worker/core/policy/policy.h"
 
 /* Part of another array. */
@@ -80,6 +81,8 @@ struct policy {
 	struct translations translations;
 	bool has_internet;
 	struct rules internet; /* its ids; it permits everything */
+	struct ip_prefix *site; /* but these; see site_networks.h */
+	size_t site_count;
 };
 
 static inline struct number
@@ -153,6 +156,7 @@ struct policy_source {
 	const struct translation_source *translations;
 	size_t translation_count;
 	const struct resource_source *internet; /* or NULL */
+	const struct site_networks *site;       /* matters to that alone */
 };
 
 /* NULL without memory, or with more sources than anybody has. */

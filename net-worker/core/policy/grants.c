@@ -466,6 +466,15 @@ grants_names_size(const struct grants *c)
 }
 
 bool
+grants_have_internet(const struct grants *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->grants[i]->type == RESOURCE_INTERNET)
+			return true;
+	return false;
+}
+
+bool
 grants_have_names(const struct grants *c)
 {
 	return names_count(c->names) > 0;
@@ -576,10 +585,12 @@ add_proxies(struct sources *s, const struct grants *c)
 
 struct policy *
 grants_compile(const struct grants *c, const struct ip_address *gateway_v4,
-    const struct ip_address *gateway_v6, bool expose_host)
+    const struct ip_address *gateway_v6, const struct site_networks *site,
+    bool expose_host)
 {
 	struct sources s = { 0 };
 	struct policy_source from = {
+		.site = site,
 		.parties = {
 			.client_v4 = c->v4,
 			.client_v6 = c->v6,

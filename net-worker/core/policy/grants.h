@@ -6,6 +6,7 @@
 #ifndef NET_WORKER_CORE_POLICY_GRANTS_H
 #define NET_WORKER_CORE_POLICY_GRANTS_H
 
+#include "common/site_networks.h"
 #include "common/wall.h"
 #include "net-worker/core/inner/name_use.h"
 #include "net-worker/core/policy/policy.h"
@@ -119,6 +120,8 @@ enum assign_result grants_may_assign(
 enum assign_result grants_assign(
     struct grants *, const struct assignment *, struct assign_effect *effect);
 
+/* Whether it may reach the Internet, and so what that is matters. */
+bool grants_have_internet(const struct grants *);
 /* Whether any name has been assigned, and so there is something for NAT. */
 bool grants_have_names(const struct grants *);
 /* Proxy addresses and their resources: what compiling takes time for. */
@@ -151,6 +154,6 @@ struct mono grants_expiry_from_unix(
  */
 struct policy *grants_compile(const struct grants *,
     const struct ip_address *gateway_v4, const struct ip_address *gateway_v6,
-    bool expose_host);
+    const struct site_networks *, bool expose_host);
 
 #endif /* NET_WORKER_CORE_POLICY_GRANTS_H */

@@ -100,6 +100,16 @@ follow_routes(const struct policy *p, const struct packet *packet,
 	return refuse(refusal, REASON_NO_ROUTE);
 }
 
+/* A translator leads back to the site what is its own. */
+static bool
+is_on_internet(const struct policy *p, const struct ip_address *ip)
+{
+	struct ip_address reached = internet_behind_nat64(ip);
+
+	return ip_is_internet(ip) &&
+	    !site_networks_contain(p->site, p->site_count, &reached);
+}
+
 /* spec/policy.md 5.5: an Internet resource leaves routes to the names only. */
 static struct policy_decision
 classify_outbound(const struct policy *p, const struct packet *packet)
@@ -109,7 +119,7 @@ classify_outbound(const struct policy *p, const struct packet *packet)
 	if (!p->has_internet || ip_in_proxy_range(to))
 		return follow_routes(p, packet, to, packet->destination_port,
 		    VERDICT_PROHIBITED);
-	if (!ip_is_internet(to))
+	if (!is_on_internet(p, to))
 		return refuse(VERDICT_UNREACHABLE, REASON_REJECTED_RANGE);
 	return pass_resource(&p->internet);
 }
@@ -122,7 +132,7 @@ classify_inbound(const struct policy *p, const struct packet *packet)
 	if (!p->has_internet || ip_in_proxy_range(from))
 		return follow_routes(
 		    p, packet, from, packet->source_port, VERDICT_DROP);
-	if (!ip_is_internet(from))
+	if (!is_on_internet(p, from))
 		return refuse(VERDICT_DROP, REASON_REJECTED_RANGE);
 	return pass_resource(&p->internet);
 }

@@ -12,6 +12,7 @@
 
 #include "common/counters.h"
 #include "common/ipc.h"
+#include "common/site_networks.h"
 #include "common/wall.h"
 #include "net-worker/dataplane/shard/shard.h"
 #include "net-worker/dataplane/host.h"
@@ -43,6 +44,9 @@ void engine_clock(struct engine *, const struct clock_reading *);
 /* Messages of control-worker, as ipc.def describes them. */
 void engine_interface(
     struct engine *, struct mono, const struct ipc_interface *);
+/* What no Internet resource opens, from now on; of the parent. */
+void engine_site_networks(
+    struct engine *, struct mono, const struct site_networks *);
 void engine_relays_begin(struct engine *);
 void engine_relay_removed(struct engine *, const struct uuid *);
 void engine_relay_present(

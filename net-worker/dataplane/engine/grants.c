@@ -22,7 +22,7 @@ static struct policy *
 compile(struct engine *e, const struct client *m)
 {
 	return grants_compile(
-	    m->grants, &e->own_v4, &e->own_v6, e->expose_host);
+	    m->grants, &e->own_v4, &e->own_v6, &e->site, e->expose_host);
 }
 
 /* NAT's tables, with the client's first name. */
@@ -345,6 +345,21 @@ engine_interface(
 	e->own_v6 = i->v6;
 	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
 		client_enforce(e, m, false);
+	engine_settle(e, now);
+}
+
+void
+engine_site_networks(
+    struct engine *e, struct mono now, const struct site_networks *site)
+{
+	struct client *m, *next;
+
+	if (site_networks_equal(&e->site, site))
+		return;
+	e->site = *site;
+	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
+		if (grants_have_internet(m->grants))
+			client_enforce(e, m, false);
 	engine_settle(e, now);
 }
 

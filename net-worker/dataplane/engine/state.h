@@ -162,6 +162,7 @@ struct engine {
 	struct noise_identity identity;
 	struct cookie_guard guard;
 	struct relays *relays;
+	struct site_networks site;
 	struct ip_address own_v4, own_v6; /* IP_NONE before the first init */
 
 	struct deadlines expiries; /* of clients' grants */

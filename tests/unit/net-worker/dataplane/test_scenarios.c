@@ -78,7 +78,8 @@ static struct policy *
 compile(const struct grants *c)
 {
 	struct ip_address v4 = ip("100.64.0.2"), v6 = ip("fd00:2021:1111::2");
-	struct policy *p = grants_compile(c, &v4, &v6, false);
+	struct policy *p =
+	    grants_compile(c, &v4, &v6, &site_networks_none, false);
 
 	assert_non_null(p);
 	return p;

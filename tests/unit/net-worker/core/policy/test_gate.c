@@ -65,7 +65,8 @@ enforce(struct world *w)
 {
 	struct ip_address v4 = ip(GATEWAY_V4), v6 = ip(GATEWAY_V6);
 
-	struct policy *policy = grants_compile(w->client, &v4, &v6, false);
+	struct policy *policy =
+	    grants_compile(w->client, &v4, &v6, &site_networks_none, false);
 
 	assert_non_null(policy);
 	policy_free(gate_enforce(&w->gate, w->now, policy));
@@ -202,7 +203,8 @@ a_new_policy_counts_at_once(void **state)
 	open = w->gate.policy;
 	assert_int_equal(out(w, "10.0.0.1", TCP, 20), GATE_PASS);
 	grants_revoke(w->client, &resource);
-	closed = grants_compile(w->client, &v4, &v6, false);
+	closed = grants_compile(
+	    w->client, &v4, &v6, &site_networks_none, false);
 	assert_non_null(closed);
 	assert_true(gate_enforce(&w->gate, w->now, closed) == open);
 	assert_int_equal(out(w, "10.0.0.1", TCP, 20), GATE_ANSWER);

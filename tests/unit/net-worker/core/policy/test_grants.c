@@ -57,7 +57,8 @@ reaches(const struct grants *c, uint8_t protocol, uint16_t port)
 {
 	struct ip_address v4 = ip("100.64.0.2"), v6 = ip("fd00:2021:1111::2");
 	struct ip_address from = ip("100.64.0.1"), to = ip("10.0.0.1");
-	struct policy *policy = grants_compile(c, &v4, &v6, false);
+	struct policy *policy =
+	    grants_compile(c, &v4, &v6, &site_networks_none, false);
 	uint8_t data[64];
 	struct packet p =
 	    parsed(data, build_ports(data, &from, &to, protocol, 1, port));

@@ -79,7 +79,8 @@ real_of(const struct grants *c, const char *proxy)
 	struct ip_address v4 = ip("100.64.0.2"), v6 = ip("fd00:2021:1111::2"),
 			  to = ip(proxy);
 	struct ip_address from = grants_address(c, to.family);
-	struct policy *policy = grants_compile(c, &v4, &v6, false);
+	struct policy *policy =
+	    grants_compile(c, &v4, &v6, &site_networks_none, false);
 	struct policy_decision d;
 	static char text[ENDPOINT_TEXT_MAX];
 	uint8_t data[2048];

@@ -168,11 +168,11 @@ missing_addresses_match_nothing(void **state)
 	(void)state;
 	grant_cidr(c, 4, "0.0.0.0/0", "");
 	grant_cidr(c, 6, "::/0", "");
-	p = grants_compile(c, &none, &none, true);
+	p = grants_compile(c, &none, &none, &site_networks_none, true);
 	check(p, policy_outbound, out, COUNT(out));
 	policy_free(p);
 	/* An address in the place of the other family is none either. */
-	p = grants_compile(c, &v6, &v4, true);
+	p = grants_compile(c, &v6, &v4, &site_networks_none, true);
 	check(p, policy_outbound, out, COUNT(out));
 	policy_free(p);
 	grants_free(c);

@@ -125,12 +125,77 @@ internet(void **state)
 	grants_free(c);
 }
 
+static void
+add_site(struct site_networks *site, const char *network)
+{
+	struct ip_prefix p;
+
+	assert_true(prefix_parse(network, &p));
+	site_networks_add(site, &p);
+}
+
+/* What the parent tells of the site's own networks, both ways. */
+static void
+internet_without_the_site(void **state)
+{
+	static const struct expectation out[] = {
+		{ CLIENT_V4, "1.1.1.1", "tcp 80", PASS(8) },
+		{ CLIENT_V4, "198.51.99.255", "tcp 80", PASS(8) },
+		{ CLIENT_V4, "198.51.100.0", "tcp 80", REJECTED },
+		{ CLIENT_V4, "198.51.100.255", "ping", REJECTED },
+		{ CLIENT_V4, "198.51.101.0", "ping", PASS(8) },
+		{ CLIENT_V4, "192.0.2.1", "gre", REJECTED },
+		{ CLIENT_V4, "192.0.2.2", "gre", PASS(8) },
+		{ CLIENT_V6, "2001:db8:1::", "udp 80", REJECTED },
+		{ CLIENT_V6, "2001:db8:1:ffff:ffff:ffff:ffff:ffff", "udp 80",
+		    REJECTED },
+		{ CLIENT_V6, "2001:db8:2::", "udp 80", PASS(8) },
+		{ CLIENT_V6, "2001:db8:0:ffff::", "udp 80", PASS(8) },
+		{ CLIENT_V6, "64:ff9b::198.51.100.7", "udp 80", REJECTED },
+		{ CLIENT_V6, "64:ff9b::198.51.101.7", "udp 80", PASS(8) },
+		{ CLIENT_V4, "10.0.0.0", "ping", REJECTED },
+	};
+	static const struct expectation in[] = {
+		{ "198.51.100.7", CLIENT_V4, "from tcp 80",
+		    DROP(REJECTED_RANGE) },
+		{ "198.51.101.7", CLIENT_V4, "from tcp 80", PASS(8) },
+		{ "2001:db8:1::7", CLIENT_V6, "from udp 80",
+		    DROP(REJECTED_RANGE) },
+	};
+	static const struct expectation granted[] = {
+		{ CLIENT_V4, "198.51.100.7", "tcp 80", PASS(7) },
+		{ CLIENT_V4, "1.1.1.1", "tcp 80", PROHIBITED(NO_ROUTE) },
+	};
+	struct grants *c = new_client(), *other = new_client();
+	struct site_networks site = { 0 };
+	struct policy *p;
+
+	(void)state;
+	add_site(&site, "198.51.100.0/24");
+	add_site(&site, "192.0.2.1");
+	add_site(&site, "2001:db8:1::/48");
+	grant_without_filters(c, 8, RESOURCE_INTERNET);
+	p = compile_at_site(c, &site, false);
+	check(p, policy_outbound, out, COUNT(out));
+	check(p, inbound, in, COUNT(in));
+	policy_free(p);
+	grants_free(c);
+	/* What is granted by its network is granted. */
+	assert_false(grants_have_internet(other));
+	grant_cidr(other, 7, "198.51.100.0/24", "");
+	p = compile_at_site(other, &site, false);
+	check(p, policy_outbound, granted, COUNT(granted));
+	policy_free(p);
+	grants_free(other);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_open_nothing_by_themselves),
 		cmocka_unit_test(internet),
+		cmocka_unit_test(internet_without_the_site),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
