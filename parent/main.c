@@ -71,6 +71,7 @@ struct daemon {
 	struct watch watch;
 	struct upkeep upkeep;
 	struct upkeep_troubles troubles;
+	bool site_known; /* once the routes have been read, or were not */
 	uid_t net_uid, control_uid; /* (uid_t)-1: the workers share ours */
 	gid_t control_gid;
 	struct watched_file resolv_conf, hosts;
@@ -222,6 +223,33 @@ open_sockets(struct daemon *d, char *why, size_t why_size)
 	return udp_sockets_open(&d->udp, &udp, why, why_size);
 }
 
+/* What cannot be told is closed, until it can. */
+static void
+look_for_site(struct daemon *d)
+{
+	const struct mono from = mono_now();
+	struct site_networks site;
+	int r = network_site(d->service.network, &site);
+	const bool open = !site_networks_closed(&d->service.site);
+
+	watch_site_took(&d->watch, from, mono_now());
+	if (r == -1) {
+		watch_site_again(&d->watch, from);
+		if (errno == EINTR && d->site_known)
+			return;
+		if (open)
+			log_warn("the host's routes cannot be read, so that "
+				 "the Internet resource is closed");
+		site_networks_close(&site);
+	} else if (open && site_networks_closed(&site))
+		log_warnx("the host's routes name more than %d networks beside "
+			  "its default routes, so that the Internet resource "
+			  "is closed; see postern-network(7)",
+		    SITE_NETWORKS_MAX);
+	d->site_known = true;
+	service_site(&d->service, &site);
+}
+
 static int
 open_network(struct daemon *d, char *why, size_t why_size)
 {
@@ -253,6 +281,7 @@ open_network(struct daemon *d, char *why, size_t why_size)
 		    why, why_size, "cannot use netlink: %s", strerror(errno));
 		return -1;
 	}
+	look_for_site(d); /* before net-worker is made */
 	upkeep_init(&d->upkeep, d->service.network, mono_now());
 	tun_set_offload(&d->tun, true);
 	firewall.keep_apart_v4 = sysctls_forwarding_is_ours(IP_V4);
@@ -429,6 +458,8 @@ look_after_network(void *ctx, bool readable, struct mono now)
 	if (readable)
 		watch_read(&d->watch, now);
 	due |= watch_is_due(&d->watch, now);
+	if (watch_site_is_due(&d->watch, now))
+		look_for_site(d);
 	if (!due)
 		return;
 	if (upkeep_look(&d->upkeep, now, &d->troubles) == -1) {

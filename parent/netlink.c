@@ -15,6 +15,7 @@
 #include "common/plan.h"
 #include "parent/foreign_rules.h"
 #include "parent/netlink_request.h"
+#include "parent/site_routes.h"
 #include "parent/sockets.h"
 #include "parent/tun.h"
 
@@ -598,6 +599,12 @@ network_overlaps(struct network *n, struct overlaps *o)
 			return -1;
 	}
 	return 0;
+}
+
+int
+network_site(struct network *n, struct site_networks *site)
+{
+	return site_routes_read(&n->netlink, n->ifindex, site);
 }
 
 static int

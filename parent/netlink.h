@@ -30,6 +30,7 @@
 
 #include "common/address.h"
 #include "common/overlap.h"
+#include "common/site_networks.h"
 
 struct network;
 
@@ -76,6 +77,8 @@ int network_restore(struct network *, unsigned *made);
  * -1 with errno, EINTR when it changed meanwhile. The whole table is read.
  */
 int network_overlaps(struct network *, struct overlaps *);
+/* See site_routes.h. -1 with errno, EINTR when they changed meanwhile. */
+int network_site(struct network *, struct site_networks *);
 /*
  * A rule of somebody else that goes before ours and takes packets to clients
  * elsewhere, as a sentence for the operator; empty: there is none. -1 with

@@ -111,6 +111,23 @@ send_udp(
 	return 0;
 }
 
+static int
+tell_site(struct ipc_channel *ch, const struct site_networks *site)
+{
+	const struct ipc_site_networks_begin begin = {};
+	const struct ipc_site_networks_commit commit = {};
+
+	if (ipc_send_site_networks_begin(ch, &begin) == -1)
+		return -1;
+	for (size_t i = 0; i < site->count; i++) {
+		const struct ipc_site_network m = { site->network[i] };
+
+		if (ipc_send_site_network(ch, &m) == -1)
+			return -1;
+	}
+	return ipc_send_site_networks_commit(ch, &commit);
+}
+
 int
 service_hand_over_net(struct service *s, const struct net_hand_over *h)
 {
@@ -141,7 +158,8 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 	if (send_udp(ch, IP_V4, h->udp->v4, h->udp->count) == -1 ||
 	    send_udp(ch, IP_V6, h->udp->v6, h->udp->count) == -1 ||
 	    ipc_send_net_peer(ch, &peer) == -1 ||
-	    ipc_send_net_counters(ch, &counters) == -1)
+	    ipc_send_net_counters(ch, &counters) == -1 ||
+	    tell_site(ch, &s->site) == -1)
 		return -1;
 	return ipc_send_net_start(ch, &start);
 }
@@ -323,6 +341,20 @@ service_overlaps(struct service *s, const struct overlaps *now)
 			    prefix_format(&now->network[i], text));
 	s->overlaps = *now;
 	tell_overlaps(s);
+}
+
+/*
+ * One that is starting has room for it as well; one that takes no messages is
+ * ended for it elsewhere.
+ */
+void
+service_site(struct service *s, const struct site_networks *now)
+{
+	if (site_networks_equal(&s->site, now))
+		return;
+	s->site = *now;
+	if (s->net.channel != NULL)
+		(void)tell_site(s->net.channel, now);
 }
 
 void

@@ -72,6 +72,7 @@ struct service {
 	bool hosts_refused;       /* and the log says so */
 	struct troubles troubles;
 	struct overlaps overlaps;
+	struct site_networks site;
 	/* Why the daemon has to end, as an exit status; 0: it need not. */
 	int fatal_status;
 	uint64_t epoch; /* of the workers' pair, as announced last */
@@ -136,6 +137,8 @@ void service_trouble(
     struct service *, enum trouble_source, const char *text);
 /* Likewise, with a line in the log for what is new. */
 void service_overlaps(struct service *, const struct overlaps *);
+/* What net-worker is to keep from the Internet resource, when it is news. */
+void service_site(struct service *, const struct site_networks *);
 /* Its end: what it asked for and what it was accused of is forgotten. */
 void service_forget(struct service *, const struct worker *);
 /* Carries out an intent that had to wait. */

@@ -6,6 +6,8 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include "parent/site_routes.h"
+
 #include "common/plan.h"
 
 #define NOTE_MAX      (32 << 10)
@@ -26,7 +28,12 @@ static const int groups[] = {
 int
 watch_open(struct watch *w, unsigned tun_ifindex, struct mono now)
 {
-	*w = (struct watch){ .ifindex = tun_ifindex, .first = MONO_NEVER };
+	*w = (struct watch){
+		.ifindex = tun_ifindex,
+		.first = MONO_NEVER,
+		.site_first = MONO_NEVER,
+		.site_due = MONO_NEVER,
+	};
 	w->routes = true;
 	if (netlink_open(&w->netlink, NETLINK_ROUTE) == -1)
 		return -1;
@@ -55,20 +62,34 @@ watch_fd(const struct watch *w)
 	    : mnl_socket_get_fd(w->netlink.socket);
 }
 
+static void
+note_site(struct watch *w, struct mono now)
+{
+	if (mono_is_never(w->site_first))
+		w->site_first = now;
+	w->site_due = mono_max(w->site_rested,
+	    mono_min(mono_add_ms(now, WATCH_CALM_MS),
+		mono_add_ms(w->site_first, WATCH_LONGEST_MS)));
+}
+
 /*
  * Ours, or one of the host within the tunnel ranges; or a default route, which
  * may be what a rule before ours leads to.
  */
 static bool
-concerns_route(struct watch *w, const struct nlmsghdr *h)
+concerns_route(struct watch *w, const struct nlmsghdr *h, struct mono now)
 {
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+	struct ip_prefix network;
 	struct ip_address to;
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return false;
 	to = netlink_address(
 	    netlink_attribute(h, sizeof(*m), RTA_DST), m->rtm_family);
+	network = (struct ip_prefix){ to, m->rtm_dst_len };
+	if (site_routes_matter(&network))
+		note_site(w, now);
 	if (ip_in_tunnel_range(&to)) {
 		w->routes = true;
 		return true;
@@ -87,16 +108,17 @@ concerns_address(const struct watch *w, const struct nlmsghdr *h)
 
 /* A host with many routes changes them all the time. */
 static bool
-concerns_us(struct watch *w, const struct nlmsghdr *h)
+concerns_us(struct watch *w, const struct nlmsghdr *h, struct mono now)
 {
 	switch (h->nlmsg_type) {
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		return concerns_route(w, h);
+		return concerns_route(w, h, now);
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		/* Routes go with a link, and nothing is said of them. */
 		w->routes = true;
+		note_site(w, now);
 		return true;
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
@@ -133,12 +155,13 @@ watch_read(struct watch *w, struct mono now)
 			if (errno == EAGAIN)
 				return;
 			w->routes = true;
+			note_site(w, now);
 			has_changed(w, now);
 			return;
 		}
 		for (left = (int)len; mnl_nlmsg_ok(h, left);
 		     h = mnl_nlmsg_next(h, &left))
-			if (concerns_us(w, h))
+			if (concerns_us(w, h, now))
 				has_changed(w, now);
 	}
 }
@@ -146,17 +169,39 @@ watch_read(struct watch *w, struct mono now)
 struct mono
 watch_deadline(const struct watch *w)
 {
-	return watch_fd(w) == -1 ? MONO_NEVER : w->due;
+	return watch_fd(w) == -1 ? MONO_NEVER : mono_min(w->due, w->site_due);
 }
 
 bool
 watch_is_due(struct watch *w, struct mono now)
 {
-	if (!mono_due(watch_deadline(w), now))
+	if (watch_fd(w) == -1 || !mono_due(w->due, now))
 		return false;
 	w->first = MONO_NEVER;
 	w->due = mono_add_ms(now, WATCH_INTERVAL_MS);
 	return true;
+}
+
+bool
+watch_site_is_due(struct watch *w, struct mono now)
+{
+	if (!mono_due(w->site_due, now))
+		return false;
+	w->site_first = w->site_due = MONO_NEVER;
+	return true;
+}
+
+void
+watch_site_took(struct watch *w, struct mono from, struct mono to)
+{
+	w->site_rested = mono_add_ns(to, (to.ns - from.ns) * WATCH_SITE_REST);
+}
+
+void
+watch_site_again(struct watch *w, struct mono now)
+{
+	w->site_due =
+	    mono_max(w->site_rested, mono_add_ms(now, WATCH_LONGEST_MS));
 }
 
 bool

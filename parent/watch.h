@@ -18,6 +18,8 @@
 #define WATCH_LONGEST_MS 500
 /* Without any. */
 #define WATCH_INTERVAL_MS 10000
+/* After the site's networks have been read, in times that took. */
+#define WATCH_SITE_REST 20
 
 struct watch {
 	struct netlink netlink;
@@ -25,6 +27,8 @@ struct watch {
 	struct mono first; /* change that was not looked at; MONO_NEVER: none */
 	struct mono due;
 	bool routes; /* of the host may have changed */
+	/* Likewise for those that make up the site's networks. */
+	struct mono site_first, site_due, site_rested;
 };
 
 /* For the device of that index. -1 with errno. */
@@ -38,6 +42,15 @@ struct mono watch_deadline(const struct watch *);
 /* Whether to look now, which is then taken to be done. */
 bool watch_is_due(struct watch *, struct mono now);
 
+/*
+ * Whether to look for the site's networks now, which is then taken to be done.
+ * watch_site_took() says how long that was: a host with many routes, which
+ * change all the time, has a rest of many times as long.
+ */
+bool watch_site_is_due(struct watch *, struct mono now);
+void watch_site_took(struct watch *, struct mono from, struct mono to);
+/* It could not be done; in a while. */
+void watch_site_again(struct watch *, struct mono now);
 /*
  * Whether routes of the host within the tunnel ranges may have changed since
  * that was asked last; the first time they have.

@@ -97,6 +97,100 @@ test_rejected_ranges() {
 	done
 }
 
+# opens ADDRESS, closes ADDRESS: seen by the client within two seconds.
+opens() {
+	check "$1 is on the Internet" wait_until 2 refusal_is "$1" ECONNREFUSED
+}
+
+closes() {
+	local wanted=$UNREACHABLE4
+	[[ $1 != *:* ]] || wanted=$UNREACHABLE6
+	check "$1 is the site's" wait_until 2 refusal_is "$1" "$wanted"
+}
+
+refusal_is() {
+	[ "$(probe refusal tcp "$1" 9)" = "$2" ]
+}
+
+# gateway_route add|del NETWORK [VIA]
+gateway_route() {
+	local how=$1 to=$2
+	shift 2
+	ip -n "${prefix}gateway" route "$how" "$to" ${1:+via $1}
+}
+
+# Public addresses of the site's own; the Internet has the same behind them, to
+# say that a packet has come there.
+test_site_networks() {
+	local address lan4=198.51.100.2 lan6=2001:db8:51::2
+	for address in $lan4 198.51.200.2; do
+		ip -n "${prefix}internet" address add $address/32 dev br0
+	done
+	for address in $lan6 2001:db8:52::2; do
+		ip -n "${prefix}internet" address add $address/128 dev br0 nodad
+	done
+	opens $lan4
+	opens $lan6
+	addresses lan eth0 $lan4/24 $lan6/64
+	addresses gateway lan 198.51.100.1/24 2001:db8:51::1/64
+	closes $lan4
+	closes $lan6
+	closes 198.51.100.1
+	closes 2001:db8:51::1
+	opens 198.51.200.2
+	opens 2001:db8:52::2
+	gateway_route add 198.51.200.0/24 $lan4
+	gateway_route add 2001:db8:52::/48 $lan6
+	closes 198.51.200.2
+	closes 2001:db8:52::2
+	opens $INTERNET4
+	opens $INTERNET6
+	check "a new net-worker knows" new_net_worker
+	closes 198.51.200.2
+	closes 2001:db8:52::2
+	opens $INTERNET4
+	gateway_route del 198.51.200.0/24
+	gateway_route del 2001:db8:52::/48
+	opens 198.51.200.2
+	opens 2001:db8:52::2
+	# Where the default route goes, too, or as a VPN sets one.
+	gateway_route add 198.51.200.0/24 192.168.2.1
+	gateway_route add 2001:db8:52::/48 fd02::1
+	gateway_route add 128.0.0.0/1 192.168.2.1
+	gateway_route add 2000::/3 fd02::1
+	stays_open
+	gateway_route del 128.0.0.0/1
+	gateway_route del 2000::/3
+	gateway_route del 198.51.200.0/24
+	gateway_route del 2001:db8:52::/48
+	# All that a link leads to goes with it.
+	ip -n "${prefix}gateway" address del 198.51.100.1/24 dev lan
+	ip -n "${prefix}gateway" address del 2001:db8:51::1/64 dev lan
+	opens $lan4
+	opens $lan6
+	ip -n "${prefix}lan" address del $lan4/24 dev eth0
+	ip -n "${prefix}lan" address del $lan6/64 dev eth0
+}
+
+# A route that closes something comes last, so that the others have been read.
+stays_open() {
+	gateway_route add 192.0.2.0/24 $LAN4
+	closes 192.0.2.7
+	opens 198.51.200.2
+	opens 2001:db8:52::2
+	opens $INTERNET4
+	opens $INTERNET6
+	gateway_route del 192.0.2.0/24
+}
+
+new_net_worker() {
+	local before
+	before=$(worker net-worker)
+	kill -KILL "$before"
+	wait_until 10 gone "$before" &&
+		wait_until 20 refusal_is $INTERNET4 ECONNREFUSED
+}
+
 # Names keep their filters, and private addresses.
 test_names_beside() {
 	assigned corp both.corp.test 0
@@ -136,6 +230,7 @@ stop client
 start_named_client -o eth0
 test_reachable
 test_rejected_ranges
+test_site_networks
 test_names_beside
 test_taken_away
 refuse "nothing was against a filter" grep violation "$work/gateway.log"

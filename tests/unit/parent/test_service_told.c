@@ -17,6 +17,9 @@ static char story[2048];
 TELL(net_peer, "peer")
 TELL(net_start, "start")
 TELL(net_counters, "counters")
+TELL(site_networks_begin, "site")
+TELL(site_network, "one")
+TELL(site_networks_commit, "all")
 TELL(control_ca_bundle, "ca")
 TELL(control_resolv_conf, "resolv")
 TELL(control_hosts, "hosts")
@@ -139,6 +142,9 @@ static const struct ipc_handlers telling = {
 	.net_udp = tell_udp,
 	.net_peer = tell_net_peer,
 	.net_counters = tell_net_counters,
+	.site_networks_begin = tell_site_networks_begin,
+	.site_network = tell_site_network,
+	.site_networks_commit = tell_site_networks_commit,
 	.net_start = tell_net_start,
 	.net_shutdown = tell_net_shutdown,
 	.control_identity = tell_identity,
@@ -197,16 +203,23 @@ what_is_handed_over(void **state)
 
 	(void)state;
 	o.token = token;
+	/* Before there is somebody who would have to hear of it. */
+	site_networks_close(&service.site);
 	assert_int_equal(service_hand_over_net(&service, &n), 0);
 	assert_int_equal(service_hand_over_control(&service, &c), 0);
 	assert_false(resolv_conf.changed || hosts.changed);
-	assert_string_equal(
-	    story_of(net), "settings tun0 tun1 udp0 udp1 peer counters start ");
+	assert_string_equal(story_of(net),
+	    "settings tun0 tun1 udp0 udp1 peer counters site one one all "
+	    "start ");
 	assert_string_equal(story_of(control),
 	    "identity token ca resolv hosts peer flow_logs counters health "
 	    "ctl start ");
 	become_ready();
 	(void)story_of(control);
+	service_site(&service, &service.site);
+	assert_string_equal(story_of(net), "");
+	service_site(&service, &site_networks_none);
+	assert_string_equal(story_of(net), "site all ");
 	assert_true(service_shut_down(&service.net));
 	assert_true(service_shut_down(&service.control));
 	assert_string_equal(story_of(net), "shutdown ");
