@@ -1,7 +1,7 @@
 /*
  * Events between a client and us in control packets of the tunnel
- * (spec/policy.md 8.2). net-worker knows the packets, control-worker what is in
- * them.
+ * (firezone-policy(7), Events). net-worker knows the packets, control-worker
+ * what is in them.
  */
 #ifndef COMMON_CONTROL_EVENT_H
 #define COMMON_CONTROL_EVENT_H

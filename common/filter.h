@@ -1,6 +1,7 @@
 /*
- * One rule of a resource's traffic filter (spec/policy.md 5.1). An empty list
- * of rules permits everything; an empty range (first > last) permits nothing.
+ * One rule of a resource's traffic filter (firezone-policy(7), Filters). An
+ * empty list of rules permits everything; an empty range (first > last) permits
+ * nothing.
  */
 #ifndef COMMON_FILTER_H
 #define COMMON_FILTER_H

@@ -1,6 +1,6 @@
 /*
- * What a report about a flow says of the way its packets took: spec/policy.md
- * 10.2, "outer path".
+ * What a report about a flow says of the way its packets took:
+ * firezone-policy(7), Flows ("outer path").
  */
 #ifndef COMMON_FLOW_H
 #define COMMON_FLOW_H

@@ -1,5 +1,5 @@
 /*
- * Messages between the processes (design: "Messages"; the table is ipc.def).
+ * Messages between the processes (postern-ipc(7); the table is ipc.def).
  *
  * A channel is one end of a SOCK_SEQPACKET pair: one datagram is one message,
  * a two-byte type followed by its fields. Before a handler runs, the table has

@@ -2,7 +2,7 @@
  * Log records. A worker writes them to fd 4, one SOCK_SEQPACKET datagram each
  * (a level byte and the text); the parent checks and prints them to standard
  * output with time, level and process. Nobody waits for a log: lines that
- * nobody takes are lost and counted. Levels: spec/policy.md 9.7.
+ * nobody takes are lost and counted. Levels: posternd(8), Logging.
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H

@@ -1,6 +1,6 @@
 /*
  * The plan of addresses and ports that clients, portal and gateway share
- * (spec/policy.md 1.1, spec/ops.md 1.8), each number once.
+ * (firezone-policy(7), ADDRESSES), each number once.
  *
  * The tunnel ranges hold the addresses that the portal gives to clients and
  * gateways; the proxy ranges those that a client invents for names.

@@ -1,6 +1,6 @@
 /*
  * Why an inner packet did not pass; each reason has a counter (counters.h).
- * The rules are those of spec/policy.md 3 and 4.
+ * The rules are those of firezone-policy(7), Steps outbound and Steps inbound.
  */
 #ifndef COMMON_REASON_H
 #define COMMON_REASON_H

@@ -3,8 +3,8 @@
  * milliseconds and a duration in nanoseconds cannot be mixed up.
  *
  * Only the shells of the processes read the clock (CLOCK_BOOTTIME, which goes
- * on while the machine is suspended: spec/tunnel.md 7.6), once per turn of
- * their loop; the protocol cores are handed the result.
+ * on while the machine is suspended: firezone-tunnel(7), Clock), once per turn
+ * of their loop; the protocol cores are handed the result.
  */
 #ifndef COMMON_TIME_H
 #define COMMON_TIME_H

@@ -1,4 +1,4 @@
-/* The process that talks to the portal (design section 5). */
+/* The process that talks to the portal. */
 #ifndef CONTROL_WORKER_CONTROL_WORKER_H
 #define CONTROL_WORKER_CONTROL_WORKER_H
 

@@ -1,4 +1,4 @@
-/* The confinement of control-worker: design section 1. */
+/* The confinement of control-worker. */
 #ifndef CONTROL_WORKER_SANDBOX_CONTROL_H
 #define CONTROL_WORKER_SANDBOX_CONTROL_H
 

@@ -1,7 +1,8 @@
 /*
- * The sockets of the DNS server on the tunnel (spec/policy.md 7.2): UDP and TCP
- * on each of our own tunnel addresses. control-worker serves them; they are
- * bound here, since it may bind nothing, and kept, since it may be made again.
+ * The sockets of the DNS server on the tunnel (firezone-policy(7), DNS
+ * sockets): UDP and TCP on each of our own tunnel addresses. control-worker
+ * serves them; they are bound here, since it may bind nothing, and kept, since
+ * it may be made again.
  *
  * They are bound to the TUN device, too, so that nobody but a client reaches
  * them. That binding control-worker could undo; they are made in its name

@@ -86,9 +86,8 @@ static const char rules_source[] =
 				"	}\n";
 
 /*
- * spec/policy.md 3 step 9: nothing from client to client. And only what a
- * client has begun goes back to it; without masquerading as well, where a host
- * of the LAN could begin.
+ * Nothing from client to client. And only what a client has begun goes back to
+ * it; without masquerading as well, where a host of the LAN could begin.
  */
 static const char rules_forward[] =
     "	chain forward {\n"
@@ -101,7 +100,10 @@ static const char rules_forward[] =
     "		oifname \"" TUN_NAME "\" "
     "counter drop comment \"not begun by a client\"\n";
 
-/* spec/policy.md 3 step 8; a resource on this host has another address. */
+/*
+ * firezone-policy(7), Steps outbound (step 7); a resource on this host has
+ * another address.
+ */
 static const char rules_host[] =
     "	chain input {\n"
     "		type filter hook input priority filter; policy accept\n"

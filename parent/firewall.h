@@ -1,6 +1,6 @@
 /*
  * The nftables table "postern" (inet, flags owner), by libnftables: masquerade,
- * forwarding and the rules that bind a compromised worker (design section 6).
+ * forwarding and the rules that bind a compromised worker.
  */
 #ifndef PARENT_FIREWALL_H
 #define PARENT_FIREWALL_H

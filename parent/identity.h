@@ -1,6 +1,7 @@
 /*
  * Who this gateway is: the identity by which the portal knows it again, its
- * name, and what is told about the machine (spec/ops.md 1.4 and 1.5).
+ * name, and what is told about the machine (firezone-portal(7), Identity and
+ * User agent).
  */
 #ifndef PARENT_IDENTITY_H
 #define PARENT_IDENTITY_H

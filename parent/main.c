@@ -1,7 +1,7 @@
 /*
  * posternd: the parent. It opens what takes privilege, makes the two workers,
  * hands them what they work with, cuts its own privileges and then serves and
- * watches them (design section 1).
+ * watches them.
  *
  * It never looks at a byte that came from a network. Everything that it sets
  * outside of itself is taken back on every way out but SIGKILL; for that the

@@ -1,6 +1,6 @@
 /*
- * Addresses, routes and rules of the tunnel (spec/ops.md 1.8; design section
- * 6). Everything set here is taken back.
+ * Addresses, routes and rules of the tunnel (postern-network(7), Routing and
+ * settings). Everything set here is taken back.
  *
  * The tunnel table holds the two tunnel ranges and nothing else, so a look-up
  * for another destination falls through it to the host's own rules. The rules

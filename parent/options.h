@@ -1,6 +1,6 @@
 /*
- * The command line and the environment (spec/ops.md 1.1): everything that the
- * reference accepts, with the same meaning, and our own.
+ * The command line and the environment (posternd(8), Options): everything that
+ * the reference accepts, with the same meaning, and our own.
  */
 #ifndef PARENT_OPTIONS_H
 #define PARENT_OPTIONS_H

@@ -16,7 +16,7 @@ size_t parent_rules(const struct sandbox_profile *const workers[], size_t count,
     struct sandbox_rule to[PARENT_RULES_MAX]);
 
 /*
- * Cuts the capabilities to those of design section 1, as far as they are held,
+ * Cuts the capabilities to those of posternd(8), as far as they are held,
  * and loads the filter. Logs the locks and returns them (enum sandbox_lock);
  * fatal() on what must hold.
  */

@@ -1,6 +1,7 @@
 /*
- * The data plane's UDP sockets (spec/tunnel.md 1.1, 1.2; spec/ops.md 1.9): one
- * SO_REUSEPORT group per family, socket 0 the engine's, 1..N the shards'.
+ * The data plane's UDP sockets (firezone-tunnel(7), Binding and Socket options;
+ * posternd(8), The network): one SO_REUSEPORT group per family, socket 0 the
+ * engine's, 1..N the shards'.
  */
 #ifndef PARENT_SOCKETS_H
 #define PARENT_SOCKETS_H

@@ -1,6 +1,6 @@
 /*
  * The directory where control-worker keeps flow logs, which becomes its root
- * (spec/ops.md 1.6). Made before privileges are cut; what is in it is
+ * (posternd(8), FILES). Made before privileges are cut; what is in it is
  * control-worker's alone.
  */
 #ifndef PARENT_SPOOL_H

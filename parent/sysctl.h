@@ -1,8 +1,8 @@
 /*
- * Kernel settings that the Gateway needs (spec/ops.md 1.10). A value is raised
- * where it is lower, never lowered; what was changed is remembered and taken
- * back. A setting that cannot be written is named in the log, to be set by
- * hand: in a container they are read-only.
+ * Kernel settings that the Gateway needs (posternd(8), The network). A value is
+ * raised where it is lower, never lowered; what was changed is remembered and
+ * taken back. A setting that cannot be written is named in the log, to be set
+ * by hand: in a container they are read-only.
  */
 #ifndef PARENT_SYSCTL_H
 #define PARENT_SYSCTL_H

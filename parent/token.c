@@ -1,6 +1,6 @@
 /*
  * The portal token: taken from where the operator put it, and wiped there, so
- * that /proc shows it to nobody (spec/ops.md 1.2).
+ * that /proc shows it to nobody (posternd(8), The token).
  */
 #include "parent/options.h"
 

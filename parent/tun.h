@@ -1,6 +1,7 @@
 /*
- * The TUN device "tun-firezone" (spec/tunnel.md 7.5, spec/ops.md 1.8): opened
- * by the parent, its queues handed to net-worker.
+ * The TUN device "tun-firezone" (firezone-tunnel(7), Tunnel device;
+ * firezone-policy(7), The tunnel device): opened by the parent, its queues
+ * handed to net-worker.
  */
 #ifndef PARENT_TUN_H
 #define PARENT_TUN_H

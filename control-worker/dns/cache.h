@@ -1,6 +1,6 @@
 /*
- * What names meant, for as long as their records say (spec/policy.md 6.3):
- * clients ask for the same few names again and again.
+ * What names meant, for as long as their records say (firezone-policy(7),
+ * Resolution): clients ask for the same few names again and again.
  */
 #ifndef CONTROL_WORKER_DNS_CACHE_H
 #define CONTROL_WORKER_DNS_CACHE_H

@@ -1,7 +1,8 @@
 /*
  * One question, one server, one answer: UDP from a socket of its own, which
  * the kernel gives a fresh port and which hears only the server it is
- * connected to; TCP when the answer is truncated. spec/policy.md 7.5.
+ * connected to; TCP when the answer is truncated. firezone-policy(7),
+ * Forwarding and DNS answers.
  */
 #ifndef CONTROL_WORKER_DNS_EXCHANGE_H
 #define CONTROL_WORKER_DNS_EXCHANGE_H

@@ -1,7 +1,7 @@
 /*
  * DNS messages of other people, which are passed on as they are: whether one is
- * a query or an answer, and the few words of our own. spec/policy.md 7.3, 7.5;
- * RFC 1035 4.1. No I/O.
+ * a query or an answer, and the few words of our own. firezone-policy(7),
+ * Accepted queries and DNS answers; RFC 1035 4.1. No I/O.
  */
 #ifndef CONTROL_WORKER_DNS_FOREIGN_H
 #define CONTROL_WORKER_DNS_FOREIGN_H

@@ -2,7 +2,8 @@
  * Which of the servers of resolv.conf the queries of the tunnel go to: the one
  * that answered first in the latest round of probes, for each transport on its
  * own. A server that answers is alive, whatever it says: that of a closed
- * network need not know the name that we ask for. spec/policy.md 7.4.
+ * network need not know the name that we ask for. firezone-policy(7), Choice of
+ * resolver.
  *
  * Sans-IO: it is told of the time and of answers, and says whom to probe.
  */

@@ -3,7 +3,7 @@
  * or the first where none is, and to the next beside it when that is slow, or
  * at once when it fails.
  * Whatever becomes of it, there is an answer: a server's, or SERVFAIL.
- * spec/policy.md 7.5.
+ * firezone-policy(7), Forwarding and DNS answers.
  */
 #ifndef CONTROL_WORKER_DNS_PENDING_H
 #define CONTROL_WORKER_DNS_PENDING_H

@@ -1,4 +1,7 @@
-/* resolv.conf(5), from its bytes. spec/policy.md 6.3 and 7.4. */
+/*
+ * resolv.conf(5), from its bytes. firezone-policy(7), Resolution and Choice of
+ * resolver.
+ */
 #ifndef CONTROL_WORKER_DNS_RESOLV_CONF_H
 #define CONTROL_WORKER_DNS_RESOLV_CONF_H
 

@@ -1,6 +1,7 @@
 /*
  * A name's addresses: the hosts file, then the servers of resolv.conf, A and
- * AAAA at the same time. spec/policy.md 6.3, spec/portal.md 1.5.
+ * AAAA at the same time. firezone-policy(7), Resolution; firezone-portal(7),
+ * Resolution and dialing.
  */
 #ifndef CONTROL_WORKER_DNS_RESOLVER_H
 #define CONTROL_WORKER_DNS_RESOLVER_H

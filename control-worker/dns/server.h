@@ -1,7 +1,8 @@
 /*
  * The DNS server on the tunnel: what clients ask of our own tunnel addresses,
  * port 53535, by UDP and TCP, is put to a server of resolv.conf and its answer
- * brought back. The listeners are made by the parent. spec/policy.md 7.
+ * brought back. The listeners are made by the parent. firezone-policy(7), DNS
+ * SERVER.
  */
 #ifndef CONTROL_WORKER_DNS_SERVER_H
 #define CONTROL_WORKER_DNS_SERVER_H

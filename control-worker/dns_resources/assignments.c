@@ -146,7 +146,10 @@ on_resolved(void *ctx, const struct lookup_result *result)
 
 	w->lookup = NULL;
 	a->lookup_count--;
-	/* Nobody has said that the name has no address: spec/policy.md 6.3. */
+	/*
+	 * Nobody has said that the name has no address: firezone-policy(7),
+	 * Resolution.
+	 */
 	if (!result->complete) {
 		log_debug("the name of a resource is not resolved in time");
 		refuse_wish(w);

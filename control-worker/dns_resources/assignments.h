@@ -1,5 +1,6 @@
 /*
- * Names that clients assign their proxy addresses to (spec/policy.md 6.2, 6.3):
+ * Names that clients assign their proxy addresses to (firezone-policy(7),
+ * Assignment and Resolution):
  *
  *	PEER_EVENT -> ASSIGNMENT, may it? -> ASSIGNMENT_ANSWER -> look-up
  *	-> NAME_RESOLVED, installed and the client told

@@ -1,6 +1,6 @@
 /*
- * The JSON inside the control packets of clients (spec/policy.md 8.2): what a
- * client says about a name, and what it is told. No I/O.
+ * The JSON inside the control packets of clients (firezone-policy(7), Events):
+ * what a client says about a name, and what it is told. No I/O.
  */
 #ifndef CONTROL_WORKER_DNS_RESOURCES_PEER_EVENT_H
 #define CONTROL_WORKER_DNS_RESOURCES_PEER_EVENT_H

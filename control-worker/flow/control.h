@@ -2,7 +2,7 @@
  * Flow logs between the processes: what net-worker and the portal say goes to
  * flow_logs.h, and net-worker is told what is asked of it and what it may
  * forget. And the end, which waits for net-worker's last reports and one last
- * upload, but not for long (design section 3).
+ * upload, but not for long.
  */
 #ifndef CONTROL_WORKER_FLOW_CONTROL_H
 #define CONTROL_WORKER_FLOW_CONTROL_H

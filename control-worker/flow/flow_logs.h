@@ -1,7 +1,8 @@
 /*
  * Flow logs as the rest of control-worker sees them: settings and tokens come
  * from the portal, reports from net-worker; they go to the spool, from there to
- * the server, and to our own log where that is asked for. spec/policy.md 10.
+ * the server, and to our own log where that is asked for. firezone-policy(7),
+ * FLOW LOGS.
  */
 #ifndef CONTROL_WORKER_FLOW_FLOW_LOGS_H
 #define CONTROL_WORKER_FLOW_FLOW_LOGS_H

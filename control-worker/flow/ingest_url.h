@@ -1,7 +1,7 @@
 /*
  * Where reports are posted: the portal's api_url with the path of the interface
- * (spec/policy.md 10.7), or where a server of it sends us. Only https on port
- * 443 and without credentials.
+ * (firezone-policy(7), Upload), or where a server of it sends us. Only https on
+ * port 443 and without credentials.
  */
 #ifndef CONTROL_WORKER_FLOW_INGEST_URL_H
 #define CONTROL_WORKER_FLOW_INGEST_URL_H

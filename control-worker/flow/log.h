@@ -1,5 +1,6 @@
 /*
- * A report as a line of the log (--flow-logs): spec/policy.md 10.1 and 10.4.
+ * A report as a line of the log (--flow-logs): firezone-policy(7), Flow
+ * settings and Flow reports.
  */
 #ifndef CONTROL_WORKER_FLOW_LOG_H
 #define CONTROL_WORKER_FLOW_LOG_H

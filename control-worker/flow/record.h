@@ -1,7 +1,7 @@
 /*
- * A report about a flow as text: the JSON that the server takes (spec/policy.md
- * 10.4), its name until then, and the files that once held one each (10.5). No
- * I/O.
+ * A report about a flow as text: the JSON that the server takes
+ * (firezone-policy(7), Flow reports), its name until then, and the files that
+ * once held one each (Spool). No I/O.
  *
  * The JSON is compact and its keys are sorted, so that the checksum of the file
  * is the checksum of the payload's very bytes, and a reader needs no second

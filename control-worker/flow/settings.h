@@ -1,4 +1,7 @@
-/* What the portal's init says of flow logs: spec/policy.md 10.1 and 10.5. */
+/*
+ * What the portal's init says of flow logs: firezone-policy(7), Flow settings
+ * and Spool.
+ */
 #ifndef CONTROL_WORKER_FLOW_SETTINGS_H
 #define CONTROL_WORKER_FLOW_SETTINGS_H
 

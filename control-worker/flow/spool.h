@@ -1,7 +1,7 @@
 /*
- * The spool: reports on disk until the server has them. spec/policy.md 10.5 has
- * the layout of its directories; the reports of an authorization lie in files
- * of many: see reports.h.
+ * The spool: reports on disk until the server has them. For the layout of its
+ * directories see firezone-policy(7), Spool; the reports of an authorization
+ * lie in files of many: see reports.h.
  *
  * A report is written as soon as it is put, and once only: telling it again
  * changes nothing. Nothing is flushed to the disk here, because the loop that
@@ -49,7 +49,8 @@
 #define SPOOL_ORPHAN_S 60
 /*
  * Nor is one that ended so long ago and has no report left: tokens live for a
- * month longer (spec/portal.md 4.12), and would fill the spool meanwhile.
+ * month longer (firezone-portal(7), Ingest token), and would fill the spool
+ * meanwhile.
  */
 #define SPOOL_ENDED_S 3600
 /* A token that cannot be read is none of ours, or torn; after this it goes. */
@@ -99,8 +100,8 @@ size_t spool_find_token(
 /* The authorizations, in any order, to be freed; NULL: none, or no memory. */
 struct spool_dir *spool_dirs(struct spool *, size_t *count);
 /*
- * Removes what nobody needs any more: spec/policy.md 10.7 step 1, and those
- * that ended and are empty. True when it is gone.
+ * Removes what nobody needs any more: firezone-policy(7), Upload (step 1), and
+ * those that ended and are empty. True when it is gone.
  */
 bool spool_prune(struct spool *, const struct spool_dir *, uint64_t now);
 

@@ -1,8 +1,8 @@
 /*
- * The ingest token of an authorization (spec/policy.md 10.6): a JWT whose
- * signature we cannot check. The portal has handed it to us over a verified
- * connection; what is looked at here is only whether it has the shape that the
- * server asks for, and what it says of itself.
+ * The ingest token of an authorization (firezone-policy(7), Ingest tokens): a
+ * JWT whose signature we cannot check. The portal has handed it to us over a
+ * verified connection; what is looked at here is only whether it has the shape
+ * that the server asks for, and what it says of itself.
  */
 #ifndef CONTROL_WORKER_FLOW_TOKEN_H
 #define CONTROL_WORKER_FLOW_TOKEN_H

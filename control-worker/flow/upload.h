@@ -1,6 +1,6 @@
 /*
  * The uploader: passes over the spool that post what is there and remove what
- * the server has taken. spec/policy.md 10.7.
+ * the server has taken. firezone-policy(7), Upload.
  */
 #ifndef CONTROL_WORKER_FLOW_UPLOAD_H
 #define CONTROL_WORKER_FLOW_UPLOAD_H

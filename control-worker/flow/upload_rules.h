@@ -1,6 +1,6 @@
 /*
- * What is to be done about an answer of the server, and when: the decisions of
- * spec/policy.md 10.7 without any I/O.
+ * What is to be done about an answer of the server, and when: the decisions,
+ * without any I/O: firezone-policy(7), Upload responses.
  */
 #ifndef CONTROL_WORKER_FLOW_UPLOAD_RULES_H
 #define CONTROL_WORKER_FLOW_UPLOAD_RULES_H

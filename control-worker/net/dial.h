@@ -1,6 +1,7 @@
 /*
  * A TCP connection to the first of several addresses that answers: all are
- * tried at once, the others are dropped. spec/portal.md 1.5.
+ * tried at once, the others are dropped. firezone-portal(7), Resolution and
+ * dialing.
  */
 #ifndef CONTROL_WORKER_NET_DIAL_H
 #define CONTROL_WORKER_NET_DIAL_H

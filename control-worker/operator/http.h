@@ -1,7 +1,7 @@
 /*
- * Health, readiness and metrics for monitoring (spec/ops.md 1.12): as much of
- * HTTP/1.1 as a GET or HEAD without a body takes, one request a connection. All
- * else is refused.
+ * Health, readiness and metrics for monitoring (posternd(8), Monitoring): as
+ * much of HTTP/1.1 as a GET or HEAD without a body takes, one request a
+ * connection. All else is refused.
  */
 #ifndef CONTROL_WORKER_OPERATOR_HTTP_H
 #define CONTROL_WORKER_OPERATOR_HTTP_H

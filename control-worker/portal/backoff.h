@@ -1,6 +1,6 @@
 /*
  * How long to wait before the next attempt to reach the portal, and when to
- * give up. spec/portal.md 3.2.
+ * give up. firezone-portal(7), Backoff.
  *
  * The budget counts the delays that were chosen, not the time that passed, so
  * that a suspended machine does not use it up.

@@ -1,7 +1,7 @@
 /*
  * ICE candidates that wait until the portal can take them: while it is away,
  * and while more is queued for it than it takes. An addition and a withdrawal
- * of the same candidate cancel each other. spec/portal.md 3.5.
+ * of the same candidate cancel each other. firezone-portal(7), Portal outage.
  */
 #ifndef CONTROL_WORKER_PORTAL_CANDIDATES_H
 #define CONTROL_WORKER_PORTAL_CANDIDATES_H

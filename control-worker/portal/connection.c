@@ -403,7 +403,10 @@ handle_failure(struct portal_connection *c, struct mono now,
 	if (f->too_long && is_online(c))
 		revoke_all(c);
 
-	/* The portal takes one connection a second: spec/portal.md 5.3. */
+	/*
+	 * The portal takes one connection a second: firezone-portal(7), Connect
+	 * rate.
+	 */
 	if (delay >= 0 && delay < BACKOFF_INITIAL_MS)
 		delay = BACKOFF_INITIAL_MS;
 	if (c->state == STATE_CLOSING) {
@@ -417,7 +420,8 @@ handle_failure(struct portal_connection *c, struct mono now,
 	}
 	/*
 	 * After an unclean end the portal keeps the old session for up to 37 s
-	 * (spec/portal.md 7): it is there, so the first budget does not run.
+	 * (firezone-portal(7), Fatal conditions): it is there, so the first
+	 * budget does not run.
 	 */
 	if (f->status == STATUS_CONFLICT && delay < 0 && !c->backoff.was_joined)
 		delay = BACKOFF_INITIAL_MS;

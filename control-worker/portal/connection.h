@@ -1,6 +1,6 @@
 /*
  * The life of the connection to the portal: resolve, connect, join, stay
- * online, wait, again. spec/portal.md 3.
+ * online, wait, again. firezone-portal(7), CONNECTION LIFECYCLE.
  *
  * No I/O: the time, the answers of the world, the portal's messages and what
  * net-worker says go in; out come, through the host and within the call, what
@@ -24,7 +24,8 @@
 #include "control-worker/portal/login_url.h"
 
 #define PORTAL_CLOSE_MS     1000 /* for the closing handshake */
-#define PORTAL_NO_RELAYS_MS 2000 /* between two: spec/portal.md 4.11 */
+/* Between two of them: firezone-portal(7), Requesting relays. */
+#define PORTAL_NO_RELAYS_MS 2000
 /* With more than this in the outbox, candidates are held and merged. */
 #define PORTAL_OUTBOX_BUSY 512
 

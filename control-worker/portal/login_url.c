@@ -12,7 +12,7 @@
 #include "common/buffer.h"
 #include "common/uuid.h"
 
-/* Where the URL names none, for plaintext too: spec/portal.md 1.5. */
+/* Where the URL names none, for plaintext too: firezone-portal(7), URL. */
 #define DEFAULT_PORT 443
 
 #define WEBSOCKET_PATH "/gateway/v2/websocket"
@@ -155,7 +155,10 @@ put_text(struct writer *w, const char *text)
 	writer_bytes(w, text, strlen(text));
 }
 
-/* An id that looks like a UUID is sent as its hash: spec/portal.md 1.2. */
+/*
+ * An id that looks like a UUID is sent as its hash: firezone-portal(7),
+ * Identity.
+ */
 static void
 put_external_id(struct writer *w, const char *external_id)
 {

@@ -1,7 +1,7 @@
 /*
  * Where the portal is and how we introduce ourselves: from the API URL and the
- * identity to host, port, request target and user agent. spec/portal.md 1.1 to
- * 1.3, spec/ops.md 1.5.
+ * identity to host, port, request target and user agent. firezone-portal(7),
+ * URL, Query parameters, Identity and User agent.
  */
 #ifndef CONTROL_WORKER_PORTAL_LOGIN_URL_H
 #define CONTROL_WORKER_PORTAL_LOGIN_URL_H

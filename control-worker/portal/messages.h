@@ -1,6 +1,6 @@
 /*
  * The portal's messages as messages between our processes, and back: the one
- * place that knows their fields. No I/O. spec/portal.md 4.
+ * place that knows their fields. No I/O. firezone-portal(7), GATEWAY MESSAGES.
  *
  * Lenient where that cannot widen access; where it could, an element that is
  * not understood takes its message along or is replaced by one that permits

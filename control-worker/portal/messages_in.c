@@ -133,7 +133,7 @@ incoming_more(struct incoming *in)
 	return INCOMING_DONE;
 }
 
-/* In the order of spec/portal.md 4.2. */
+/* In order: firezone-portal(7), Gateway init. */
 static enum incoming_result
 handle_init(struct incoming *in, const struct json_value *p, const char **what)
 {
@@ -252,7 +252,10 @@ parse_authorization(const struct json_value *p, struct ipc_authorization *a)
 	return NULL;
 }
 
-/* Without a usable token its flows are not followed: spec/policy.md 10.1. */
+/*
+ * Without a usable token its flows are not followed: firezone-policy(7), Flow
+ * settings.
+ */
 static void
 take_flow_token(struct incoming *in, const struct json_value *v,
     struct ipc_authorization *a)

@@ -100,7 +100,10 @@ outgoing_candidates(const struct uuid *client, const char *lines)
 	return json_write_end(&w);
 }
 
-/* Without ICE-less connections this has to be said: spec/portal.md 4.11. */
+/*
+ * Without ICE-less connections this has to be said: firezone-portal(7),
+ * Capabilities.
+ */
 char *
 outgoing_capabilities(void)
 {

@@ -1,6 +1,7 @@
 /*
  * Application messages that wait to be written on one connection: first in,
- * first out, no two alike at a time, bounded. spec/portal.md 2.7.
+ * first out, no two alike at a time, bounded. firezone-portal(7), Limits and
+ * order.
  */
 #ifndef CONTROL_WORKER_PORTAL_OUTBOX_H
 #define CONTROL_WORKER_PORTAL_OUTBOX_H

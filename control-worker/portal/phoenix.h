@@ -1,6 +1,7 @@
 /*
  * One Phoenix channel over one WebSocket: the V1 JSON frames, the join, the
- * heartbeats, the references. No I/O; time is handed in. spec/portal.md 2.
+ * heartbeats, the references. No I/O; time is handed in. firezone-portal(7),
+ * CHANNEL.
  */
 #ifndef CONTROL_WORKER_PORTAL_PHOENIX_H
 #define CONTROL_WORKER_PORTAL_PHOENIX_H

@@ -1,6 +1,7 @@
 /*
  * One attempt to have a WebSocket to the portal, and the WebSocket: TCP, TLS,
- * upgrade, frames. spec/portal.md 1.4 to 1.6, 2.7 and 3.4.
+ * upgrade, frames. firezone-portal(7), Upgrade response, Resolution and
+ * dialing, TLS, Limits and order and Close.
  */
 #ifndef CONTROL_WORKER_PORTAL_TRANSPORT_H
 #define CONTROL_WORKER_PORTAL_TRANSPORT_H

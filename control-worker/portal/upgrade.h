@@ -1,6 +1,7 @@
 /*
  * The HTTP half of a WebSocket: the request, and the answer read as it comes.
- * No I/O. RFC 6455 section 4, spec/portal.md 1.3, 1.4 and 3.3.
+ * No I/O. RFC 6455 section 4, firezone-portal(7), Request headers, Upgrade
+ * response and Fatal conditions.
  */
 #ifndef CONTROL_WORKER_PORTAL_UPGRADE_H
 #define CONTROL_WORKER_PORTAL_UPGRADE_H

@@ -4,7 +4,7 @@
 
 #include "common/address.h"
 
-/* Inner packet + WireGuard + ChannelData: spec/tunnel.md 1.2. */
+/* Inner packet + WireGuard + ChannelData: firezone-tunnel(7), Sizes. */
 #define INNER_PACKET_MAX      1280
 #define WIREGUARD_OVERHEAD    32
 #define CHANNEL_DATA_OVERHEAD 4

@@ -25,7 +25,7 @@
 #define REPORTS_MAX (2 * FLOWS_MAX) /* an opening and a closing each */
 #define DOMAIN_SIZE 256
 
-#define IDLE_S  120  /* spec/policy.md 1.2 */
+#define IDLE_S  120  /* firezone-policy(7), Timers */
 #define TICK_MS 1000 /* from one round of closing to the next */
 /* Flows looked at for one that gives way, far from each other: a prime. */
 #define PROBES     32
@@ -466,7 +466,10 @@ open_flow(struct flow_table *t, const struct key *key,
 	count_tx(t, path->at, n, s);
 }
 
-/* What opens no flow is the tail of one that has ended: spec/policy.md 10.3. */
+/*
+ * What opens no flow is the tail of one that has ended: firezone-policy(7),
+ * Flow life.
+ */
 static bool
 opens(uint8_t protocol, const struct segment *s)
 {

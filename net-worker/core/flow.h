@@ -1,6 +1,7 @@
 /*
  * Flows: what a shard remembers of the TCP and UDP traffic that policy let
- * pass to resources, so that it can be reported (spec/policy.md 10.2, 10.3).
+ * pass to resources, so that it can be reported (firezone-policy(7), Flows and
+ * Flow life).
  *
  * A flow is live from the packet that opens it until it closes. Its opening
  * and its closing are reports that wait in the table, the closing together

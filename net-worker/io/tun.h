@@ -1,9 +1,9 @@
 /*
- * One TUN queue (spec/tunnel.md 7.5): packets with a vnet header in front. With
- * offload, what is read is cut into segments and what is written is glued per
- * flow, so that one call moves up to 64 KiB; the order within a flow is kept.
- * Where the kernel refuses what was glued, its packets are written one by one,
- * and so for some time (offload_pause.h).
+ * One TUN queue (firezone-tunnel(7), Tunnel device): packets with a vnet header
+ * in front. With offload, what is read is cut into segments and what is written
+ * is glued per flow, so that one call moves up to 64 KiB; the order within a
+ * flow is kept. Where the kernel refuses what was glued, its packets are
+ * written one by one, and so for some time (offload_pause.h).
  */
 #ifndef NET_WORKER_IO_TUN_H
 #define NET_WORKER_IO_TUN_H

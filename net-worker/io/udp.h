@@ -1,7 +1,7 @@
 /*
  * The data plane's UDP sockets: received with UDP_GRO, many datagrams a call;
  * sent with UDP_SEGMENT, in batches that keep the order per destination
- * (spec/tunnel.md 1.2, 7.3).
+ * (firezone-tunnel(7), Sizes and Segmentation).
  */
 #ifndef NET_WORKER_IO_UDP_H
 #define NET_WORKER_IO_UDP_H

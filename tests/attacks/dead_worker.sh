@@ -1,6 +1,6 @@
 #!/bin/bash
 # What a worker has said before it died is not heard as its successor's: neither
-# is a key taken from it, nor is anybody accused for it (design.md section 3).
+# is a key taken from it, nor is anybody accused for it.
 
 . "$(dirname "$0")/../lib/netns.sh"
 

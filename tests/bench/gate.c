@@ -1,7 +1,6 @@
 /*
  * What a packet costs in the gate, by how many resources its client has:
- * spec/policy.md 5 wants that it does not depend on them. Prints nanoseconds
- * per packet; asserts nothing.
+ * It must not depend on them. Prints nanoseconds per packet; asserts nothing.
  */
 #include <netinet/in.h>
 #include <stdio.h>

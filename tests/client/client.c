@@ -1,6 +1,7 @@
 /*
  * One connection's life: what a packet for a resource sets off, what the
- * portal answers, and how it ends (spec/client-portal.md 3, spec/tunnel.md 5).
+ * portal answers, and how it ends (firezone-portal(7), Client session;
+ * firezone-tunnel(7), CONNECTIONS).
  */
 #include "tests/client/client.h"
 
@@ -17,10 +18,10 @@
 #define IDLE_S      20
 #define UPSERT_S    20
 
-/* Source ports of relays, spec/tunnel.md 1.3. */
+/* Source ports of relays: firezone-tunnel(7), Demultiplexing. */
 #define TURN_PORT 3478
 
-/* Inner packets that are not for the device, spec/tunnel.md 5.5. */
+/* Inner packets that are not for the device: firezone-tunnel(7), Goodbye. */
 #define CONTROL_HEADER 40
 #define EVENT_HEADER   48
 #define NEXT_HEADER_AT 6
@@ -515,7 +516,7 @@ client_tunnel_packet(struct client *c, uint8_t *packet, size_t len)
 	io_write(c, packet, len);
 }
 
-/* The order of spec/tunnel.md 1.3. */
+/* The order of firezone-tunnel(7), Demultiplexing. */
 void
 client_udp_input(struct client *c, const struct endpoint *from,
     const uint8_t *data, size_t len)

@@ -1,10 +1,10 @@
 /*
  * A Firezone client for tests: the initiating, controlling side of everything
  * that the gateway answers. It plays a client of the published kind
- * (spec/tunnel.md 9.2, the last classic row) and shares nothing with the
- * gateway but codecs: addresses, buffers, time and STUN. Its ICE agent, TURN
- * client, Noise handshake and sessions are its own, so that a mistake made on
- * one side is not answered by the same mistake on the other.
+ * (firezone-tunnel(7), Clients in the field; the last classic one) and shares
+ * nothing with the gateway but codecs: addresses, buffers, time and STUN. Its
+ * ICE agent, TURN client, Noise handshake and sessions are its own, so that a
+ * mistake made on one side is not answered by the same mistake on the other.
  *
  * One thread, one poll loop, one connection. What happens is told on standard
  * output, one line an event, for tests to wait for:
@@ -125,7 +125,7 @@ const struct resource *client_find_resource(
     struct client *, const char *id_or_name);
 /* True when the gateway has let us; else what can be done for it is. */
 bool client_may_send(struct client *, const char *resource);
-/* A control packet, spec/policy.md 8.1. */
+/* A control packet, firezone-policy(7), Control packet format. */
 void client_send_control(
     struct client *, uint8_t event, const void *payload, size_t);
 

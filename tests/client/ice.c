@@ -8,7 +8,7 @@
 
 #include "tests/client/client.h"
 
-/* spec/tunnel.md 3.9: client_default and client_idle. */
+/* firezone-tunnel(7), Check schedule: the client's profiles. */
 static const struct profile {
 	unsigned retransmissions;
 	int64_t first_ms, last_ms;
@@ -18,10 +18,13 @@ static const struct profile {
 };
 
 #define NO_REQUEST_MS   15000 /* a pair the peer still uses is not dead */
-#define HOPELESS_MS     2000  /* spec/tunnel.md 3.12 */
+#define HOPELESS_MS     2000  /* firezone-tunnel(7), Agent states */
 #define NO_CANDIDATE_MS 10000
 
-/* RFC 8445 5.1.2.1, and the local preferences of spec/tunnel.md 3.3. */
+/*
+ * RFC 8445 5.1.2.1, and the local preferences of firezone-tunnel(7), Candidate
+ * priorities.
+ */
 static const struct kind {
 	const char *name;
 	uint32_t type_preference, local_preference;
@@ -320,7 +323,7 @@ ice_remove_remote(struct client *c, const char *line)
 			remove_pair(c, i);
 }
 
-/* The attempts that the schedule counts: spec/tunnel.md 3.9. */
+/* The attempts that the schedule counts: firezone-tunnel(7), Check schedule. */
 static unsigned
 counted_attempts(const struct client *c, const struct pair *p)
 {

@@ -1,6 +1,6 @@
 /*
  * A full, controlling ICE agent with one component (RFC 8445), with the timing
- * of clients in the field (spec/tunnel.md 3.9: client_default, client_idle).
+ * of clients in the field (firezone-tunnel(7), Check schedule).
  */
 #ifndef TESTS_CLIENT_ICE_H
 #define TESTS_CLIENT_ICE_H
@@ -85,7 +85,7 @@ void ice_stop(struct client *);
 bool ice_add_local(struct client *, enum candidate_kind,
     const struct endpoint *address, const struct endpoint *base);
 void ice_remove_local(struct client *, const struct endpoint *address);
-/* The line that the gateway is told, spec/tunnel.md 3.3. */
+/* The line that the gateway is told: firezone-tunnel(7), Candidate lines. */
 void ice_format(
     const struct client *, const struct candidate *, char to[ICE_LINE_SIZE]);
 void ice_add_remote(struct client *, const char *line);
@@ -95,7 +95,7 @@ bool ice_input(
     struct client *, const struct path *, const struct stun_message *);
 void ice_timer(struct client *);
 struct mono ice_deadline(const struct client *);
-/* Slow checks while nothing happens, spec/tunnel.md 3.13. */
+/* Slow checks while nothing happens: firezone-tunnel(7), Idle mode. */
 void ice_set_idle(struct client *, bool idle);
 
 #endif /* TESTS_CLIENT_ICE_H */

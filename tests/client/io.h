@@ -1,7 +1,7 @@
 /*
  * Datagrams and packets by the handful, so that the client keeps pace with the
  * gateway: UDP_GRO and UDP_SEGMENT on the sockets, TCP segmentation on the TUN
- * device (spec/tunnel.md 7.3, 7.5).
+ * device (firezone-tunnel(7), Segmentation and Tunnel device).
  */
 #ifndef TESTS_CLIENT_IO_H
 #define TESTS_CLIENT_IO_H

@@ -7,7 +7,7 @@
 
 #include "tests/client/client.h"
 
-/* spec/policy.md 6.11 */
+/* firezone-policy(7), Client states. */
 #define REPEAT_S 2
 #define LOOK_MS  100
 

@@ -1,8 +1,8 @@
 /*
  * Names of DNS resources: which proxy addresses stand for them, and what the
- * gateway says to that (spec/policy.md 6.2, 6.11, 8). Tests choose the proxies;
- * a packet for one goes out whatever the gateway has said, so that its verdict
- * can be seen.
+ * gateway says to that (firezone-policy(7), Assignment, Client states and
+ * CONTROL PACKETS). Tests choose the proxies; a packet for one goes out
+ * whatever the gateway has said, so that its verdict can be seen.
  */
 #ifndef TESTS_CLIENT_NAMES_H
 #define TESTS_CLIENT_NAMES_H

@@ -3,7 +3,7 @@
 lines of portal.h on standard input and output.
 
 It speaks as a published client of the newest generation does
-(spec/client-portal.md 1-4, path v2).
+(firezone-portal(7), CLIENT CONNECTION and CLIENT MESSAGES; path v2).
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-/* The client's handshake against the bytes of spec/tunnel.md 10, P. */
+/*
+ * The client's handshake against the bytes of firezone-tunnel(7), WireGuard
+ * vectors.
+ */
 #include "tests/client/noise.h"
 
 #include "tests/lib/unit.h"

@@ -12,7 +12,7 @@
 #define DATA_HEADER 16
 #define TAG_LEN     16
 
-/* spec/tunnel.md 2.4, column classic. Seconds. */
+/* firezone-tunnel(7), WireGuard timers; classic. Seconds. */
 #define REKEY_AFTER        120
 #define REKEY_ON_RECEIVE   165
 #define SEND_AFTER_REKEY   170 /* an initiator stops sending */
@@ -179,7 +179,9 @@ response_input(struct client *c, const uint8_t *message)
 	session_established(c);
 }
 
-/* The gateway re-keys when it hears nothing: spec/tunnel.md 2.3. */
+/*
+ * The gateway re-keys when it hears nothing: firezone-tunnel(7), Who initiates.
+ */
 static void
 initiation_input(struct client *c, const uint8_t *message)
 {

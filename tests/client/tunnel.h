@@ -1,6 +1,7 @@
 /*
  * WireGuard sessions as their initiator: transport data, replay window, and
- * the timers of clients in the field (spec/tunnel.md 2.4, classic).
+ * the timers of clients in the field (firezone-tunnel(7), WireGuard timers;
+ * classic).
  */
 #ifndef TESTS_CLIENT_TUNNEL_H
 #define TESTS_CLIENT_TUNNEL_H

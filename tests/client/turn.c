@@ -13,7 +13,7 @@
 #define UDP_TRANSPORT 0x11000000u
 #define FAMILY_IPV6   0x02000000u
 
-/* spec/tunnel.md 4.4, 4.5 and 4.9. */
+/* firezone-tunnel(7), Relay life cycle, Retransmission and Channel bindings. */
 #define FIRST_GAP_MS       1000
 #define GIVE_UP_MS         8000
 #define KEEPALIVE_S        25
@@ -154,7 +154,10 @@ add_allocation(struct writer *w, const struct relay *r, uint16_t type)
 		stun_add_u32(w, STUN_LIFETIME, 0);
 }
 
-/* Attributes as in spec/tunnel.md 4.3. Each copy has a new transaction. */
+/*
+ * Attributes as in firezone-tunnel(7), Relay requests. Each copy has a new
+ * transaction.
+ */
 static void
 transmit(struct client *c, struct relay *r, struct turn_request *q)
 {
@@ -406,7 +409,10 @@ failed(struct client *c, struct relay *r, struct turn_request *q,
 	debug(c, "relay %s: %s: error %u", r->id, name_of(q->type), m->error);
 }
 
-/* What a standard server says without a signature: tunnel.md 4.6, RULE. */
+/*
+ * What a standard server says without a signature: firezone-tunnel(7), Standard
+ * TURN servers.
+ */
 static void
 failed_unsigned(struct client *c, struct relay *r, struct turn_request *q,
     const struct stun_message *m)
@@ -505,7 +511,10 @@ turn_expect(struct client *c, const struct endpoint *peer)
 	}
 }
 
-/* Data may follow an unanswered ChannelBind: spec/tunnel.md 4.9. */
+/*
+ * Data may follow an unanswered ChannelBind: firezone-tunnel(7), Channel
+ * bindings.
+ */
 void
 turn_send(struct client *c, const struct endpoint *relayed,
     const struct endpoint *peer, const void *data, size_t len)

@@ -1,7 +1,7 @@
 /*
  * The client of STUN and TURN servers (RFC 8656): mapped addresses, one
  * allocation on each relay, channels. Firezone's relay and standard servers
- * both work (spec/tunnel.md 4.6, RULE).
+ * both work (firezone-tunnel(7), Standard TURN servers).
  */
 #ifndef TESTS_CLIENT_TURN_H
 #define TESTS_CLIENT_TURN_H

@@ -1,4 +1,5 @@
-"""Flow logs from net-worker to a server that fails in every way: spec/policy.md 10."""
+"""Flow logs from net-worker to a server that fails in every way: firezone-policy(7), FLOW
+LOGS."""
 
 import base64
 import json

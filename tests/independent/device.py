@@ -9,7 +9,7 @@ import subprocess
 
 MTU = 1280
 
-# All gateways' tunnel addresses (client-portal.md 4.2): what they send in
+# All gateways' tunnel addresses (firezone-portal(7), Terms): what they send in
 # their own name comes from there.
 TUNNEL_NETWORKS = ["100.64.0.0/11", "fd00:2021:1111::/107"]
 

@@ -58,7 +58,7 @@ class Agent:
 
     async def gather(self):
         """Returns candidate lines. The base of a reflexive candidate is in
-        them, which ours never are (tunnel.md 3.3), and no ufrag."""
+        them, which ours never are (firezone-tunnel(7), Candidate lines), and no ufrag."""
         await self.connection.gather_candidates()
         candidates = self.connection.local_candidates
         # Its own queries are IPv4 only. It has no public name for its sockets.

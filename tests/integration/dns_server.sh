@@ -1,7 +1,7 @@
 #!/bin/bash
-# The DNS server on the tunnel (spec/policy.md 7): a client asks it for SRV and
-# TXT, it asks the resolvers of resolv.conf, and goes with them when they come,
-# go, and are replaced by others while it runs.
+# The DNS server on the tunnel (firezone-policy(7), DNS SERVER): a client asks
+# it for SRV and TXT, it asks the resolvers of resolv.conf, and goes with them
+# when they come, go, and are replaced by others while it runs.
 
 . "$(dirname "$0")/../lib/netns.sh"
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Three processes under three users, each confined as design.md section 1 says,
+# Three processes under three users, each confined as posternd(8) says,
 # as the kernel shows it in /proc.
 
 . "$(dirname "$0")/../lib/netns.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What happens when a process of posternd dies: design.md section 3.
+# What happens when a process of posternd dies.
 #
 #	restart.sh [SEED]
 #

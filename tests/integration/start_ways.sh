@@ -1,5 +1,5 @@
 #!/bin/bash
-# The three ways to be started of design.md section 1: which locks hold, what
+# The three ways to be started of posternd(8): which locks hold, what
 # works, and that a worker which dies is replaced, with the same locks.
 
 . "$(dirname "$0")/../lib/netns.sh"

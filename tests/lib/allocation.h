@@ -1,6 +1,6 @@
 /*
  * A scripted relay and a virtual clock for the tests of an allocation:
- * spec/tunnel.md 4.4 to 4.9 and 8.1 items 5 to 34.
+ * firezone-tunnel(7), RELAYS and Relay cases (5 to 34).
  */
 #ifndef TESTS_LIB_ALLOCATION_H
 #define TESTS_LIB_ALLOCATION_H

@@ -63,7 +63,7 @@ set_checksums(const struct packet *p)
 	    field, sum == 0 && p->protocol == IPPROTO_UDP ? UINT16_MAX : sum);
 }
 
-/* 0 and 0xffff are the same: spec/policy.md 6.8. */
+/* 0 and 0xffff are the same: firezone-policy(7), Checksums. */
 static inline bool
 sum_right(uint32_t sum)
 {

@@ -72,7 +72,7 @@ flow_file_format(const char *payload, size_t len, char to[FLOW_FILE_MAX + 1])
 	    payload);
 }
 
-/* That of spec/policy.md 10.5, with a path of its own. */
+/* With a path of its own; else firezone-policy(7), Flow vectors. */
 static inline struct ipc_flow
 flow_report(bool closed)
 {

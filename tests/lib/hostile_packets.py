@@ -13,7 +13,7 @@ import struct
 import sys
 import time
 
-# spec/tunnel.md 10: checks, TURN requests, WireGuard messages.
+# firezone-tunnel(7), VECTORS: checks, TURN requests, WireGuard messages.
 TEMPLATES = [bytes.fromhex(text) for text in (
     "000100482112a4420102030405060708090a0b0c00060009656a71743a68677768000000"
     "802a00081112131415161718002400046efffeff00250000000800147118fc8aeb5f7809"

@@ -1,6 +1,6 @@
 /*
- * What the tests of the ICE agent share: the credentials of spec/tunnel.md 10
- * and the Client's side of Binding messages.
+ * What the tests of the ICE agent share: the credentials of firezone-tunnel(7),
+ * Check vectors; and the Client's side of Binding messages.
  */
 #ifndef TESTS_LIB_ICE_H
 #define TESTS_LIB_ICE_H

@@ -1,6 +1,6 @@
 /*
- * The byte examples of spec/tunnel.md 10.P: one handshake between counting
- * keys, whose ephemeral ones come from a libsodium that counts too.
+ * The bytes of firezone-tunnel(7), WireGuard vectors: one handshake between
+ * counting keys, whose ephemeral ones come from a libsodium that counts too.
  */
 #ifndef TESTS_LIB_WIREGUARD_VECTORS_H
 #define TESTS_LIB_WIREGUARD_VECTORS_H

@@ -1,4 +1,7 @@
-/* The two paths of a packet through the model: spec/policy.md 3, 4 and 5. */
+/*
+ * The two paths of a packet through the model: firezone-policy(7), Steps
+ * outbound, Steps inbound and RULES.
+ */
 #include "tests/model/model.h"
 
 #include <string.h>

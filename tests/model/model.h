@@ -1,5 +1,5 @@
 /*
- * One client's world as spec/policy.md 2 to 6 and 9 tell it, slow and plain:
+ * One client's world as firezone-policy(7) tells it, slow and plain:
  * lists that are walked from end to end, checksums that are summed up anew. It
  * is what the gateway's own code is compared with, and shares nothing with it
  * but the vocabulary of common/.

@@ -1,7 +1,7 @@
 /*
- * The NAT of DNS resources as a list of sessions: spec/policy.md 6.6, 6.7 and
- * 6.10. What has ended is moved to the list of ended ones before anything else
- * is looked at.
+ * The NAT of DNS resources as a list of sessions: firezone-policy(7), NAT. What
+ * has ended is moved to the list of ended ones before anything else is looked
+ * at.
  */
 #ifndef TESTS_MODEL_MODEL_NAT_H
 #define TESTS_MODEL_MODEL_NAT_H

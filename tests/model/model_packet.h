@@ -1,6 +1,7 @@
 /*
- * Inner packets as spec/policy.md 9 reads them, and the ICMP errors of 3.1 and
- * 6.9: the part of the model that looks at bytes.
+ * Inner packets (firezone-policy(7), PACKETS) and ICMP errors
+ * (firezone-policy(7), ICMP replies and Rebuilt ICMP errors): the part of the
+ * model that looks at bytes.
  */
 #ifndef TESTS_MODEL_MODEL_PACKET_H
 #define TESTS_MODEL_MODEL_PACKET_H

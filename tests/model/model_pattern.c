@@ -1,6 +1,6 @@
 /*
- * Whether a name is one of a pattern's: spec/policy.md 6.5, label by label, by
- * trying everything.
+ * Whether a name is one of a pattern's: firezone-policy(7), Name patterns;
+ * label by label, by trying everything.
  */
 #include "tests/model/model.h"
 

@@ -1,4 +1,6 @@
-/* What the model's client was granted, and its names: spec/policy.md 2 and 6.
+/*
+ * What the model's client was granted, and its names: firezone-policy(7),
+ * GRANTS and DNS RESOURCES.
  */
 #include <string.h>
 

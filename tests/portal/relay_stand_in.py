@@ -1,6 +1,6 @@
 """A relay as a portal and its peers see one: it registers with a stamp secret that is
 new at each start, and is a TURN server that takes what was derived from that secret
-(client-portal.md 7). By itself it is a program:
+(firezone-portal(7), RELAYS). By itself it is a program:
 
 	relay_stand_in.py URL IPV4 IPV6		the token is in FIREZONE_TOKEN
 """

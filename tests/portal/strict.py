@@ -1,4 +1,5 @@
-"""Parsers as unforgiving as the reference's own (client-portal.md 4, portal.md 4)."""
+"""Parsers as unforgiving as the reference's own (firezone-portal(7), CLIENT MESSAGES and
+GATEWAY MESSAGES)."""
 
 import base64
 import ipaddress

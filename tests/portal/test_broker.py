@@ -1,4 +1,4 @@
-"""Authorizations (client-portal.md 10: 7 to 13, 15; portal.md 5.5)."""
+"""Authorizations (firezone-portal(7), Client portal cases (7 to 13, 15) and Brokering)."""
 
 import asyncio
 import json

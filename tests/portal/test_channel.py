@@ -1,4 +1,5 @@
-"""Framing, joining, heartbeats, closing (client-portal.md 10: 4, 5, 6, 17, 18)."""
+"""Framing, joining, heartbeats, closing (firezone-portal(7), Client portal cases (4, 5, 6,
+17, 18))."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The vectors of portal.md 5.5."""
+"""Vectors: firezone-portal(7), Test vectors."""
 
 import base64
 

@@ -1,4 +1,5 @@
-"""Relays that register themselves (client-portal.md 7 and 10: 14, 23, 24)."""
+"""Relays that register themselves (firezone-portal(7), RELAYS and Client portal cases (14,
+23, 24))."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Opening a socket (client-portal.md 10: 1 to 3; portal.md 5.2)."""
+"""Opening a socket (firezone-portal(7), Connect errors and Client portal cases (1 to 3))."""
 
 import asyncio
 import json

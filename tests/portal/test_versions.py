@@ -1,4 +1,4 @@
-"""User agents and the version window (portal.md 5.6)."""
+"""User agents and the version window (firezone-portal(7), Version window)."""
 
 import pytest
 from postern_portal import versions

@@ -1,4 +1,5 @@
-"""Authorizations: asked for, acknowledged, expired, revoked (portal.md 5.5)."""
+"""Authorizations: asked for, acknowledged, expired, revoked (firezone-portal(7),
+Brokering)."""
 
 from __future__ import annotations
 
@@ -127,7 +128,7 @@ class Broker:
             authorization.expires_at = expires_at
             self._save_soon()
         self._watch_expiry(authorization)
-        # Decided once, for both directions (client-portal.md 4.4).
+        # Decided once, for both directions (firezone-portal(7), Capabilities).
         iceless = self.site.config.iceless and client.iceless and gateway.iceless
         gateway.push("create_authorization", render.create_authorization(
             self.site, client, gateway, authorization, iceless
@@ -194,7 +195,7 @@ class Broker:
                 client.push_resource(resource)
 
     def _renew_resource(self, client: ClientChannel, resource_id: str) -> None:
-        """Make the client forget its authorization (client-portal.md 3.5)."""
+        """Make the client forget its authorization (firezone-portal(7), Access refused)."""
         if not client.joined:
             return
         client.push_resource_deleted(resource_id)
@@ -233,7 +234,8 @@ class Broker:
             timer.cancel()
         self._save_soon()
 
-    # Saving: repeated requests are many (portal.md 5.5), so writes are gathered.
+    # Saving: repeated requests are many (firezone-portal(7), Brokering), so
+    # writes are gathered.
 
     def _save_soon(self) -> None:
         self.site.state.dirty = True

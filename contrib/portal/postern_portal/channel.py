@@ -32,7 +32,7 @@ class Closing(NamedTuple):
 class Channel:
     """What all kinds of sockets have in common. Every method but `run` and the two
     it starts is synchronous: a frame is handled to its end before the next one, and
-    whatever it makes the portal send is in order (client-portal.md 3.1)."""
+    whatever it makes the portal send is in order (firezone-portal(7), Limits and order)."""
 
     kind: str  # also the topic
 
@@ -114,12 +114,13 @@ class Channel:
         self._socket.transport.abort()
 
     def stop(self) -> None:
-        """Stop the channel; the websocket stays (portal.md 2.5)."""
+        """Stop the channel; the websocket stays (firezone-portal(7), Control events)."""
         self.push("phx_close", {})
         self.leave()
 
     def end(self, reason: str) -> None:
-        """Tell the peer to go away (portal.md 2.5, client-portal.md 4.7)."""
+        """Tell the peer to go away (firezone-portal(7), Control events and End of a
+        session)."""
         self.push("disconnect", {"reason": reason})
         self.stop()
 
@@ -168,7 +169,8 @@ class Channel:
         try:
             frame = phoenix.decode(data)
         except FrameError as fault:
-            # The real portal's socket process dies of these (portal.md 2.1).
+            # The real portal's socket process dies of these
+            # (firezone-portal(7), Frames).
             log.warning("%s: bad frame: %s", self, fault)
             self.close(1011, "bad frame")
             return

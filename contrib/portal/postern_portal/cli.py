@@ -42,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _hash_token() -> int:
-    # Peers take out white space before they send a token (portal.md 1.3).
+    # Peers take out white space before they send a token (firezone-portal(7),
+    # Token).
     token = "".join(sys.stdin.read().split())
     if not token:
         return _fail("there is no token on stdin")

@@ -1,4 +1,4 @@
-"""The client's channel (client-portal.md 4)."""
+"""The client's channel (firezone-portal(7), CLIENT MESSAGES)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Names(NamedTuple):
     failed: str
 
 
-# By path (client-portal.md 4.1).
+# By path (firezone-portal(7), Client matrix).
 NAMES = {
     1: Names("create_flow", "flow_created", "flow_creation_failed"),
     2: Names(
@@ -57,7 +57,8 @@ class ClientChannel(PeerChannel):
                 lambda f: self._forward_all(invalidate, f),
             "no_relays": self.on_no_relays,
             "set_snownet_capabilities": self.on_capabilities,
-            # Device pools: there are none here (client-portal.md 4.8).
+            # Device pools: there are none here (firezone-portal(7), Device
+            # pools).
             "request_device_access": self.on_ignored,
             "resolve_device_pool_domain": self.on_ignored,
             "new_client_ice_candidates": self.on_ignored,

@@ -77,7 +77,7 @@ def listen_address(text: str) -> tuple[str, int]:
 
 
 def parse_filter(text: str) -> dict:
-    """ "tcp/443", "udp/100-200", "tcp", "icmp" as the object of portal.md 4.8."""
+    """ "tcp/443", "udp/100-200", "tcp", "icmp" as an object (firezone-portal(7), Filters)."""
     match = _FILTER.match(text)
     if not match:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The values both peers of a connection must agree on (portal.md 5.5)."""
+"""The values both peers of a connection must agree on (firezone-portal(7), Derivations)."""
 
 from __future__ import annotations
 

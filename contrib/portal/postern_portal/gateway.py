@@ -1,4 +1,4 @@
-"""The gateway's channel (portal.md 4)."""
+"""The gateway's channel (firezone-portal(7), GATEWAY MESSAGES)."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ import ipaddress
 import uuid
 from dataclasses import dataclass, field
 
-# 2038-01-01: the end of what never ends (portal.md 5.5).
+# 2038-01-01: the end of what never ends (firezone-portal(7), Relay
+# credentials).
 FOREVER = 2145916800
 
 _NAMES = uuid.UUID("7c6a2f0e-5d0b-4c57-9f6d-2b6a8f1f4a10")

@@ -1,4 +1,5 @@
-"""What the channels of gateways and clients have in common (portal.md 4)."""
+"""What the channels of gateways and clients have in common (firezone-portal(7), GATEWAY
+MESSAGES)."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from .site import Site
     from .upgrade import Admission
 
-# Relays that a peer is told of at a time (portal.md 5.4).
+# Relays that a peer is told of at a time (firezone-portal(7), Relay selection).
 MOST_RELAYS = 2
 
 
@@ -57,7 +58,8 @@ class PeerChannel(Channel):
 
     def on_join(self, frame: Frame) -> None:
         if not self.site.register(self):
-            # The real portal's answer to one that raced past 409 (portal.md 5.4).
+            # The real portal's answer to one that raced past 409
+            # (firezone-portal(7), Gateway sessions).
             log.warning("%s: is connected already, sent away", self)
             self.send(phoenix.reply_ok(frame))
             self.end("token_expired")
@@ -75,7 +77,7 @@ class PeerChannel(Channel):
     # Relays.
 
     def relays_changed(self) -> None:
-        """Tell the peer, if it is of use to it (portal.md 5.4)."""
+        """Tell the peer, if it is of use to it (firezone-portal(7), Relay presence)."""
         online = {relay.id: relay for relay in self.site.relays}
         gone = [relay_id for relay_id in self.announced if relay_id not in online]
         for relay_id in gone:

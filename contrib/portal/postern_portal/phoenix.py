@@ -1,4 +1,5 @@
-"""Phoenix channel frames, serializer V1: one JSON object a frame (portal.md 2)."""
+"""Phoenix channel frames, serializer V1: one JSON object a frame (firezone-portal(7),
+CHANNEL)."""
 
 from __future__ import annotations
 

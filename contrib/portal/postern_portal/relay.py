@@ -1,4 +1,5 @@
-"""The relay's channel: a relay that registers itself (client-portal.md 7.1)."""
+"""The relay's channel: a relay that registers itself (firezone-portal(7), Relay
+registration)."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from .upgrade import Admission
 
 MAX_SECRET = 255
-# Peers take what comes from another port for a peer's packet (client-portal.md 7.2).
+# Peers take what comes from another port for a peer's packet
+# (firezone-portal(7), Relay requirements).
 PORT = 3478
 
 

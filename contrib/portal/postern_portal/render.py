@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .gateway import GatewayChannel
     from .site import Site
 
-_REPORTING_GRACE = 30 * 86400  # portal.md 4.12
+_REPORTING_GRACE = 30 * 86400  # firezone-portal(7), Ingest token.
 
 
 def gateway_resource(resource: Resource) -> dict:
@@ -47,7 +47,8 @@ def client_resource(config: Config, resource: Resource) -> dict:
 
 
 def relay_entries(relay: Relay, peer: derive.Peer, expires: int) -> list[dict]:
-    """One entry per address family, IPv4 first and adjacent (portal.md 4.9)."""
+    """One entry per address family, IPv4 first and adjacent (firezone-portal(7), Relay
+    entries)."""
     if relay.stamp_secret:
         username, password = derive.stamp_credentials(
             relay.stamp_secret, peer.public_key, expires
@@ -113,7 +114,8 @@ def client_interface(config: Config, client: ClientChannel) -> dict:
         "search_domain": config.dns.search_domain,
         "upstream_do53": [{"ip": ip} for ip in servers],
         "upstream_doh": [{"url": url} for url in config.dns.doh],
-        # For clients that know no upstream_do53 (client-portal.md 4.2).
+        # For clients that know no upstream_do53 (firezone-portal(7), Client
+        # init).
         "upstream_dns": [
             {"protocol": "ip_port", "address": f"[{ip}]:53" if ":" in ip else f"{ip}:53"}
             for ip in servers

@@ -24,11 +24,12 @@ from .upgrade import ROUTES, Admission, Refusal, admit
 
 log = logging.getLogger("portal")
 
-# The real portal's limit (portal.md 2.7), which it has for fragmented messages only;
-# nothing of this protocol is as long, in whatever way it comes.
+# The real portal's limit (firezone-portal(7), Limits and order), which it has
+# for fragmented messages only; nothing of this protocol is as long, in whatever
+# way it comes.
 MAX_MESSAGE = 8_000_000
 KINDS = {"gateway": GatewayChannel, "client": ClientChannel, "relay": RelayChannel}
-# "Service restart": peers come back by themselves (portal.md 3.4).
+# "Service restart": peers come back by themselves (firezone-portal(7), Close).
 RESTART = 1012
 
 

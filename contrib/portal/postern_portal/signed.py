@@ -10,7 +10,7 @@ import json
 
 
 def sign_jwt(secret: bytes, claims: dict) -> str:
-    """A compact JWS with HS256 (portal.md 4.12)."""
+    """A compact JWS with HS256 (firezone-portal(7), Ingest token)."""
     head = _encode(_json({"alg": "HS256", "typ": "JWT"}))
     text = f"{head}.{_encode(_json(claims))}"
     return f"{text}.{_mac(secret, 'ingest', text)}"

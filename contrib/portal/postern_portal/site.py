@@ -21,11 +21,11 @@ log = logging.getLogger("portal")
 
 @dataclass
 class Timers:
-    """Seconds (portal.md appendix A)."""
+    """Seconds (firezone-portal(7), NUMBERS)."""
 
     acknowledge: float = 15
     idle: float = 37
-    relay_idle: float = 41  # client-portal.md 7.1
+    relay_idle: float = 41  # firezone-portal(7), Relay registration.
     handshake: float = 15
     presence: float = 1  # without a change of relays, before peers are told
     close: float = 5  # until a close that is not answered becomes an abort

@@ -11,7 +11,7 @@ import uuid
 from dataclasses import asdict, dataclass, field
 
 # The lower half of each range: clients hand out the upper half themselves
-# (client-portal.md 4.2).
+# (firezone-portal(7), Terms).
 _IPV4 = ipaddress.IPv4Network("100.64.0.0/11")
 _IPV6 = ipaddress.IPv6Network("fd00:2021:1111::/107")
 

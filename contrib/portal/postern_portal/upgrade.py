@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from .site import Site
 
-# The path alone decides what is spoken (portal.md 0.2, client-portal.md 4.1).
+# The path alone decides what is spoken (firezone-portal(7), Generations and
+# Client matrix).
 ROUTES = {
     "/gateway/v2/websocket": ("gateway", 2),
     "/client/v2/websocket": ("client", 2),
@@ -77,7 +78,8 @@ def problem(status: int, code: str, detail: str) -> Refusal:
 
 
 def admit(site: Site, path: str, headers: Headers, remote_ip: str) -> Admission:
-    """Check in the order of the real portal (portal.md 5.1, client-portal.md 1.2)."""
+    """Check in the order of the real portal (firezone-portal(7), Gateway admission and
+    Client admission)."""
     path = path.encode("ascii", "surrogateescape").decode("utf-8", "replace")
     path, _, query = path.partition("?")
     if path not in ROUTES:
@@ -118,14 +120,16 @@ def _admit_peer(site: Site, admission: Admission) -> None:
         detail = f"State cannot be written: {fault.strerror}"
         raise problem(500, "unhandled_connect_error", detail) from None
     if kind == "gateway" and device.id in site.gateways:
-        # First wins (portal.md 5.2); clients are the other way round.
+        # First wins (firezone-portal(7), Gateway sessions); clients are the
+        # other way round.
         detail = "A gateway with this id is already connected"
         raise problem(409, "gateway_already_connected", detail)
     admission.device, admission.public_key = device, public_key
 
 
 def _relay_addresses(params: dict[str, str]) -> RelayAddresses:
-    """One address at least; what is told to peers must be exact (client-portal.md 4.2)."""
+    """One address at least; what is told to peers must be exact (firezone-portal(7),
+    Client init)."""
     _check_lengths(params)
     ipv4 = _address(params, "ipv4", ipaddress.IPv4Address)
     ipv6 = _address(params, "ipv6", ipaddress.IPv6Address)

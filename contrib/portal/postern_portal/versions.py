@@ -1,4 +1,5 @@
-"""What a user agent tells about its sender (portal.md 5.6)."""
+"""What a user agent tells about its sender (firezone-portal(7), User agent and Version
+window)."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ best_nominated(struct ice_agent *agent, struct mono now, bool only_fresh)
 
 /*
  * Not the latest nomination counts: the peer repeats USE-CANDIDATE on each
- * pair that it ever nominated (spec/tunnel.md 3.11).
+ * pair that it ever nominated (firezone-tunnel(7), Nomination).
  */
 static void
 select_pair(struct ice_agent *agent, struct mono now)

@@ -1,5 +1,5 @@
 /*
- * The controlled ICE agent of one connection: spec/tunnel.md 3.
+ * The controlled ICE agent of one connection: firezone-tunnel(7), ICE.
  *
  * Sans-IO: candidates, Binding messages and time go in; checks, answers and
  * events are drained. Paths are named by addresses: local is the base of a
@@ -77,8 +77,9 @@ bool ice_agent_remove_local(
 const struct candidate *ice_agent_get_local(const struct ice_agent *, size_t i);
 
 /*
- * A candidate the portal signalled. Also adds the optimistic candidates of
- * spec/tunnel.md 3.8. False when it is refused or nothing new.
+ * A candidate the portal signalled. Also adds the guesses of
+ * firezone-tunnel(7), Optimistic candidates. False when it is refused or
+ * nothing new.
  */
 bool ice_agent_add_remote(
     struct ice_agent *, struct mono now, const struct candidate *);
@@ -114,7 +115,10 @@ bool ice_agent_transmit(struct ice_agent *, struct ice_message *);
 bool ice_agent_event(struct ice_agent *, struct ice_event *);
 
 enum ice_state ice_agent_state(const struct ice_agent *);
-/* Active or idle schedule of checks (3.9, 3.13); all pairs at once. */
+/*
+ * Active or idle schedule of checks (firezone-tunnel(7), Check schedule and
+ * Idle mode); all pairs at once.
+ */
 void ice_agent_set_idle(struct ice_agent *, struct mono now, bool idle);
 
 #endif /* NET_WORKER_CORE_ICE_AGENT_H */

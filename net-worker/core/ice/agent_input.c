@@ -1,6 +1,6 @@
 /*
- * Binding requests and responses as the agent takes them: spec/tunnel.md 3.7
- * and 3.10.
+ * Binding requests and responses as the agent takes them: firezone-tunnel(7),
+ * Processing requests and Processing responses.
  */
 #include "net-worker/core/ice/agent_internal.h"
 

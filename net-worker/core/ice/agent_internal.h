@@ -37,7 +37,10 @@ struct ice_agent {
 	unsigned local_count, remote_count;
 	bool had_local, had_remote; /* at any time */
 	uint32_t next_serial;
-	/* Local ones ever added, by kind and family (3.3). */
+	/*
+	 * Local ones ever added, by kind and family (firezone-tunnel(7),
+	 * Candidate priorities).
+	 */
 	unsigned added[CANDIDATE_RELAYED + 1][2];
 
 	struct pair_list pairs; /* by descending priority */
@@ -61,7 +64,10 @@ struct ice_agent {
 void agent_evaluate(struct ice_agent *, struct mono now);
 
 /* agent_local.c */
-/* The PRIORITY of checks from this candidate (spec/tunnel.md 3.5). */
+/*
+ * The PRIORITY of checks from this candidate (firezone-tunnel(7), Check
+ * messages).
+ */
 uint32_t agent_check_priority(const struct listed_candidate *local);
 /* Our address on the pair's path, as the other side sees it. */
 void agent_add_local_reflexive(

@@ -1,4 +1,7 @@
-/* The agent's local candidates: see agent.h and spec/tunnel.md 3.2, 3.3. */
+/*
+ * The agent's local candidates: see agent.h and firezone-tunnel(7), Gathering
+ * and Candidate priorities.
+ */
 #include "net-worker/core/ice/agent_internal.h"
 
 #include <stdlib.h>

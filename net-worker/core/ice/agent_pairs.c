@@ -1,5 +1,5 @@
 /*
- * How the agent's candidates pair up: see spec/tunnel.md 3.8.
+ * How the agent's candidates pair up: see firezone-tunnel(7), Pairs.
  *
  * A pair stands for the two addresses that packets travel between, the base
  * of a local candidate and the address of a remote one. Several candidates may
@@ -114,7 +114,10 @@ agent_pair_local(
 	struct listed_candidate *remote;
 
 	TAILQ_FOREACH(remote, &agent->remotes, entry) {
-		/* Found on one path, it says nothing about others (3.7). */
+		/*
+		 * Found on one path, it says nothing about others
+		 * (firezone-tunnel(7), Processing requests).
+		 */
 		if (remote->signalled ||
 		    remote->candidate.kind != CANDIDATE_PEER_REFLEXIVE)
 			consider_pair(agent, now, local, remote);

@@ -1,12 +1,16 @@
 /*
  * The agent's remote candidates, those that the portal signalled, those that
- * requests came from and those that are guessed: see spec/tunnel.md 3.7, 3.8.
+ * requests came from and those that are guessed: see firezone-tunnel(7),
+ * Processing requests and Pairs.
  */
 #include "net-worker/core/ice/agent_internal.h"
 
 #include <stdlib.h>
 
-/* Optimistic candidates for one signalled one (spec/tunnel.md 3.8). */
+/*
+ * Optimistic candidates for one signalled one (firezone-tunnel(7), Optimistic
+ * candidates).
+ */
 #define OPTIMISTIC_MAX 2
 
 void
@@ -106,7 +110,7 @@ has_remote_pair(const struct ice_agent *agent, const struct endpoint *address)
 	return false;
 }
 
-/* As the peer's withdrawals name it (spec/tunnel.md 3.4). */
+/* As the peer's withdrawals name it (firezone-tunnel(7), Withdrawals). */
 static struct listed_candidate *
 find_remote(struct ice_agent *agent, const struct candidate *candidate)
 {

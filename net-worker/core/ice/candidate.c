@@ -21,7 +21,10 @@ static const struct {
 
 #define KINDS          (sizeof(kinds) / sizeof(kinds[0]))
 #define PREFERENCE_MAX 65535
-/* Keeps relayed traffic in one address family (spec/tunnel.md 3.3). */
+/*
+ * Keeps relayed traffic in one address family (firezone-tunnel(7), Candidate
+ * priorities).
+ */
 #define CROSS_FAMILY 1000
 
 static size_t

@@ -1,6 +1,6 @@
 /*
  * ICE candidates, their priorities and their text on the wire
- * (spec/tunnel.md 3.2-3.4).
+ * (firezone-tunnel(7), Candidate lines and Candidate priorities).
  */
 #ifndef NET_WORKER_CORE_ICE_CANDIDATE_H
 #define NET_WORKER_CORE_ICE_CANDIDATE_H
@@ -32,7 +32,10 @@ struct candidate {
 	uint32_t priority;
 };
 
-/* Whether the address may be a candidate at all (3.2, address sanity). */
+/*
+ * Whether the address may be a candidate at all (firezone-tunnel(7), Address
+ * rules).
+ */
 bool candidate_address_ok(const struct endpoint *);
 
 uint16_t candidate_local_preference(enum candidate_kind, enum ip_family address,
@@ -55,7 +58,8 @@ enum candidate_parse_result {
 /*
  * Parses a remote line; ufrag is the remote's user name. Sets related, and
  * leaves it to the agent whether the address is acceptable. What is not for us
- * has decoded all the same (the candidate deadline of spec/tunnel.md 3.12).
+ * has decoded all the same (the candidate deadline of firezone-tunnel(7), Agent
+ * states).
  */
 enum candidate_parse_result candidate_parse(
     const char *line, const char *ufrag, struct candidate *);

@@ -6,7 +6,9 @@
 
 #include <sodium.h>
 
-/* spec/tunnel.md 3.9, server_default and server_idle; stale_ms from 3.11. */
+/*
+ * firezone-tunnel(7), Check schedule; stale_ms: firezone-tunnel(7), Dead paths.
+ */
 const struct check_profile check_profile_active = { 45, 250, 15000, 40000 };
 const struct check_profile check_profile_idle = { 40, 25000, 25000, 130000 };
 

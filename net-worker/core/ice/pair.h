@@ -1,5 +1,6 @@
 /*
- * Candidate pairs and the schedule of their checks (spec/tunnel.md 3.8, 3.9).
+ * Candidate pairs and the schedule of their checks (firezone-tunnel(7), Pairs
+ * and Check schedule).
  *
  * A pair knows the attempts that it made; whether they were answered decides
  * when the next one is due and when the pair is given up.

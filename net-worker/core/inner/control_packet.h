@@ -1,6 +1,7 @@
 /*
- * Control packets (spec/policy.md 8.1): IPv6 from "::" to "::" with next header
- * 255, then an event and seven bytes of zero, then what the event carries.
+ * Control packets (firezone-policy(7), Control packet format): IPv6 from "::"
+ * to "::" with next header 255, then an event and seven bytes of zero, then
+ * what the event carries.
  */
 #ifndef NET_WORKER_CORE_INNER_CONTROL_PACKET_H
 #define NET_WORKER_CORE_INNER_CONTROL_PACKET_H

@@ -1,6 +1,7 @@
 /*
- * The ICMP errors that a gateway makes, byte for byte as spec/policy.md 3.1
- * lays them out: its own two answers, and those of others that it makes anew.
+ * The ICMP errors that a gateway makes, byte for byte: its own two answers, and
+ * those of others that it makes anew. firezone-policy(7), ICMP replies and
+ * Rebuilt ICMP errors.
  */
 #ifndef NET_WORKER_CORE_INNER_ICMP_H
 #define NET_WORKER_CORE_INNER_ICMP_H

@@ -561,7 +561,10 @@ rebuild_error(const struct packet *p, const struct packet *quote,
 	return icmp_write(&e, to);
 }
 
-/* spec/policy.md 6.9. It is what came back, but its quote's flags are ours. */
+/*
+ * firezone-policy(7), Rebuilt ICMP errors. It is what came back, but its
+ * quote's flags are ours.
+ */
 static enum nat_result
 inbound_error(struct nat *n, struct mono now, const struct packet *p,
     const struct ip_address *client, uint8_t *to, size_t *length)

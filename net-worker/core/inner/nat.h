@@ -1,5 +1,5 @@
 /*
- * The NAT of DNS resources, of one client: spec/policy.md 6.6, 6.7, 6.9, 6.10.
+ * The NAT of DNS resources, of one client: firezone-policy(7), NAT.
  *
  * A client sends to proxy addresses of its own choice. A session gives what
  * comes from one of its ports (or echo ids) to one proxy address the real

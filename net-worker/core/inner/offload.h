@@ -1,7 +1,8 @@
 /*
- * Segmentation at the TUN (spec/tunnel.md 7.5): the virtio-net header in front
- * of every packet, cutting the kernel's TCP and UDP super-packets into packets,
- * and gluing the segments of a TCP flow into super-packets for the kernel.
+ * Segmentation at the TUN (firezone-tunnel(7), Tunnel device): the virtio-net
+ * header in front of every packet, cutting the kernel's TCP and UDP
+ * super-packets into packets, and gluing the segments of a TCP flow into
+ * super-packets for the kernel.
  */
 #ifndef NET_WORKER_CORE_INNER_OFFLOAD_H
 #define NET_WORKER_CORE_INNER_OFFLOAD_H

@@ -192,7 +192,7 @@ set_ports(struct packet *p, enum packet_kind kind, const uint8_t *header)
 	p->destination_port = load_be16(header + 2);
 }
 
-/* Sets kind and id when it is an echo: spec/policy.md 9.3. */
+/* Sets kind and id when it is an echo: firezone-policy(7), ICMP kinds. */
 static bool
 read_echo(struct packet *p, const uint8_t *header)
 {
@@ -206,7 +206,7 @@ read_echo(struct packet *p, const uint8_t *header)
 	return true;
 }
 
-/* spec/policy.md 6.9 */
+/* firezone-policy(7), ICMP kinds. */
 static bool
 is_error(uint8_t family, uint8_t type, uint8_t code)
 {

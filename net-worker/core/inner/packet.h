@@ -1,6 +1,6 @@
 /*
- * Inner IP packets: the one parser (spec/policy.md 9) and the arithmetic of
- * checksums.
+ * Inner IP packets: the one parser (firezone-policy(7), PACKETS) and the
+ * arithmetic of checksums.
  */
 #ifndef NET_WORKER_CORE_INNER_PACKET_H
 #define NET_WORKER_CORE_INNER_PACKET_H
@@ -19,7 +19,7 @@ enum packet_kind {
 	PACKET_TCP,
 	PACKET_UDP,
 	PACKET_ICMP_ECHO,  /* request or reply: source_port holds the id */
-	PACKET_ICMP_ERROR, /* spec/policy.md 6.9, with a quote that parses */
+	PACKET_ICMP_ERROR, /* firezone-policy(7), ICMP kinds; its quote parses */
 	PACKET_ICMP_OTHER,
 	PACKET_OTHER,
 };
@@ -36,8 +36,8 @@ struct packet {
 };
 
 /*
- * Accepts what spec/policy.md 9.1 accepts. The packet points into data; it is
- * worth nothing unless the result is PACKET_OK.
+ * Accepts what is valid: firezone-policy(7), Validity. The packet points into
+ * data; it is worth nothing unless the result is PACKET_OK.
  */
 enum packet_result packet_parse(uint8_t *data, size_t length, struct packet *);
 
@@ -63,13 +63,13 @@ uint32_t checksum_pseudo(const struct ip_address *source,
     const struct ip_address *destination, uint8_t protocol, size_t length);
 /*
  * The checksum after one 16-bit word that it covers has changed (RFC 1624),
- * never 0: spec/policy.md 6.8. A wrong checksum stays wrong.
+ * never 0: firezone-policy(7), Checksums. A wrong checksum stays wrong.
  */
 uint16_t checksum_update(uint16_t checksum, uint16_t before, uint16_t after);
 
 /* The two ECN bits of a packet that was parsed. */
 uint8_t packet_ecn(const struct packet *);
-/* Outer CE on an ECT inner packet: spec/policy.md 9.6. */
+/* Outer CE on an ECT inner packet: firezone-policy(7), ECN. */
 void packet_mark_ce(struct packet *);
 
 #endif /* NET_WORKER_CORE_INNER_PACKET_H */

@@ -1,7 +1,8 @@
 /*
  * Changes the addresses and ports of an inner packet in place, and with them
- * the checksums that cover these, incrementally: spec/policy.md 6.8. What was
- * wrong stays wrong, a UDP checksum of 0 stays 0, and nothing else changes.
+ * the checksums that cover these, incrementally: firezone-policy(7), Checksums.
+ * What was wrong stays wrong, a UDP checksum of 0 stays 0, and nothing else
+ * changes.
  *
  * The packet has been parsed, or is the quote in an ICMP error; its fields
  * follow. A quote may end before the checksum of its transport; what covers the

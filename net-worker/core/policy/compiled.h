@@ -21,7 +21,7 @@ struct port_range {
 	uint16_t first, last; /* inclusive */
 };
 
-/* What one resource permits: spec/policy.md 5.2. */
+/* What one resource permits: firezone-policy(7), Evaluation. */
 struct rules {
 	struct uuid resource;
 	struct uuid flow_authorization; /* all zero: no flow logs */
@@ -56,7 +56,7 @@ struct routes {
 	struct port_range *ranges;
 };
 
-/* What a proxy address stands for: spec/policy.md 6. */
+/* What a proxy address stands for: firezone-policy(7), DNS RESOURCES. */
 struct translation {
 	struct number proxy;
 	struct ip_address real; /* IP_NONE: no address of its family */
@@ -115,7 +115,10 @@ enum coverage {
 	COVERED_PERMITTED,
 };
 
-/* spec/policy.md 5.4; *rules is the choice, unless it is not covered. */
+/*
+ * firezone-policy(7), Selection; *rules is the choice, unless it is not
+ * covered.
+ */
 enum coverage routes_classify(const struct routes *, const struct ip_address *,
     enum packet_kind, uint16_t port, const struct rules **rules);
 

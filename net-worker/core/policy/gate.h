@@ -1,7 +1,8 @@
 /*
  * What becomes of one packet of one client: the policy that is in force
  * (policy.h, immutable), the NAT of its names (nat.h, with a memory) and a
- * limit on the answers it gets, put together. spec/policy.md 3 and 4.
+ * limit on the answers it gets, put together. firezone-policy(7), Steps
+ * outbound and Steps inbound.
  */
 #ifndef NET_WORKER_CORE_POLICY_GATE_H
 #define NET_WORKER_CORE_POLICY_GATE_H

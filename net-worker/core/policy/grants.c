@@ -12,7 +12,10 @@
 #include "net-worker/core/policy/names.h"
 #include "net-worker/core/policy/pattern.h"
 
-/* What an expiry too far away to be represented becomes: spec/policy.md 2.5. */
+/*
+ * What an expiry too far away to be represented becomes: firezone-policy(7),
+ * Expiry.
+ */
 #define EXPIRY_FALLBACK_S 86400
 
 #define GRANTS_AT_FIRST 8
@@ -183,7 +186,7 @@ set_filters(struct grant *g, const struct filter *filters, size_t count)
 	struct filter *copy = NULL;
 
 	if (g->type == RESOURCE_INTERNET)
-		count = 0; /* never has filters: spec/policy.md 2.3 */
+		count = 0; /* never has filters: firezone-policy(7), Resources */
 	if (count > FILTERS_MAX)
 		return false;
 	if (count > 0) {

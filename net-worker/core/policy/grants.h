@@ -1,7 +1,7 @@
 /*
- * What one client was granted and until when (spec/policy.md 2), and the names
- * that it uses. Compiles itself into the immutable policy.h form that a shard
- * enforces.
+ * What one client was granted and until when (firezone-policy(7), GRANTS), and
+ * the names that it uses. Compiles itself into the immutable policy.h form that
+ * a shard enforces.
  */
 #ifndef NET_WORKER_CORE_POLICY_GRANTS_H
 #define NET_WORKER_CORE_POLICY_GRANTS_H
@@ -57,7 +57,7 @@ enum grant_result {
 };
 
 /*
- * Copies the grant and its filters. spec/policy.md 2.4, rows one and two.
+ * Copies the grant and its filters. firezone-policy(7), Grant messages.
  * Nothing changes if it is invalid.
  *
  * What a grant permits is never widened by what is wrong with it: a filter of
@@ -109,7 +109,7 @@ struct assign_effect {
 enum assign_result grants_may_assign(
     const struct grants *, const struct uuid *resource, const char *domain);
 /*
- * spec/policy.md 6.4, steps 1 to 4 with both HARDENs. A proxy that stands for
+ * firezone-policy(7), Translations (steps 1 to 5). A proxy that stands for
  * another name is a client that has begun anew: all its translations go first,
  * even if the assignment itself is then refused. What was assigned before stays
  * otherwise. effect is always written.
@@ -139,7 +139,7 @@ bool grants_expire(struct grants *, struct mono now, struct uuid *gone);
 /*
  * The unix time of the portal as a point in monotonic time, by that reading of
  * the clocks: 0 is MONO_NEVER, past is the moment of the reading, too large is a
- * day from then (spec/policy.md 2.5).
+ * day from then (firezone-policy(7), Expiry).
  */
 struct mono grants_expiry_from_unix(
     uint64_t expires_at, const struct clock_reading *);
@@ -148,7 +148,7 @@ struct mono grants_expiry_from_unix(
  * The compiled form for the shard, or NULL without memory; then the one that is
  * in force must not stay so. gateway_v4 and gateway_v6 are our own tunnel
  * addresses, IP_NONE where there is none; expose_host lifts the rule that our
- * own address answers DNS and echo only (spec/policy.md 3, step 8).
+ * own address answers DNS and echo only (firezone-policy(7), Steps outbound).
  *
  * Expiry is not part of it: compile again after grants_expire.
  */

@@ -1,11 +1,11 @@
 /*
- * The proxy addresses of one client and what they stand for: spec/policy.md 6.
- * A client invents addresses for names and says which; we find out what the
- * names mean, and keep here: proxy address -> name, resources, real address.
+ * The proxy addresses of one client and what they stand for:
+ * firezone-policy(7), DNS RESOURCES. A client invents addresses for names and
+ * says which; we find out what the names mean, and keep here: proxy address ->
+ * name, resources, real address.
  *
  * Kept by grants.h, compiled into policy.h. A name outlives the resource that
- * brought it (6, "What removal leaves behind"): without a resource it has no
- * route.
+ * brought it (What remains): without a resource it has no route.
  */
 #ifndef NET_WORKER_CORE_POLICY_NAMES_H
 #define NET_WORKER_CORE_POLICY_NAMES_H
@@ -82,7 +82,7 @@ size_t names_sort(struct ip_address *, size_t count,
     bool (*acceptable)(const struct ip_address *));
 /*
  * An address that a name may mean. Who controls a name must not choose what is
- * ours, our host's or our link's: spec/policy.md 6.4, HARDEN.
+ * ours, our host's or our link's: firezone-policy(7), Resolution.
  */
 bool names_address_usable(const struct ip_address *);
 

@@ -1,5 +1,5 @@
 /*
- * The names that a DNS resource stands for: spec/policy.md 6.5.
+ * The names that a DNS resource stands for: firezone-policy(7), Name patterns.
  *
  *	**	as a label: any number of labels, at least one at the end
  *	*	any run of characters of a label, also none

@@ -14,7 +14,7 @@
 #include "common/plan.h"
 #include "net-worker/core/policy/compiled.h"
 
-/* spec/policy.md 1.2 */
+/* firezone-policy(7), Sizes. */
 
 static struct policy_decision
 pass(void)
@@ -67,7 +67,7 @@ is_gateway(const struct policy *p, const struct ip_address *ip)
 				: &p->parties.gateway_v6);
 }
 
-/* What our own address answers: spec/policy.md 3, step 8. */
+/* What our own address answers: firezone-policy(7), Steps outbound (step 7). */
 static bool
 is_host_service(const struct packet *packet)
 {
@@ -82,7 +82,9 @@ is_host_service(const struct packet *packet)
 	}
 }
 
-/* The route to the far end's address and port: spec/policy.md 5.4. */
+/*
+ * The route to the far end's address and port: firezone-policy(7), Selection.
+ */
 static struct policy_decision
 follow_routes(const struct policy *p, const struct packet *packet,
     const struct ip_address *far, uint16_t port, enum verdict refusal)
@@ -110,7 +112,10 @@ is_on_internet(const struct policy *p, const struct ip_address *ip)
 	    !site_networks_contain(p->site, p->site_count, &reached);
 }
 
-/* spec/policy.md 5.5: an Internet resource leaves routes to the names only. */
+/*
+ * firezone-policy(7), Internet resource: an Internet resource leaves routes to
+ * the names only.
+ */
 static struct policy_decision
 classify_outbound(const struct policy *p, const struct packet *packet)
 {
@@ -137,7 +142,10 @@ classify_inbound(const struct policy *p, const struct packet *packet)
 	return pass_resource(&p->internet);
 }
 
-/* What the proxy address stands for: spec/policy.md 3, step 12. */
+/*
+ * What the proxy address stands for: firezone-policy(7), Steps outbound (step
+ * 11).
+ */
 static struct policy_decision
 translate(const struct policy *p, const struct ip_address *proxy,
     struct policy_decision decision)
@@ -188,8 +196,8 @@ policy_outbound(const struct policy *p, const struct packet *packet)
 }
 
 /*
- * What can belong to something that the client sent: spec/policy.md 4, step 5.
- * An error goes to whom it quotes.
+ * What can belong to something that the client sent: firezone-policy(7), Steps
+ * inbound (step 4). An error goes to whom it quotes.
  */
 static bool
 has_flow(const struct packet *packet)
@@ -229,7 +237,7 @@ is_host_answer(const struct packet *packet)
 struct policy_decision
 policy_arrival(const struct policy *p, const struct packet *packet)
 {
-	/* Step 6 first: it is what steps 2 and 3 ask, for this client. */
+	/* Step 2, for this client. */
 	if (!ip_in_tunnel_range(&packet->destination) ||
 	    !is_client(p, &packet->destination))
 		return refuse(VERDICT_DROP, REASON_NOT_A_PEER);

@@ -1,7 +1,8 @@
 /*
  * What one client may reach, compiled for the packet path: immutable, made by
  * the engine (policy/grants.h) whenever a grant changes, owned by the client's
- * shard until the next one replaces it. spec/policy.md 2.2, 3, 4, 5.
+ * shard until the next one replaces it. firezone-policy(7), RULES, Steps
+ * outbound and Steps inbound.
  */
 #ifndef NET_WORKER_CORE_POLICY_POLICY_H
 #define NET_WORKER_CORE_POLICY_POLICY_H
@@ -36,21 +37,21 @@ struct policy_decision {
 
 struct policy;
 
-/* Client to resource. The packet has been parsed; 3, steps 2 and 6 to 12. */
+/* Client to resource. The packet has been parsed: steps 3 and 5 to 11. */
 struct policy_decision policy_outbound(
     const struct policy *, const struct packet *);
 /*
- * Resource to client, in two steps with NAT between them. First 4, steps 2, 6
- * and the kinds of step 5: PASS lets NAT look at it. Then, of what NAT left, 4
- * and 7 and 8; translated: the source has become a proxy address. Of our own
- * address the client gets answers alone, unless the host is exposed to it, and
- * of anybody only errors about what it may have sent.
+ * Resource to client, in two steps with NAT between them. First steps 2, 3 and
+ * the kinds of step 4: PASS lets NAT look at it. Then, of what NAT left, 5 to
+ * 8; translated: the source has become a proxy address. Of our own address the
+ * client gets answers alone, unless the host is exposed to it, and of anybody
+ * only errors about what it may have sent.
  */
 struct policy_decision policy_arrival(
     const struct policy *, const struct packet *);
 struct policy_decision policy_inbound(
     const struct policy *, const struct packet *, bool translated);
-/* Whether the packet comes from our own address; 4, step 4. */
+/* Whether the packet comes from our own address. */
 bool policy_is_own(const struct policy *, const struct ip_address *);
 /* Whether the proxy address stands for a name at all. */
 bool policy_has_proxy(const struct policy *, const struct ip_address *);

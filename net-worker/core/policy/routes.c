@@ -1,10 +1,10 @@
 /*
  * Which resource, if any, carries a packet: see compiled.h.
  *
- * Of all routes whose network contains the address, spec/policy.md 5.4 wants
- * the one that permits the packet, then the one with the longer prefix, then
- * the one with the higher id. Walked by falling length and falling id, that is
- * simply the first that permits.
+ * Of all routes whose network contains the address, the one wanted is that
+ * which permits the packet, then the one with the longer prefix, then the one
+ * with the higher id. Walked by falling length and falling id, that is simply
+ * the first that permits.
  */
 #include "net-worker/core/policy/compiled.h"
 

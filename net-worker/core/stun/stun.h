@@ -1,7 +1,7 @@
 /*
  * The STUN codec (RFC 8489) with the attributes of ICE (RFC 8445) and TURN
- * (RFC 8656) that spec/tunnel.md 3.5 and 4.3 name. No state: what a message
- * means is decided by ice/ and turn/.
+ * (RFC 8656) that are used here: firezone-tunnel(7), Check messages and Relay
+ * requests. No state: what a message means is decided by ice/ and turn/.
  */
 #ifndef NET_WORKER_CORE_STUN_STUN_H
 #define NET_WORKER_CORE_STUN_STUN_H
@@ -108,8 +108,8 @@ bool stun_warm_up(void);
  * multiple of four, magic cookie, STUN_MESSAGE_MAX). The first of equal
  * attributes counts, what follows MESSAGE-INTEGRITY does not (but FINGERPRINT),
  * unknown attributes are skipped. False when it is not STUN or a known
- * attribute is malformed, as spec/tunnel.md 3.5 says. The message points into
- * data.
+ * attribute is malformed, see firezone-tunnel(7), Accepted checks. The message
+ * points into data.
  */
 bool stun_parse(const uint8_t *data, size_t len, struct stun_message *);
 

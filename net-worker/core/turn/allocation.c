@@ -116,7 +116,10 @@ allocation_announce(struct candidate_slot *slot, const struct endpoint *address,
 	slot->changed = true;
 }
 
-/* Nothing is under way and nothing will be: spec/tunnel.md 4.4. */
+/*
+ * Nothing is under way and nothing will be: firezone-tunnel(7), Relay life
+ * cycle.
+ */
 bool
 allocation_suspended(const struct allocation *a)
 {
@@ -251,7 +254,7 @@ allocation_refresh(struct allocation *a, struct mono now)
 
 /*
  * A relay that is silent on the active socket's family is lost; the other
- * family may be silent as it likes (spec/tunnel.md 4.5).
+ * family may be silent as it likes (firezone-tunnel(7), Retransmission).
  */
 static bool
 lost_without(const struct allocation *a, const struct request *r)

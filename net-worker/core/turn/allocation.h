@@ -1,5 +1,6 @@
 /*
- * One relay and our allocation on it: the TURN client of spec/tunnel.md 4.
+ * One relay and our allocation on it: the TURN client of firezone-tunnel(7),
+ * RELAYS.
  *
  * Sans-IO: the owner feeds messages and time in, then drains datagrams and
  * events until there are none, and calls allocation_timeout() when the
@@ -41,7 +42,7 @@ struct allocation_event {
 	uint16_t channel;     /* 0: lost */
 };
 
-/* Why an allocation may be freed (spec/tunnel.md 4.11). */
+/* Why an allocation may be freed (firezone-tunnel(7), Giving up a relay). */
 enum allocation_end {
 	ALLOCATION_ALIVE,
 	ALLOCATION_NO_RESPONSE,
@@ -78,8 +79,8 @@ bool allocation_transmit(struct allocation *, struct datagram *);
 bool allocation_event(struct allocation *, struct allocation_event *);
 
 /*
- * Checks that the relay still knows us (spec/tunnel.md 4.7.3); a suspended
- * allocation starts over.
+ * Checks that the relay still knows us (firezone-tunnel(7), Changes of the
+ * relay list); a suspended allocation starts over.
  */
 void allocation_refresh(struct allocation *, struct mono now);
 /* The relay answers, but gave us no allocation, and nothing is under way. */

@@ -60,7 +60,7 @@ void allocation_start(struct allocation *, struct mono now);
 /* Sends a request of that kind to the active socket. */
 struct request *allocation_send(
     struct allocation *, struct mono now, enum request_kind);
-/* Takes the allocation for lost: spec/tunnel.md 4.4. */
+/* Takes the allocation for lost: firezone-tunnel(7), Relay life cycle. */
 void allocation_invalidate(struct allocation *);
 /* Invalidates, and looks for the relay as if it were new. */
 void allocation_start_over(struct allocation *, struct mono now);

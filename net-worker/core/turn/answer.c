@@ -1,5 +1,6 @@
 /*
- * What a relay's answers do to our allocation on it: spec/tunnel.md 4.6.
+ * What a relay's answers do to our allocation on it: firezone-tunnel(7), Relay
+ * answers, TURN errors and Standard TURN servers.
  *
  * Only a signed answer changes anything, with the exceptions that standard
  * servers need: an unsigned 400, 401 or 437 to the Allocate without a nonce

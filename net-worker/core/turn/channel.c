@@ -45,7 +45,9 @@ refresh_time(const struct channels *cs)
 	return cs->permissions ? PERMISSION_REFRESH_S : CHANNEL_REFRESH_S;
 }
 
-/* What makes a channel worth a refresh: spec/tunnel.md 4.9. */
+/*
+ * What makes a channel worth a refresh: firezone-tunnel(7), Channel bindings.
+ */
 static bool
 in_use(const struct channels *cs, const struct channel *c)
 {

@@ -1,6 +1,7 @@
 /*
  * The channels of one allocation: which number stands for which peer, how long
- * it may be used and when it is due for a refresh (spec/tunnel.md 4.9).
+ * it may be used and when it is due for a refresh (firezone-tunnel(7), Channel
+ * bindings).
  *
  * The table knows nothing of requests; its owner tells it which binds are in
  * flight and how they ended.

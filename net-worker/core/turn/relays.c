@@ -14,7 +14,8 @@
 /*
  * A relay that refused us an allocation is asked again now and then: it may
  * have been full, or still hold one of a process before us (441 until that
- * ends). The reference waits for the portal (spec/tunnel.md 4.4).
+ * ends). Deployed peers wait for the portal (firezone-tunnel(7), Relay life
+ * cycle).
  */
 #define SUSPENDED_RETRY_S 60
 

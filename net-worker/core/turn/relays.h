@@ -1,6 +1,8 @@
 /*
- * The relays we know: the portal's list (spec/tunnel.md 4.7), the choice of
- * one for a connection (4.8) and the memory of those formerly used (1.3).
+ * The relays we know: the portal's list (firezone-tunnel(7), Changes of the
+ * relay list), the choice of one for a connection (firezone-tunnel(7), Choice
+ * of a relay) and the memory of those formerly used (firezone-tunnel(7),
+ * Demultiplexing).
  */
 #ifndef NET_WORKER_CORE_TURN_RELAYS_H
 #define NET_WORKER_CORE_TURN_RELAYS_H
@@ -44,7 +46,9 @@ void relays_commit(struct relays *, struct mono now);
 struct allocation *relays_find(struct relays *, const struct uuid *);
 struct allocation *relays_at(struct relays *, const struct endpoint *);
 bool relays_formerly_used(const struct relays *, const struct ip_address *);
-/* A relay for a new connection, or NULL: spec/tunnel.md 4.8. */
+/*
+ * A relay for a new connection, or NULL: firezone-tunnel(7), Choice of a relay.
+ */
 struct allocation *relays_sample(struct relays *);
 
 size_t relays_count(const struct relays *);
@@ -53,8 +57,9 @@ struct allocation *relays_get(struct relays *, size_t i);
 
 /*
  * To be asked after every call above and every allocation_input(): a relay that
- * failed is due at once. relays_timeout() also gives up relays (4.11) and lets
- * those that refused us an allocation try again.
+ * failed is due at once. relays_timeout() also gives up relays
+ * (firezone-tunnel(7), Giving up a relay) and lets those that refused us an
+ * allocation try again.
  */
 struct mono relays_deadline(const struct relays *);
 void relays_timeout(struct relays *, struct mono now);

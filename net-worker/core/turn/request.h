@@ -1,6 +1,7 @@
 /*
  * Requests to a relay that wait for their answer: what they look like on the
- * wire (spec/tunnel.md 4.3) and when they are repeated (4.5).
+ * wire (firezone-tunnel(7), Relay requests) and when they are repeated
+ * (firezone-tunnel(7), Retransmission).
  *
  * A request is built when it is taken for transmission, from the credentials
  * of that moment: what is outstanding is what there is to send, and nothing

@@ -1,4 +1,7 @@
-/* Which relays are near enough for a connection: spec/tunnel.md 4.8. */
+/*
+ * Which relays are near enough for a connection: firezone-tunnel(7), Choice of
+ * a relay.
+ */
 #ifndef NET_WORKER_CORE_TURN_SAMPLING_H
 #define NET_WORKER_CORE_TURN_SAMPLING_H
 

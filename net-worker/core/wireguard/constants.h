@@ -1,7 +1,8 @@
 /*
  * WireGuard's numbers, all of them: the lengths of its messages and where their
- * parts lie (spec/tunnel.md 1.3), its timers (spec/tunnel.md 2.4, classic
- * column) and the cookies' (2.7). Times are seconds where nothing else is said.
+ * parts lie (firezone-tunnel(7), Handshake messages), its timers
+ * (firezone-tunnel(7), WireGuard timers; classic) and the cookies'
+ * (firezone-tunnel(7), Cookies). Times are seconds where nothing else is said.
  */
 #ifndef NET_WORKER_CORE_WIREGUARD_CONSTANTS_H
 #define NET_WORKER_CORE_WIREGUARD_CONSTANTS_H

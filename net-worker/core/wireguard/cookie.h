@@ -1,6 +1,7 @@
 /*
  * How many handshakes the responder takes, and the cookies with which a sender
- * proves its address (spec/tunnel.md 2.7; the WireGuard paper, 5.4.7).
+ * proves its address (firezone-tunnel(7), Rate limit and Cookies; the WireGuard
+ * paper, 5.4.7).
  *
  * Who has proven it has a token bucket of its own, under load and not. All
  * others share a number in a second and have each a bucket, too, which is one

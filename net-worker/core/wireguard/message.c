@@ -1,6 +1,6 @@
 /*
- * The table of types and lengths (spec/tunnel.md 1.3). The three reserved bytes
- * are the upper ones of a little-endian type.
+ * The table of types and lengths (firezone-tunnel(7), Demultiplexing). The
+ * three reserved bytes are the upper ones of a little-endian type.
  */
 #include "common/buffer.h"
 #include "net-worker/core/wireguard/message.h"

@@ -1,6 +1,6 @@
 /*
  * WireGuard's four messages on the wire: type and length decided together, in
- * one place (spec/tunnel.md 1.3, 2.5).
+ * one place (firezone-tunnel(7), Demultiplexing and Data packets).
  */
 #ifndef NET_WORKER_CORE_WIREGUARD_MESSAGE_H
 #define NET_WORKER_CORE_WIREGUARD_MESSAGE_H

@@ -1,6 +1,6 @@
 /*
  * The WireGuard handshake, Noise_IKpsk2 (the WireGuard paper, 5.4), both roles,
- * with MAC1, MAC2 and cookies; spec/tunnel.md 2.1-2.7.
+ * with MAC1, MAC2 and cookies; firezone-tunnel(7), WIREGUARD.
  *
  * Everything is a function of its arguments: ephemeral keys come from
  * libsodium, time and indexes from the caller. Whatever returns a bool also
@@ -99,8 +99,8 @@ bool noise_open_initiation(const struct noise_identity *,
     const uint8_t message[MESSAGE_INITIATION_LEN], struct noise_initiation *);
 /*
  * Checks that the initiation is the peer's and newer than its last one, and
- * forgets our own pending ones (spec/tunnel.md 2.9, item 11). The initiation is
- * wiped when it is refused.
+ * forgets our own pending ones (firezone-tunnel(7), WireGuard timers). The
+ * initiation is wiped when it is refused.
  */
 bool noise_accept_initiation(struct noise_peer *, struct noise_initiation *);
 /* Answers an accepted initiation. The initiation is wiped. */

@@ -1,7 +1,7 @@
 /*
  * One WireGuard session: transport keys, counters and the replay window
- * (spec/tunnel.md 2.5, 2.6). Belongs to one shard; plain data, no pointers,
- * so that it can be handed over.
+ * (firezone-tunnel(7), Data packets and Replay window). Belongs to one shard;
+ * plain data, no pointers, so that it can be handed over.
  */
 #ifndef NET_WORKER_CORE_WIREGUARD_SESSION_H
 #define NET_WORKER_CORE_WIREGUARD_SESSION_H

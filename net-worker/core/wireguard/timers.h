@@ -1,5 +1,5 @@
 /*
- * WireGuard's timers as events (spec/tunnel.md 2.4, classic column).
+ * WireGuard's timers as events (firezone-tunnel(7), WireGuard timers; classic).
  *
  *   data sent, nothing heard for 15 s         -> a handshake is wanted
  *   data received, nothing sent for 10 s      -> a keepalive is due

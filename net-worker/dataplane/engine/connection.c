@@ -1,8 +1,8 @@
 /*
- * Making, keeping and ending connections (spec/tunnel.md 5). A connection goes
- * from CONNECTING to CONNECTED with its first nominated pair, to IDLE and back
- * with its traffic, and fails when it gets no candidate for 10 s, when ICE has
- * been disconnected for 2 s, or when WireGuard gives up.
+ * Making, keeping and ending connections (firezone-tunnel(7), CONNECTIONS). A
+ * connection goes from CONNECTING to CONNECTED with its first nominated pair,
+ * to IDLE and back with its traffic, and fails when it gets no candidate for 10
+ * s, when ICE has been disconnected for 2 s, or when WireGuard gives up.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ same_credentials(
 	    strcmp(a->password, password) == 0;
 }
 
-/* spec/tunnel.md 5.2: keys, PSK, credentials and mode decide. */
+/* firezone-tunnel(7), Authorization: keys, PSK, credentials and mode decide. */
 static bool
 is_same(const struct connection *c, const struct ipc_authorization *a)
 {

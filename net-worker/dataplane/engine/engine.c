@@ -1,6 +1,6 @@
 /*
  * The engine as an object: its making, its clock, and the way in for datagrams
- * (spec/tunnel.md 1.3). See engine.h and state.h.
+ * (firezone-tunnel(7), Demultiplexing). See engine.h and state.h.
  */
 #include "net-worker/core/turn/channel_data.h"
 #include "net-worker/dataplane/engine/engine.h"

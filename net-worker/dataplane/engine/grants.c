@@ -1,7 +1,7 @@
 /*
  * Clients and what they may reach: authorization, revocation, expiry and the
- * portal's snapshot (spec/policy.md 2). Whatever changes here is compiled into
- * a new policy, and the shard enforces that one from then on.
+ * portal's snapshot (firezone-policy(7), GRANTS). Whatever changes here is
+ * compiled into a new policy, and the shard enforces that one from then on.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -214,7 +214,8 @@ grant(struct engine *e, struct client *m, const struct ipc_authorization *a)
 
 /*
  * The client's record for the authorization. One with other addresses than
- * before is another client under the same id (spec/policy.md 2.1).
+ * before is another client under the same id (firezone-policy(7), State of a
+ * client).
  */
 static struct client *
 client_for(struct engine *e, const struct ipc_authorization *a)
@@ -298,7 +299,10 @@ void
 engine_authorization(
     struct engine *e, struct mono now, const struct ipc_authorization *a)
 {
-	/* The answer goes out before the candidates: spec/tunnel.md 3.4. */
+	/*
+	 * The answer goes out before the candidates: firezone-tunnel(7),
+	 * Signalling.
+	 */
 	if (authorize(e, now, a))
 		e->host->acknowledged(e->host->ctx, a->serial);
 	else
@@ -363,7 +367,7 @@ engine_site_networks(
 	engine_settle(e, now);
 }
 
-/* The snapshot: begin, entries, commit (spec/policy.md 2.4, init). */
+/* The snapshot: begin, entries, commit (firezone-policy(7), Snapshot). */
 
 static int
 compare_entries(const void *a, const void *b)

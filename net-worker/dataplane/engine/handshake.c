@@ -1,7 +1,8 @@
 /*
- * WireGuard handshakes (spec/tunnel.md 1.3, 2): whom a message is for, what it
- * is answered with, and the session it makes. MAC1 is checked before anything
- * costs an X25519; under load the sender has to prove its address first.
+ * WireGuard handshakes (firezone-tunnel(7), Demultiplexing and WIREGUARD): whom
+ * a message is for, what it is answered with, and the session it makes. MAC1 is
+ * checked before anything costs an X25519; under load the sender has to prove
+ * its address first.
  */
 #include <sodium.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 /*
  * Names of DNS resources and the control packets that are about them
- * (spec/policy.md 6 and 8). What a client says is read by control-worker, which
- * also finds out what a name means; whether the name is the client's to use,
- * and what its addresses may be, is decided here.
+ * (firezone-policy(7), DNS RESOURCES and CONTROL PACKETS). What a client says
+ * is read by control-worker, which also finds out what a name means; whether
+ * the name is the client's to use, and what its addresses may be, is decided
+ * here.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /*
  * Paths: which candidates a connection has, what ICE says and does with them,
- * and where its datagrams go in the end (spec/tunnel.md 3, 4.7-4.10).
+ * and where its datagrams go in the end (firezone-tunnel(7), ICE and Relayed
+ * paths).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +93,10 @@ paths_update(struct engine *e, struct mono now, struct connection *c)
 	e->shards.command(e->shards.ctx, &command);
 }
 
-/* Local candidates: all are by-products of talking to relays (3.2). */
+/*
+ * Local candidates: all are by-products of talking to relays
+ * (firezone-tunnel(7), Gathering).
+ */
 
 static void
 announce(struct connection *c, const struct candidate *candidate)
@@ -208,7 +212,10 @@ withdraw(struct engine *e, struct mono now, struct connection *c,
 
 	if (ice_agent_remove_local(c->ice, now, &gone) &&
 	    c->withdrawn_count < ANNOUNCEMENTS_MAX) {
-		/* The default preference of the kind: spec/tunnel.md 3.4. */
+		/*
+		 * The default preference of the kind: firezone-tunnel(7),
+		 * Withdrawals.
+		 */
 		gone.priority = candidate_priority(CANDIDATE_RELAYED,
 		    address->ip.family == IP_V4 ? 65534 : 65535);
 		c->withdrawn[c->withdrawn_count++] = gone;
@@ -326,7 +333,10 @@ log_no_channel(struct engine *e, struct mono now, const struct connection *c)
 		    uuid_format(&c->relay, which), held);
 }
 
-/* Lets the peer's datagrams through our relay before it needs it (4.9). */
+/*
+ * Lets the peer's datagrams through our relay before it needs it
+ * (firezone-tunnel(7), Channel bindings).
+ */
 static void
 open_channel(struct engine *e, struct mono now, struct connection *c,
     const struct candidate *remote)

@@ -44,8 +44,9 @@ struct notice {
 
 /*
  * A client: the one record of it, with all that it was granted and its way to
- * us. It outlives connections (spec/tunnel.md 5.5), and is gone with its last
- * grant. The shard has a peer of the same number, with what packets need.
+ * us. It outlives connections (firezone-tunnel(7), Failure), and is gone with
+ * its last grant. The shard has a peer of the same number, with what packets
+ * need.
  */
 struct client {
 	RB_ENTRY(client) by_number;
@@ -77,7 +78,7 @@ enum connection_state {
 	CONNECTION_IDLE, /* path known, quiet for 20 s */
 };
 
-/* One client's way to us: spec/tunnel.md 5. */
+/* One client's way to us: firezone-tunnel(7), CONNECTIONS. */
 struct connection {
 	struct client *client;
 	TAILQ_ENTRY(connection) dirty_entry;
@@ -130,8 +131,8 @@ connection_has_path(const struct connection *c)
 
 /*
  * Which connection a check of ours belongs to, so that its answer finds the
- * way back without asking every connection (spec/tunnel.md 3.6). The ring gives
- * up the oldest; the agent itself decides what is too old to count.
+ * way back without asking every connection (firezone-tunnel(7), Dispatch). The
+ * ring gives up the oldest; the agent itself decides what is too old to count.
  */
 struct check {
 	uint32_t key;   /* the start of the transaction id */

@@ -180,7 +180,10 @@ control(struct shard *s, struct mono now, struct tunnel *t,
 	}
 }
 
-/* A flow, if the grant says that its flows are logged: spec/policy.md 10. */
+/*
+ * A flow, if the grant says that its flows are logged: firezone-policy(7), FLOW
+ * LOGS.
+ */
 static void
 follow_outbound(struct shard *s, struct mono now, const struct arrival *a,
     const struct peer *peer, const struct policy_decision *d,

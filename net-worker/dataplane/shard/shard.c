@@ -256,7 +256,8 @@ tunnel_add(struct shard *s, const struct shard_command *command)
 
 /*
  * A responder keeps sending on the previous session until the first data on
- * the new one; an initiator switches at once (spec/tunnel.md 2.4).
+ * the new one; an initiator switches at once (firezone-tunnel(7), Switching
+ * sessions).
  */
 static void
 session_add(struct shard *s, struct mono now, struct tunnel *t,

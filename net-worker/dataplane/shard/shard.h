@@ -1,7 +1,7 @@
 /*
  * A shard: the WireGuard data path of the clients it owns, end to end, shared
  * with nobody. Sans-IO: the shell hands it datagrams, packets and the time; the
- * engine talks to it by commands and hears events (design: "net-worker").
+ * engine talks to it by commands and hears events.
  *
  * On the packet path it neither allocates nor logs nor reads a clock.
  */
@@ -87,7 +87,10 @@ struct shard_event {
 	struct policy *policy;
 };
 
-/* A control packet of a client for control-worker: spec/policy.md 8. */
+/*
+ * A control packet of a client for control-worker: firezone-policy(7), CONTROL
+ * PACKETS.
+ */
 struct shard_control {
 	uint32_t connection;
 	uint8_t event;

@@ -68,7 +68,9 @@ put_state(const char *text)
 	put(state_file, text);
 }
 
-/* spec/ops.md 1.4: the raw content, newline included, is hashed. */
+/*
+ * firezone-portal(7), Identity: the raw content, newline included, is hashed.
+ */
 static void
 derived_from_the_machine(void **state)
 {

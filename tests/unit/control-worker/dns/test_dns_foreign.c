@@ -1,4 +1,7 @@
-/* DNS messages that are passed on: RFC 1035 4.1, spec/policy.md 7.3, 7.5. */
+/*
+ * DNS messages that are passed on: RFC 1035 4.1, firezone-policy(7), Accepted
+ * queries and DNS answers.
+ */
 #include "tests/lib/unit.h"
 
 #include "common/buffer.h"

@@ -1,4 +1,7 @@
-/* DNS questions and answers: RFC 1035, spec/policy.md 7.5. */
+/*
+ * DNS questions and answers: RFC 1035, firezone-policy(7), Forwarding and DNS
+ * answers.
+ */
 #include "tests/lib/unit.h"
 
 #include "control-worker/dns/message.h"

@@ -1,4 +1,7 @@
-/* The choice of a resolver: spec/policy.md 7.4, with a clock of our own. */
+/*
+ * The choice of a resolver: firezone-policy(7), Choice of resolver; with a
+ * clock of our own.
+ */
 #include "tests/lib/unit.h"
 
 #include "control-worker/dns/nameservers.h"

@@ -1,6 +1,6 @@
 /*
  * From a client's control packet to what it hears, with the hosts file as the
- * source of names: spec/policy.md 6.2, 6.3 and 8.2.
+ * source of names: firezone-policy(7), Assignment, Resolution and Events.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -320,7 +320,7 @@ a_deaf_net_worker(void **state)
 	assert_int_equal(r->asks, ASSIGNMENTS_OF_CLIENT + 5);
 }
 
-/* spec/policy.md 8.3. */
+/* firezone-policy(7), Control vectors. */
 static void
 status_as_in_the_vector(void **state)
 {

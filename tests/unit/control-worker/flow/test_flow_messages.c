@@ -1,6 +1,6 @@
 /*
  * What the portal's messages say of flow logs, which is nothing that they are
- * dropped for: spec/policy.md 10.1.
+ * dropped for: firezone-policy(7), Flow settings.
  */
 #include "tests/lib/unit.h"
 

@@ -1,4 +1,4 @@
-/* Reports as text: spec/policy.md 10.4, 10.5. */
+/* Reports as text: firezone-policy(7), Flow reports and Spool. */
 #include "tests/lib/unit.h"
 
 #include "control-worker/flow/attribution.h"
@@ -155,7 +155,7 @@ the_longest_one(void **state)
 	json_free(d);
 }
 
-/* The vector of spec/policy.md 10.5. */
+/* firezone-policy(7), Flow vectors. */
 static const char vector[] =
     "{\"flow_start\":\"2023-11-14T22:13:20Z\",\"inner_dst_ip\":\"10.0.0.5\","
     "\"inner_dst_port\":443,\"inner_src_ip\":\"100.64.0.1\","

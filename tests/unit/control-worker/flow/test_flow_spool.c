@@ -1,4 +1,4 @@
-/* The spool: spec/policy.md 10.5, 10.7 (prune), 11.9 (47, 48). */
+/* The spool: firezone-policy(7), Spool, Upload and Flow scenarios (47, 48). */
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>

@@ -1,4 +1,7 @@
-/* The ingest token: spec/policy.md 10.6 and 11.9 (46), spec/portal.md 4.12. */
+/*
+ * The ingest token: firezone-policy(7), Ingest tokens and Flow scenarios (46);
+ * firezone-portal(7), Ingest token.
+ */
 #include "tests/lib/unit.h"
 
 #include "control-worker/flow/token.h"

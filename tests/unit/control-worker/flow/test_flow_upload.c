@@ -1,4 +1,7 @@
-/* What is done about answers of the server: spec/policy.md 10.7, 11.9 (48). */
+/*
+ * What is done about answers of the server: firezone-policy(7), Upload
+ * responses and Flow scenarios (48).
+ */
 #include "tests/lib/unit.h"
 
 #include <stdlib.h>

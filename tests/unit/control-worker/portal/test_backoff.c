@@ -1,4 +1,7 @@
-/* Delays between attempts: spec/portal.md 3.2, 6 (12, 13). */
+/*
+ * Delays between attempts: firezone-portal(7), Backoff and Transport cases (12,
+ * 13).
+ */
 #include "tests/lib/unit.h"
 
 #include "control-worker/portal/backoff.h"

@@ -1,6 +1,6 @@
 /*
  * What is said on a connection to the portal: join, heartbeats, messages,
- * candidates. spec/portal.md 2.2 to 2.7, 3.5 and 6.
+ * candidates. firezone-portal(7), CHANNEL, Portal outage and Transport cases.
  */
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 /*
  * How a connection to the portal comes about and ends, and when the next one is
- * tried or none any more: spec/portal.md 3.1 to 3.4 and 6.
+ * tried or none any more: firezone-portal(7), CONNECTION LIFECYCLE and
+ * Transport cases.
  */
 #include "tests/lib/portal_connection.h"
 

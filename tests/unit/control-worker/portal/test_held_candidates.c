@@ -1,4 +1,7 @@
-/* Candidates held while offline: spec/portal.md 3.5, 6 (27). */
+/*
+ * Candidates held while offline: firezone-portal(7), Portal outage and Message
+ * cases (9).
+ */
 #include "tests/lib/unit.h"
 
 #include <stdlib.h>

@@ -1,4 +1,7 @@
-/* Login URL and user agent: spec/portal.md 1.1, 1.2, 1.5, 6 (1, 18). */
+/*
+ * Login URL and user agent: firezone-portal(7), URL, Identity and Transport
+ * cases (1, 18).
+ */
 #include "tests/lib/unit.h"
 
 #include "control-worker/portal/login_url.h"
@@ -197,7 +200,7 @@ test_target(void **state)
 		key[i] = (uint8_t)(0x20 + i);
 	assert_int_equal(
 	    login_url_parse("wss://api.firezone.dev", &u, &what), 0);
-	/* The vector of spec/portal.md 1.1 and 1.2. */
+	/* The vector: firezone-portal(7), URL and Identity. */
 	assert_true(login_url_target(&u, "6f1c9c0e-2e1d-4d0c-9b1a-1c0f5d7b8a90",
 	    "gw-1", key, target, sizeof(target)));
 	assert_string_equal(target,

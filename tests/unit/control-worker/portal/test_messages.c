@@ -1,4 +1,7 @@
-/* The portal's messages: spec/portal.md 4, 6 (19 to 25, 29). */
+/*
+ * The portal's messages: firezone-portal(7), GATEWAY MESSAGES and Message cases
+ * (1 to 7, 11).
+ */
 #include "tests/lib/unit.h"
 
 #include <stdlib.h>

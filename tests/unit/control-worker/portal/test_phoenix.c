@@ -1,4 +1,7 @@
-/* Phoenix channel: spec/portal.md 2, 6 (3, 4, 7, 8, 16). */
+/*
+ * Phoenix channel: firezone-portal(7), CHANNEL and Transport cases (3, 4, 7, 8,
+ * 16).
+ */
 #include "tests/lib/unit.h"
 
 #include <stdlib.h>

@@ -1,4 +1,7 @@
-/* The HTTP half: RFC 6455 4, spec/portal.md 1.3, 1.4, 6 (2, 9 to 11, 17). */
+/*
+ * The HTTP half: RFC 6455 4, firezone-portal(7), Request headers, Upgrade
+ * response and Transport cases (2, 9 to 11, 17).
+ */
 #include "tests/lib/unit.h"
 
 #include "control-worker/portal/upgrade.h"

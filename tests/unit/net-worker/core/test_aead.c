@@ -20,7 +20,7 @@ static const struct aead_backend *const backends[] = {
 
 static struct aead *aeads[BACKENDS]; /* NULL: not on this processor */
 
-/* The key to the initiator of spec/tunnel.md 10.P. */
+/* The key to the initiator of firezone-tunnel(7), WireGuard vectors. */
 static uint8_t key[AEAD_KEY_LEN];
 
 static int

@@ -1,7 +1,7 @@
 /*
- * net-worker/core/flow.c: the rules of spec/policy.md 10.2 and 10.3 as scripts
- * of packets and the reports that must come of them, the limits of the table,
- * and random traffic against a model.
+ * net-worker/core/flow.c: the rules (firezone-policy(7), Flows and Flow life)
+ * as scripts of packets and the reports that must come of them, the limits of
+ * the table, and random traffic against a model.
  *
  * A script is a list of lines "MS WHAT ...", MS being the time:
  *

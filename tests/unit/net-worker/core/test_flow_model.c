@@ -1,7 +1,7 @@
 /*
  * net-worker/core/flow.c under random traffic against a model of it: the
- * sentences of spec/policy.md 10.2 and 10.3 over one array of all flows that
- * were ever opened, searched from end to end.
+ * sentences (firezone-policy(7), Flows and Flow life) over one array of all
+ * flows that were ever opened, searched from end to end.
  */
 #include "net-worker/core/flow.h"
 

@@ -1,6 +1,6 @@
 /*
- * Scenarios of spec/policy.md 11 that no other program has; tests/scenarios.md
- * says where the rest is.
+ * Scenarios (firezone-policy(7), SCENARIOS) that no other program has;
+ * tests/scenarios.md says where the rest is.
  */
 #include <sodium.h>
 

@@ -124,7 +124,7 @@ formats_as_the_wire_wants(void **state)
 		const char *ufrag;
 		const char *want;
 	} rows[] = {
-		/* spec/tunnel.md 10 M */
+		/* firezone-tunnel(7), Candidate vectors */
 		{ CANDIDATE_HOST, "10.0.0.4:52625", 2130706175, "ejqt",
 		    " 1 udp 2130706175 10.0.0.4 52625 typ host ufrag ejqt" },
 		{ CANDIDATE_SERVER_REFLEXIVE, "203.0.113.7:40000", 1686109951,

@@ -7,7 +7,7 @@
 #include <sodium.h>
 
 /*
- * The vectors of spec/tunnel.md 10
+ * The vectors of firezone-tunnel(7), Check vectors
  */
 
 static uint32_t
@@ -160,7 +160,7 @@ check_priorities(void **state)
 }
 
 /*
- * Requests (spec/tunnel.md 3.7, 8.3 item 47)
+ * Requests (firezone-tunnel(7), Processing requests and Agent cases)
  */
 
 static void
@@ -269,7 +269,7 @@ other_messages_are_ignored(void **state)
 }
 
 /*
- * Responses (spec/tunnel.md 3.6, 3.10)
+ * Responses (firezone-tunnel(7), Dispatch and Processing responses)
  */
 
 static void

@@ -2,7 +2,7 @@
 #include "tests/lib/ice_agent.h"
 
 /*
- * Local candidates (spec/tunnel.md 3.2, 8.3 items 42 to 44)
+ * Local candidates (firezone-tunnel(7), Gathering and Agent cases)
  */
 
 static void
@@ -220,7 +220,7 @@ local_list_is_bounded(void **state)
 }
 
 /*
- * Pairs (spec/tunnel.md 3.8)
+ * Pairs (firezone-tunnel(7), Pairs)
  */
 
 static void
@@ -451,7 +451,7 @@ requests_from_everywhere_are_capped(void **state)
 	ice_agent_free(agent);
 }
 
-/* spec/tunnel.md 8.2 (38) */
+/* firezone-tunnel(7), Connection cases (2) */
 static void
 optimistic_candidates(void **state)
 {

@@ -1,7 +1,7 @@
 /*
- * Nomination, freshness and state of the ICE agent (spec/tunnel.md 3.11 to
- * 3.13), at last against a controlling peer over a lossy network in simulated
- * time.
+ * Nomination, freshness and state of the ICE agent (firezone-tunnel(7),
+ * Nomination, Dead paths, Agent states and Idle mode), at last against a
+ * controlling peer over a lossy network in simulated time.
  */
 #include "tests/lib/ice.h"
 
@@ -380,7 +380,7 @@ no_disconnect_before_candidates(void **state)
 }
 
 /*
- * A controlling peer as spec/tunnel.md 3.9 and 3.11 describe the Client, over
+ * A controlling peer (firezone-tunnel(7), Check schedule and Nomination), over
  * a network that loses datagrams.
  */
 

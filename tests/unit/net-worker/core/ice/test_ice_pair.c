@@ -80,7 +80,7 @@ delays(void **state)
 	assert_int_equal(check_delay_ms(&check_profile_idle, 40), 25000);
 }
 
-/* spec/tunnel.md 10 O */
+/* firezone-tunnel(7), Schedule vectors */
 static void
 unanswered_schedule(void **state)
 {
@@ -115,7 +115,7 @@ one_lost_check_waits_its_time(void **state)
 	free(pair);
 }
 
-/* spec/tunnel.md 8.2 (37) */
+/* firezone-tunnel(7), Connection cases (1) */
 static void
 established_pair_fails_in_time(void **state)
 {

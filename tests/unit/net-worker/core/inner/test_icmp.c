@@ -1,4 +1,4 @@
-/* The two ICMP answers of spec/policy.md 3.1. */
+/* The two ICMP answers: firezone-policy(7), ICMP replies. */
 #include "tests/lib/packets.h"
 
 #include "net-worker/core/inner/icmp.h"

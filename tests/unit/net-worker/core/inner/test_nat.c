@@ -611,7 +611,10 @@ refuses_other_kinds(void **state)
 	rig_free(&r);
 }
 
-/* spec/policy.md 11.3, 21: after d seconds, if d is less than its time. */
+/*
+ * firezone-policy(7), NAT scenarios (21): after d seconds, if d is less than
+ * its time.
+ */
 static void
 answers_while_it_lives(void **state)
 {

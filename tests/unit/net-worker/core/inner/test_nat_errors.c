@@ -1,4 +1,7 @@
-/* NAT: ICMP errors that quote what has been sent, spec/policy.md 6.9. */
+/*
+ * NAT: ICMP errors that quote what has been sent: firezone-policy(7), Rebuilt
+ * ICMP errors.
+ */
 #include "tests/lib/nat.h"
 
 #include "net-worker/core/inner/icmp.h"

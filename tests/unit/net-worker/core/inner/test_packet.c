@@ -17,7 +17,7 @@ struct sample {
 	size_t transport;
 };
 
-/* spec/policy.md 9.1 */
+/* firezone-policy(7), Validity. */
 static const struct sample samples[] = {
 	{ "TCP", "45000028 00004000 40060000" V4 TCP, PACKET_OK, PACKET_TCP, 6,
 	    20 },
@@ -264,7 +264,10 @@ bounds_the_length(void **state)
 	assert_int_equal(parse_exact(data, 0, &p), PACKET_MALFORMED);
 }
 
-/* spec/policy.md 9.2; each header here is 16 bytes, length 1. */
+/*
+ * firezone-policy(7), IPv6 extension headers; each header here is 16 bytes,
+ * length 1.
+ */
 static void
 walks_extensions(void **state)
 {
@@ -367,7 +370,7 @@ sees_source_routes(void **state)
 	assert_false(p.source_route);
 }
 
-/* spec/policy.md 9.3 and 6.9, with a quote that parses. */
+/* firezone-policy(7), ICMP kinds; with a quote that parses. */
 static void
 knows_icmp(void **state)
 {
@@ -519,7 +522,7 @@ reads_quotes(void **state)
 	}
 }
 
-/* RFC 1071, 3, and the odd byte; spec/policy.md 11, test 26. */
+/* RFC 1071, 3, and the odd byte; firezone-policy(7), Packet scenarios (26). */
 static void
 sums(void **state)
 {
@@ -546,7 +549,7 @@ sums(void **state)
 	    checksum_finish(checksum_add(UINT32_MAX, "\xff\xff", 2)), 0);
 }
 
-/* The UDP checksums of the vectors in spec/policy.md 3.1. */
+/* The UDP checksums of firezone-policy(7), ICMP vectors. */
 static void
 sums_pseudo_headers(void **state)
 {
@@ -597,7 +600,7 @@ updates_checksums(void **state)
 	}
 }
 
-/* spec/policy.md 9.6: inner codepoint, what CE outside makes of it. */
+/* firezone-policy(7), ECN: inner codepoint, what CE outside makes of it. */
 static void
 marks_ce(void **state)
 {

@@ -1,6 +1,7 @@
 /*
- * One client's gate: scenarios of spec/policy.md 11.1, answers byte for byte,
- * their limit, and what becomes of ICMP errors. tests/model says the rest.
+ * One client's gate: scenarios of firezone-policy(7), Policy scenarios; answers
+ * byte for byte, their limit, and what becomes of ICMP errors. tests/model says
+ * the rest.
  */
 #include <netinet/in.h>
 
@@ -365,7 +366,7 @@ no_errors_from_clients(void **state)
 	assert_int_equal(w->result.reason, REASON_ICMP_ERROR);
 }
 
-/* spec/policy.md 3.1, the vectors. */
+/* firezone-policy(7), ICMP vectors. */
 static void
 answers_byte_for_byte(void **state)
 {
@@ -475,7 +476,10 @@ an_error_that_quotes_the_other_family(void **state)
 	assert_int_equal(w->result.reason, REASON_INBOUND_KIND);
 }
 
-/* spec/policy.md 9.4: a filter that lets it pass is not enough for a name. */
+/*
+ * firezone-policy(7), Kinds that pass: a filter that lets it pass is not enough
+ * for a name.
+ */
 static void
 kinds_without_nat(void **state)
 {

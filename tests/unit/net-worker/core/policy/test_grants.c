@@ -108,7 +108,7 @@ knows_itself(void **state)
 	grants_free(NULL);
 }
 
-/* spec/policy.md 11, test 1. */
+/* firezone-policy(7), Policy scenarios (1). */
 static void
 grants_expire_one_by_one(void **state)
 {
@@ -167,7 +167,10 @@ expiry_moves(void **state)
 	grants_free(c);
 }
 
-/* spec/policy.md 2.4: what granting again changes, and what it does not. */
+/*
+ * firezone-policy(7), Grant messages: what granting again changes, and what it
+ * does not.
+ */
 static void
 granting_again(void **state)
 {
@@ -204,7 +207,7 @@ revoking(void **state)
 	struct uuid one = id(1), two = id(2);
 
 	(void)state;
-	/* spec/policy.md 11, test 17. */
+	/* firezone-policy(7), Policy scenarios (17). */
 	grant_ports(c, 1, "10.0.0.0/8", FILTER_TCP, 1, 10, at(10));
 	grant_ports(c, 2, "10.0.0.0/24", FILTER_TCP, 20, 30, at(10));
 	assert_true(reaches(c, IPPROTO_TCP, 5) && reaches(c, IPPROTO_TCP, 25));
@@ -354,7 +357,7 @@ reading(int64_t mono_s, int64_t unix_ns)
 	return (struct clock_reading) { at(mono_s), { unix_ns } };
 }
 
-/* spec/policy.md 2.5 and 11, test 33. */
+/* firezone-policy(7), Expiry and State scenarios (33). */
 static void
 converts_unix_time(void **state)
 {

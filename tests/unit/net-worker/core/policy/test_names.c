@@ -1,4 +1,4 @@
-/* Assignments of proxy addresses to names: spec/policy.md 6.4. */
+/* Assignments of proxy addresses to names: firezone-policy(7), Translations. */
 #include <stdio.h>
 
 #include "tests/lib/packets.h"
@@ -219,7 +219,7 @@ leaves_out_what_must_not_be(void **state)
 	grants_free(c);
 }
 
-/* Before anything is checked: spec/policy.md 6.4, step 1. */
+/* Before anything is checked: firezone-policy(7), Translations (step 1). */
 static void
 renumbering_forgets_all(void **state)
 {
@@ -240,7 +240,9 @@ renumbering_forgets_all(void **state)
 	grants_free(c);
 }
 
-/* spec/policy.md 2.6, but a grant of another pattern does not take names over.
+/*
+ * firezone-policy(7), What remains; but a grant of another pattern does not
+ * take names over.
  */
 static void
 outlives_its_resource(void **state)

@@ -1,6 +1,7 @@
 /*
- * Patterns of names, against spec/policy.md 6.5 and against a matcher that
- * knows labels and nothing else, and tries everything.
+ * Patterns of names (firezone-policy(7), Name patterns and Pattern vectors),
+ * and against a matcher that knows labels and nothing else, and tries
+ * everything.
  */
 #include "tests/lib/packets.h"
 

@@ -1,4 +1,7 @@
-/* Verdicts: scenarios from spec/policy.md 3, 4 and 11. */
+/*
+ * Verdicts: firezone-policy(7), Steps outbound, Steps inbound and Policy
+ * scenarios.
+ */
 #include "tests/lib/policy.h"
 
 static void
@@ -29,7 +32,10 @@ nothing_granted_nothing_passes(void **state)
 	policy_free(NULL);
 }
 
-/* The order of spec/policy.md 3 when a resource covers every address. */
+/*
+ * The order when a resource covers every address: firezone-policy(7), Steps
+ * outbound.
+ */
 static void
 outbound_steps(void **state)
 {
@@ -79,7 +85,7 @@ outbound_steps(void **state)
 	grants_free(c);
 }
 
-/* spec/policy.md 3, step 8, hardened. */
+/* firezone-policy(7), Steps outbound (step 7). */
 static void
 own_address(void **state)
 {
@@ -279,7 +285,7 @@ refuses_source_routes(void **state)
 	grants_free(c);
 }
 
-/* spec/policy.md 5.2; one resource, one packet. */
+/* firezone-policy(7), Evaluation; one resource, one packet. */
 static void
 filters(void **state)
 {
@@ -412,7 +418,10 @@ as_many_filters_as_allowed(void **state)
 	free(list);
 }
 
-/* spec/policy.md 5.4 and 11, tests 14 to 20. */
+/*
+ * firezone-policy(7), Selection, Policy scenarios and Filter scenarios (14 to
+ * 20).
+ */
 static void
 overlaps(void **state)
 {

@@ -1,4 +1,6 @@
-/* What resources of other kinds than networks open: spec/policy.md 5. */
+/*
+ * What resources of other kinds than networks open: firezone-policy(7), RULES.
+ */
 #include "tests/lib/policy.h"
 
 static void
@@ -37,7 +39,10 @@ names_open_nothing_by_themselves(void **state)
 
 #define REJECTED UNREACHABLE(REJECTED_RANGE)
 
-/* spec/policy.md 5.5: each rejected range by its edges, and what is beside. */
+/*
+ * firezone-policy(7), Internet resource: each rejected range by its edges, and
+ * what is beside.
+ */
 static void
 internet(void **state)
 {

@@ -1,6 +1,7 @@
 /*
- * Several port ranges of one resource: spec/policy.md 5.2. In whatever order
- * and however they lie to each other, a port passes that one of them contains.
+ * Several port ranges of one resource: firezone-policy(7), Evaluation. In
+ * whatever order and however they lie to each other, a port passes that one of
+ * them contains.
  */
 #include "tests/lib/policy.h"
 

@@ -1,6 +1,7 @@
 /*
- * net-worker/core/stun/stun.c: the vectors of RFC 5769 and of spec/tunnel.md 10,
- * each truncated at every byte, and what makes a datagram "not STUN".
+ * net-worker/core/stun/stun.c: the vectors of RFC 5769 and of
+ * firezone-tunnel(7), Check vectors and Relay vectors; each truncated at every
+ * byte, and what makes a datagram "not STUN".
  */
 #include "net-worker/core/stun/stun.h"
 #include "tests/lib/stun_vectors.h"

@@ -1,6 +1,6 @@
 /*
- * net-worker/core/turn/channel.c with a virtual clock: spec/tunnel.md 4.9 and
- * 8.1 items 1 to 9.
+ * net-worker/core/turn/channel.c with a virtual clock: firezone-tunnel(7),
+ * Channel bindings and Relay cases (1 to 9).
  */
 #include "net-worker/core/turn/channel.h"
 #include "tests/lib/unit.h"

@@ -1,6 +1,7 @@
 /*
- * net-worker/core/turn/relays.c and sampling.c: spec/tunnel.md 4.7, 4.8, 4.11
- * and 8.1 items 34 to 36.
+ * net-worker/core/turn/relays.c and sampling.c: firezone-tunnel(7), Changes of
+ * the relay list, Choice of a relay, Giving up a relay and Relay cases (34 to
+ * 36).
  */
 #include "net-worker/core/turn/relays.h"
 #include "net-worker/core/turn/sampling.h"

@@ -1,6 +1,6 @@
 /*
- * net-worker/core/turn/request.c: the requests of spec/tunnel.md 10 byte for
- * byte, and the retransmission times of 4.5.
+ * net-worker/core/turn/request.c: the requests of firezone-tunnel(7), Relay
+ * vectors; byte for byte, and the times of firezone-tunnel(7), Retransmission.
  */
 #include "net-worker/core/turn/request.h"
 #include "tests/lib/stun_vectors.h"

@@ -1,6 +1,7 @@
 /*
- * net-worker/core/wireguard/cookie.c: the vector of spec/tunnel.md 10.P and the
- * behaviour under load of 2.7 and 8.4 item 53.
+ * net-worker/core/wireguard/cookie.c: the vector of firezone-tunnel(7),
+ * WireGuard vectors; and the behaviour under load of firezone-tunnel(7), Rate
+ * limit and WireGuard cases (3).
  */
 #include "net-worker/core/wireguard/cookie.h"
 #include "tests/lib/wireguard_vectors.h"

@@ -1,6 +1,7 @@
 /*
- * net-worker/core/wireguard/noise.c: the handshake of spec/tunnel.md 10.P byte
- * for byte in both roles, and everything that must not become a session.
+ * net-worker/core/wireguard/noise.c: the handshake of firezone-tunnel(7),
+ * WireGuard vectors; byte for byte in both roles, and everything that must not
+ * become a session.
  */
 #include "net-worker/core/wireguard/blake2s.h"
 #include "tests/lib/wireguard_vectors.h"
@@ -432,7 +433,10 @@ the_newest_response_settles_it(void **state)
 	assert_false(finished(&e, second[0], &keys));
 }
 
-/* An initiation of the peer's takes the place of ours (2.9, item 11). */
+/*
+ * An initiation of the peer's takes the place of ours (firezone-tunnel(7),
+ * WireGuard timers).
+ */
 static void
 crossing_initiations(void **state)
 {

@@ -1,6 +1,7 @@
 /*
- * net-worker/core/wireguard/session.c: data packets of spec/tunnel.md 10.P, and
- * what 8.4 items 54, 55 and 57 ask of a session.
+ * net-worker/core/wireguard/session.c: data packets of firezone-tunnel(7),
+ * WireGuard vectors; and what firezone-tunnel(7), WireGuard cases (4, 5 and 7),
+ * ask of a session.
  */
 #include <stdlib.h>
 

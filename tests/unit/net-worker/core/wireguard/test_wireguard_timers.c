@@ -1,6 +1,6 @@
 /*
- * net-worker/core/wireguard/timers.c beside a clock of our own: spec/tunnel.md
- * 2.4 and 8.4 items 56 to 58.
+ * net-worker/core/wireguard/timers.c beside a clock of our own:
+ * firezone-tunnel(7), WireGuard timers and WireGuard cases (6 to 8).
  */
 #include "net-worker/core/wireguard/timers.h"
 #include "tests/lib/wireguard_vectors.h"
