@@ -188,7 +188,7 @@ new_net_worker() {
 	before=$(worker net-worker)
 	kill -KILL "$before"
 	wait_until 10 gone "$before" &&
-		wait_until 20 refusal_is $INTERNET4 ECONNREFUSED
+		wait_until 30 refusal_is $INTERNET4 ECONNREFUSED
 }
 
 # Names keep their filters, and private addresses.
