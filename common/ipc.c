@@ -225,7 +225,8 @@ ipc_violation(const struct ipc_channel *ch)
 
 /* 0 sent, 1 would block, -1 the peer is gone. */
 static int
-transmit(const struct ipc_channel *ch, const uint8_t *bytes, size_t len, int fd)
+transmit_message(
+    const struct ipc_channel *ch, const uint8_t *bytes, size_t len, int fd)
 {
 	uint8_t epoch[IPC_EPOCH_LEN];
 	union {
@@ -261,7 +262,8 @@ transmit(const struct ipc_channel *ch, const uint8_t *bytes, size_t len, int fd)
 }
 
 static int
-enqueue(struct ipc_channel *ch, const uint8_t *bytes, size_t len, int fd)
+enqueue_message(
+    struct ipc_channel *ch, const uint8_t *bytes, size_t len, int fd)
 {
 	struct pending *p;
 
@@ -290,7 +292,7 @@ ipc_flush(struct ipc_channel *ch)
 	struct pending *p;
 
 	while ((p = TAILQ_FIRST(&ch->queue)) != NULL) {
-		int r = transmit(ch, p->bytes, p->len, p->fd);
+		int r = transmit_message(ch, p->bytes, p->len, p->fd);
 
 		if (r == 1)
 			return 0;
@@ -329,9 +331,9 @@ send_encoded(struct ipc_channel *ch, enum ipc_type type, struct writer *w,
 	}
 	if (ipc_flush(ch) == -1)
 		return -1;
-	r = ch->backlog > 0 ? 1 : transmit(ch, w->base, w->len, fd);
+	r = ch->backlog > 0 ? 1 : transmit_message(ch, w->base, w->len, fd);
 	if (r == 1)
-		return enqueue(ch, w->base, w->len, fd);
+		return enqueue_message(ch, w->base, w->len, fd);
 	if (r == -1)
 		errno = EPIPE;
 	return r;
@@ -383,7 +385,7 @@ take_descriptors(struct msghdr *msg, struct arrival *a)
 }
 
 static enum ipc_result
-receive(struct ipc_channel *ch, struct arrival *a)
+receive_message(struct ipc_channel *ch, struct arrival *a)
 {
 	union {
 		struct cmsghdr align;
@@ -423,7 +425,7 @@ receive(struct ipc_channel *ch, struct arrival *a)
 
 /* What the table has against the message, or NULL. */
 static const char *
-objection(const struct ipc_channel *ch, const struct arrival *a)
+rule_broken_by(const struct ipc_channel *ch, const struct arrival *a)
 {
 	unsigned state = ch->running ? IPC_RUNNING : IPC_STARTING;
 	const struct ipc_row *row;
@@ -447,7 +449,7 @@ objection(const struct ipc_channel *ch, const struct arrival *a)
 }
 
 static void
-forget(struct ipc_channel *ch, const struct arrival *a)
+forget_arrival(struct ipc_channel *ch, const struct arrival *a)
 {
 	if (a->fd != -1)
 		close(a->fd);
@@ -455,11 +457,12 @@ forget(struct ipc_channel *ch, const struct arrival *a)
 }
 
 static enum ipc_result
-violation(struct ipc_channel *ch, const struct arrival *a, const char *what)
+note_violation(
+    struct ipc_channel *ch, const struct arrival *a, const char *what)
 {
 	bool known = a->type > IPC_TYPE_NONE && a->type < IPC_TYPE_COUNT;
 
-	forget(ch, a);
+	forget_arrival(ch, a);
 	snprintf(ch->violation, sizeof(ch->violation),
 	    "message %u (%s) of %zu bytes from %s: %s", a->type,
 	    known ? rows[a->type].name : "?", a->len,
@@ -491,7 +494,7 @@ violation(struct ipc_channel *ch, const struct arrival *a, const char *what)
 #include "common/ipc.def"
 
 static const char *
-handle(unsigned type, const struct ipc_handlers *h, void *ctx,
+handle_message(unsigned type, const struct ipc_handlers *h, void *ctx,
     struct cursor *c, int *fd)
 {
 	switch (type) {
@@ -512,7 +515,7 @@ static enum ipc_result
 hold_or_forget(struct ipc_channel *ch, const struct arrival *a, bool was_held)
 {
 	if (was_held) {
-		forget(ch, a);
+		forget_arrival(ch, a);
 		return IPC_HANDLED;
 	}
 	ch->held = *a;
@@ -533,18 +536,18 @@ ipc_dispatch(
 	if (was_held)
 		a = ch->held;
 	else
-		r = receive(ch, &a);
+		r = receive_message(ch, &a);
 	ch->early = false;
 	if (r != IPC_HANDLED)
 		return r;
 	if (a.epoch != ch->epoch)
 		return hold_or_forget(ch, &a, was_held);
-	if ((what = objection(ch, &a)) != NULL)
-		return violation(ch, &a, what);
+	if ((what = rule_broken_by(ch, &a)) != NULL)
+		return note_violation(ch, &a, what);
 	ch->seen[a.type] = true;
 	cursor_init(&c, ch->buffer + TYPE_LEN, a.len - TYPE_LEN);
-	if ((what = handle(a.type, handlers, ctx, &c, &a.fd)) != NULL)
-		return violation(ch, &a, what);
+	if ((what = handle_message(a.type, handlers, ctx, &c, &a.fd)) != NULL)
+		return note_violation(ch, &a, what);
 	if (a.fd != -1)
 		close(a.fd);
 	if (rows[a.type].rules & IPC_SECRET)

@@ -84,7 +84,7 @@ log_parse_level(const char *text, enum log_level *level)
 
 /* Appends one byte of text, escaped where it would not print. */
 static size_t
-escape(char *to, unsigned char c, enum log_format format)
+escape_octet(char *to, unsigned char c, enum log_format format)
 {
 	if (format == LOG_FORMAT_JSON && (c == '"' || c == '\\')) {
 		to[0] = '\\';
@@ -100,7 +100,7 @@ escape(char *to, unsigned char c, enum log_format format)
 }
 
 static size_t
-timestamp(char *to, size_t size)
+format_time(char *to, size_t size)
 {
 	struct timespec ts;
 	struct tm tm;
@@ -121,7 +121,7 @@ put_line(const char *process, enum log_level level, const char *text, size_t len
 	char line[LOG_LINE_MAX], when[80];
 	size_t at, i;
 
-	timestamp(when, sizeof(when));
+	format_time(when, sizeof(when));
 	if (sink.format == LOG_FORMAT_JSON)
 		at = (size_t)snprintf(line, sizeof(line),
 		    "{\"time\":\"%s\",\"level\":\"%s\",\"process\":\"%s\","
@@ -132,7 +132,8 @@ put_line(const char *process, enum log_level level, const char *text, size_t len
 		    level_labels[level], process);
 	for (i = 0; i < len &&
 	     at + ESCAPED_MAX + LINE_END_MAX < sizeof(line); i++)
-		at += escape(line + at, (unsigned char)text[i], sink.format);
+		at += escape_octet(
+		    line + at, (unsigned char)text[i], sink.format);
 	if (i < len) {
 		memcpy(line + at, "...", 3);
 		at += 3;
@@ -161,7 +162,8 @@ log_tell_lost(void)
 }
 
 static void
-print(const char *process, enum log_level level, const char *text, size_t len)
+print_record(
+    const char *process, enum log_level level, const char *text, size_t len)
 {
 	log_tell_lost();
 	/* As long as that cannot be told, there is no room for more. */
@@ -181,7 +183,7 @@ log_tell_dropped(const char *process, struct log_budget *budget)
 	    "%llu lines of %s dropped: it writes too much",
 	    (unsigned long long)budget->dropped, process);
 	budget->dropped = 0;
-	print(sink.process, LOG_LEVEL_WARN, text, (size_t)len);
+	print_record(sink.process, LOG_LEVEL_WARN, text, (size_t)len);
 }
 
 bool
@@ -197,18 +199,18 @@ log_relay(const char *process, struct log_budget *budget, const void *record,
 		sink.level >= LOG_LEVEL_DEBUG, bytes + 1, len - 1))
 		return true;
 	log_tell_dropped(process, budget);
-	print(process, (enum log_level)bytes[0], (const char *)bytes + 1,
+	print_record(process, (enum log_level)bytes[0], (const char *)bytes + 1,
 	    len - 1);
 	return true;
 }
 
 static void
-emit(enum log_level level, const char *text, size_t len)
+emit_record(enum log_level level, const char *text, size_t len)
 {
 	char record[LOG_TEXT_MAX + 1];
 
 	if (sink.worker_fd == -1) {
-		print(sink.process, level, text, len);
+		print_record(sink.process, level, text, len);
 		return;
 	}
 	record[0] = (char)level;
@@ -218,7 +220,7 @@ emit(enum log_level level, const char *text, size_t len)
 }
 
 static void
-vlog(enum log_level level, int error, const char *fmt, va_list ap)
+log_formatted(enum log_level level, int error, const char *fmt, va_list ap)
 {
 	char text[LOG_TEXT_MAX];
 	int saved = errno, n;
@@ -240,18 +242,18 @@ vlog(enum log_level level, int error, const char *fmt, va_list ap)
 			len = sizeof(text) - 1;
 	}
 	if (len > 0)
-		emit(level, text, len);
+		emit_record(level, text, len);
 	errno = saved;
 }
 
-#define LOG_FUNCTION(name, level, error)             \
-	void name(const char *fmt, ...)              \
-	{                                            \
-		va_list ap;                          \
-                                                     \
-		va_start(ap, fmt);                   \
-		vlog(level, error, fmt, ap);         \
-		va_end(ap);                          \
+#define LOG_FUNCTION(name, level, error)              \
+	void name(const char *fmt, ...)               \
+	{                                             \
+		va_list ap;                           \
+                                                      \
+		va_start(ap, fmt);                    \
+		log_formatted(level, error, fmt, ap); \
+		va_end(ap);                           \
 	}
 
 LOG_FUNCTION(log_error, LOG_LEVEL_ERROR, 0)
@@ -267,7 +269,7 @@ fatal(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vlog(LOG_LEVEL_ERROR, errno, fmt, ap);
+	log_formatted(LOG_LEVEL_ERROR, errno, fmt, ap);
 	va_end(ap);
 	_exit(1);
 }
@@ -278,7 +280,7 @@ fatalx(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vlog(LOG_LEVEL_ERROR, 0, fmt, ap);
+	log_formatted(LOG_LEVEL_ERROR, 0, fmt, ap);
 	va_end(ap);
 	_exit(1);
 }

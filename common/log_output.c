@@ -56,7 +56,7 @@ has_room(void)
 }
 
 static size_t
-put(const char *bytes, size_t len)
+put_bytes(const char *bytes, size_t len)
 {
 	ssize_t n;
 
@@ -77,7 +77,7 @@ put_rest(void)
 
 	if (output.rest_len == 0)
 		return true;
-	n = put(output.rest, output.rest_len);
+	n = put_bytes(output.rest, output.rest_len);
 	output.rest_len -= n;
 	memmove(output.rest, output.rest + n, output.rest_len);
 	return output.rest_len == 0;
@@ -88,7 +88,7 @@ log_output_line(const char *line, size_t len)
 {
 	size_t n;
 
-	if (!put_rest() || (n = put(line, len)) == 0)
+	if (!put_rest() || (n = put_bytes(line, len)) == 0)
 		return false;
 	output.rest_len = len - n;
 	memcpy(output.rest, line + n, output.rest_len);

@@ -181,7 +181,7 @@ bind_to_parent(const struct sandbox_profile *p, pid_t parent)
 }
 
 static void
-limit(const struct sandbox_profile *p, int resource, rlim_t value)
+limit_resource(const struct sandbox_profile *p, int resource, rlim_t value)
 {
 	struct rlimit l = { value, value };
 
@@ -198,7 +198,7 @@ limit_descriptors(const struct sandbox_profile *p)
 
 	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_max < wanted)
 		wanted = l.rlim_max;
-	limit(p, RLIMIT_NOFILE, wanted);
+	limit_resource(p, RLIMIT_NOFILE, wanted);
 }
 
 /*
@@ -222,7 +222,7 @@ limit_memory(const struct sandbox_profile *p)
 	/* What whoever started us allows is not more. */
 	if (getrlimit(RLIMIT_AS, &l) == 0 && l.rlim_max < bytes)
 		bytes = l.rlim_max;
-	limit(p, RLIMIT_AS, (rlim_t)bytes);
+	limit_resource(p, RLIMIT_AS, (rlim_t)bytes);
 #else
 	(void)p;
 #endif
@@ -232,11 +232,11 @@ static void
 set_limits(const struct sandbox_profile *p)
 {
 	limit_memory(p);
-	limit(p, RLIMIT_CORE, 0);
-	limit(p, RLIMIT_NPROC, 0);
+	limit_resource(p, RLIMIT_CORE, 0);
+	limit_resource(p, RLIMIT_NPROC, 0);
 	/* Beyond it the kernel kills, so not where files are to be written. */
 	if (!p->landlock_files)
-		limit(p, RLIMIT_FSIZE, 0);
+		limit_resource(p, RLIMIT_FSIZE, 0);
 	limit_descriptors(p);
 }
 

@@ -39,7 +39,7 @@ static const struct sandbox_rule sanitizer_rules[] = {
 #endif
 
 static int
-add_rule(scmp_filter_ctx ctx, const struct sandbox_rule *rule)
+add_call_rule(scmp_filter_ctx ctx, const struct sandbox_rule *rule)
 {
 	struct scmp_arg_cmp compare[SANDBOX_ARGUMENTS_MAX];
 	unsigned n = 0;
@@ -77,7 +77,7 @@ add_sanitizer_rules(scmp_filter_ctx ctx, const struct sandbox_profile *p)
 				known = true;
 		if (known && sanitizer_rules[i].error != 0)
 			continue;
-		r = add_rule(ctx, &sanitizer_rules[i]);
+		r = add_call_rule(ctx, &sanitizer_rules[i]);
 		if (r != 0 && r != -EEXIST)
 			return r;
 	}
@@ -87,7 +87,7 @@ add_sanitizer_rules(scmp_filter_ctx ctx, const struct sandbox_profile *p)
 
 /* The profile's filter, not yet loaded; NULL with errno. */
 static scmp_filter_ctx
-build(const struct sandbox_profile *p)
+build_filter(const struct sandbox_profile *p)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r;
@@ -103,7 +103,7 @@ build(const struct sandbox_profile *p)
 	    (r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2)) != 0)
 		goto fail;
 	for (size_t i = 0; i < p->rule_count; i++)
-		if ((r = add_rule(ctx, &p->rules[i])) != 0)
+		if ((r = add_call_rule(ctx, &p->rules[i])) != 0)
 			goto fail;
 #ifdef POSTERN_SANITIZE
 	if ((r = add_sanitizer_rules(ctx, p)) != 0)
@@ -150,7 +150,7 @@ sandbox_hide_io_uring(const char *process)
 void
 sandbox_filter(const struct sandbox_profile *p)
 {
-	scmp_filter_ctx ctx = build(p);
+	scmp_filter_ctx ctx = build_filter(p);
 	int r;
 
 	if (ctx == NULL)
@@ -167,7 +167,7 @@ sandbox_filter(const struct sandbox_profile *p)
 int
 sandbox_export(const struct sandbox_profile *p, int fd)
 {
-	scmp_filter_ctx ctx = build(p);
+	scmp_filter_ctx ctx = build_filter(p);
 	int r;
 
 	if (ctx == NULL)

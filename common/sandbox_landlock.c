@@ -56,7 +56,7 @@ struct port_rule {
 };
 
 static long
-add_rule(int set, int type, const void *rule)
+add_landlock_rule(int set, int type, const void *rule)
 {
 	return syscall(SYS_landlock_add_rule, set, type, rule, 0);
 }
@@ -90,7 +90,7 @@ allow_files(
 	rule.directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (rule.directory == -1)
 		fatal("%s: cannot open %s", p->process, root);
-	if (add_rule(set, RULE_PATH_BENEATH, &rule) == -1)
+	if (add_landlock_rule(set, RULE_PATH_BENEATH, &rule) == -1)
 		fatal("%s: Landlock refuses %s", p->process, root);
 	close(rule.directory);
 }
@@ -104,7 +104,7 @@ allow_ports(const struct sandbox_profile *p, int set)
 			.port = p->connect_ports[i],
 		};
 
-		if (add_rule(set, RULE_NET_PORT, &rule) == -1)
+		if (add_landlock_rule(set, RULE_NET_PORT, &rule) == -1)
 			fatal("%s: Landlock refuses port %u", p->process,
 			    (unsigned)p->connect_ports[i]);
 	}

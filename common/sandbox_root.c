@@ -55,7 +55,7 @@ mount_root(const char *root)
 
 /* The mounted directory becomes the root and the old one goes away. */
 static int
-pivot(void)
+pivot_to_mount(void)
 {
 	if (syscall(SYS_pivot_root, ".", ".") == -1)
 		return -1;
@@ -91,7 +91,7 @@ sandbox_change_root(const struct sandbox_profile *p)
 {
 	unsigned lock = SANDBOX_ROOT;
 
-	if (mount_root(p->root) == -1 || pivot() == -1) {
+	if (mount_root(p->root) == -1 || pivot_to_mount() == -1) {
 		if (errno != EPERM && errno != EACCES && errno != EINVAL)
 			fatal("%s: cannot mount its root", p->process);
 		log_debug(

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static void
-swap(uint8_t *a, uint8_t *b, size_t size)
+swap_elements(uint8_t *a, uint8_t *b, size_t size)
 {
 	uint8_t kept[64];
 
@@ -23,7 +23,7 @@ swap(uint8_t *a, uint8_t *b, size_t size)
 
 /* Lets the element at i sink to where no child of it is greater. */
 static void
-sink(uint8_t *base, size_t i, size_t count, size_t size,
+sink_element(uint8_t *base, size_t i, size_t count, size_t size,
     int (*compare)(const void *, const void *))
 {
 	/* The last one with a child is the one before count / 2. */
@@ -35,7 +35,7 @@ sink(uint8_t *base, size_t i, size_t count, size_t size,
 			child++;
 		if (compare(base + i * size, base + child * size) >= 0)
 			return;
-		swap(base + i * size, base + child * size, size);
+		swap_elements(base + i * size, base + child * size, size);
 		i = child;
 	}
 }
@@ -45,9 +45,9 @@ sort(void *base, size_t count, size_t size,
     int (*compare)(const void *, const void *))
 {
 	for (size_t i = count / 2; i-- > 0;)
-		sink(base, i, count, size, compare);
+		sink_element(base, i, count, size, compare);
 	for (size_t end = count; end > 1; end--) {
-		swap(base, (uint8_t *)base + (end - 1) * size, size);
-		sink(base, 0, end - 1, size, compare);
+		swap_elements(base, (uint8_t *)base + (end - 1) * size, size);
+		sink_element(base, 0, end - 1, size, compare);
 	}
 }

@@ -126,7 +126,7 @@ put_rule(struct nlmsghdr *h, enum accept_rule rule)
 }
 
 static void
-begin_rule(struct netlink_request *r, int message, int flags,
+begin_accept_rule(struct netlink_request *r, int message, int flags,
     const struct chain_name *c)
 {
 	struct nfgenmsg *g;
@@ -150,7 +150,7 @@ accept_rule_insert(
 	struct netlink_request r;
 
 	/* Without NLM_F_APPEND it goes to the head. */
-	begin_rule(&r, NFT_MSG_NEWRULE, NLM_F_CREATE, c);
+	begin_accept_rule(&r, NFT_MSG_NEWRULE, NLM_F_CREATE, c);
 	put_rule(r.header, rule);
 	mnl_attr_put(r.header, NFTA_RULE_USERDATA, sizeof(mark), &mark);
 	return netlink_transaction(n, &r);
@@ -162,7 +162,7 @@ accept_rule_delete(
 {
 	struct netlink_request r;
 
-	begin_rule(&r, NFT_MSG_DELRULE, 0, c);
+	begin_accept_rule(&r, NFT_MSG_DELRULE, 0, c);
 	mnl_attr_put_u64(r.header, NFTA_RULE_HANDLE, htobe64(handle));
 	return netlink_transaction(n, &r);
 }

@@ -346,7 +346,7 @@ write_rules(const struct firewall *fw, const char *first,
 
 /* The first line of what libnftables complains of. */
 static void
-explain(struct nft_ctx *nft, char *why, size_t why_size)
+explain_error(struct nft_ctx *nft, char *why, size_t why_size)
 {
 	const char *text = nft_ctx_get_error_buffer(nft);
 
@@ -378,7 +378,7 @@ firewall_install(const struct firewall_options *o, char *why, size_t why_size)
 	nft_ctx_buffer_output(fw->nft);
 	nft_ctx_buffer_error(fw->nft);
 	if (nft_run_cmd_from_buffer(fw->nft, rules) != 0) {
-		explain(fw->nft, why, why_size);
+		explain_error(fw->nft, why, why_size);
 		goto fail;
 	}
 	free(rules);
@@ -401,7 +401,7 @@ replace_table(struct firewall *fw, const char *rules)
 	for (unsigned i = 0; i < TRIES; i++)
 		if (nft_run_cmd_from_buffer(fw->nft, rules) == 0)
 			return 0;
-	explain(fw->nft, why, sizeof(why));
+	explain_error(fw->nft, why, sizeof(why));
 	log_error("%s", why);
 	return -1;
 }

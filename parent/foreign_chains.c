@@ -78,7 +78,7 @@ family_name(uint8_t family)
 /* --- Listing -------------------------------------------------------------- */
 
 static void
-begin(struct netlink_request *r, int message, uint8_t family)
+begin_listing(struct netlink_request *r, int message, uint8_t family)
 {
 	struct nfgenmsg *g;
 
@@ -102,14 +102,14 @@ list_sets(struct netlink *n, struct ruleset_reader *r, unsigned table)
 	struct netlink_request q;
 	int result;
 
-	begin(&q, NFT_MSG_GETSET, t->family);
+	begin_listing(&q, NFT_MSG_GETSET, t->family);
 	mnl_attr_put_strz(q.header, NFTA_SET_TABLE, t->name);
 	if (netlink_list(n, &q, sets_read_set, &reader) == -1)
 		return -1;
 	for (unsigned i = first; i < r->sets->sets; i++) {
 		if (!sets_begin(&reader, i))
 			continue;
-		begin(&q, NFT_MSG_GETSETELEM, t->family);
+		begin_listing(&q, NFT_MSG_GETSETELEM, t->family);
 		mnl_attr_put_strz(
 		    q.header, NFTA_SET_ELEM_LIST_TABLE, t->name);
 		mnl_attr_put_strz(q.header, NFTA_SET_ELEM_LIST_SET,
@@ -131,7 +131,7 @@ list_once(struct netlink *n, struct ruleset_reader *r)
 	memset(r->rules, 0, sizeof(*r->rules));
 	r->sets->sets = r->sets->elements = 0;
 	r->own_table = false;
-	begin(&q, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC);
+	begin_listing(&q, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC);
 	if (netlink_list(n, &q, ruleset_read_chain, r) == -1)
 		return -1;
 	tables = r->rules->tables;
@@ -140,7 +140,7 @@ list_once(struct netlink *n, struct ruleset_reader *r)
 		if (list_sets(n, r, i) == -1 && errno != ENOENT)
 			return -1;
 		r->last_chain = -1;
-		begin(&q, NFT_MSG_GETRULE, r->rules->table[i].family);
+		begin_listing(&q, NFT_MSG_GETRULE, r->rules->table[i].family);
 		mnl_attr_put_strz(
 		    q.header, NFTA_RULE_TABLE, r->rules->table[i].name);
 		if (netlink_list(n, &q, ruleset_read_rule, r) == -1 &&
@@ -178,7 +178,7 @@ list_rules(struct foreign_chains *f)
 }
 
 static struct chain_name
-name_of(const struct ruleset *all, unsigned chain)
+name_of_chain(const struct ruleset *all, unsigned chain)
 {
 	const struct ruleset_chain *c = &all->chain[chain];
 
@@ -362,7 +362,7 @@ delete_marks(struct foreign_chains *f, const struct ruleset *all, int chain)
 	for (unsigned i = 0; i < all->marks; i++) {
 		if (chain != -1 && all->mark[i].chain != chain)
 			continue;
-		c = name_of(all, all->mark[i].chain);
+		c = name_of_chain(all, all->mark[i].chain);
 		if (accept_rule_delete(
 			&f->requests, &c, all->mark[i].handle) == -1 &&
 		    errno != ENOENT)
@@ -414,10 +414,10 @@ tell_quarrel(struct foreign_chains *f, const struct noted *n)
 }
 
 static void
-overrule(struct foreign_chains *f, const struct ruleset *all, unsigned chain,
-    struct noted *n, const struct hook *h, struct mono now)
+overrule_chain(struct foreign_chains *f, const struct ruleset *all,
+    unsigned chain, struct noted *n, const struct hook *h, struct mono now)
 {
-	const struct chain_name c = name_of(all, chain);
+	const struct chain_name c = name_of_chain(all, chain);
 	const bool before = quarrel_goes_on(&n->quarrel);
 
 	if (!quarrel_undone(&n->quarrel, now)) {
@@ -472,7 +472,7 @@ judge_chain(struct foreign_chains *f, const struct ruleset *all,
     unsigned chain, struct mono now)
 {
 	const struct ruleset_chain *b = &all->chain[chain];
-	const struct chain_name c = name_of(all, chain);
+	const struct chain_name c = name_of_chain(all, chain);
 	const struct hook *h = hook_of(c.family, b->hook);
 	struct noted *n;
 
@@ -486,7 +486,7 @@ judge_chain(struct foreign_chains *f, const struct ruleset *all,
 	}
 	n->seen = true;
 	if (h->overrule && b->filter)
-		overrule(f, all, chain, n, h, now);
+		overrule_chain(f, all, chain, n, h, now);
 	else
 		name_chain(f, n, &c, h);
 }
@@ -519,7 +519,7 @@ say_listing_fails(struct foreign_chains *f, struct mono now)
 }
 
 static void
-look(struct foreign_chains *f, struct mono now)
+look_at_chains(struct foreign_chains *f, struct mono now)
 {
 	struct ruleset *all = list_rules(f);
 
@@ -612,7 +612,7 @@ foreign_chains_turn(struct foreign_chains *f, struct mono now)
 	}
 	if (!mono_due(f->due, now))
 		return false;
-	look(f, now);
+	look_at_chains(f, now);
 	return true;
 }
 
@@ -697,7 +697,7 @@ foreign_chains_open(void)
 	}
 	remove_our_rules(f);
 	mention_legacy_tables();
-	look(f, mono_now());
+	look_at_chains(f, mono_now());
 	return f;
 }
 

@@ -42,7 +42,7 @@ number_of(const struct nlmsghdr *h, uint16_t type, uint32_t otherwise)
 }
 
 static const char *
-name_of(const struct nlmsghdr *h, uint16_t type)
+device_name_of(const struct nlmsghdr *h, uint16_t type)
 {
 	const struct nlattr *a =
 	    netlink_attribute(h, sizeof(struct fib_rule_hdr), type);
@@ -101,7 +101,7 @@ is_for_tunnel(const struct nlmsghdr *h, const struct tunnel_rules *t)
 	const struct fib_rule_hdr *r = mnl_nlmsg_get_payload(h);
 	const struct ip_prefix to = prefix_of(h, FRA_DST, r->dst_len);
 	const struct ip_prefix from = prefix_of(h, FRA_SRC, r->src_len);
-	const char *iif = name_of(h, FRA_IIFNAME);
+	const char *iif = device_name_of(h, FRA_IIFNAME);
 
 	if (number_of(h, FRA_L3MDEV, 0) != 0)
 		return false;
@@ -111,7 +111,7 @@ is_for_tunnel(const struct nlmsghdr *h, const struct tunnel_rules *t)
 		number_of(h, FRA_FWMASK, UINT32_MAX)) != 0)
 		return false;
 	if ((iif != NULL && strcmp(iif, TUN_NAME) == 0) ||
-	    name_of(h, FRA_OIFNAME) != NULL || is_for_users(h))
+	    device_name_of(h, FRA_OIFNAME) != NULL || is_for_users(h))
 		return false;
 	if (from.length != 0 && lies_in_range(&from, t->range) &&
 	    !prefix_contains(&from, &t->own))

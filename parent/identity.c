@@ -46,7 +46,7 @@ read_file(const char *path, char *to, size_t size)
 }
 
 static const char *
-skip(const char *text, const char *set)
+skip_any_of(const char *text, const char *set)
 {
 	return text + strspn(text, set);
 }
@@ -61,16 +61,16 @@ parse_state(const char *text, char to[IDENTITY_MAX])
 	static const char space[] = " \t\r\n";
 	size_t len;
 
-	text = skip(text, space);
+	text = skip_any_of(text, space);
 	if (*text++ != '{')
 		return false;
-	text = skip(text, space);
+	text = skip_any_of(text, space);
 	if (strncmp(text, "\"id\"", 4) != 0)
 		return false;
-	text = skip(text + 4, space);
+	text = skip_any_of(text + 4, space);
 	if (*text++ != ':')
 		return false;
-	text = skip(text, space);
+	text = skip_any_of(text, space);
 	if (*text++ != '"')
 		return false;
 	len = strcspn(text, "\"\\");
@@ -81,8 +81,8 @@ parse_state(const char *text, char to[IDENTITY_MAX])
 			return false;
 	memcpy(to, text, len);
 	to[len] = '\0';
-	text = skip(text + len + 1, space);
-	return *text == '}' && *skip(text + 1, space) == '\0';
+	text = skip_any_of(text + len + 1, space);
+	return *text == '}' && *skip_any_of(text + 1, space) == '\0';
 }
 
 /* 1: found, 0: there is none, -1: there is one, but not for us. */
@@ -128,12 +128,12 @@ hmac_hex(const void *message, size_t len, char to[IDENTITY_MAX])
  * an empty file or this word; all its copies would be one gateway.
  */
 static bool
-derive(const char *machine_id, char to[IDENTITY_MAX])
+derive_id(const char *machine_id, char to[IDENTITY_MAX])
 {
 	char text[256];
 	ssize_t n = read_file(machine_id, text, sizeof(text));
 
-	if (n <= 0 || *skip(text, " \n") == '\0' ||
+	if (n <= 0 || *skip_any_of(text, " \n") == '\0' ||
 	    strncmp(text, "uninitialized", strlen("uninitialized")) == 0)
 		return false;
 	hmac_hex(text, (size_t)n, to);
@@ -152,7 +152,7 @@ random_uuid(char to[UUID_TEXT_LEN + 1])
 }
 
 static void
-generate(char to[IDENTITY_MAX])
+generate_id(char to[IDENTITY_MAX])
 {
 	char text[UUID_TEXT_LEN + 1];
 	uint8_t hash[crypto_hash_sha256_BYTES];
@@ -181,7 +181,7 @@ write_all(const char *path, const char *text)
 
 /* Whole or not at all, and never over one that somebody else stored. */
 static int
-store(const char *directory, const char *id, char *why, size_t why_size)
+store_id(const char *directory, const char *id, char *why, size_t why_size)
 {
 	char path[512], draft[560], text[IDENTITY_MAX + 16];
 	int r = -1;
@@ -216,10 +216,10 @@ determine_id(const struct identity_paths *paths, const char *id,
 	r = read_state(paths->state_directory, to, why, why_size);
 	if (r != 0)
 		return r == 1 ? 0 : -1;
-	if (derive(paths->machine_id, to))
+	if (derive_id(paths->machine_id, to))
 		return 0;
-	generate(to);
-	return store(paths->state_directory, to, why, why_size);
+	generate_id(to);
+	return store_id(paths->state_directory, to, why, why_size);
 }
 
 static void
@@ -244,7 +244,8 @@ os_release_field(const char *text, const char *key, char *to, size_t size)
 	size_t key_len = strlen(key), len;
 
 	to[0] = '\0';
-	for (; *text != '\0'; text = skip(text + strcspn(text, "\n"), "\n")) {
+	for (; *text != '\0';
+	     text = skip_any_of(text + strcspn(text, "\n"), "\n")) {
 		const char *value = text + key_len + 1;
 
 		if (strncmp(text, key, key_len) != 0 || text[key_len] != '=')

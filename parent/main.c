@@ -177,7 +177,7 @@ log_start(const struct daemon *d)
 
 /* What fails before anything outside of the process has been touched. */
 static void
-prepare(struct daemon *d)
+prepare_daemon(struct daemon *d)
 {
 	struct options *o = &d->options;
 	char why[512];
@@ -520,7 +520,7 @@ take_back(struct daemon *d)
 }
 
 static int
-run(struct daemon *d)
+run_daemon(struct daemon *d)
 {
 	struct lookout lookouts[] = {
 		{ .ctx = d,
@@ -619,6 +619,6 @@ main(int argc, char **argv)
 	log_output_open();
 	log_init_sink("parent", d.options.log_level, d.options.log_format);
 	oom_spare();
-	prepare(&d);
-	return run(&d);
+	prepare_daemon(&d);
+	return run_daemon(&d);
 }

@@ -164,7 +164,7 @@ network_device_up(struct network *n)
 
 /* Makes what is not there yet. */
 static int
-make(struct network *n, struct netlink_request *r, enum network_part part)
+make_part(struct network *n, struct netlink_request *r, enum network_part part)
 {
 	if (netlink_send(&n->netlink, r) == 0) {
 		n->made |= part;
@@ -188,7 +188,7 @@ add_address(
 	a->ifa_index = n->ifindex;
 	netlink_put_address(&r, IFA_LOCAL, own);
 	netlink_put_address(&r, IFA_ADDRESS, own);
-	return make(n, &r, NETWORK_ADDRESSES);
+	return make_part(n, &r, NETWORK_ADDRESSES);
 }
 
 static int
@@ -207,11 +207,11 @@ add_route(struct network *n, const struct family *f)
 	mnl_attr_put_u32(r.header, RTA_TABLE, TUNNEL_TABLE);
 	netlink_put_address(&r, RTA_DST, &f->range->ip);
 	mnl_attr_put_u32(r.header, RTA_OIF, n->ifindex);
-	return make(n, &r, NETWORK_ROUTES);
+	return make_part(n, &r, NETWORK_ROUTES);
 }
 
 static struct fib_rule_hdr *
-begin_rule(struct netlink_request *r, const struct family *f,
+begin_routing_rule(struct netlink_request *r, const struct family *f,
     enum rule_priority priority, uint8_t action, uint32_t table)
 {
 	struct fib_rule_hdr *h;
@@ -234,10 +234,11 @@ add_rule_own_address(
 	struct netlink_request r;
 	struct fib_rule_hdr *h;
 
-	h = begin_rule(&r, f, RULE_OWN_ADDRESS, FR_ACT_TO_TBL, TUNNEL_TABLE);
+	h = begin_routing_rule(
+	    &r, f, RULE_OWN_ADDRESS, FR_ACT_TO_TBL, TUNNEL_TABLE);
 	h->src_len = (uint8_t)(ip_size(own) * 8);
 	netlink_put_address(&r, FRA_SRC, own);
-	return make(n, &r, NETWORK_RULES);
+	return make_part(n, &r, NETWORK_RULES);
 }
 
 /* The target of a jump comes first, lest the jump lead nowhere for a moment. */
@@ -250,13 +251,13 @@ add_rules_control_worker(struct network *n, const struct family *f)
 
 	if (n->control_uid == 0 || n->control_uid == (uid_t)-1)
 		return 0;
-	begin_rule(&r, f, RULE_BEHIND, FR_ACT_NOP, 0);
-	if (make(n, &r, NETWORK_RULES) == -1)
+	begin_routing_rule(&r, f, RULE_BEHIND, FR_ACT_NOP, 0);
+	if (make_part(n, &r, NETWORK_RULES) == -1)
 		return -1;
-	begin_rule(&r, f, RULE_CONTROL_WORKER, FR_ACT_GOTO, 0);
+	begin_routing_rule(&r, f, RULE_CONTROL_WORKER, FR_ACT_GOTO, 0);
 	mnl_attr_put(r.header, FRA_UID_RANGE, sizeof(range), &range);
 	mnl_attr_put_u32(r.header, FRA_GOTO, RULE_BEHIND);
-	return make(n, &r, NETWORK_RULES);
+	return make_part(n, &r, NETWORK_RULES);
 }
 
 /*
@@ -270,11 +271,12 @@ add_rule_host_networks(struct network *n, const struct family *f)
 	struct netlink_request r;
 	struct fib_rule_hdr *h;
 
-	h = begin_rule(&r, f, RULE_HOST_NETWORKS, FR_ACT_TO_TBL, RT_TABLE_MAIN);
+	h = begin_routing_rule(
+	    &r, f, RULE_HOST_NETWORKS, FR_ACT_TO_TBL, RT_TABLE_MAIN);
 	h->dst_len = f->range->length;
 	netlink_put_address(&r, FRA_DST, &f->range->ip);
 	mnl_attr_put_u32(r.header, FRA_SUPPRESS_PREFIXLEN, f->range->length);
-	return make(n, &r, NETWORK_RULES);
+	return make_part(n, &r, NETWORK_RULES);
 }
 
 static int
@@ -283,11 +285,12 @@ add_rule_unmarked(struct network *n, const struct family *f)
 	struct netlink_request r;
 	struct fib_rule_hdr *h;
 
-	h = begin_rule(&r, f, RULE_UNMARKED, FR_ACT_TO_TBL, TUNNEL_TABLE);
+	h = begin_routing_rule(
+	    &r, f, RULE_UNMARKED, FR_ACT_TO_TBL, TUNNEL_TABLE);
 	h->flags = FIB_RULE_INVERT;
 	mnl_attr_put_u32(r.header, FRA_FWMARK, FIREZONE_MARK);
 	mnl_attr_put_u32(r.header, FRA_FWMASK, UINT32_MAX);
-	return make(n, &r, NETWORK_RULES);
+	return make_part(n, &r, NETWORK_RULES);
 }
 
 /*
@@ -312,7 +315,7 @@ add_rules(
 
 /* Routes in the tunnel table are not in the way and go with the device. */
 static void
-withdraw(struct network *n, struct family *f)
+withdraw_family(struct network *n, struct family *f)
 {
 	f->address = (struct ip_address){ 0 };
 	if (netlink_purge(
@@ -325,7 +328,7 @@ withdraw(struct network *n, struct family *f)
 }
 
 static void
-complain(struct family *f, int error)
+complain_of_family(struct family *f, int error)
 {
 	if (f->complained)
 		return;
@@ -360,13 +363,13 @@ configure_family(
 
 	if (ip_equal(&f->address, own))
 		return 0;
-	withdraw(n, f);
+	withdraw_family(n, f);
 	if (own->family == IP_NONE)
 		return 0;
 	if (complete_family(n, f, own) == -1) {
 		error = errno;
-		withdraw(n, f);
-		complain(f, error);
+		withdraw_family(n, f);
+		complain_of_family(f, error);
 		return error;
 	}
 	f->address = *own;
@@ -654,8 +657,8 @@ network_close(struct network *n)
 {
 	if (n == NULL)
 		return;
-	withdraw(n, &n->v4);
-	withdraw(n, &n->v6);
+	withdraw_family(n, &n->v4);
+	withdraw_family(n, &n->v6);
 	network_clean(n);
 	netlink_close(&n->netlink);
 	free(n);

@@ -136,7 +136,7 @@ await_answer(struct netlink *n,
 }
 
 static int
-exchange(struct netlink *n, struct nlmsghdr *request,
+exchange_messages(struct netlink *n, struct nlmsghdr *request,
     void (*each)(const struct nlmsghdr *, void *), void *data)
 {
 	request->nlmsg_seq = ++n->sequence;
@@ -148,14 +148,14 @@ exchange(struct netlink *n, struct nlmsghdr *request,
 int
 netlink_send(struct netlink *n, struct netlink_request *r)
 {
-	return exchange(n, r->header, NULL, NULL);
+	return exchange_messages(n, r->header, NULL, NULL);
 }
 
 int
 netlink_list(struct netlink *n, struct netlink_request *r,
     void (*each)(const struct nlmsghdr *, void *), void *data)
 {
-	return exchange(n, r->header, each, data);
+	return exchange_messages(n, r->header, each, data);
 }
 
 /* The kernel can leave out other tables, but only if asked so strictly. */
@@ -308,7 +308,7 @@ struct collection {
 };
 
 static void
-collect(const struct nlmsghdr *h, void *data)
+collect_message(const struct nlmsghdr *h, void *data)
 {
 	struct collection *c = data;
 	size_t room = aligned(h);
@@ -334,8 +334,8 @@ delete_collected(struct netlink *n, struct collection *c)
 		h->nlmsg_type++; /* RTM_NEW* to RTM_DEL* */
 		h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
 		h->nlmsg_pid = 0;
-		if (exchange(n, h, NULL, NULL) == -1 && errno != ENOENT &&
-		    errno != ESRCH && errno != EADDRNOTAVAIL)
+		if (exchange_messages(n, h, NULL, NULL) == -1 &&
+		    errno != ENOENT && errno != ESRCH && errno != EADDRNOTAVAIL)
 			return -1;
 	}
 	return 0;
@@ -356,7 +356,7 @@ netlink_purge(struct netlink *n, int new_type, uint8_t family,
 		g = netlink_begin(
 		    &r, new_type + 2, NLM_F_DUMP, sizeof(struct rtmsg));
 		g->rtgen_family = family;
-		if (netlink_list(n, &r, collect, &c) == -1) {
+		if (netlink_list(n, &r, collect_message, &c) == -1) {
 			if (errno == EINTR)
 				continue;
 			return -1;

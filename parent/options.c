@@ -267,7 +267,7 @@ note_ineffective(struct options *o, const char *name)
 }
 
 static bool
-apply(struct options *o, const struct setting *s, bool is_flag,
+apply_setting(struct options *o, const struct setting *s, bool is_flag,
     const char *value, char *why, size_t why_size)
 {
 	const char *name = is_flag ? s->flag : s->variable;
@@ -387,8 +387,8 @@ parse_arguments(struct options *o, int argc, char **argv, bool *given,
 			    argv[optind - 1]);
 			return OPTIONS_WRONG;
 		}
-		if (!apply(o, s, true, s->is_switch ? "true" : optarg, why,
-			why_size))
+		if (!apply_setting(o, s, true, s->is_switch ? "true" : optarg,
+			why, why_size))
 			return OPTIONS_WRONG;
 		given[s - settings] = true;
 	}
@@ -415,7 +415,7 @@ parse_environment(
 		if (given[i] || s->variable == NULL ||
 		    (value = getenv(s->variable)) == NULL)
 			continue;
-		if (!apply(o, s, false, value, why, why_size))
+		if (!apply_setting(o, s, false, value, why, why_size))
 			return false;
 	}
 	if ((value = getenv("RUST_LOG")) != NULL)

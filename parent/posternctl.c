@@ -89,7 +89,7 @@ send_request(int fd, const char *request)
 }
 
 static void
-print(const char *bytes, size_t len)
+print_text(const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)bytes[i];
@@ -117,7 +117,8 @@ print_answer(int fd)
 		if (n == 0)
 			give_up("posternd broke the answer off; is it ending?");
 		end = memchr(bytes, '\0', (size_t)n);
-		print(bytes, end == NULL ? (size_t)n : (size_t)(end - bytes));
+		print_text(
+		    bytes, end == NULL ? (size_t)n : (size_t)(end - bytes));
 		if (end != NULL)
 			break;
 	}
@@ -126,7 +127,7 @@ print_answer(int fd)
 }
 
 static int
-status(const char *path, bool json)
+ask_status(const char *path, bool json)
 {
 	int fd = connect_to(path);
 
@@ -173,5 +174,5 @@ main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
-	return status(path, json);
+	return ask_status(path, json);
 }

@@ -82,7 +82,7 @@ reset_signals(void)
 
 /* In the child: the exit status is all that it can tell before exec. */
 static void __attribute__((__noreturn__))
-become(enum ipc_process role, int channel, int log, pid_t parent)
+become_role(enum ipc_process role, int channel, int log, pid_t parent)
 {
 	char name[32], role_flag[48], level_flag[32], room[] = TITLE_ROOM;
 	char *argv[] = { name, role_flag, level_flag, room, NULL };
@@ -124,7 +124,7 @@ worker_start(struct worker *w, enum ipc_process role)
 	if ((w->pid = fork()) == -1)
 		goto fail;
 	if (w->pid == 0)
-		become(role, channel[1], log[1], parent);
+		become_role(role, channel[1], log[1], parent);
 	close(channel[1]);
 	close(log[1]);
 	w->log_fd = log[0];

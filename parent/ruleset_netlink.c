@@ -52,7 +52,7 @@ sees_the_tun(const struct nlattr *hook)
 
 /* Whether a base chain there may see a packet of ours. */
 static bool
-concerns_us(uint8_t family, const struct nlattr *hook, uint32_t number)
+hook_concerns_us(uint8_t family, const struct nlattr *hook, uint32_t number)
 {
 	switch (family) {
 	case NFPROTO_NETDEV:
@@ -89,7 +89,7 @@ ruleset_read_chain(const struct nlmsghdr *h, void *data)
 	number =
 	    nft_number(netlink_nested(hook, NFTA_HOOK_HOOKNUM), UINT32_MAX);
 	/* Chains that translate addresses do not filter. */
-	if (!concerns_us(g->nfgen_family, hook, number) ||
+	if (!hook_concerns_us(g->nfgen_family, hook, number) ||
 	    strcmp(type, "nat") == 0 ||
 	    (t = ruleset_table(r->rules, g->nfgen_family, table)) == -1 ||
 	    (i = ruleset_chain(r->rules, (unsigned)t,
@@ -105,19 +105,19 @@ ruleset_read_chain(const struct nlmsghdr *h, void *data)
 }
 
 static enum match
-negated(enum match m)
+negated_match(enum match m)
 {
 	return m == MATCH_MAYBE ? m : m == MATCH_YES ? MATCH_NO : MATCH_YES;
 }
 
 static enum match
-certainly(bool yes)
+match_of(bool yes)
 {
 	return yes ? MATCH_YES : MATCH_NO;
 }
 
 static void
-require(struct rule_reader *r, enum test_packet packet, enum match m)
+require_match(struct rule_reader *r, enum test_packet packet, enum match m)
 {
 	if (m < r->step.match[packet])
 		r->step.match[packet] = (uint8_t)m;
@@ -127,7 +127,7 @@ static void
 require_maybe(struct rule_reader *r)
 {
 	for (unsigned i = 0; i < TEST_PACKETS; i++)
-		require(r, (enum test_packet)i, MATCH_MAYBE);
+		require_match(r, (enum test_packet)i, MATCH_MAYBE);
 }
 
 /* --- Registers ------------------------------------------------------------ */
@@ -147,7 +147,7 @@ word_of(const struct nlattr *reg)
 
 /* What is behind the first word belongs to it, or to nobody. */
 static void
-load(struct rule_reader *r, const struct nlattr *reg,
+load_field(struct rule_reader *r, const struct nlattr *reg,
     const struct packet_field *field)
 {
 	const int word = word_of(reg);
@@ -163,7 +163,7 @@ static void
 load_subject(
     struct rule_reader *r, const struct nlattr *reg, enum subject subject)
 {
-	load(r, reg,
+	load_field(r, reg,
 	    &(struct packet_field){
 		.subject = subject,
 		.len = (uint8_t)subject_length(subject),
@@ -245,7 +245,7 @@ read_payload(struct rule_reader *r, const struct nlattr *data)
 		field.offset = (uint8_t)offset;
 		field.len = (uint8_t)len;
 	}
-	load(r, reg, &field);
+	load_field(r, reg, &field);
 }
 
 /* A mask; what toggles bits makes something else of it. */
@@ -272,7 +272,7 @@ read_bitwise(struct rule_reader *r, const struct nlattr *data)
 		memcpy(masked.mask, mnl_attr_get_payload(mask),
 		    from->field.len);
 	}
-	load(r, to, &masked.field);
+	load_field(r, to, &masked.field);
 	if (word != -1)
 		r->loaded[word] = masked;
 }
@@ -325,7 +325,7 @@ match_masked(const struct rule_reader *r, enum test_packet p,
 	if (l->field.subject == SUBJECT_CT_STATE) {
 		memcpy(&mask, l->mask, sizeof(mask));
 		memcpy(&wanted, v->bytes, sizeof(wanted));
-		return certainly((packet_ct_state(p) & mask) == wanted);
+		return match_of((packet_ct_state(p) & mask) == wanted);
 	}
 	if (!is_prefix_mask(l->mask, v->len))
 		return MATCH_MAYBE;
@@ -358,8 +358,8 @@ require_between(struct rule_reader *r, const struct loaded *l,
 		enum match m =
 		    match_between(r, (enum test_packet)i, l, low, high);
 
-		require(
-		    r, (enum test_packet)i, inverted ? negated(m) : m);
+		require_match(
+		    r, (enum test_packet)i, inverted ? negated_match(m) : m);
 	}
 }
 
@@ -416,7 +416,7 @@ read_range(struct rule_reader *r, const struct nlattr *data)
 
 /* A refusal that is not certain for any packet changes nothing. */
 static bool
-decides(const struct step *s)
+decides_anything(const struct step *s)
 {
 	for (unsigned i = 0; i < TEST_PACKETS; i++)
 		if (s->match[i] == MATCH_YES ||
@@ -428,7 +428,7 @@ decides(const struct step *s)
 static void
 add_step(struct rule_reader *r, const struct step *s)
 {
-	if (decides(s))
+	if (decides_anything(s))
 		ruleset_add(r->reader->rules, r->chain, s);
 }
 
@@ -520,7 +520,7 @@ add_elements(struct rule_reader *r, int word, const struct ruleset_set *s)
 			step.match[i] = m < r->step.match[i]
 			    ? (uint8_t)m
 			    : r->step.match[i];
-			m = negated(m);
+			m = negated_match(m);
 			if (m < left[i])
 				left[i] = (uint8_t)m;
 		}
@@ -558,8 +558,8 @@ read_lookup(struct rule_reader *r, const struct nlattr *data)
 			enum match m =
 			    match_set(r, (enum test_packet)i, word, s);
 
-			require(r, (enum test_packet)i,
-			    inverted ? negated(m) : m);
+			require_match(r, (enum test_packet)i,
+			    inverted ? negated_match(m) : m);
 		}
 	if (to != NULL)
 		load_subject(r, to, SUBJECT_OTHER);
@@ -589,9 +589,9 @@ read_match(struct rule_reader *r, const struct nlattr *data)
 	}
 	inverted = (ct.invert_flags & XT_CONNTRACK_STATE) != 0;
 	for (unsigned i = 0; i < TEST_PACKETS; i++)
-		require(r, (enum test_packet)i,
-		    certainly(((packet_ct_state((enum test_packet)i) &
-			       ct.state_mask) != 0) != inverted));
+		require_match(r, (enum test_packet)i,
+		    match_of(((packet_ct_state((enum test_packet)i) &
+				  ct.state_mask) != 0) != inverted));
 }
 
 static enum action

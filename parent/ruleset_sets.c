@@ -214,7 +214,7 @@ sets_read_elements(const struct nlmsghdr *h, void *data)
 
 /* The number before, of any length; 0 has none. */
 static void
-decrement(uint8_t *number, size_t len)
+decrement_number(uint8_t *number, size_t len)
 {
 	while (len-- > 0)
 		if (number[len]-- != 0)
@@ -253,7 +253,7 @@ join_intervals(struct ruleset_set *s, struct set_element *list)
 			memset(e.high, 0xff, len);
 			if (bounded) {
 				memcpy(e.high, behind, len);
-				decrement(e.high, len);
+				decrement_number(e.high, len);
 			}
 		}
 		list[kept++] = e;

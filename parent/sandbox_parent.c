@@ -185,7 +185,7 @@ same_arguments(const struct sandbox_rule *a, const struct sandbox_rule *b)
 
 /* Whether the list says already what the rule does, or more. */
 static bool
-covers(const struct sandbox_rule *list, size_t count,
+list_covers(const struct sandbox_rule *list, size_t count,
     const struct sandbox_rule *rule)
 {
 	for (size_t i = 0; i < count; i++)
@@ -207,7 +207,7 @@ parent_rules(const struct sandbox_profile *const workers[], size_t count,
 		for (size_t j = 0; j < workers[i]->rule_count; j++) {
 			const struct sandbox_rule *rule = &workers[i]->rules[j];
 
-			if (covers(to, n, rule))
+			if (list_covers(to, n, rule))
 				continue;
 			if (n == PARENT_RULES_MAX)
 				fatalx("internal error: too many rules");

@@ -164,13 +164,6 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 	return ipc_send_net_start(ch, &start);
 }
 
-/* The portal has once said who we are in the tunnel: we were online. */
-static bool
-was_online(const struct service *s)
-{
-	return s->v4.family != IP_NONE || s->v6.family != IP_NONE;
-}
-
 static int
 send_identity(
     const struct service *s, const struct options *o, const struct identity *i)
@@ -178,7 +171,8 @@ send_identity(
 	struct ipc_channel *ch = s->control.channel;
 	struct ipc_control_identity m = {
 		.max_partition_ms = o->max_partition_ms,
-		.resumed = was_online(s),
+		/* The portal has once said who we are in the tunnel. */
+		.resumed = s->v4.family != IP_NONE || s->v6.family != IP_NONE,
 	};
 
 	strlcpy(m.api_url, o->api_url, sizeof(m.api_url));
@@ -634,7 +628,7 @@ service_forget(struct service *s, const struct worker *w)
 }
 
 static void
-configure(struct service *s, struct mono now)
+configure_network(struct service *s, struct mono now)
 {
 	struct ipc_tun_configured m = { 0 };
 
@@ -688,7 +682,7 @@ void
 service_turn(struct service *s, struct mono now)
 {
 	if (s->intent && mono_due(s->not_before, now))
-		configure(s, now);
+		configure_network(s, now);
 	if (s->listening_due && mono_due(s->listen_at, now))
 		start_listening(s, now);
 }

@@ -27,7 +27,7 @@ make_state_dir(const char *path)
  * the permissions of files.
  */
 static int
-give(int fd, uid_t uid)
+give_spool(int fd, uid_t uid)
 {
 	if (uid == (uid_t)-1)
 		return fchmod(fd, 0700);
@@ -37,7 +37,7 @@ give(int fd, uid_t uid)
 }
 
 static int
-make(const char *state_dir, const char *path, uid_t uid)
+make_spool(const char *state_dir, const char *path, uid_t uid)
 {
 	int fd, r, saved;
 
@@ -46,7 +46,7 @@ make(const char *state_dir, const char *path, uid_t uid)
 	    (fd = open(
 		 path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return -1;
-	r = give(fd, uid);
+	r = give_spool(fd, uid);
 	saved = errno;
 	close(fd);
 	errno = saved;
@@ -63,7 +63,7 @@ spool_make(const char *state_dir, uid_t uid, char path[SPOOL_MAX])
 			  "most %d bytes: flow logs are not uploaded",
 		    SPOOL_MAX - (int)sizeof(NAME));
 		path[0] = '\0';
-	} else if (make(state_dir, path, uid) == -1) {
+	} else if (make_spool(state_dir, path, uid) == -1) {
 		log_warn("cannot make %s: flow logs are not uploaded", path);
 		path[0] = '\0';
 	}

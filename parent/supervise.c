@@ -79,7 +79,7 @@ stop_worker(struct worker *w)
 
 /* The first reason to end is the one that counts. */
 static void
-stop(struct supervisor *s, int status)
+stop_workers(struct supervisor *s, int status)
 {
 	if (s->phase == STOPPING)
 		return;
@@ -107,7 +107,7 @@ close_channel(struct worker *w)
 
 /* It is not listened to any more; the rest follows from its death. */
 static void
-punish(struct supervisor *s, struct worker *w, const char *what)
+punish_worker(struct supervisor *s, struct worker *w, const char *what)
 {
 	if (w->killed)
 		return;
@@ -118,7 +118,7 @@ punish(struct supervisor *s, struct worker *w, const char *what)
 }
 
 static void
-receive(struct supervisor *s, struct post *p, unsigned max)
+receive_messages(struct supervisor *s, struct post *p, unsigned max)
 {
 	struct worker *w = p->worker;
 
@@ -135,7 +135,7 @@ receive(struct supervisor *s, struct post *p, unsigned max)
 			return;
 		case IPC_EARLY:
 		case IPC_VIOLATION:
-			punish(s, w, ipc_violation(w->channel));
+			punish_worker(s, w, ipc_violation(w->channel));
 			return;
 		}
 	}
@@ -145,7 +145,7 @@ static void
 relay_log(struct supervisor *s, struct worker *w, unsigned max)
 {
 	if (!worker_relay_log(w, max))
-		punish(s, w, "malformed log record");
+		punish_worker(s, w, "malformed log record");
 }
 
 static void
@@ -184,7 +184,7 @@ report_end(struct supervisor *s, const struct worker *w, pid_t pid, int status)
 
 /* It is dead: when there shall be another one. */
 static void
-plan(struct supervisor *s, struct post *p)
+plan_restart(struct supervisor *s, struct post *p)
 {
 	struct mono now = mono_now();
 
@@ -192,7 +192,7 @@ plan(struct supervisor *s, struct post *p)
 	if (!restart_died(&p->restart, now)) {
 		log_error("%s has died %d times in a row: giving up",
 		    worker_name(p->worker), RESTART_DEATHS_MAX);
-		stop(s, 1);
+		stop_workers(s, 1);
 		return;
 	}
 	if (mono_due(p->restart.at, now))
@@ -204,25 +204,25 @@ plan(struct supervisor *s, struct post *p)
 
 /* What it said last comes before what became of it. */
 static void
-bury(struct supervisor *s, struct post *p, pid_t pid, int status)
+bury_worker(struct supervisor *s, struct post *p, pid_t pid, int status)
 {
 	struct worker *w = p->worker;
 
 	relay_log(s, w, LEFT_BEHIND_MAX);
-	receive(s, p, LEFT_BEHIND_MAX);
+	receive_messages(s, p, LEFT_BEHIND_MAX);
 	report_end(s, w, pid, status);
 	worker_close(w);
 	service_forget(s->service, w);
 	if (s->service->fatal_status != 0)
-		stop(s, s->service->fatal_status);
+		stop_workers(s, s->service->fatal_status);
 	else if (s->phase == STARTING)
-		stop(s, 1);
+		stop_workers(s, 1);
 	if (s->phase != STOPPING)
-		plan(s, p);
+		plan_restart(s, p);
 }
 
 static void
-reap(struct supervisor *s, bool wait)
+reap_workers(struct supervisor *s, bool wait)
 {
 	int status;
 
@@ -231,7 +231,7 @@ reap(struct supervisor *s, bool wait)
 		const pid_t pid = p->worker->pid;
 
 		if (worker_reap(p->worker, wait, &status))
-			bury(s, p, pid, status);
+			bury_worker(s, p, pid, status);
 	}
 }
 
@@ -242,7 +242,7 @@ on_signals(struct supervisor *s)
 
 	while (read(s->how->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD) {
-			reap(s, false);
+			reap_workers(s, false);
 			continue;
 		}
 		if (s->phase == STOPPING) {
@@ -251,7 +251,7 @@ on_signals(struct supervisor *s)
 			continue;
 		}
 		log_info("ending on signal %u", info.ssi_signo);
-		stop(s, 0);
+		stop_workers(s, 0);
 	}
 }
 
@@ -267,7 +267,7 @@ on_stop_deadline(struct supervisor *s)
 	s->deadline = MONO_NEVER;
 	log_warnx("the workers take too long to end and are killed");
 	kill_all(s);
-	reap(s, true);
+	reap_workers(s, true);
 }
 
 static void
@@ -278,7 +278,7 @@ make_again(struct supervisor *s, struct post *p)
 	restart_started(&p->restart);
 	if (s->how->start(s->how->ctx, w->role) == -1) {
 		log_warn("cannot start %s again", worker_name(w));
-		plan(s, p);
+		plan_restart(s, p);
 	} else
 		p->ready_by = mono_add_ms(mono_now(), START_MS);
 }
@@ -293,7 +293,7 @@ check_post(struct supervisor *s, struct post *p, struct mono now)
 	if (mono_due(p->restart.at, now))
 		make_again(s, p);
 	if (accused[0] != '\0' && w->pid != 0)
-		punish(s, w, accused);
+		punish_worker(s, w, accused);
 	accused[0] = '\0';
 	if (!mono_is_never(p->ready_by) && is_ready(w)) {
 		p->ready_by = MONO_NEVER;
@@ -308,7 +308,7 @@ check_post(struct supervisor *s, struct post *p, struct mono now)
 	if (mono_due(p->lost, now)) {
 		p->lost = MONO_NEVER;
 		if (w->pid != 0 && w->channel == NULL)
-			punish(s, w, "it closed its channel");
+			punish_worker(s, w, "it closed its channel");
 	}
 }
 
@@ -342,7 +342,7 @@ channel_poll(const struct worker *w)
 }
 
 static void
-serve(struct supervisor *s, struct post *p, const struct pollfd fds[2])
+serve_post(struct supervisor *s, struct post *p, const struct pollfd fds[2])
 {
 	struct worker *w = p->worker;
 
@@ -351,7 +351,7 @@ serve(struct supervisor *s, struct post *p, const struct pollfd fds[2])
 	if (fds[0].revents & POLLOUT && w->channel != NULL)
 		(void)ipc_flush(w->channel);
 	if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
-		receive(s, p, MESSAGES_PER_TURN);
+		receive_messages(s, p, MESSAGES_PER_TURN);
 }
 
 /* Nobody looks after what is to be taken back. */
@@ -394,7 +394,7 @@ timeout_ms(struct supervisor *s)
 }
 
 static void
-turn(struct supervisor *s)
+turn_once(struct supervisor *s)
 {
 	struct service *v = s->service;
 	struct pollfd fds[LOOKOUTS_AT + LOOKOUTS_MAX] = {
@@ -417,8 +417,8 @@ turn(struct supervisor *s)
 			fatal("poll");
 		return;
 	}
-	serve(s, &s->posts[0], &fds[0]);
-	serve(s, &s->posts[1], &fds[2]);
+	serve_post(s, &s->posts[0], &fds[0]);
+	serve_post(s, &s->posts[1], &fds[2]);
 	if (fds[4].revents != 0)
 		on_signals(s);
 	look_out(s, fds + LOOKOUTS_AT, lookouts);
@@ -430,7 +430,7 @@ turn(struct supervisor *s)
 		s->how->tick(s->how->ctx);
 	}
 	if (v->fatal_status != 0)
-		stop(s, v->fatal_status);
+		stop_workers(s, v->fatal_status);
 	if (s->phase != STOPPING)
 		FOREACH_POST(p, s)
 	check_post(s, p, now);
@@ -459,6 +459,6 @@ supervise(const struct supervision *how)
 		p->lost = MONO_NEVER;
 	}
 	while (s.phase != STOPPING || v->net.pid != 0 || v->control.pid != 0)
-		turn(&s);
+		turn_once(&s);
 	return s.status;
 }

@@ -77,7 +77,7 @@ write_value(int fd, long value)
 
 /* The value of a setting, or -1. */
 static long
-current(const char *name)
+current_value(const char *name)
 {
 	char path[sizeof(SYSCTL_ROOT) + SYSCTL_NAME];
 	long value;
@@ -94,7 +94,7 @@ current(const char *name)
 
 /* NULL with errno. */
 static struct change *
-remember(const char *name, long before, long ours, enum sysctl_need need)
+remember_change(const char *name, long before, long ours, enum sysctl_need need)
 {
 	char path[sizeof(SYSCTL_ROOT) + SYSCTL_NAME];
 	struct change *c = calloc(1, sizeof(*c));
@@ -119,9 +119,9 @@ remember(const char *name, long before, long ours, enum sysctl_need need)
 }
 
 static int
-change(const char *name, long before, long ours, enum sysctl_need need)
+change_sysctl(const char *name, long before, long ours, enum sysctl_need need)
 {
-	struct change *c = remember(name, before, ours, need);
+	struct change *c = remember_change(name, before, ours, need);
 
 	if (c == NULL)
 		return -1;
@@ -131,7 +131,7 @@ change(const char *name, long before, long ours, enum sysctl_need need)
 
 /* The name as operators write it. */
 static const char *
-dotted(const char *name, char to[SYSCTL_NAME])
+dotted_name(const char *name, char to[SYSCTL_NAME])
 {
 	strlcpy(to, name, SYSCTL_NAME);
 	for (char *p = to; *p != '\0'; p++) {
@@ -145,23 +145,24 @@ static void
 raise_to(const char *name, long wanted, enum sysctl_need need)
 {
 	char text[SYSCTL_NAME];
-	long before = current(name);
+	long before = current_value(name);
 
 	/* A family that the kernel does not have has no settings either. */
 	if (before == -1)
 		return;
 	if (before >= wanted) {
 		if (need != SYSCTL_ONCE)
-			(void)remember(name, before, before, need);
+			(void)remember_change(name, before, before, need);
 		return;
 	}
-	if (change(name, before, wanted, need) == 0)
-		log_info("sysctl %s raised from %ld to %ld", dotted(name, text),
-		    before, wanted);
+	if (change_sysctl(name, before, wanted, need) == 0)
+		log_info("sysctl %s raised from %ld to %ld",
+		    dotted_name(name, text), before, wanted);
 	else
 		log_info("cannot set the sysctl %s (%s); set it by hand: "
 			 "sysctl -w %s=%ld",
-		    dotted(name, text), strerrordesc_np(errno), text, wanted);
+		    dotted_name(name, text), strerrordesc_np(errno), text,
+		    wanted);
 }
 
 /*
@@ -186,7 +187,8 @@ keep_router_advertisements(void)
 		if ((size_t)snprintf(name, sizeof(name),
 			CONF_V6 "/%s/accept_ra", e->d_name) >= sizeof(name))
 			continue;
-		if (current(name) == 1 && change(name, 1, 2, SYSCTL_ONCE) == -1)
+		if (current_value(name) == 1 &&
+		    change_sysctl(name, 1, 2, SYSCTL_ONCE) == -1)
 			log_info("cannot set the sysctl %s; the interface may "
 				 "lose its default IPv6 route",
 			    name);
@@ -211,7 +213,7 @@ sysctls_raise(const struct udp_options *buffers, bool forwarding)
 		return;
 	raise_to(FORWARD_V4, 1, SYSCTL_IPV4);
 	raise_to("net/ipv4/conf/all/src_valid_mark", 1, SYSCTL_USEFUL);
-	if (current(FORWARD_V6) == 0)
+	if (current_value(FORWARD_V6) == 0)
 		keep_router_advertisements();
 	raise_to(FORWARD_V6, 1, SYSCTL_IPV6);
 	raise_to(CONF_V6 "/default/forwarding", 1, SYSCTL_USEFUL);
@@ -227,13 +229,13 @@ add_name(char *to, size_t size, const char *between, const char *name,
 
 	if (to[0] != '\0')
 		strlcat(to, between, size);
-	strlcat(to, dotted(name, text), size);
+	strlcat(to, dotted_name(name, text), size);
 	strlcat(to, end, size);
 }
 
 /* Somebody has lowered it: raised again, to no less than it was. */
 static void
-keep(struct change *c, bool has_v6, struct sysctl_report *r)
+keep_value(struct change *c, bool has_v6, struct sysctl_report *r)
 {
 	const long wanted = c->ours > 1 ? c->ours : 1;
 	long now;
@@ -258,7 +260,7 @@ keep_device(const char *name, struct sysctl_report *r)
 	char path[sizeof(SYSCTL_ROOT) + SYSCTL_NAME];
 	int fd;
 
-	if (current(name) != 0)
+	if (current_value(name) != 0)
 		return;
 	snprintf(path, sizeof(path), SYSCTL_ROOT "%s", name);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -277,7 +279,7 @@ sysctls_keep(bool has_v6, struct sysctl_report *r)
 
 	*r = (struct sysctl_report){ 0 };
 	SLIST_FOREACH(c, &changes, next)
-	keep(c, has_v6, r);
+		keep_value(c, has_v6, r);
 	if (r->missing[0] != '\0')
 		return;
 	keep_device(TUN_V4, r);
@@ -299,7 +301,7 @@ sysctls_forwarding_is_ours(enum ip_family family)
 
 /* What somebody else has set meanwhile stays. */
 static void
-restore(const struct change *c)
+restore_value(const struct change *c)
 {
 	long now;
 
@@ -317,7 +319,7 @@ sysctls_restore(void)
 
 	while ((c = SLIST_FIRST(&changes)) != NULL) {
 		SLIST_REMOVE_HEAD(&changes, next);
-		restore(c);
+		restore_value(c);
 		close(c->fd);
 		free(c);
 	}

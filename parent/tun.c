@@ -87,7 +87,7 @@ open_clone(char *why, size_t why_size)
  * IFF_TUN_EXCL the kernel refuses a device that exists, our own included.
  */
 static int
-attach(int fd, bool first, unsigned queues)
+attach_queue(int fd, bool first, unsigned queues)
 {
 	struct ifreq ifr = { 0 };
 	int flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
@@ -106,7 +106,7 @@ attach_first(int fd, unsigned queues)
 {
 	const struct timespec step = { .tv_nsec = WAIT_STEP_NS };
 
-	for (int i = 0; attach(fd, true, queues) == -1; i++) {
+	for (int i = 0; attach_queue(fd, true, queues) == -1; i++) {
 		if (errno != EBUSY || i == WAIT_TRIES)
 			return -1;
 		if (i == 0)
@@ -149,7 +149,7 @@ open_queue(struct tun *t, unsigned queues, char *why, size_t why_size)
 	if (fd == -1)
 		return -1;
 	t->queue[t->queues++] = fd;
-	r = first ? attach_first(fd, queues) : attach(fd, false, queues);
+	r = first ? attach_first(fd, queues) : attach_queue(fd, false, queues);
 	if (r == -1) {
 		explain_attach(errno, why, why_size);
 		return -1;

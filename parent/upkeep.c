@@ -86,7 +86,8 @@ say_failure(struct upkeep *u, const char *failure, struct mono now)
 }
 
 static void
-judge(struct upkeep *u, unsigned made, const char *raised, struct mono now)
+judge_round(
+    struct upkeep *u, unsigned made, const char *raised, struct mono now)
 {
 	if (made == 0 && raised[0] == '\0') {
 		if (quarrel_is_over(&u->quarrel, now))
@@ -124,7 +125,7 @@ upkeep_look(struct upkeep *u, struct mono now, struct upkeep_troubles *t)
 	u->again = t->routing[0] == '\0' && t->settings[0] == '\0'
 	    ? MONO_NEVER
 	    : mono_add_ms(now, UPKEEP_AGAIN_MS);
-	judge(u, made, sysctls.raised, now);
+	judge_round(u, made, sysctls.raised, now);
 	if (t->routing[0] == '\0' && network_rule_ahead(u->network, t->routing,
 		sizeof(t->routing)) == -1)
 		u->again = mono_add_ms(now, UPKEEP_AGAIN_MS);

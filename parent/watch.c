@@ -108,7 +108,7 @@ concerns_address(const struct watch *w, const struct nlmsghdr *h)
 
 /* A host with many routes changes them all the time. */
 static bool
-concerns_us(struct watch *w, const struct nlmsghdr *h, struct mono now)
+message_concerns_us(struct watch *w, const struct nlmsghdr *h, struct mono now)
 {
 	switch (h->nlmsg_type) {
 	case RTM_NEWROUTE:
@@ -161,7 +161,7 @@ watch_read(struct watch *w, struct mono now)
 		}
 		for (left = (int)len; mnl_nlmsg_ok(h, left);
 		     h = mnl_nlmsg_next(h, &left))
-			if (concerns_us(w, h, now))
+			if (message_concerns_us(w, h, now))
 				has_changed(w, now);
 	}
 }

@@ -54,7 +54,7 @@ watched_file_open(struct watched_file *f)
 }
 
 static void
-complain(struct watched_file *f)
+complain_of_file(struct watched_file *f)
 {
 	if (!f->complained)
 		log_warn("cannot open %s again; it is used as it was", f->path);
@@ -68,12 +68,12 @@ watched_file_look(struct watched_file *f)
 	bool same;
 
 	if (stat(f->path, &now) == -1 && !(f->optional && errno == ENOENT)) {
-		complain(f);
+		complain_of_file(f);
 		return;
 	}
 	same = same_file(&now, &f->seen);
 	if (!same && watched_file_open(f) == -1) {
-		complain(f);
+		complain_of_file(f);
 		return;
 	}
 	f->complained = false;
