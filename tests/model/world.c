@@ -24,16 +24,6 @@ world_trace(const struct world *w, const char *format, ...)
 	putchar('\n');
 }
 
-static struct ip_address
-address(const char *text)
-{
-	struct ip_address a;
-
-	if (!ip_parse(text, &a))
-		abort();
-	return a;
-}
-
 static void
 agree(const struct world *w, const char *what, long ours, long models)
 {
@@ -42,51 +32,6 @@ agree(const struct world *w, const char *what, long ours, long models)
 		world_differs(
 		    w, "%s: is %ld, should be %ld", what, ours, models);
 }
-
-/* Addresses, crowded so that networks nest and neighbour. */
-
-static const char *const networks_v4[] = { "10.0.0.0", "10.0.0.0", "10.0.1.0",
-	"10.0.0.128", "10.0.0.5", "192.0.2.0", "100.96.0.0", "100.64.0.0",
-	"172.16.0.0" };
-static const char *const networks_v6[] = { "2001:db8::", "2001:db8::",
-	"2001:db8:0:1::", "2001:db8::80", "2001:db8::5",
-	"fd00:1::", "fd00:2021:1111:8000::", "fd00:2021:1111::", "fc00::" };
-/* The hosts that names stand for, and some that no name may mean. */
-static const char *const servers_v4[] = { "10.0.0.5", "10.0.0.6", "10.0.0.7",
-	"10.0.0.200", "192.0.2.1", "192.0.2.2", "198.51.100.1" };
-static const char *const servers_v6[] = { "2001:db8::5", "2001:db8::6",
-	"2001:db8::80", "2001:db8:0:1::1", "fd00:1::7", "2606:4700::1111" };
-static const char *const unusable[] = { "127.0.0.1", "169.254.169.254",
-	"224.0.0.1", "255.255.255.255", "0.0.0.0", "100.64.0.9", "100.96.0.9",
-	"::1", "fe80::1", "ff02::1", "::", "::ffff:10.0.0.5",
-	"fd00:2021:1111::9", "fd00:2021:1111:8000::9", "100.95.255.255",
-	"100.127.255.255", "169.254.0.0", "127.255.255.255", "febf::1",
-	"239.255.255.255", "::ffff:0:0" };
-/* Just outside of those ranges. */
-static const char *const usable[] = { "126.255.255.255", "128.0.0.0",
-	"169.253.255.255", "169.255.0.0", "223.255.255.255", "240.0.0.1",
-	"255.255.255.254", "100.63.255.255", "100.128.0.0", "::2", "fec0::1",
-	"fe7f::1", "feff::1", "::fffe:ffff:ffff", "::1:0:0:0",
-	"fd00:2021:1111::20:0", "fd00:2021:1110:ffff:ffff:ffff:ffff:ffff",
-	"fd00:2021:1111:8000::20:0" };
-static const char *const publics_v4[] = { "1.1.1.1", "9.255.255.255",
-	"11.0.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255",
-	"192.169.0.0", "126.255.255.255", "128.0.0.0", "169.253.255.255",
-	"169.255.0.0", "100.63.255.255", "100.128.0.0", "223.255.255.255",
-	"0.0.0.1", "100.64.0.0", "100.95.255.255", "100.96.0.0",
-	"100.127.255.255", "10.0.0.0", "10.255.255.255", "172.16.0.0",
-	"172.31.255.255", "192.168.0.0", "192.168.255.255", "127.0.0.0",
-	"127.255.255.255", "169.254.0.0", "169.254.255.255", "224.0.0.0",
-	"239.255.255.255", "240.0.0.0", "255.255.255.255" };
-static const char *const publics_v6[] = { "2606:4700::1111", "::", "::2",
-	"::fffe:ffff:ffff", "::1:0:0:0", "64:ff9b::1", "fbff::1", "fe00::1",
-	"fe7f::1", "fec0::1", "fefe::1", "64:ff9b::9.255.255.255",
-	"64:ff9b::10.0.0.0", "64:ff9b::192.168.255.255", "64:ff9b::11.0.0.0",
-	"64:ff9b:1::1", "fd00:2021:1111::1f:ffff", "fd00:2021:1111::20:0",
-	"fd00:2021:1111:8000::", "fd00:2021:1111:8000::1f:ffff",
-	"fd00:2021:1111:8000::20:0", "::1", "::ffff:0:0",
-	"::ffff:255.255.255.255", "fc00::", "fdff::1", "fe80::", "febf::1",
-	"ff00::", "ffff::1", "feff::1" };
 
 static const char *const domains[WORLD_NAMES][2] = {
 	{ "example.com", "example.com" },
@@ -100,133 +45,6 @@ static const char *const patterns[] = { "example.com", "*.example.com",
 	"**.example.com", "**.EXAMPLE.com", "app.*.example.com", "?.b.**", "**",
 	"*", "h?st", "a**.example.com", "example.*", "w*.example.com",
 	"app.**.example.com" };
-
-struct ip_address
-world_public_address(struct world *w, bool v6)
-{
-	struct dice *d = &w->dice;
-	struct ip_address a =
-	    address(v6 ? PICK(d, publics_v6) : PICK(d, publics_v4));
-	uint8_t *byte = &a.bytes[roll(d, v6 ? 16 : 4)];
-
-	/* On the wrong side of it. */
-	if (percent(d, 30))
-		*byte =
-		    (uint8_t)(percent(d, 30) ? 0 : *byte + 1 - 2 * roll(d, 2));
-	return a;
-}
-
-static struct ip_address
-server(struct world *w)
-{
-	if (percent(&w->dice, 8))
-		return address(PICK(&w->dice, unusable));
-	if (percent(&w->dice, 4))
-		return address(PICK(&w->dice, usable));
-	return address(roll(&w->dice, 2) ? PICK(&w->dice, servers_v4)
-					 : PICK(&w->dice, servers_v6));
-}
-
-struct ip_address
-world_proxy(struct world *w, size_t name, bool v6, size_t i)
-{
-	struct ip_address a =
-	    address(v6 ? "fd00:2021:1111:8000::" : "100.96.0.0");
-
-	(void)w;
-	a.bytes[v6 ? 15 : 3] = (uint8_t)(name * WORLD_PROXIES + i);
-	/* The last name has the last addresses of the range. */
-	if (name == WORLD_NAMES - 1) {
-		a.bytes[v6 ? 15 : 3] = (uint8_t)(255 - i);
-		a.bytes[v6 ? 14 : 2] = 255;
-		a.bytes[v6 ? 13 : 1] |= 31;
-	}
-	return a;
-}
-
-static void
-flip(struct ip_address *a, uint32_t bit)
-{
-	a->bytes[bit / 8] ^= (uint8_t)(0x80u >> bit % 8);
-}
-
-/* At an edge of a network that is granted, on either side of it. */
-static bool
-edge(struct world *w, bool v6, struct ip_address *a)
-{
-	struct dice *d = &w->dice;
-	const struct model *m = w->model;
-	const struct model_grant *g;
-	const struct ip_prefix *p;
-	uint32_t host;
-
-	if (m->grant_count == 0)
-		return false;
-	g = &m->grants[roll(d, (uint32_t)m->grant_count)];
-	p = &g->network;
-	if (g->type != RESOURCE_CIDR || p->ip.family != (v6 ? IP_V6 : IP_V4))
-		return false;
-	*a = p->ip;
-	host = roll(d, 4); /* bits: none, all, any, or the first one */
-	for (uint32_t bit = p->length; bit < (v6 ? 128 : 32); bit++)
-		if (host == 1 || (host == 2 && percent(d, 50)) ||
-		    (host == 3 && bit == p->length))
-			flip(a, bit);
-	if (p->length > 0 && percent(d, 15))
-		flip(a, p->length - 1u);
-	return true;
-}
-
-struct ip_address
-world_resource_address(struct world *w, bool v6)
-{
-	struct dice *d = &w->dice;
-	uint32_t bits = v6 ? 128 : 32;
-	struct ip_address a;
-
-	if (percent(d, 30) && edge(w, v6, &a))
-		return a;
-	if (percent(d, 40))
-		return address(v6 ? PICK(d, servers_v6) : PICK(d, servers_v4));
-	a = address(v6 ? PICK(d, networks_v6) : PICK(d, networks_v4));
-	for (uint32_t n = roll(d, 4); n > 0; n--)
-		flip(
-		    &a, percent(d, 20) ? roll(d, bits) : bits - 1 - roll(d, 9));
-	return a;
-}
-
-static struct ip_prefix
-network(struct world *w)
-{
-	struct dice *d = &w->dice;
-	bool v6 = percent(d, 35);
-	uint32_t bits = v6 ? 128 : 32;
-	struct ip_prefix p = {
-		address(v6 ? PICK(d, networks_v6) : PICK(d, networks_v4)), 0
-	};
-
-	switch (roll(d, 8)) {
-	case 0:
-		p.length = (uint8_t)roll(d, bits + 1);
-		break;
-	case 1:
-		p.length = (uint8_t)(8 * roll(d, bits / 8 + 1));
-		break;
-	case 2:
-		p.length = (uint8_t)bits;
-		p.ip = world_resource_address(w, v6);
-		break;
-	case 3:
-		p.length = (uint8_t)(bits / 2 + 2 - roll(d, 5));
-		break;
-	default:
-		p.length = (uint8_t)(bits - roll(d, 10));
-		break;
-	}
-	for (uint32_t bit = p.length; bit < bits; bit++)
-		p.ip.bytes[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
-	return p;
-}
 
 /* The networks of the site become others, at an edge of which packets go. */
 static void
@@ -254,18 +72,6 @@ any_site(struct world *w)
 }
 
 /* Grants */
-
-uint16_t
-world_port(struct world *w)
-{
-	static const uint16_t ports[] = { 0, 1, 2, 53, 79, 80, 80, 80, 81, 82,
-		443, 443, 1000, 1001, 53534, 53535, 53535, 53536, 65534,
-		65535 };
-
-	if (percent(&w->dice, 5))
-		return (uint16_t)roll(&w->dice, 65536);
-	return PICK(&w->dice, ports);
-}
 
 static size_t
 some_filters(struct world *w, struct filter to[MODEL_FILTERS_MAX])
@@ -364,13 +170,13 @@ any_grant(struct world *w)
 		g.type = RESOURCE_INTERNET;
 	if (percent(d, 1))
 		g.type = (enum resource_type)(roll(d, 2) ? 0 : 4);
-	g.network = network(w);
+	g.network = world_network(w);
 	if (percent(d, 1))
 		g.network.length = g.network.ip.family == IP_V4 ? 33 : 129;
 	if (percent(d, 1))
 		g.network.ip.family = IP_NONE;
 	if (percent(d, 3))
-		flip(&g.network.ip,
+		world_flip(&g.network.ip,
 		    roll(d, g.network.ip.family == IP_V4 ? 32 : 128));
 	snprintf(g.pattern, sizeof(g.pattern), "%s", PICK(d, patterns));
 	g.filter_count = some_filters(w, g.filters);
@@ -580,7 +386,7 @@ any_assignment(struct world *w)
 	a.proxy_count = some_proxies(w, name, proxies);
 	a.address_count = percent(d, 5) ? 0 : 1 + roll(d, 6);
 	for (size_t i = 0; i < a.address_count; i++)
-		addresses[i] = server(w);
+		addresses[i] = world_server_address(w);
 	assign(w, &a, proxies, addresses);
 }
 
@@ -599,7 +405,7 @@ world_open_name(struct world *w)
 		.proxy_count = 4,
 		.address_count = 1,
 	};
-	struct ip_address proxies[4], server_address = address(servers_v4[0]);
+	struct ip_address proxies[4], server_address = world_address("10.0.0.5");
 
 	grants_revoke(w->client, &g.id);
 	model_remove(w->model, &g.id);
@@ -701,8 +507,9 @@ other_gateway(struct world *w)
 {
 	struct dice *d = &w->dice;
 
-	w->gateway[0] = address(percent(d, 70) ? "100.64.0.2" : "100.95.0.1");
-	w->gateway[1] = address(
+	w->gateway[0] =
+	    world_address(percent(d, 70) ? "100.64.0.2" : "100.95.0.1");
+	w->gateway[1] = world_address(
 	    percent(d, 70) ? "fd00:2021:1111::2" : "fd00:2021:1111::1f:2");
 	if (percent(d, 10))
 		w->gateway[roll(d, 2)] = (struct ip_address){ IP_NONE, { 0 } };
@@ -779,14 +586,14 @@ world_begin(struct world *w, struct model *m, struct dice dice, bool usual)
 	w->now.ns = (1 + (int64_t)roll(d, 100000)) * 100 * MS;
 	w->pace = roll(d, 4);
 	w->model = m;
-	w->me[0] = address("100.64.0.1");
-	w->me[1] = address("fd00:2021:1111::1");
+	w->me[0] = world_address("100.64.0.1");
+	w->me[1] = world_address("fd00:2021:1111::1");
 	if (percent(d, 5) && !usual)
 		w->me[roll(d, 2)] = (struct ip_address){ IP_NONE, { 0 } };
 	if (percent(d, 2) && !usual)
-		w->me[0] = address("10.0.0.77"); /* outside the range */
-	w->gateway[0] = address("100.64.0.2");
-	w->gateway[1] = address("fd00:2021:1111::2");
+		w->me[0] = world_address("10.0.0.77"); /* outside the range */
+	w->gateway[0] = world_address("100.64.0.2");
+	w->gateway[1] = world_address("fd00:2021:1111::2");
 	w->expose_host = percent(d, 15);
 	w->internet = percent(d, 30);
 	for (size_t i = 0; i < WORLD_RESOURCES; i++) {

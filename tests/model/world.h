@@ -63,6 +63,12 @@ void world_compile(struct world *);
 /* NAT's housekeeping. */
 void world_tick(struct world *);
 
+/* addresses.c; crowded, so that networks nest and neighbour. */
+struct ip_address world_address(const char *text);
+void world_flip(struct ip_address *, uint32_t bit);
+struct ip_prefix world_network(struct world *);
+/* What a name stands for, or may not. */
+struct ip_address world_server_address(struct world *);
 struct ip_address world_proxy(struct world *, size_t name, bool v6, size_t i);
 /* One that lies in, or beside, what is granted. */
 struct ip_address world_resource_address(struct world *, bool v6);
