@@ -372,7 +372,8 @@ refused_credentials(void **state)
 	(void)state;
 	present(1, 1);
 	serve(401);
-	assert_true(mono_due(relays_deadline(rs), now));
+	/* At once, whatever the time is. */
+	assert_true(mono_due(relays_deadline(rs), (struct mono){ 0 }));
 	relays_timeout(rs, now);
 	assert_true(relays_event(rs, &e));
 	assert_int_equal(e.type, RELAYS_REMOVED);
@@ -392,6 +393,7 @@ suspended_relays_are_asked_again(void **state)
 	assert_int_equal(mono_ms_between(now, relays_deadline(rs)), 60000);
 	now = relays_deadline(rs);
 	relays_timeout(rs, now);
+	assert_true(mono_before(now, relays_deadline(rs)));
 	serve(0);
 	expect_event(RELAYS_CANDIDATE, 1);
 	assert_false(allocation_suspended(relay(1)));

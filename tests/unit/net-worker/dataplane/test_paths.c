@@ -1,0 +1,450 @@
+/*
+ * Paths of one client, with a relay and a client that answer: which candidates
+ * it is told of, when one is withdrawn, and for which of its own there is a
+ * channel (firezone-tunnel(7), ICE and RELAYS).
+ */
+#include <sodium.h>
+
+#include "common/log.h"
+#include "net-worker/core/turn/allocation.h"
+#include "tests/lib/dataplane.h"
+
+#define RELAY    "203.0.113.5:3478"
+#define LOCAL    "10.0.0.4:52625"
+#define CLIENT   "192.0.2.7:50000"
+#define SEEN     "198.51.100.77:41000"
+#define RELAYED  "203.0.113.9:50001"
+#define RELAY_V6 "[2001:db8::9]:50001"
+
+/* Of the relay's user, as with_relay() names it. */
+static uint8_t relay_key[16];
+static size_t heard; /* of what the gateway has sent */
+static uint16_t refresh_error;
+static bool client_answers;
+static unsigned binds;
+static uint16_t channel; /* the last that was bound */
+
+static void
+reply(struct rig *r, const char *from, struct writer *w, const void *key,
+    size_t len)
+{
+	stun_add_integrity(w, key, len);
+	stun_add_fingerprint(w);
+	assert_false(writer_failed(w));
+	receive(r, from, LOCAL, w->base, w->len);
+}
+
+static void
+play_relay(struct rig *r, const struct stun_message *m)
+{
+	struct endpoint v4 = at(RELAYED), v6 = at(RELAY_V6);
+	bool fails = m->type == STUN_REFRESH_REQUEST && refresh_error != 0;
+	uint8_t answer[256];
+	struct writer w;
+
+	writer_init(&w, answer, sizeof(answer));
+	stun_begin(&w, (uint16_t)(m->type | (fails ? 0x0110 : 0x0100)),
+	    m->transaction);
+	if (fails)
+		stun_add_error(&w, refresh_error, "no");
+	else if (m->type == STUN_ALLOCATE_REQUEST) {
+		stun_add_address(&w, STUN_XOR_RELAYED_ADDRESS, &v4);
+		stun_add_address(&w, STUN_XOR_RELAYED_ADDRESS, &v6);
+	} else if (m->type == STUN_CHANNEL_BIND_REQUEST) {
+		binds++;
+		channel = m->channel;
+	} else if (m->type == STUN_BINDING_REQUEST)
+		stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS,
+		    &(struct endpoint){ at("198.51.100.1:0").ip, 40000 });
+	if (!fails && m->type != STUN_BINDING_REQUEST)
+		stun_add_u32(&w, STUN_LIFETIME, 600);
+	reply(r, RELAY, &w, relay_key, sizeof(relay_key));
+}
+
+static void
+play_client(struct rig *r, const struct stun_message *m)
+{
+	struct endpoint mapped = at(SEEN);
+	uint8_t answer[256];
+	struct writer w;
+
+	if (m->type != STUN_BINDING_REQUEST || !client_answers)
+		return;
+	writer_init(&w, answer, sizeof(answer));
+	stun_begin(&w, STUN_BINDING_SUCCESS, m->transaction);
+	stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS, &mapped);
+	reply(r, CLIENT, &w, "cliepassword", 12);
+}
+
+/* Whoever a request went to answers it. */
+static void
+play(struct rig *r)
+{
+	struct endpoint relay = at(RELAY), client = at(CLIENT);
+
+	while (heard < r->udp_count) {
+		struct note n = r->udp[heard % NOTES];
+		struct stun_message m;
+
+		assert_true(r->udp_count - heard++ <= NOTES);
+		if (!stun_parse(n.data, n.len, &m))
+			continue;
+		if (endpoint_equal(&n.to, &relay))
+			play_relay(r, &m);
+		else if (endpoint_equal(&n.to, &client))
+			play_client(r, &m);
+	}
+}
+
+static void
+pass_playing(struct rig *r, int64_t ms)
+{
+	for (int64_t t = 0; t < ms; t += 10) {
+		pass(r, 10);
+		play(r);
+	}
+}
+
+static int
+begin(void **state)
+{
+	assert_true(stun_long_term_key("u", TURN_REALM, "p", relay_key));
+	heard = 0;
+	refresh_error = 0;
+	client_answers = false;
+	binds = 0;
+	return set_up(state);
+}
+
+static void
+authorized_for_long(struct rig *r)
+{
+	struct ipc_authorization a = authorization(r);
+
+	a.expires_at = UNIX_NOW + 86400;
+	tell(r, authorization, &a);
+	settle(r);
+	assert_int_equal(r->acknowledged, 7);
+}
+
+/* The portal's list without the relay makes us ask it whether it is there. */
+static void
+relay_refuses_refresh(struct rig *r)
+{
+	refresh_error = 437;
+	tell(r, relays_begin, NULL);
+	tell(r, relays_commit, NULL);
+	settle(r);
+	play(r);
+	refresh_error = 0;
+}
+
+static void
+portal_removes_relay(struct rig *r)
+{
+	const struct ipc_relay_removed gone = { .relay = { { 1 } } };
+
+	tell(r, relays_begin, NULL);
+	tell(r, relay_removed, &gone);
+	tell(r, relays_commit, NULL);
+	settle(r);
+}
+
+static void
+tells_of_a_relayed_address_when_there_is_one(void **state)
+{
+	struct rig *r = *state;
+
+	with_relay(r);
+	authorized_for_long(r);
+	assert_null(strstr(r->added, "typ relay"));
+	play(r);
+	settle(r);
+	assert_non_null(strstr(r->added, "203.0.113.9 50001 typ relay "));
+	assert_non_null(strstr(r->added, "2001:db8::9 50001 typ relay "));
+	assert_string_equal(r->withdrawn, "");
+}
+
+/* One that was there before the client is told with the rest. */
+static void
+tells_of_all_at_once(void **state)
+{
+	struct rig *r = *state;
+	const char *host, *reflexive, *relayed;
+
+	with_relay(r);
+	play(r);
+	authorized_for_long(r);
+	host = strstr(r->added, "typ host");
+	reflexive = strstr(r->added, "typ srflx");
+	relayed = strstr(r->added, "typ relay");
+	assert_non_null(host);
+	assert_non_null(reflexive);
+	assert_non_null(relayed);
+	assert_true(host < reflexive && reflexive < relayed);
+}
+
+/*
+ * With the kind's default preference, other than when it was announced: the
+ * client compares neither.
+ */
+static void
+withdraws_a_relayed_address_that_is_gone(void **state)
+{
+	struct rig *r = *state;
+
+	with_relay(r);
+	play(r);
+	authorized_for_long(r);
+	r->added[0] = '\0';
+	relay_refuses_refresh(r);
+	assert_non_null(
+	    strstr(r->withdrawn, " udp 50331391 203.0.113.9 50001 typ relay "));
+	assert_non_null(
+	    strstr(r->withdrawn, " udp 50331647 2001:db8::9 50001 typ relay "));
+	assert_null(strstr(r->withdrawn, "typ host"));
+	assert_null(strstr(r->withdrawn, "typ srflx"));
+	/* The new one, which the relay gave us at once. */
+	play(r);
+	assert_non_null(strstr(r->added, "203.0.113.9 50001 typ relay "));
+}
+
+static void
+goes_on_with_another_relay(void **state)
+{
+	struct rig *r = *state;
+
+	with_relay(r);
+	play(r);
+	authorized_for_long(r);
+	portal_removes_relay(r);
+	assert_non_null(strstr(r->withdrawn, "203.0.113.9 50001 typ relay "));
+	r->added[0] = '\0';
+	with_relay(r);
+	pass_playing(r, 20);
+	assert_non_null(strstr(r->added, "203.0.113.9 50001 typ relay "));
+	assert_int_equal(r->page.engine.clients, 1);
+}
+
+static void
+name_client(struct rig *r, const char *kind)
+{
+	static struct ipc_remote_candidates m;
+
+	m = (struct ipc_remote_candidates){ .client = { { 0xc1 } } };
+	snprintf(m.lines, sizeof(m.lines),
+	    "candidate:1 1 udp 2130706175 192.0.2.7 50000 typ %s ufrag "
+	    "clie\n",
+	    kind);
+	tell(r, remote_candidates, &m);
+	settle(r);
+}
+
+/* A host address is reached directly or not at all; any other by the relay. */
+static void
+opens_channels_to_what_is_not_a_host(void **state)
+{
+	struct rig *r = *state;
+
+	with_relay(r);
+	play(r);
+	authorized_for_long(r);
+	name_client(r, "host");
+	play(r);
+	assert_int_equal(binds, 0);
+	name_client(r, "srflx raddr 10.0.0.1 rport 9");
+	play(r);
+	assert_int_equal(binds, 1);
+}
+
+/*
+ * The client's answer to our check says from where it came. A client that may
+ * have lost what it knew is told of that address as well.
+ */
+static void
+tells_of_the_address_that_the_client_sees(void **state)
+{
+	struct rig *r = *state;
+
+	with_relay(r);
+	play(r);
+	authorized_for_long(r);
+	name_client(r, "host");
+	play(r);
+	authorized_for_long(r);
+	assert_null(strstr(r->added, "prflx"));
+	client_answers = true;
+	pass_playing(r, 2000);
+	authorized_for_long(r);
+	assert_non_null(strstr(r->added, "198.51.100.77 41000 typ prflx "));
+}
+
+/* By the relay. */
+
+static void
+receive_by_channel(struct rig *r, const void *data, size_t len)
+{
+	uint8_t framed[DATAGRAM_MAX];
+
+	store_be16(framed, channel);
+	store_be16(framed + 2, (uint16_t)len);
+	memcpy(framed + 4, data, len);
+	receive(r, RELAY, LOCAL, framed, len + 4);
+}
+
+/* What the last datagram has brought the client. */
+static uint8_t *
+heard_by_channel(struct rig *r, size_t *len)
+{
+	struct note *n = &r->udp[(r->udp_count - 1) % NOTES];
+	struct endpoint relay = at(RELAY);
+
+	assert_true(endpoint_equal(&n->to, &relay));
+	assert_true(n->len > 4);
+	assert_int_equal(load_be16(n->data), channel);
+	*len = load_be16(n->data + 2);
+	assert_int_equal(*len, n->len - 4);
+	return n->data + 4;
+}
+
+static void
+handshake_by_channel(struct rig *r)
+{
+	uint8_t message[MESSAGE_INITIATION_LEN], psk[32],
+	    timestamp[NOISE_TIMESTAMP_LEN], data[MESSAGE_DATA_MIN], *response;
+	struct noise_keys keys;
+	size_t len;
+
+	memset(psk, 0x55, sizeof(psk));
+	assert_true(noise_peer_init(
+	    &r->gateway, &r->identity, dataplane_public_key(r->dp), psk));
+	noise_timestamp(UNIX_NOW, (uint32_t)r->udp_count, timestamp);
+	assert_true(noise_create_initiation(
+	    &r->identity, &r->gateway, 77, timestamp, r->now, message));
+	receive_by_channel(r, message, sizeof(message));
+	response = heard_by_channel(r, &len);
+	assert_int_equal(message_classify(response, len), MESSAGE_RESPONSE);
+	assert_true(
+	    noise_consume_response(&r->identity, &r->gateway, response, &keys));
+	session_init(&r->session, &keys, r->now);
+	session_seal(&r->session, r->aead, NULL, 0, data);
+	receive_by_channel(r, data, sizeof(data));
+}
+
+/* The client is behind a NAT and comes by our relay. */
+static void
+connected_by_relay(struct rig *r)
+{
+	static const uint8_t transaction[12] = { 1, 2, 3 };
+	uint8_t check[128];
+	struct writer w;
+
+	with_relay(r);
+	play(r);
+	authorized_for_long(r);
+	name_client(r, "srflx raddr 10.0.0.1 rport 9");
+	play(r);
+	writer_init(&w, check, sizeof(check));
+	stun_begin(&w, STUN_BINDING_REQUEST, transaction);
+	stun_add_text(&w, STUN_USERNAME, "gate:clie");
+	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
+	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
+	stun_add_flag(&w, STUN_USE_CANDIDATE);
+	stun_add_integrity(&w, "gatepassword", 12);
+	stun_add_fingerprint(&w);
+	receive_by_channel(r, check, w.len);
+	pass_playing(r, 20);
+	handshake_by_channel(r);
+	pass_playing(r, 20);
+}
+
+static void
+client_sends_by_channel(struct rig *r)
+{
+	uint8_t packet[40], data[40 + WIREGUARD_OVERHEAD];
+	size_t len = tcp_packet(packet, "100.64.0.2:1234", "10.20.0.9:80");
+	size_t count = r->tun_count;
+
+	session_seal(&r->session, r->aead, packet, len, data);
+	receive_by_channel(r, data, len + WIREGUARD_OVERHEAD);
+	assert_int_equal(r->tun_count, count + 1);
+}
+
+/* Whether the client gets an answer to that. */
+static bool
+answer_arrives(struct rig *r)
+{
+	uint8_t reply[40], *data, *inner;
+	size_t count = r->udp_count, len;
+
+	from_tun(
+	    r, reply, tcp_packet(reply, "10.20.0.9:80", "100.64.0.2:1234"));
+	if (r->udp_count == count)
+		return false;
+	data = heard_by_channel(r, &len);
+	assert_int_equal(message_classify(data, len), MESSAGE_DATA);
+	assert_int_equal(
+	    session_open(&r->session, r->aead, data, len, &inner), 40);
+	assert_memory_equal(inner, reply, 40);
+	return true;
+}
+
+static void
+carries_packets_by_the_relay(void **state)
+{
+	struct rig *r = *state;
+
+	connected_by_relay(r);
+	assert_int_equal(r->page.engine.connections_relayed, 1);
+	assert_int_equal(r->page.engine.connections_direct, 0);
+	client_sends_by_channel(r);
+	assert_true(answer_arrives(r));
+}
+
+/* Nothing goes to a channel that is gone; it goes on when there is another. */
+static void
+waits_for_the_relay_to_come_back(void **state)
+{
+	struct rig *r = *state;
+
+	connected_by_relay(r);
+	client_sends_by_channel(r);
+	relay_refuses_refresh(r);
+	pass(r, 10);
+	pass_playing(r, 100);
+	client_sends_by_channel(r);
+	assert_true(answer_arrives(r));
+}
+
+static void
+sends_nothing_without_its_relay(void **state)
+{
+	struct rig *r = *state;
+
+	connected_by_relay(r);
+	client_sends_by_channel(r);
+	portal_removes_relay(r);
+	assert_false(answer_arrives(r));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, tear_down)
+		T(tells_of_a_relayed_address_when_there_is_one),
+		T(tells_of_all_at_once),
+		T(withdraws_a_relayed_address_that_is_gone),
+		T(goes_on_with_another_relay),
+		T(opens_channels_to_what_is_not_a_host),
+		T(tells_of_the_address_that_the_client_sees),
+		T(carries_packets_by_the_relay),
+		T(waits_for_the_relay_to_come_back),
+		T(sends_nothing_without_its_relay),
+	};
+
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	if (sodium_init() == -1)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

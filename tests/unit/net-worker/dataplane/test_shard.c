@@ -1,0 +1,209 @@
+/*
+ * What a shard does with single packets beside carrying them: it counts them by
+ * what became of them, and marks congestion through (firezone-tunnel(7), ECN).
+ */
+#include <sodium.h>
+
+#include "common/log.h"
+#include "tests/lib/dataplane.h"
+
+#define CLIENT "192.0.2.7:50000"
+#define LOCAL  "10.0.0.4:52625"
+
+static const struct shard_counters *
+counters(const struct rig *r)
+{
+	return &r->page.shard[0].counters;
+}
+
+static bool
+arrives(struct rig *r, const char *from, const char *to)
+{
+	uint8_t packet[40];
+	size_t before = r->udp_count;
+
+	from_tun(r, packet, tcp_packet(packet, from, to));
+	return r->udp_count > before;
+}
+
+static void
+counts_what_it_carries(void **state)
+{
+	struct rig *r = *state;
+	const struct ipc_query q = { .kind = QUERY_KIND_CLIENTS };
+	const struct ipc_query_client *c = &r->clients[0];
+
+	connected(r);
+	assert_int_equal(counters(r)->outbound_packets, 0);
+	for (unsigned i = 1; i <= 3; i++) {
+		client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
+		assert_int_equal(counters(r)->outbound_packets, i);
+		assert_int_equal(counters(r)->outbound_bytes, 40 * i);
+	}
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_true(arrives(r, "10.20.0.9:80", "100.64.0.2:1234"));
+		assert_int_equal(counters(r)->inbound_packets, i);
+		assert_int_equal(counters(r)->inbound_bytes, 40 * i);
+	}
+	tell(r, query, &q);
+	assert_int_equal(r->client_count, 1);
+	assert_int_equal(c->received_packets, 3);
+	assert_int_equal(c->received_bytes, 120);
+	assert_int_equal(c->sent_packets, 2);
+	assert_int_equal(c->sent_bytes, 80);
+	assert_int_equal(c->state, QUERY_STATE_CONNECTED);
+	assert_true(c->handshaken);
+	assert_int_equal(c->handshake_age, 0);
+}
+
+static void
+counts_what_it_drops(void **state)
+{
+	struct rig *r = *state;
+	uint8_t packet[40], data[sizeof(packet) + WIREGUARD_OVERHEAD];
+	size_t len = tcp_packet(packet, "100.64.0.2:1", "10.20.0.9:80");
+
+	connected(r);
+	session_seal(&r->session, r->aead, packet, len, data);
+	data[sizeof(data) - 1] ^= 1;
+	receive(r, CLIENT, LOCAL, data, sizeof(data));
+	assert_int_equal(counters(r)->forged, 1);
+	session_seal(&r->session, r->aead, packet, len, data);
+	data[5] ^= 1;
+	receive(r, CLIENT, LOCAL, data, sizeof(data));
+	assert_int_equal(counters(r)->unknown_session, 1);
+	/* A counter that was there: a replay. */
+	session_seal(&r->session, r->aead, packet, len, data);
+	receive(r, CLIENT, LOCAL, data, sizeof(data));
+	assert_int_equal(r->tun_count, 1);
+	receive(r, CLIENT, LOCAL, data, sizeof(data));
+	assert_int_equal(r->tun_count, 1);
+	assert_int_equal(counters(r)->forged, 2);
+	packet[0] = 0x15;
+	client_sends_packet(r, packet, len);
+	assert_int_equal(counters(r)->malformed_outbound, 1);
+	packet[0] = 0x15;
+	from_tun(r, packet, len);
+	assert_int_equal(counters(r)->malformed_inbound, 1);
+	assert_false(arrives(r, "10.20.0.9:80", "100.64.0.77:1234"));
+	assert_int_equal(counters(r)->no_such_client, 1);
+	assert_false(arrives(r, "10.20.1.9:80", "100.64.0.2:1234"));
+	assert_int_equal(counters(r)->refused_inbound[REASON_NO_ROUTE], 1);
+	assert_int_equal(counters(r)->outbound_packets, 1);
+	assert_int_equal(counters(r)->inbound_packets, 0);
+	assert_int_equal(counters(r)->not_connected, 0);
+}
+
+static void
+counts_what_has_no_way(void **state)
+{
+	struct rig *r = *state;
+
+	authorized(r);
+	assert_false(arrives(r, "10.20.0.9:80", "100.64.0.2:1234"));
+	assert_int_equal(counters(r)->not_connected, 1);
+	assert_int_equal(counters(r)->inbound_packets, 0);
+}
+
+/* An answer to what is refused, until there are too many of them. */
+static void
+counts_refusals_and_answers(void **state)
+{
+	struct rig *r = *state;
+	unsigned sent = 0;
+
+	connected(r);
+	client_sends(r, "100.64.0.2:1234", "10.20.0.9:81");
+	client_sends(r, "100.64.0.2:1234", "10.20.0.9:81");
+	assert_int_equal(counters(r)->refused_outbound[REASON_FILTER], 2);
+	assert_int_equal(counters(r)->icmp_sent, 2);
+	assert_false(arrives(r, "10.20.1.9:80", "100.64.0.2:1234"));
+	for (unsigned i = 0; i < 1000; i++) {
+		size_t before = r->udp_count;
+
+		client_sends(r, "100.64.0.2:1234", "10.20.0.9:81");
+		sent += r->udp_count > before;
+	}
+	assert_true(sent < 1000);
+	assert_int_equal(counters(r)->icmp_sent, 2 + sent);
+	assert_int_equal(counters(r)->icmp_limited, 1000 - sent);
+	assert_int_equal(counters(r)->refused_outbound[REASON_FILTER], 1002);
+}
+
+/* From the client: with this mark inside, and that one outside. */
+static unsigned
+marked_inside(struct rig *r, uint8_t inner, uint8_t outer)
+{
+	struct arrival a = { .from = at(CLIENT), .local = at(LOCAL) };
+	uint8_t packet[40], data[sizeof(packet) + WIREGUARD_OVERHEAD];
+	size_t len = tcp_packet(packet, "100.64.0.2:1", "10.20.0.9:80");
+	const struct note *n;
+
+	packet[1] = inner;
+	store_be16(packet + 10, 0);
+	store_be16(packet + 10, checksum_finish(checksum_add(0, packet, 20)));
+	session_seal(&r->session, r->aead, packet, len, data);
+	a.ecn = outer;
+	dataplane_set_time(r->dp, r->now);
+	dataplane_datagram(r->dp, &a, data, sizeof(data));
+	n = &r->tun[(r->tun_count - 1) % NOTES];
+	assert_int_equal(checksum_finish(checksum_add(0, n->data, 20)), 0);
+	return n->data[1];
+}
+
+static void
+marks_congestion_inwards(void **state)
+{
+	struct rig *r = *state;
+
+	connected(r);
+	assert_int_equal(marked_inside(r, 2, 3), 3);
+	assert_int_equal(marked_inside(r, 1, 3), 3);
+	assert_int_equal(marked_inside(r, 3, 0), 3);
+	for (uint8_t outer = 0; outer < 3; outer++)
+		assert_int_equal(marked_inside(r, 2, outer), 2);
+	/* The other bits of that byte are not ours. */
+	assert_int_equal(marked_inside(r, 0xb8 | 2, 3), 0xb8 | 3);
+}
+
+static void
+marks_congestion_outwards(void **state)
+{
+	struct rig *r = *state;
+	uint8_t packet[40];
+
+	connected(r);
+	for (uint8_t ecn = 0; ecn < 4; ecn++) {
+		size_t len =
+		    tcp_packet(packet, "10.20.0.9:80", "100.64.0.2:1234");
+
+		packet[1] = 0xb8 | ecn;
+		store_be16(packet + 10, 0);
+		store_be16(
+		    packet + 10, checksum_finish(checksum_add(0, packet, 20)));
+		from_tun(r, packet, len);
+		assert_int_equal(last_udp(r)->ecn, ecn);
+	}
+	/* An answer of our own is not marked. */
+	client_sends(r, "100.64.0.2:1234", "10.20.0.9:81");
+	assert_int_equal(last_udp(r)->ecn, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(counts_what_it_carries),
+		T(counts_what_it_drops),
+		T(counts_what_has_no_way),
+		T(counts_refusals_and_answers),
+		T(marks_congestion_inwards),
+		T(marks_congestion_outwards),
+	};
+
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	if (sodium_init() == -1)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
