@@ -105,6 +105,21 @@ counts_what_has_no_way(void **state)
 	assert_int_equal(counters(r)->inbound_packets, 0);
 }
 
+/* The grant is still there; the connection, which got no candidate, is not. */
+static void
+knows_no_way_to_who_has_gone(void **state)
+{
+	struct rig *r = *state;
+
+	authorized(r);
+	pass(r, 11000);
+	assert_int_equal(r->closed, 1);
+	assert_int_equal(r->page.engine.clients, 1);
+	assert_false(arrives(r, "10.20.0.9:80", "100.64.0.2:1234"));
+	assert_int_equal(counters(r)->no_such_client, 1);
+	assert_int_equal(counters(r)->not_connected, 0);
+}
+
 /* An answer to what is refused, until there are too many of them. */
 static void
 counts_refusals_and_answers(void **state)
@@ -197,6 +212,7 @@ main(void)
 		T(counts_what_it_carries),
 		T(counts_what_it_drops),
 		T(counts_what_has_no_way),
+		T(knows_no_way_to_who_has_gone),
 		T(counts_refusals_and_answers),
 		T(marks_congestion_inwards),
 		T(marks_congestion_outwards),

@@ -396,6 +396,9 @@ pairs_are_capped(void **state)
 	assert_null(pair_between(agent, HOST4, "203.0.113.1:1000"));
 	assert_non_null(pair_between(agent, HOST4, "203.0.113.1:1001"));
 	assert_non_null(pair_between(agent, HOST4, "203.0.113.1:1100"));
+	/* As one more of ours would make more of them, too. */
+	assert_true(add_host(agent, "10.0.0.9:52625"));
+	assert_int_equal(agent->pair_count, ICE_PAIRS_MAX);
 	assert_sorted(agent);
 	/* A lower one does not get in, unless it is in use. */
 	assert_true(add_remote(agent, start, CANDIDATE_RELAYED, PEER, 1));

@@ -94,6 +94,18 @@ others_do_not_free_a_source(void **state)
 	}
 }
 
+/* A few that ask in vain do not take each other's places. */
+static void
+sources_are_spread(void **state)
+{
+	(void)state;
+	source_limit_init(&limit);
+	for (uint32_t n = 0; n < 16; n++)
+		assert_int_equal(taken(0, host(n), 6), 5);
+	for (uint32_t n = 0; n < 16; n++)
+		assert_int_equal(taken(1, host(n), 1), 0);
+}
+
 int
 main(void)
 {
@@ -102,6 +114,7 @@ main(void)
 		cmocka_unit_test(sources_are_hosts_and_networks),
 		cmocka_unit_test(nobody_is_locked_out),
 		cmocka_unit_test(others_do_not_free_a_source),
+		cmocka_unit_test(sources_are_spread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
