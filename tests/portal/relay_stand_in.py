@@ -133,8 +133,8 @@ class Allocation(asyncio.DatagramProtocol):
     def datagram_received(self, data, address):
         number = self._numbers.get(address[:2])
         if number:
-            padding = bytes(-len(data) % 4)
-            self._deliver(struct.pack("!HH", number, len(data)) + data + padding)
+            # Peers take what is padded for something else (firezone-tunnel(7), ChannelData).
+            self._deliver(struct.pack("!HH", number, len(data)) + data)
 
     def close(self):
         for socket in self.sockets.values():
