@@ -407,9 +407,17 @@ suspended_relays_named_again_start_over(void **state)
 	(void)state;
 	present(1, 1);
 	serve(500);
+	relays_timeout(rs, now);
 	present(1, 1);
 	serve(0);
 	assert_int_equal(allocation_relayed(relay(1), IP_V4).port, 52625);
+	relays_timeout(rs, now);
+	/* It is asked no more, and nobody is woken for that. */
+	now = mono_add_s(now, 61);
+	relays_timeout(rs, now);
+	serve(0);
+	relays_timeout(rs, now);
+	assert_true(mono_before(now, relays_deadline(rs)));
 }
 
 static void
