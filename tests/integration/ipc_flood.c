@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/internet.h"
 #include "common/plan.h"
 #include "tests/fuzz/messages.h"
 
@@ -128,17 +129,33 @@ get_ip(struct cursor *c, struct ip_address *ip)
 	cursor_copy(c, ip->bytes, sizeof(ip->bytes));
 }
 
-/* Addresses that the parent would end for. */
+/* Whether there is a host on the Internet, which need not be named. */
+static bool
+names_internet_host(struct cursor *c)
+{
+	struct ip_address host;
+
+	for (unsigned left = cursor_be16(c); left > 0; left--) {
+		get_ip(c, &host);
+		if (ip_is_internet(&host))
+			return true;
+	}
+	return false;
+}
+
+/* Addresses that the parent would end for, or end the speaker. */
 static bool
 is_fatal(const struct writer *w, unsigned type)
 {
 	struct ip_address v4, v6;
 	struct cursor c;
 
-	if (type != IPC_TYPE_TUN_CONFIGURE)
-		return false;
 	cursor_init(&c, w->base, w->len);
 	cursor_be16(&c);
+	if (type == IPC_TYPE_PRIVATE_HOSTS)
+		return names_internet_host(&c);
+	if (type != IPC_TYPE_TUN_CONFIGURE)
+		return false;
 	get_ip(&c, &v4);
 	get_ip(&c, &v6);
 	return v4.family != IP_V4 || !ip_in_tunnel_range(&v4) ||
