@@ -22,7 +22,6 @@ Usage: citations.py [ROOT]
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -87,13 +86,15 @@ def faults_of_page(text: str) -> list[str]:
     return faults
 
 
+# Of the sources; what a build leaves lies elsewhere, and git need not be there.
+FOLDERS = ("common", "contrib", "control-worker", "man", "net-worker", "parent", "tests")
+
+
 def main() -> int:
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[2]
-    listed = subprocess.run(
-        ["git", "-C", root, "ls-files", "-z", "-co", "--exclude-standard"],
-        check=True, stdout=subprocess.PIPE,
-    ).stdout.decode()
-    files = sorted(root / name for name in listed.split("\0") if name)
+    files = sorted(
+        file for folder in FOLDERS for file in (root / folder).rglob("*") if file.is_file()
+    ) + sorted(file for file in root.iterdir() if file.is_file())
     texts = {}
     for file in files:
         try:
