@@ -254,15 +254,6 @@ writer_le32(struct writer *w, uint32_t v)
 }
 
 void
-writer_le64(struct writer *w, uint64_t v)
-{
-	uint8_t *p = writer_reserve(w, sizeof(v));
-
-	if (p != NULL)
-		store_le64(p, v);
-}
-
-void
 writer_bytes(struct writer *w, const void *data, size_t len)
 {
 	uint8_t *p = writer_reserve(w, len);

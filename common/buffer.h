@@ -54,7 +54,6 @@ void writer_be16(struct writer *, uint16_t);
 void writer_be32(struct writer *, uint32_t);
 void writer_be64(struct writer *, uint64_t);
 void writer_le32(struct writer *, uint32_t);
-void writer_le64(struct writer *, uint64_t);
 void writer_bytes(struct writer *, const void *, size_t len);
 void writer_zero(struct writer *, size_t len);
 /* Room for len bytes to be filled in by the caller, or NULL (and failed). */

@@ -78,12 +78,15 @@ static const char rules_source[] =
     "		ip6 saddr " TUNNEL_RANGE_V6 " accept\n"
     "		counter drop comment \"source not in the tunnel ranges\"\n"
     "	}\n"
-    "	chain elsewhere {\n" ELSEWHERE("ip", TUNNEL_RANGE_V4) ELSEWHERE(
-	"ip6", TUNNEL_RANGE_V6) "	}\n"
-				"	chain not_by_the_tunnel {\n"
-				"		counter drop comment \"a "
-				"tunnel address from elsewhere\"\n"
-				"	}\n";
+    "	chain elsewhere {\n"
+    /* clang-format off */
+    ELSEWHERE("ip", TUNNEL_RANGE_V4)
+    ELSEWHERE("ip6", TUNNEL_RANGE_V6)
+    /* clang-format on */
+    "	}\n"
+    "	chain not_by_the_tunnel {\n"
+    "		counter drop comment \"a tunnel address from elsewhere\"\n"
+    "	}\n";
 
 /*
  * Nothing from client to client. And only what a client has begun goes back to

@@ -80,12 +80,11 @@ writer_byte_orders(void **state)
 	writer_be16(&w, 0x0102);
 	writer_le32(&w, 0x03040506);
 	writer_be64(&w, 0x1112131415161718);
-	writer_le64(&w, 0x2122232425262728);
 	writer_zero(&w, 2);
 	writer_bytes(&w, "ab", 2);
 	assert_false(writer_failed(&w));
 	assert_hex(out, w.len,
-	    "0102 06050403 1112131415161718 2827262524232221 0000 6162");
+	    "0102 06050403 1112131415161718 0000 6162");
 }
 
 int
