@@ -7,7 +7,7 @@
  *	connection.c	making and ending connections
  *	paths.c		relays, candidates, ICE, nominated paths
  *	handshake.c	WireGuard handshakes
- *	names.c		names of DNS resources, control packets
+ *	dns_resources.c	names that clients assign, control packets
  *	flows.c		reports about flows, until they are stored
  *	query.c		what an operator may see
  */
@@ -297,7 +297,7 @@ bool paths_send(struct engine *, struct mono, struct connection *, const void *,
 void paths_stun(struct engine *, struct mono, const struct path *,
     const struct stun_message *);
 
-/* names.c */
+/* dns_resources.c */
 /* Sends a control packet through the client's tunnel, if there is one. */
 void control_send(struct engine *, struct connection *, enum control_event,
     const void *payload, size_t len);
