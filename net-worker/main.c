@@ -19,15 +19,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "net-worker/core/stun/stun.h"
-#include "net-worker/core/wireguard/noise.h"
 #include "net-worker/sandbox_net.h"
 #include "net-worker/worker.h"
 
@@ -399,11 +396,8 @@ net_worker_main(enum log_level level)
 	struct worker *w = &worker;
 
 	log_init_worker(IPC_FD_LOG, level);
-	if (sodium_init() == -1)
-		fatalx("libsodium cannot start");
-	/* Reads files, which there are none of later. */
-	if (!noise_crypto_warm_up() || !stun_warm_up())
-		fatalx("libcrypto cannot start");
+	if (!dataplane_warm_up())
+		fatalx("libsodium or libcrypto cannot start");
 	take_over(w);
 	w->now = mono_now();
 	make_parts(w);

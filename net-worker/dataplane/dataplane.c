@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "net-worker/core/stun/stun.h"
+#include "net-worker/core/wireguard/noise.h"
 #include "net-worker/dataplane/engine/engine.h"
 #include "net-worker/dataplane/shard/shard.h"
 
@@ -32,6 +34,12 @@ give_command(void *ctx, const struct shard_command *command)
 	shard_run_commands(d->shard, d->now, &d->sink);
 	if (!shard_post(d->shard, command))
 		fatalx("internal error: the shard takes no commands");
+}
+
+bool
+dataplane_warm_up(void)
+{
+	return noise_crypto_warm_up() && stun_warm_up();
 }
 
 struct dataplane *

@@ -27,6 +27,12 @@ struct dataplane_settings {
 
 struct dataplane;
 
+/*
+ * Has the libraries of cryptography load what they read from files; once, and
+ * before the process can open none. False when they cannot start.
+ */
+bool dataplane_warm_up(void);
+
 /* A fresh static key is made. NULL without memory. */
 struct dataplane *dataplane_new(const struct dataplane_host *,
     const struct packet_sink *, const struct dataplane_settings *,

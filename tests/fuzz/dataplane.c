@@ -26,7 +26,7 @@ fuzz_init(void)
 {
 	client_v4 = endpoint_of("100.64.0.2:0").ip;
 	client_v6 = endpoint_of("[fd00:2021:1111::2]:0").ip;
-	must(noise_crypto_warm_up() && stun_warm_up());
+	must(dataplane_warm_up());
 }
 
 /* All that has come out for the TUN since the last look. */

@@ -34,7 +34,7 @@ static struct counter_page counters;
 void
 fuzz_init(void)
 {
-	must(noise_crypto_warm_up() && stun_warm_up());
+	must(dataplane_warm_up());
 	must((aead = aead_new()) != NULL);
 }
 

@@ -14,8 +14,10 @@
 #include "common/ipc.h"
 #include "common/site_networks.h"
 #include "common/wall.h"
-#include "net-worker/dataplane/shard/shard.h"
+#include "net-worker/core/datagram.h"
+#include "net-worker/core/flow.h"
 #include "net-worker/dataplane/host.h"
+#include "net-worker/dataplane/shard_commands.h"
 
 /* The engine's way to the shards. */
 struct engine_shards {
@@ -80,7 +82,7 @@ void engine_flow_stored(struct engine *, const struct ipc_flow_stored *);
  */
 void engine_control_started(struct engine *, struct mono);
 
-/* A datagram that shard_datagram() left to us. */
+/* A datagram that the shard left to us. */
 void engine_datagram(struct engine *, struct mono, const struct arrival *,
     const uint8_t *data, size_t len);
 void engine_shard_event(

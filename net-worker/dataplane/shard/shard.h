@@ -8,105 +8,13 @@
 #ifndef NET_WORKER_DATAPLANE_SHARD_SHARD_H
 #define NET_WORKER_DATAPLANE_SHARD_SHARD_H
 
-#include "common/address.h"
 #include "common/counters.h"
 #include "common/time.h"
 #include "net-worker/core/aead.h"
 #include "net-worker/core/datagram.h"
 #include "net-worker/core/flow.h"
-#include "net-worker/core/inner/control_packet.h"
-#include "net-worker/core/inner/nat.h"
-#include "net-worker/core/path.h"
-#include "net-worker/core/policy/policy.h"
-#include "net-worker/core/wireguard/session.h"
 #include "net-worker/dataplane/host.h"
-
-#define SHARD_PEERS_MAX       16384
-#define SHARD_CONNECTIONS_MAX 16384
-
-/*
- * A receiver index on the wire is the connection's 24-bit index and, in its
- * first byte, three bits of shard and five of session counter.
- */
-#define CONNECTION_INDEX(wire) ((wire) >> 8)
-#define SESSION_INDEX(connection, shard, counter) \
-	((connection) << 8 | ((shard)&7u) << 5 | ((counter)&31u))
-
-enum shard_command_type {
-	SHARD_PEER_ADD,          /* peer, v4, v6, policy */
-	SHARD_PEER_REMOVE,       /* peer; its policy comes back */
-	SHARD_POLICY,            /* peer, policy; the old one comes back */
-	SHARD_FLOWS,             /* flows_wanted */
-	SHARD_FLOWS_CLOSE,       /* every flow is over, and there is no other */
-	SHARD_CONNECTION_ADD,    /* connection, peer */
-	SHARD_CONNECTION_REMOVE, /* connection */
-	SHARD_SESSION,           /* connection, keys */
-	SHARD_PATH,              /* connection, path */
-	SHARD_SEND,              /* connection, inner */
-};
-
-struct shard_command {
-	enum shard_command_type type;
-	uint32_t peer;       /* the engine's number of a client */
-	uint32_t connection; /* 24-bit index */
-	union {
-		struct {
-			struct uuid id;
-			struct ip_address v4, v6;
-			struct policy *policy; /* the shard's from here on */
-		} client;
-		struct {
-			struct policy *policy; /* likewise */
-			struct nat *nat;       /* likewise; NULL: as before */
-			bool forget_sessions;  /* of NAT */
-		} policy;
-		struct noise_keys keys;
-		struct path path;
-		struct {
-			size_t length;
-			uint8_t *bytes; /* malloc'd, likewise */
-		} inner;
-		bool flows_wanted;
-	};
-};
-
-enum shard_event_type {
-	SHARD_EVENT_HANDSHAKE,    /* a handshake is wanted */
-	SHARD_EVENT_ACTIVITY,     /* inner packets flow; every few seconds */
-	SHARD_EVENT_CHANNEL_USED, /* data came by relay.channel; likewise */
-	SHARD_EVENT_GOODBYE,      /* the client is leaving */
-	SHARD_EVENT_POLICY_OLD,   /* policy, to be freed by the engine */
-};
-
-struct shard_event {
-	enum shard_event_type type;
-	uint32_t peer;
-	uint32_t connection;
-	struct endpoint relay;
-	uint16_t channel;
-	struct policy *policy;
-};
-
-/*
- * A control packet of a client for control-worker: firezone-policy(7), CONTROL
- * PACKETS.
- */
-struct shard_control {
-	uint32_t connection;
-	uint8_t event;
-	uint16_t length;
-	uint8_t payload[CONTROL_PAYLOAD_MAX];
-};
-
-/* A packet that did not pass. */
-struct shard_refusal {
-	struct uuid client;
-	bool outbound; /* from the client */
-	uint8_t protocol;
-	struct endpoint source, destination;
-	enum policy_reason reason;
-	struct uuid resource; /* whose filter it was; all zero: none */
-};
+#include "net-worker/dataplane/shard_commands.h"
 
 /* What a client has moved, and what it moves it by. */
 struct shard_peer_stats {

@@ -18,6 +18,7 @@
 #include "net-worker/core/flow.h"
 #include "net-worker/core/index_map.h"
 #include "net-worker/core/policy/gate.h"
+#include "net-worker/core/wireguard/session.h"
 #include "net-worker/core/wireguard/timers.h"
 #include "net-worker/dataplane/ring.h"
 #include "net-worker/dataplane/shard/shard.h"
