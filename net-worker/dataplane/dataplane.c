@@ -93,20 +93,24 @@ dataplane_set_clocks(struct dataplane *d, const struct clock_reading *now)
 {
 	d->now = now->mono;
 	engine_clock(d->engine, now);
+	engine_settle(d->engine, d->now);
 }
 
 void
 dataplane_site_networks(struct dataplane *d, const struct site_networks *site)
 {
-	engine_site_networks(d->engine, d->now, site);
+	engine_site_networks(d->engine, site);
+	engine_settle(d->engine, d->now);
 }
 
 void
 dataplane_datagram(
     struct dataplane *d, const struct arrival *a, uint8_t *data, size_t len)
 {
-	if (!shard_datagram(d->shard, d->now, a, data, len, &d->sink))
-		engine_datagram(d->engine, d->now, a, data, len);
+	if (shard_datagram(d->shard, d->now, a, data, len, &d->sink))
+		return;
+	engine_datagram(d->engine, d->now, a, data, len);
+	engine_settle(d->engine, d->now);
 }
 
 void
@@ -124,23 +128,24 @@ dataplane_packet(struct dataplane *d, uint8_t *packet, size_t len)
                                                                \
 		(void)m;                                       \
 		engine_##name(__VA_ARGS__);                    \
+		engine_settle(d->engine, d->now);              \
 	}
 
-ENGINE_MESSAGE(interface, d->engine, d->now, m)
+ENGINE_MESSAGE(interface, d->engine, m)
 ENGINE_MESSAGE(relays_begin, d->engine)
 ENGINE_MESSAGE(relay_removed, d->engine, &m->relay)
 ENGINE_MESSAGE(relay_present, d->engine, d->now, m)
 ENGINE_MESSAGE(relays_commit, d->engine, d->now)
 ENGINE_MESSAGE(authorization, d->engine, d->now, m)
-ENGINE_MESSAGE(revocation, d->engine, d->now, m)
+ENGINE_MESSAGE(revocation, d->engine, m)
 ENGINE_MESSAGE(grants_begin, d->engine)
 ENGINE_MESSAGE(grants_entry, d->engine, m)
-ENGINE_MESSAGE(grants_commit, d->engine, d->now)
-ENGINE_MESSAGE(resource_update, d->engine, d->now, m)
+ENGINE_MESSAGE(grants_commit, d->engine)
+ENGINE_MESSAGE(resource_update, d->engine, m)
 ENGINE_MESSAGE(remote_candidates, d->engine, d->now, m)
 ENGINE_MESSAGE(assignment, d->engine, d->now, m)
 ENGINE_MESSAGE(name_resolved, d->engine, d->now, m)
-ENGINE_MESSAGE(peer_message, d->engine, d->now, m)
+ENGINE_MESSAGE(peer_message, d->engine, m)
 ENGINE_MESSAGE(flow_settings, d->engine, m)
 ENGINE_MESSAGE(flow_stored, d->engine, m)
 
@@ -235,7 +240,8 @@ const struct ipc_handlers dataplane_messages = {
 void
 dataplane_control_started(struct dataplane *d)
 {
-	engine_control_started(d->engine, d->now);
+	engine_control_started(d->engine);
+	engine_settle(d->engine, d->now);
 }
 
 /* The pump. What one tells the other may make that one tell something, too. */
@@ -249,6 +255,7 @@ dataplane_settle(struct dataplane *d)
 	shard_run_commands(d->shard, d->now, &d->sink);
 	while (shard_event(d->shard, &event)) {
 		engine_shard_event(d->engine, d->now, &event);
+		engine_settle(d->engine, d->now);
 		shard_run_commands(d->shard, d->now, &d->sink);
 	}
 	while (shard_control(d->shard, &control))
@@ -286,7 +293,8 @@ dataplane_shutdown(struct dataplane *d)
 		return;
 	d->ending = true;
 	d->end_by = mono_add_ms(d->now, FLUSH_MS);
-	engine_shutdown(d->engine, d->now);
+	engine_shutdown(d->engine);
+	engine_settle(d->engine, d->now);
 }
 
 bool

@@ -45,7 +45,8 @@ net-worker/full_tables              -> common
 net-worker/net_worker               -> common
 net-worker/io                       -> common net-worker/core/*
 net-worker/dataplane/dataplane      -> common net-worker/core/* net-worker/dataplane net-worker/dataplane/engine net-worker/dataplane/shard
-net-worker/dataplane/engine         -> common net-worker/core/* net-worker/dataplane
+net-worker/dataplane/engine         -> common net-worker/core/* net-worker/dataplane net-worker/dataplane/engine/paths
+net-worker/dataplane/engine/paths   -> common net-worker/core/* net-worker/dataplane
 net-worker/dataplane/shard          -> common net-worker/core/* net-worker/dataplane
 net-worker/dataplane                -> common net-worker/core/*
 net-worker/core/flow                -> common net-worker/core net-worker/core/inner

@@ -12,6 +12,7 @@
 #include "net-worker/dataplane/engine/state.h"
 
 #define CANDIDATE_DEADLINE_S 10
+#define DISCONNECT_GRACE_S   2
 #define IDLE_AFTER_S         20
 #define INDEX_BITS           0xffffffu
 
@@ -26,42 +27,47 @@ unused_index(struct engine *e)
 	return index;
 }
 
-static bool
-same_credentials(
-    const struct ice_credentials *a, const char *username, const char *password)
+static void
+copy_credentials(const struct ipc_authorization *a,
+    struct ice_credentials *local, struct ice_credentials *remote)
 {
-	return strcmp(a->username, username) == 0 &&
-	    strcmp(a->password, password) == 0;
+	strlcpy(local->username, a->local_username, sizeof(local->username));
+	strlcpy(local->password, a->local_password, sizeof(local->password));
+	strlcpy(remote->username, a->remote_username, sizeof(remote->username));
+	strlcpy(remote->password, a->remote_password, sizeof(remote->password));
 }
 
 /* firezone-tunnel(7), Authorization: keys, PSK, credentials and mode decide. */
 static bool
 is_same(const struct connection *c, const struct ipc_authorization *a)
 {
-	return sodium_memcmp(c->noise.public_key, a->public_key,
+	struct ice_credentials local, remote;
+	bool same;
+
+	copy_credentials(a, &local, &remote);
+	same = sodium_memcmp(c->noise.public_key, a->public_key,
 		   sizeof(a->public_key)) == 0 &&
 	    sodium_memcmp(c->noise.preshared_key, a->preshared_key,
 		sizeof(a->preshared_key)) == 0 &&
-	    same_credentials(ice_agent_local(c->ice), a->local_username,
-		a->local_password) &&
-	    same_credentials(ice_agent_remote(c->ice), a->remote_username,
-		a->remote_password);
-}
-
-static struct ice_agent *
-make_agent(const struct ipc_authorization *a, struct mono now)
-{
-	struct ice_credentials local, remote;
-	struct ice_agent *agent;
-
-	strlcpy(local.username, a->local_username, sizeof(local.username));
-	strlcpy(local.password, a->local_password, sizeof(local.password));
-	strlcpy(remote.username, a->remote_username, sizeof(remote.username));
-	strlcpy(remote.password, a->remote_password, sizeof(remote.password));
-	agent = ice_agent_new(&local, &remote, now);
+	    paths_have_credentials(c->paths, &local, &remote);
 	sodium_memzero(&local, sizeof(local));
 	sodium_memzero(&remote, sizeof(remote));
-	return agent;
+	return same;
+}
+
+static struct paths *
+make_paths(struct engine *e, struct mono now, struct connection *c,
+    const struct ipc_authorization *a)
+{
+	const struct turn_owner owner = { a->client, c->index };
+	struct ice_credentials local, remote;
+	struct paths *paths;
+
+	copy_credentials(a, &local, &remote);
+	paths = paths_new(e->paths, now, &owner, &local, &remote, c);
+	sodium_memzero(&local, sizeof(local));
+	sodium_memzero(&remote, sizeof(remote));
+	return paths;
 }
 
 static struct connection *
@@ -79,7 +85,7 @@ connection_make(
 	handshake_timers_init(&c->handshake, now);
 	if (!noise_peer_init(
 		&c->noise, &e->identity, a->public_key, a->preshared_key) ||
-	    (c->ice = make_agent(a, now)) == NULL) {
+	    (c->paths = make_paths(e, now, c, a)) == NULL) {
 		noise_peer_wipe(&c->noise);
 		free(c);
 		return NULL;
@@ -100,7 +106,7 @@ connection_upsert(struct engine *e, struct mono now,
 
 	if (old != NULL && is_same(old, a)) {
 		connection_active(e, now, old);
-		paths_offer_all(e, now, old);
+		paths_offer_all(e->paths, now, old->paths);
 		return old;
 	}
 	if ((relay = relays_sample(e->relays)) == NULL) {
@@ -116,11 +122,10 @@ connection_upsert(struct engine *e, struct mono now,
 		connection_close(e, c);
 		return NULL;
 	}
-	connection_set_relay(e, c, &allocation_config(relay)->id);
+	paths_set_relay(e->paths, c->paths, &allocation_config(relay)->id);
 	command.connection = c->index;
 	e->shards.command(e->shards.ctx, &command);
-	paths_offer_all(e, now, c);
-	engine_touch(e, c);
+	paths_offer_all(e->paths, now, c->paths);
 	return c;
 }
 
@@ -135,9 +140,7 @@ connection_close(struct engine *e, struct connection *c)
 	e->shards.command(e->shards.ctx, &command);
 	e->host->closed(e->host->ctx, client_id(c->client));
 	connection_withdraw(e, c);
-	if (c->dirty)
-		TAILQ_REMOVE(&e->dirty, c, dirty_entry);
-	ice_agent_free(c->ice);
+	paths_free(e->paths, c->paths);
 	noise_peer_wipe(&c->noise);
 	sodium_memzero(c, sizeof(*c));
 	free(c);
@@ -155,15 +158,15 @@ connection_active(struct engine *e, struct mono now, struct connection *c)
 	c->idle_at = mono_add_s(now, IDLE_AFTER_S);
 	if (c->state == CONNECTION_IDLE) {
 		c->state = CONNECTION_CONNECTED;
-		ice_agent_set_idle(c->ice, now, false);
+		paths_set_idle(e->paths, now, c->paths, false);
 	}
-	engine_touch(e, c);
+	paths_touch(e->paths, c->paths);
 }
 
 struct mono
 connection_deadline(const struct connection *c)
 {
-	struct mono first = ice_agent_deadline(c->ice);
+	struct mono first = paths_deadline(c->paths);
 
 	first = mono_min(first, handshake_deadline(&c->handshake));
 	if (!c->candidate_seen)
@@ -207,11 +210,91 @@ connection_timeout(struct engine *e, struct mono now, struct connection *c)
 		handshake_initiate(e, now, c);
 	if (c->state == CONNECTION_CONNECTED && mono_due(c->idle_at, now)) {
 		c->idle_at = MONO_NEVER;
-		if (ice_agent_state(c->ice) == ICE_CONNECTED) {
+		if (paths_may_idle(c->paths)) {
 			c->state = CONNECTION_IDLE;
-			ice_agent_set_idle(c->ice, now, true);
+			paths_set_idle(e->paths, now, c->paths, true);
 		}
 	}
-	ice_agent_timeout(c->ice, now);
-	engine_touch(e, c);
+	paths_timeout(e->paths, now, c->paths);
+}
+
+static void
+log_path(const struct connection *c, const struct path_event *event)
+{
+	char who[UUID_TEXT_LEN + 1], local[ENDPOINT_TEXT_MAX],
+	    remote[ENDPOINT_TEXT_MAX];
+
+	log_debug("client %s: path %s%s to %s%s",
+	    uuid_format(client_id(c->client), who),
+	    endpoint_format(&event->path.local, local),
+	    event->path.relayed ? " (relay)" : "",
+	    endpoint_format(&event->path.remote, remote),
+	    event->remote_kind == CANDIDATE_RELAYED ? " (relay)" : "");
+}
+
+static void
+path_nominated(struct engine *e, struct mono now, struct connection *c,
+    const struct path_event *event)
+{
+	bool first = c->state == CONNECTION_CONNECTING;
+
+	if (first)
+		c->state = CONNECTION_CONNECTED;
+	log_path(c, event);
+	connection_active(e, now, c);
+	if (first)
+		handshake_release_held(e, now, c);
+}
+
+/* The shard sends that way from now on. */
+static void
+path_moved(
+    struct engine *e, struct connection *c, const struct path_event *event)
+{
+	const struct shard_command command = {
+		.type = SHARD_PATH,
+		.connection = c->index,
+		.path = event->path,
+	};
+
+	e->shards.command(e->shards.ctx, &command);
+}
+
+void
+connection_path_event(struct engine *e, struct mono now, struct connection *c,
+    const struct path_event *event)
+{
+	switch (event->type) {
+	case PATH_NOMINATED:
+		path_nominated(e, now, c, event);
+		break;
+	case PATH_LIVENESS:
+		c->disconnect_deadline = event->cut_off
+		    ? mono_add_s(now, DISCONNECT_GRACE_S)
+		    : MONO_NEVER;
+		break;
+	case PATH_MOVED:
+		path_moved(e, c, event);
+		break;
+	}
+}
+
+void
+engine_remote_candidates(
+    struct engine *e, struct mono now, struct ipc_remote_candidates *m)
+{
+	struct client *client = client_find(e, &m->client);
+	struct connection *c = client == NULL ? NULL : client->connection;
+	char *rest = m->lines, *line;
+
+	if (c == NULL) {
+		log_debug("candidates for a client without a connection");
+		return;
+	}
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (*line != '\0' &&
+		    paths_remote_line(
+			e->paths, now, c->paths, line, m->withdrawn))
+			c->candidate_seen = true;
+	connection_active(e, now, c);
 }

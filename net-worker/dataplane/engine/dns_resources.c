@@ -1,67 +1,11 @@
 /*
- * Names of DNS resources and the control packets that are about them
- * (firezone-policy(7), DNS RESOURCES and CONTROL PACKETS). What a client says
- * is read by control-worker, which also finds out what a name means; whether
- * the name is the client's to use, and what its addresses may be, is decided
- * here.
+ * Names of DNS resources (firezone-policy(7), DNS RESOURCES). What a client
+ * says is read by control-worker, which also finds out what a name means;
+ * whether the name is the client's to use, and what its addresses may be, is
+ * decided here.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "common/log.h"
 #include "net-worker/dataplane/engine/state.h"
-
-void
-control_send(struct engine *e, struct connection *c, enum control_event event,
-    const void *payload, size_t len)
-{
-	struct shard_command command = {
-		.type = SHARD_SEND,
-		.connection = c->index,
-	};
-	uint8_t *bytes;
-
-	if (!connection_has_path(c))
-		return;
-	if (len > CONTROL_PAYLOAD_MAX ||
-	    (bytes = malloc(CONTROL_PACKET_LEN + len)) == NULL)
-		return;
-	control_packet_begin(bytes, event, len);
-	if (len > 0)
-		memcpy(bytes + CONTROL_PACKET_LEN, payload, len);
-	command.inner.bytes = bytes;
-	command.inner.length = CONTROL_PACKET_LEN + len;
-	e->shards.command(e->shards.ctx, &command);
-}
-
-void
-engine_shard_control(struct engine *e, const struct shard_control *s)
-{
-	struct connection *c = connection_of_index(e, s->connection);
-
-	if (c != NULL)
-		e->host->peer_event(e->host->ctx, client_id(c->client),
-		    s->event, s->payload, s->length);
-}
-
-void
-control_tell(struct engine *e, const struct client *client, uint8_t event,
-    const char *text)
-{
-	if (client->connection != NULL && text[0] != '\0')
-		control_send(e, client->connection, event, text, strlen(text));
-}
-
-void
-engine_peer_message(
-    struct engine *e, struct mono now, const struct ipc_peer_message *m)
-{
-	const struct client *client = client_find(e, &m->client);
-
-	if (client != NULL)
-		control_tell(e, client, m->event, m->payload);
-	engine_settle(e, now);
-}
 
 static const char *
 why_not(enum assign_result result)
@@ -113,7 +57,6 @@ engine_assignment(
 	}
 	e->host->assignment(e->host->ctx, a->serial,
 	    result == ASSIGN_DONE ? ASSIGNMENT_RESOLVE : ASSIGNMENT_REFUSED);
-	engine_settle(e, now);
 }
 
 static void
@@ -191,5 +134,4 @@ engine_name_resolved(
 	/* It may be gone by now, for want of memory. */
 	if (result != ASSIGN_DONE && (m = client_find(e, &r->client)) != NULL)
 		control_tell(e, m, r->event, r->refused);
-	engine_settle(e, now);
 }

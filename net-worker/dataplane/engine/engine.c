@@ -21,11 +21,8 @@ static bool
 make_tables(struct engine *e)
 {
 	return key_map_init(&e->clients_by_id, SHARD_PEERS_MAX) &&
-	    key_map_init(&e->by_username, SHARD_CONNECTIONS_MAX) &&
 	    key_map_init(&e->by_key, SHARD_CONNECTIONS_MAX) &&
-	    key_map_init(&e->by_remote, SHARD_CONNECTIONS_MAX) &&
 	    index_map_init(&e->by_index, SHARD_CONNECTIONS_MAX) &&
-	    index_map_init(&e->by_check, CHECKS_MAX) &&
 	    deadlines_init(&e->expiries, SHARD_PEERS_MAX) &&
 	    deadlines_init(&e->due, SHARD_CONNECTIONS_MAX) &&
 	    deadlines_init(&e->names_due, SHARD_PEERS_MAX);
@@ -35,11 +32,8 @@ static void
 free_tables(struct engine *e)
 {
 	key_map_free(&e->clients_by_id);
-	key_map_free(&e->by_username);
 	key_map_free(&e->by_key);
-	key_map_free(&e->by_remote);
 	index_map_free(&e->by_index);
-	index_map_free(&e->by_check);
 	deadlines_free(&e->expiries);
 	deadlines_free(&e->due);
 	deadlines_free(&e->names_due);
@@ -55,10 +49,6 @@ engine_new(const struct dataplane_host *host, const struct packet_sink *sink,
 	if (e == NULL)
 		return NULL;
 	RB_INIT(&e->clients);
-	TAILQ_INIT(&e->homeless);
-	for (size_t i = 0; i < 2 * RELAYS_MAX; i++)
-		TAILQ_INIT(&e->relay_users[i].connections);
-	TAILQ_INIT(&e->dirty);
 	STAILQ_INIT(&e->flows);
 	e->host = host;
 	e->sink = sink;
@@ -72,10 +62,10 @@ engine_new(const struct dataplane_host *host, const struct packet_sink *sink,
 	counters->clients = counters->relays = 0;
 	counters->connections_direct = counters->connections_relayed = 0;
 	cookie_guard_init(&e->guard, now->mono);
-	e->checks = calloc(CHECKS_MAX, sizeof(*e->checks));
-	if (e->checks == NULL || (e->relays = relays_new()) == NULL ||
-	    !make_tables(e) ||
-	    !noise_identity_generate(&e->identity)) {
+	if ((e->relays = relays_new()) == NULL ||
+	    (e->paths = path_table_new(e->relays, e->sink, counters,
+		 SHARD_CONNECTIONS_MAX)) == NULL ||
+	    !make_tables(e) || !noise_identity_generate(&e->identity)) {
 		engine_free(e);
 		return NULL;
 	}
@@ -95,9 +85,9 @@ engine_free(struct engine *e)
 		client_forget(e, client);
 	}
 	flows_free(e);
+	path_table_free(e->paths);
 	relays_free(e->relays);
 	free_tables(e);
-	free(e->checks);
 	free(e->snapshot);
 	cookie_guard_wipe(&e->guard);
 	noise_identity_wipe(&e->identity);
@@ -110,8 +100,8 @@ engine_public_key(const struct engine *e)
 	return e->identity.public_key;
 }
 
-void
-engine_send(struct engine *e, const struct endpoint *to,
+static void
+send_datagram(struct engine *e, const struct endpoint *to,
     const struct ip_address *from, const void *data, size_t len)
 {
 	uint8_t *room = e->sink->udp(e->sink->ctx, to, from, 0, len);
@@ -121,15 +111,6 @@ engine_send(struct engine *e, const struct endpoint *to,
 }
 
 /* Draining: everything that a call has set going leaves within the call. */
-
-void
-engine_touch(struct engine *e, struct connection *c)
-{
-	if (c->dirty)
-		return;
-	c->dirty = true;
-	TAILQ_INSERT_TAIL(&e->dirty, c, dirty_entry);
-}
 
 static uint64_t
 count_allocated(struct engine *e)
@@ -153,9 +134,12 @@ drain_relays(struct engine *e, struct mono now)
 	bool any = false;
 
 	while (relays_transmit(e->relays, &d))
-		engine_send(e, &d.to, &d.from, d.data, d.length);
+		send_datagram(e, &d.to, &d.from, d.data, d.length);
 	while (relays_event(e->relays, &event)) {
-		paths_relay_event(e, now, &event);
+		if (event.type == RELAYS_NONE)
+			e->host->no_relays(e->host->ctx);
+		else
+			paths_relay_event(e->paths, now, &event);
 		any = true;
 	}
 	if (any)
@@ -163,20 +147,44 @@ drain_relays(struct engine *e, struct mono now)
 	return any;
 }
 
+static void
+drain_connection(struct engine *e, struct mono now, struct connection *c)
+{
+	const struct uuid *client = client_id(c->client);
+	char lines[PATHS_LINES_MAX + 1];
+	struct path_event event;
+
+	/* Checks first: the peer's filters shall know a new path before data.
+	 */
+	paths_transmit(e->paths, now, c->paths);
+	while (paths_event(e->paths, now, c->paths, &event))
+		connection_path_event(e, now, c, &event);
+	if (paths_take_lines(c->paths, true, lines))
+		e->host->candidates(e->host->ctx, client, true, lines);
+	if (paths_take_lines(c->paths, false, lines))
+		e->host->candidates(e->host->ctx, client, false, lines);
+	deadlines_set(&e->due, &c->due, connection_deadline(c));
+	e->deadline = mono_min(e->deadline, c->due.due);
+}
+
+static bool
+drain_paths(struct engine *e, struct mono now)
+{
+	struct paths *paths;
+	bool any = false;
+
+	while ((paths = paths_next_touched(e->paths)) != NULL) {
+		drain_connection(e, now, paths_connection(paths));
+		any = true;
+	}
+	return any;
+}
+
 void
 engine_settle(struct engine *e, struct mono now)
 {
-	struct connection *c;
-
-	while (drain_relays(e, now) || !TAILQ_EMPTY(&e->dirty)) {
-		while ((c = TAILQ_FIRST(&e->dirty)) != NULL) {
-			TAILQ_REMOVE(&e->dirty, c, dirty_entry);
-			c->dirty = false;
-			paths_drain(e, now, c);
-			deadlines_set(&e->due, &c->due, connection_deadline(c));
-			e->deadline = mono_min(e->deadline, c->due.due);
-		}
-	}
+	while (drain_relays(e, now) || drain_paths(e, now))
+		continue;
 	e->deadline = mono_min(e->deadline, relays_deadline(e->relays));
 	e->deadline = mono_min(e->deadline, deadlines_first(&e->expiries));
 	e->deadline = mono_min(e->deadline, deadlines_first(&e->names_due));
@@ -219,7 +227,6 @@ engine_clock(struct engine *e, const struct clock_reading *now)
 		    step < 0 ? "back" : "forward",
 		    (double)(step < 0 ? -step : step) / 1e9);
 	clients_clock_was_set(e);
-	engine_settle(e, now->mono);
 }
 
 /* The way in. */
@@ -271,16 +278,12 @@ engine_datagram(struct engine *e, struct mono now, const struct arrival *a,
 	struct path path = { .local = a->local, .remote = a->from };
 	struct stun_message message;
 
-	if (a->from.port == TURN_PORT &&
-	    from_relay(e, now, &path, &data, &len)) {
-		engine_settle(e, now);
+	if (a->from.port == TURN_PORT && from_relay(e, now, &path, &data, &len))
 		return;
-	}
 	if (stun_parse(data, len, &message))
-		paths_stun(e, now, &path, &message);
+		paths_stun(e->paths, now, &path, &message);
 	else if (message_classify(data, len) != MESSAGE_INVALID)
 		handshake_message(e, now, &path, data, len);
-	engine_settle(e, now);
 }
 
 static void
@@ -321,8 +324,7 @@ engine_shard_event(
 		break;
 	}
 	if (c != NULL)
-		engine_touch(e, c);
-	engine_settle(e, now);
+		paths_touch(e->paths, c->paths);
 }
 
 /* Messages about relays. */
@@ -363,24 +365,22 @@ void
 engine_relays_commit(struct engine *e, struct mono now)
 {
 	relays_commit(e->relays, now);
-	engine_settle(e, now);
 }
 
 void
-engine_control_started(struct engine *e, struct mono now)
+engine_control_started(struct engine *e)
 {
 	struct client *client;
 
 	e->snapshot_open = false;
 	RB_FOREACH(client, client_tree, &e->clients)
 		if (client->connection != NULL)
-			paths_announce_all(e, client->connection);
+			paths_announce_all(e->paths, client->connection->paths);
 	flows_tell_again(e);
-	engine_settle(e, now);
 }
 
 void
-engine_shutdown(struct engine *e, struct mono now)
+engine_shutdown(struct engine *e)
 {
 	const struct shard_command close_flows = { .type = SHARD_FLOWS_CLOSE };
 	struct client *client;
@@ -392,6 +392,5 @@ engine_shutdown(struct engine *e, struct mono now)
 	e->shards.command(e->shards.ctx, &close_flows);
 	for (size_t i = 0; i < relays_count(e->relays); i++)
 		if (allocation_release(relays_get(e->relays, i), &d))
-			engine_send(e, &d.to, &d.from, d.data, d.length);
-	engine_settle(e, now);
+			send_datagram(e, &d.to, &d.from, d.data, d.length);
 }

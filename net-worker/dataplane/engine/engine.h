@@ -5,7 +5,8 @@
  *
  * Sans-IO: messages of control-worker, datagrams that are not WireGuard data,
  * events of the shard and the time go in; datagrams, commands to the shard and
- * messages for control-worker come out, through the host, within the call.
+ * messages for control-worker come out, through the host, within the call or
+ * when the engine settles.
  */
 #ifndef NET_WORKER_DATAPLANE_ENGINE_ENGINE_H
 #define NET_WORKER_DATAPLANE_ENGINE_ENGINE_H
@@ -43,12 +44,16 @@ const uint8_t *engine_public_key(const struct engine *);
  */
 void engine_clock(struct engine *, const struct clock_reading *);
 
+/*
+ * After what follows engine_settle() is called, at the latest at the end of a
+ * turn: until then what the calls have set going waits.
+ */
+void engine_settle(struct engine *, struct mono);
+
 /* Messages of control-worker, as ipc.def describes them. */
-void engine_interface(
-    struct engine *, struct mono, const struct ipc_interface *);
+void engine_interface(struct engine *, const struct ipc_interface *);
 /* What no Internet resource opens, from now on; of the parent. */
-void engine_site_networks(
-    struct engine *, struct mono, const struct site_networks *);
+void engine_site_networks(struct engine *, const struct site_networks *);
 void engine_relays_begin(struct engine *);
 void engine_relay_removed(struct engine *, const struct uuid *);
 void engine_relay_present(
@@ -56,13 +61,12 @@ void engine_relay_present(
 void engine_relays_commit(struct engine *, struct mono);
 void engine_authorization(
     struct engine *, struct mono, const struct ipc_authorization *);
-void engine_revocation(
-    struct engine *, struct mono, const struct ipc_revocation *);
+void engine_revocation(struct engine *, const struct ipc_revocation *);
 void engine_grants_begin(struct engine *);
 void engine_grants_entry(struct engine *, const struct ipc_grants_entry *);
-void engine_grants_commit(struct engine *, struct mono);
+void engine_grants_commit(struct engine *);
 void engine_resource_update(
-    struct engine *, struct mono, const struct ipc_resource_update *);
+    struct engine *, const struct ipc_resource_update *);
 void engine_remote_candidates(
     struct engine *, struct mono, struct ipc_remote_candidates *);
 
@@ -70,8 +74,7 @@ void engine_assignment(
     struct engine *, struct mono, const struct ipc_assignment *);
 void engine_name_resolved(
     struct engine *, struct mono, const struct ipc_name_resolved *);
-void engine_peer_message(
-    struct engine *, struct mono, const struct ipc_peer_message *);
+void engine_peer_message(struct engine *, const struct ipc_peer_message *);
 void engine_flow_settings(struct engine *, const struct ipc_flow_settings *);
 void engine_flow_stored(struct engine *, const struct ipc_flow_stored *);
 
@@ -80,7 +83,7 @@ void engine_flow_stored(struct engine *, const struct ipc_flow_stored *);
  * every flow that its predecessor may not have stored, and a list that that one
  * had begun is forgotten.
  */
-void engine_control_started(struct engine *, struct mono);
+void engine_control_started(struct engine *);
 
 /* A datagram that the shard left to us. */
 void engine_datagram(struct engine *, struct mono, const struct arrival *,
@@ -103,7 +106,7 @@ void engine_timeout(struct engine *, struct mono);
 
 /* Goodbye to every client, the end of every flow; allocations are given back.
  */
-void engine_shutdown(struct engine *, struct mono);
+void engine_shutdown(struct engine *);
 
 /*
  * Queries, a page at a time (ipc.def: QUERY). A client has the number by which

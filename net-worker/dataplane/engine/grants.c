@@ -38,14 +38,6 @@ give_nat(struct client *m, struct shard_command *command)
 	return true;
 }
 
-void
-client_forget_waiting(struct client *m)
-{
-	for (size_t i = 0; i < m->waiting_count; i++)
-		free(m->waiting[i]);
-	m->waiting_count = 0;
-}
-
 /* The client hears that its names are in force. */
 static void
 tell_waiting(struct engine *e, struct client *m)
@@ -307,12 +299,10 @@ engine_authorization(
 		e->host->acknowledged(e->host->ctx, a->serial);
 	else
 		e->host->refused(e->host->ctx, a->serial);
-	engine_settle(e, now);
 }
 
 void
-engine_revocation(
-    struct engine *e, struct mono now, const struct ipc_revocation *r)
+engine_revocation(struct engine *e, const struct ipc_revocation *r)
 {
 	struct client *m = client_find(e, &r->client);
 
@@ -320,12 +310,10 @@ engine_revocation(
 		log_grant("access revoked", &r->client, &r->resource);
 		grants_changed(e, m);
 	}
-	engine_settle(e, now);
 }
 
 void
-engine_resource_update(
-    struct engine *e, struct mono now, const struct ipc_resource_update *u)
+engine_resource_update(struct engine *e, const struct ipc_resource_update *u)
 {
 	struct client *m, *next;
 
@@ -334,12 +322,10 @@ engine_resource_update(
 			(enum resource_type)u->type, u->filters,
 			u->filters_count))
 			grants_changed(e, m);
-	engine_settle(e, now);
 }
 
 void
-engine_interface(
-    struct engine *e, struct mono now, const struct ipc_interface *i)
+engine_interface(struct engine *e, const struct ipc_interface *i)
 {
 	struct client *m, *next;
 
@@ -349,12 +335,10 @@ engine_interface(
 	e->own_v6 = i->v6;
 	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
 		client_enforce(e, m, false);
-	engine_settle(e, now);
 }
 
 void
-engine_site_networks(
-    struct engine *e, struct mono now, const struct site_networks *site)
+engine_site_networks(struct engine *e, const struct site_networks *site)
 {
 	struct client *m, *next;
 
@@ -364,7 +348,6 @@ engine_site_networks(
 	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
 		if (grants_have_internet(m->grants))
 			client_enforce(e, m, false);
-	engine_settle(e, now);
 }
 
 /* The snapshot: begin, entries, commit (firezone-policy(7), Snapshot). */
@@ -455,7 +438,7 @@ reconcile(struct engine *e, struct client *m)
 }
 
 void
-engine_grants_commit(struct engine *e, struct mono now)
+engine_grants_commit(struct engine *e)
 {
 	struct client *m, *next;
 
@@ -471,7 +454,6 @@ engine_grants_commit(struct engine *e, struct mono now)
 	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
 		if (reconcile(e, m))
 			grants_changed(e, m);
-	engine_settle(e, now);
 }
 
 /* Expiry. */

@@ -50,7 +50,7 @@ handshake_release_held(struct engine *e, struct mono now, struct connection *c)
 	    c->held_count > HELD_RESPONSES ? c->held_count - HELD_RESPONSES : 0;
 
 	for (unsigned i = first; i < c->held_count; i++)
-		paths_send(e, now, c, c->held[i % HELD_RESPONSES],
+		paths_send(e->paths, now, c->paths, c->held[i % HELD_RESPONSES],
 		    MESSAGE_RESPONSE_LEN);
 	c->held_count = 0;
 }
@@ -66,9 +66,9 @@ respond(struct engine *e, struct mono now, struct connection *c,
 		&c->noise, initiation, next_session(c), now, response, &keys))
 		return;
 	install(e, now, c, &keys);
-	if (!paths_send(e, now, c, response, sizeof(response)))
+	if (!paths_send(e->paths, now, c->paths, response, sizeof(response)))
 		hold(c, response);
-	engine_touch(e, c);
+	paths_touch(e->paths, c->paths);
 }
 
 /*
@@ -111,7 +111,7 @@ response(struct engine *e, struct mono now, const uint8_t *message)
 	    !noise_consume_response(&e->identity, &c->noise, message, &keys))
 		return;
 	install(e, now, c, &keys);
-	engine_touch(e, c);
+	paths_touch(e->paths, c->paths);
 }
 
 static void
@@ -134,7 +134,7 @@ demand_cookie(struct engine *e, struct mono now, const struct path *from,
 
 	if (cookie_create_reply(&e->guard, &e->identity, now, &from->remote.ip,
 		message, len, reply)) {
-		paths_send_on(e, from, reply, sizeof(reply));
+		paths_send_on(e->paths, from, reply, sizeof(reply));
 		e->counters->cookies_demanded++;
 	}
 }
@@ -180,5 +180,5 @@ handshake_initiate(struct engine *e, struct mono now, struct connection *c)
 	    timestamp);
 	if (noise_create_initiation(&e->identity, &c->noise, next_session(c),
 		timestamp, now, message))
-		paths_send(e, now, c, message, sizeof(message));
+		paths_send(e->paths, now, c->paths, message, sizeof(message));
 }

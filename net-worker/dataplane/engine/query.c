@@ -38,20 +38,23 @@ engine_query_connection(
     struct engine *e, uint32_t index, struct ipc_query_client *row)
 {
 	const struct connection *c = connection_of_index(e, index);
+	const struct uuid *relay;
+	const struct path *path;
 
 	if (c == NULL)
 		return;
 	row->state = QUERY_STATE_CONNECTING;
-	row->has_relay = c->has_relay;
-	if (c->has_relay)
-		row->relay = c->relay;
-	if (!connection_has_path(c))
+	relay = paths_relay(c->paths);
+	row->has_relay = relay != NULL;
+	if (relay != NULL)
+		row->relay = *relay;
+	if ((path = paths_nominated(c->paths)) == NULL)
 		return;
 	row->state = c->state == CONNECTION_IDLE ? QUERY_STATE_IDLE
 						 : QUERY_STATE_CONNECTED;
-	row->relayed = c->path.relayed;
-	row->local = c->path.local;
-	row->remote = c->path.remote;
+	row->relayed = path->relayed;
+	row->local = path->local;
+	row->remote = path->remote;
 }
 
 bool

@@ -3,11 +3,11 @@
  *
  *	engine.c	the object, its clock and the way in for datagrams
  *	clients.c	the records of clients and connections
+ *	control.c	control packets through the tunnel
  *	grants.c	what clients may reach
  *	connection.c	making and ending connections
- *	paths.c		relays, candidates, ICE, nominated paths
  *	handshake.c	WireGuard handshakes
- *	dns_resources.c	names that clients assign, control packets
+ *	dns_resources.c	names that clients assign
  *	flows.c		reports about flows, until they are stored
  *	query.c		what an operator may see
  */
@@ -19,7 +19,6 @@
 
 #include "common/log.h"
 #include "net-worker/core/deadlines.h"
-#include "net-worker/core/ice/agent.h"
 #include "net-worker/core/index_map.h"
 #include "net-worker/core/key_map.h"
 #include "net-worker/core/policy/grants.h"
@@ -28,13 +27,10 @@
 #include "net-worker/core/wireguard/noise.h"
 #include "net-worker/core/wireguard/timers.h"
 #include "net-worker/dataplane/engine/engine.h"
+#include "net-worker/dataplane/engine/paths/paths.h"
 
-#define ANNOUNCEMENTS_MAX 32    /* candidates of one client in one turn */
-#define NAMES_WAITING_MAX 64    /* assignments of a client, for its policy */
-#define HELD_RESPONSES    8     /* until there is a path */
-#define CHECKS_MAX        16384 /* remembered for their answers; power of two */
-
-#define ENDPOINT_KEY_LEN 19 /* family, address, port */
+#define NAMES_WAITING_MAX 64 /* assignments of a client, for its policy */
+#define HELD_RESPONSES    8  /* until there is a path */
 
 /* What a client hears of a name once it is in force. */
 struct notice {
@@ -81,25 +77,16 @@ enum connection_state {
 /* One client's way to us: firezone-tunnel(7), CONNECTIONS. */
 struct connection {
 	struct client *client;
-	TAILQ_ENTRY(connection) dirty_entry;
-	bool dirty; /* something may be waiting to be drained */
-	struct key_entry by_username, by_key;
+	struct key_entry by_key;
 	struct deadline due;
 	uint32_t index; /* 24-bit */
 	enum connection_state state;
 
-	struct ice_agent *ice;
-	struct uuid relay; /* ours for this connection */
-	bool has_relay;
-	TAILQ_ENTRY(connection) relay_entry; /* with others of that relay */
+	struct paths *paths;
 	bool candidate_seen; /* a signalled candidate that decoded */
 	struct mono candidate_deadline;
 	struct mono disconnect_deadline;
 	struct mono idle_at;
-
-	struct path path; /* the nominated one */
-	uint8_t remote_key[ENDPOINT_KEY_LEN]; /* of a relayed one */
-	struct key_entry by_remote;
 
 	struct noise_peer noise;
 	struct mono next_initiation; /* of the peer: not answered before */
@@ -107,20 +94,6 @@ struct connection {
 	uint8_t session_counter;
 	uint8_t held[HELD_RESPONSES][MESSAGE_RESPONSE_LEN];
 	unsigned held_count; /* ever; the ring keeps the last ones */
-
-	/* Candidates to be announced or withdrawn at the end of the turn. */
-	struct candidate added[ANNOUNCEMENTS_MAX];
-	size_t added_count;
-	struct candidate withdrawn[ANNOUNCEMENTS_MAX];
-	size_t withdrawn_count;
-};
-
-TAILQ_HEAD(connection_list, connection);
-
-/* The connections that have their channels on one relay. */
-struct relay_users {
-	struct uuid relay;
-	struct connection_list connections; /* empty: the place is free */
 };
 
 static inline bool
@@ -128,16 +101,6 @@ connection_has_path(const struct connection *c)
 {
 	return c->state != CONNECTION_CONNECTING;
 }
-
-/*
- * Which connection a check of ours belongs to, so that its answer finds the
- * way back without asking every connection (firezone-tunnel(7), Dispatch). The
- * ring gives up the oldest; the agent itself decides what is too old to count.
- */
-struct check {
-	uint32_t key;   /* the start of the transaction id */
-	uint32_t index; /* the connection's */
-};
 
 /* A report that control-worker has not stored yet. */
 struct flow_entry {
@@ -175,25 +138,16 @@ struct engine {
 	size_t client_count;
 	uint32_t next_number;
 
-	struct connection_list dirty;
-	struct connection_list homeless; /* connections without a relay */
-	/* Those that are there, and those whose end has not been told yet. */
-	struct relay_users relay_users[2 * RELAYS_MAX];
-	struct key_map by_username; /* our ICE user name fragment */
-	struct key_map by_key;      /* the peer's static key */
-	struct key_map by_remote;   /* the peer's end of a relayed path */
+	struct path_table *paths;
+	struct key_map by_key; /* the peer's static key */
 	struct index_map by_index;
-	struct index_map by_check; /* struct check, in checks */
-	struct check *checks;      /* a ring */
-	uint32_t next_check;
 
 	struct snapshot_entry *snapshot;
 	size_t snapshot_count, snapshot_size;
 	bool snapshot_open;
 	bool snapshot_short; /* some entries found no room */
 
-	struct log_limit names_log, portal_log, channels_log, flows_log,
-	    clock_log;
+	struct log_limit names_log, portal_log, flows_log, clock_log;
 
 	bool flows_wanted;
 	STAILQ_HEAD(, flow_entry) flows; /* oldest first */
@@ -204,13 +158,6 @@ struct engine {
 	struct engine_counters *counters;
 };
 
-/* engine.c */
-void engine_touch(struct engine *, struct connection *);
-/* Drains relays and touched connections until nothing more comes out. */
-void engine_settle(struct engine *, struct mono);
-void engine_send(struct engine *, const struct endpoint *to,
-    const struct ip_address *from, const void *, size_t len);
-
 /* clients.c: the records, and how they are found */
 struct client *client_find(struct engine *, const struct uuid *);
 /* The client with that number or, if there is none, the next greater one. */
@@ -219,22 +166,12 @@ struct client *client_from(struct engine *, uint32_t number);
 struct client *client_enter(struct engine *, const struct uuid *,
     const struct ip_address *v4, const struct ip_address *v6);
 void client_forget(struct engine *, struct client *);
+/* The client will not hear of the names that wait. */
+void client_forget_waiting(struct client *);
 struct connection *connection_of_index(struct engine *, uint32_t index);
 /* The connection can be found from now on; false when there are too many. */
 bool connection_enter(struct engine *, struct connection *);
 void connection_withdraw(struct engine *, struct connection *);
-/* The relay on which it has its channels; NULL: none. */
-void connection_set_relay(
-    struct engine *, struct connection *, const struct uuid *relay);
-/* Those that have theirs on that one; NULL: none has. */
-struct relay_users *relay_users_find(struct engine *, const struct uuid *relay);
-/* The nominated path is that one. */
-void connection_set_path(
-    struct engine *, struct connection *, const struct path *);
-/* The first connection over a relay with that remote end, and the next one. */
-struct connection *connection_of_remote(
-    struct engine *, const struct endpoint *remote);
-struct connection *connection_of_same_remote(struct connection *);
 
 RB_PROTOTYPE(client_tree, client, by_number, )
 
@@ -252,8 +189,6 @@ void client_enforce(struct engine *, struct client *, bool forget_sessions);
  */
 void client_enforce_names(struct engine *, struct mono, struct client *,
     const struct ipc_name_resolved *);
-/* The client will not hear of the names that wait. */
-void client_forget_waiting(struct client *);
 /* Whether names of the client are still to be enforced. */
 bool client_names_wait(const struct client *);
 void clients_timeout(struct engine *, struct mono);
@@ -270,34 +205,16 @@ struct connection *connection_upsert(struct engine *, struct mono,
     const struct ipc_authorization *, struct client *);
 void connection_close(struct engine *, struct connection *);
 void connection_goodbye(struct engine *, struct connection *);
+/* There was traffic. */
 void connection_active(struct engine *, struct mono, struct connection *);
 struct mono connection_deadline(const struct connection *);
 /* May fail the connection, which is then gone. */
 void connection_timeout(struct engine *, struct mono, struct connection *);
+/* What its paths have to say. */
+void connection_path_event(struct engine *, struct mono, struct connection *,
+    const struct path_event *);
 
-/* paths.c */
-void paths_offer_all(struct engine *, struct mono, struct connection *);
-/* Every live candidate of ours, to be told again. */
-void paths_announce_all(struct engine *, struct connection *);
-void paths_relay_event(
-    struct engine *, struct mono, const struct relays_event *);
-/* Another relay for a connection that has lost its own. */
-void paths_migrate(struct engine *, struct mono, struct connection *);
-/* Sends checks and answers, takes in events, hands candidates out. */
-void paths_drain(struct engine *, struct mono, struct connection *);
-/* Tells the shard how datagrams leave now. */
-void paths_update(struct engine *, struct mono, struct connection *);
-/* Sends a message on the path, if it is usable: back on which one came. */
-bool paths_send_on(
-    struct engine *, const struct path *, const void *, size_t len);
-/* Sends a control message of ours on the nominated path; false without one. */
-bool paths_send(struct engine *, struct mono, struct connection *, const void *,
-    size_t len);
-/* A STUN message from a peer, by whatever way it came. */
-void paths_stun(struct engine *, struct mono, const struct path *,
-    const struct stun_message *);
-
-/* dns_resources.c */
+/* control.c */
 /* Sends a control packet through the client's tunnel, if there is one. */
 void control_send(struct engine *, struct connection *, enum control_event,
     const void *payload, size_t len);

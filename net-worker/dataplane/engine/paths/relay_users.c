@@ -1,0 +1,154 @@
+/*
+ * Which connection has its channels on which relay, and what becomes of it when
+ * that relay changes or goes (firezone-tunnel(7), Changes of the relay list).
+ */
+#include "net-worker/dataplane/engine/paths/table.h"
+
+/* NULL: nobody is on that relay. */
+static struct relay_users *
+relay_users_of(struct path_table *t, const struct uuid *relay)
+{
+	for (size_t i = 0; i < 2 * RELAYS_MAX; i++)
+		if (!TAILQ_EMPTY(&t->relay_users[i].list) &&
+		    uuid_equal(&t->relay_users[i].relay, relay))
+			return &t->relay_users[i];
+	return NULL;
+}
+
+static struct relay_users *
+relay_users_make(struct path_table *t, const struct uuid *relay)
+{
+	struct relay_users *u = relay_users_of(t, relay);
+
+	/* There are as many places as relays that anyone can be on. */
+	for (size_t i = 0; u == NULL && i < 2 * RELAYS_MAX; i++)
+		if (TAILQ_EMPTY(&t->relay_users[i].list))
+			u = &t->relay_users[i];
+	if (u == NULL)
+		fatalx("internal error: more relays in use than there are");
+	u->relay = *relay;
+	return u;
+}
+
+void
+paths_set_relay(struct path_table *t, struct paths *p, const struct uuid *relay)
+{
+	TAILQ_REMOVE(p->of_relay, p, relay_entry);
+	p->has_relay = relay != NULL;
+	if (relay != NULL)
+		p->relay = *relay;
+	p->of_relay =
+	    relay == NULL ? &t->homeless : &relay_users_make(t, relay)->list;
+	TAILQ_INSERT_TAIL(p->of_relay, p, relay_entry);
+}
+
+const struct uuid *
+paths_relay(const struct paths *p)
+{
+	return p->has_relay ? &p->relay : NULL;
+}
+
+/* Another relay for one that has lost its own, if there is any. */
+static void
+migrate(struct path_table *t, struct mono now, struct paths *p)
+{
+	struct allocation *relay = relays_sample(t->relays);
+
+	if (relay == NULL)
+		return;
+	paths_set_relay(t, p, &allocation_config(relay)->id);
+	offer_kind(t, now, p, relay, CANDIDATE_HOST);
+	offer_kind(t, now, p, relay, CANDIDATE_SERVER_REFLEXIVE);
+	offer_kind(t, now, p, relay, CANDIDATE_RELAYED);
+}
+
+/* Takes all off the list, each to another relay if there is one. */
+static void
+migrate_all(struct path_table *t, struct mono now, struct paths_list *list)
+{
+	struct paths *p, *last = TAILQ_LAST(list, paths_list);
+
+	/* Those that stay, or come back, lie behind the last one. */
+	while (last != NULL) {
+		p = TAILQ_FIRST(list);
+		paths_set_relay(t, p, NULL);
+		paths_reroute(t, p);
+		migrate(t, now, p);
+		if (p == last)
+			break;
+	}
+}
+
+static enum candidate_kind
+kind_of(enum allocation_event_type type)
+{
+	switch (type) {
+	case ALLOCATION_HOST:
+		return CANDIDATE_HOST;
+	case ALLOCATION_SERVER_REFLEXIVE:
+		return CANDIDATE_SERVER_REFLEXIVE;
+	default:
+		return CANDIDATE_RELAYED;
+	}
+}
+
+static void
+log_relay_end(const struct relays_event *event)
+{
+	static const char *const why[] = {
+		[ALLOCATION_ALIVE] = "the portal withdrew it",
+		[ALLOCATION_NO_RESPONSE] = "it does not answer; check that UDP "
+					   "port 3478 may go out",
+		[ALLOCATION_AUTHENTICATION] = "it refuses our credentials",
+		[ALLOCATION_PROTOCOL] = "it does not speak our TURN",
+	};
+	char id[UUID_TEXT_LEN + 1];
+
+	log_info("relay %s given up: %s", uuid_format(&event->relay, id),
+	    why[event->end]);
+}
+
+static void
+channel_changed(struct path_table *t, const struct relays_event *event)
+{
+	const struct endpoint *remote = &event->detail.address;
+	struct paths *p = paths_of_remote(t, remote);
+
+	for (; p != NULL; p = key_map_next(&p->by_remote))
+		if (p->has_relay && uuid_equal(&p->relay, &event->relay))
+			paths_reroute(t, p);
+}
+
+void
+paths_relay_event(
+    struct path_table *t, struct mono now, const struct relays_event *event)
+{
+	struct relay_users *users = relay_users_of(t, &event->relay);
+	struct allocation *relay = relays_find(t->relays, &event->relay);
+	struct paths_list none = TAILQ_HEAD_INITIALIZER(none),
+			  *list = users == NULL ? &none : &users->list;
+	struct paths *p;
+
+	switch (event->type) {
+	case RELAYS_CANDIDATE:
+		TAILQ_FOREACH(p, list, relay_entry)
+			if (relay != NULL)
+				offer_kind(t, now, p, relay,
+				    kind_of(event->detail.type));
+		migrate_all(t, now, &t->homeless);
+		break;
+	case RELAYS_WITHDRAWN:
+		TAILQ_FOREACH(p, list, relay_entry)
+			withdraw_relayed(t, now, p, &event->detail.address);
+		break;
+	case RELAYS_CHANNEL:
+		channel_changed(t, event);
+		break;
+	case RELAYS_REMOVED:
+		log_relay_end(event);
+		migrate_all(t, now, list);
+		break;
+	case RELAYS_NONE:
+		break;
+	}
+}
