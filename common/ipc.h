@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "common/address.h"
+#include "common/authorization.h"
 #include "common/bounds.h"
 #include "common/filter.h"
 #include "common/flow.h"

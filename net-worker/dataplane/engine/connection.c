@@ -104,7 +104,8 @@ connection_upsert(struct engine *e, struct mono now,
 		.peer = client->number,
 	};
 
-	if (old != NULL && is_same(old, a)) {
+	if (old != NULL && a->kind != AUTHORIZATION_CONNECTION &&
+	    is_same(old, a)) {
 		connection_active(e, now, old);
 		paths_offer_all(e->paths, now, old->paths);
 		return old;

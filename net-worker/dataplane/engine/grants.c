@@ -262,7 +262,8 @@ authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
 	}
 	if ((m = client_for(e, a)) == NULL)
 		return false;
-	if (connection_upsert(e, now, a, m) == NULL) {
+	if (a->kind != AUTHORIZATION_ACCESS &&
+	    connection_upsert(e, now, a, m) == NULL) {
 		if (grants_count(m->grants) == 0)
 			client_remove(e, m, false);
 		return false;

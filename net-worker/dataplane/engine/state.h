@@ -198,8 +198,8 @@ void clients_clock_was_set(struct engine *);
 /* connection.c */
 /*
  * The connection that the authorization asks for: the present one when nothing
- * differs, else a new one in its place. NULL when there is no usable relay (or
- * no memory), in which case nothing has changed.
+ * differs and it may be kept, else a new one in its place. NULL when there is
+ * no usable relay (or no memory), in which case nothing has changed.
  */
 struct connection *connection_upsert(struct engine *, struct mono,
     const struct ipc_authorization *, struct client *);
