@@ -258,6 +258,25 @@ grants_add(struct grants *c, const struct grant *from)
 	return GRANT_NEW;
 }
 
+static bool
+is_later(uint64_t expires_at, uint64_t other)
+{
+	return other != 0 && (expires_at == 0 || expires_at > other);
+}
+
+enum grant_result
+grants_prolong(struct grants *c, const struct grant *from)
+{
+	const struct grant *there = grant_of(c, &from->resource);
+	struct grant g = *from;
+
+	if (there != NULL && is_later(there->expires_at, g.expires_at))
+		g.expires_at = there->expires_at;
+	if (there != NULL)
+		g.expires = mono_max(g.expires, there->expires);
+	return grants_add(c, &g);
+}
+
 bool
 grants_revoke(struct grants *c, const struct uuid *resource)
 {

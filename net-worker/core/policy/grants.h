@@ -65,6 +65,11 @@ enum grant_result {
  * list is not an empty one.
  */
 enum grant_result grants_add(struct grants *, const struct grant *);
+/*
+ * The same for clients of 1.3, which are granted a resource once for each of
+ * its names, until a time of its own: what is there ends no earlier for it.
+ */
+enum grant_result grants_prolong(struct grants *, const struct grant *);
 /* reject_access; false when it was not there. */
 bool grants_revoke(struct grants *, const struct uuid *resource);
 /*

@@ -199,7 +199,9 @@ grant(struct engine *e, struct client *m, const struct ipc_authorization *a)
 	};
 
 	strlcpy(g.pattern, a->pattern, sizeof(g.pattern));
-	result = grants_add(m->grants, &g);
+	result = a->kind == AUTHORIZATION_UPSERT
+	    ? grants_add(m->grants, &g)
+	    : grants_prolong(m->grants, &g);
 	client_watch_expiry(e, m);
 	return result;
 }

@@ -24,6 +24,29 @@ access_only(const struct rig *r)
 	return a;
 }
 
+/* Whether the client reaches that address now. */
+static bool
+reaches(struct rig *r, const char *to)
+{
+	size_t before = r->tun_count;
+
+	client_sends(r, "100.64.0.2:1234", to);
+	return r->tun_count > before;
+}
+
+static void
+told_again(struct rig *r, enum authorization_kind kind, uint64_t expires_at)
+{
+	struct ipc_authorization a =
+	    kind == AUTHORIZATION_ACCESS ? access_only(r) : authorization(r);
+
+	a.kind = kind;
+	a.expires_at = expires_at;
+	tell(r, authorization, &a);
+	settle(r);
+	assert_int_equal(r->acknowledged, a.serial);
+}
+
 static void
 connection_is_made_anew(void **state)
 {
@@ -97,6 +120,117 @@ access_ends_without_a_connection(void **state)
 	assert_int_equal(r->page.engine.clients, 0);
 }
 
+/* One grant for each name, with an end of its own: the longest counts. */
+static void
+repeated_access_never_shortens(void **state)
+{
+	struct rig *r = *state;
+
+	connected(r);
+	told_again(r, AUTHORIZATION_UPSERT, UNIX_NOW + 3600);
+	told_again(r, AUTHORIZATION_ACCESS, UNIX_NOW + 40);
+	told_again(r, AUTHORIZATION_ACCESS, UNIX_NOW + 20);
+	pass(r, 30000);
+	assert_true(reaches(r, "10.30.0.9:80"));
+	told_again(r, AUTHORIZATION_ACCESS, UNIX_NOW + 60);
+	pass(r, 20000);
+	assert_true(reaches(r, "10.30.0.9:80"));
+	pass(r, 11000);
+	assert_false(reaches(r, "10.30.0.9:80"));
+	assert_true(reaches(r, "10.20.0.9:80"));
+}
+
+static void
+access_for_ever_stays_so(void **state)
+{
+	struct rig *r = *state;
+
+	connected(r);
+	told_again(r, AUTHORIZATION_UPSERT, 0);
+	told_again(r, AUTHORIZATION_ACCESS, 0);
+	told_again(r, AUTHORIZATION_ACCESS, UNIX_NOW + 20);
+	pass(r, 30000);
+	assert_true(reaches(r, "10.30.0.9:80"));
+	told_again(r, AUTHORIZATION_ACCESS, 0);
+	assert_true(reaches(r, "10.30.0.9:80"));
+}
+
+/* The clock that was set has the longest end as well. */
+static void
+longest_access_ends_by_the_clock(void **state)
+{
+	struct rig *r = *state;
+	struct clock_reading reading = {
+		.wall = { (UNIX_NOW + 39) * INT64_C(1000000000) },
+	};
+
+	connected(r);
+	told_again(r, AUTHORIZATION_UPSERT, UNIX_NOW + 3600);
+	told_again(r, AUTHORIZATION_ACCESS, UNIX_NOW + 40);
+	told_again(r, AUTHORIZATION_ACCESS, UNIX_NOW + 20);
+	reading.mono = r->now;
+	dataplane_set_clocks(r->dp, &reading);
+	assert_true(reaches(r, "10.30.0.9:80"));
+	pass(r, 1000);
+	assert_false(reaches(r, "10.30.0.9:80"));
+}
+
+static void
+access_shortens_nothing_else_told(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization a = authorization(r);
+
+	connected(r);
+	a.kind = AUTHORIZATION_ACCESS;
+	a.expires_at = UNIX_NOW + 10;
+	tell(r, authorization, &a);
+	pass(r, 20000);
+	assert_true(reaches(r, "10.20.0.9:80"));
+	/* The other way round, an upsert is the last word. */
+	told_again(r, AUTHORIZATION_UPSERT, UNIX_NOW + 30);
+	pass(r, 11000);
+	assert_int_equal(r->page.engine.clients, 0);
+}
+
+static void
+revocation_takes_every_access(void **state)
+{
+	struct rig *r = *state;
+	const struct ipc_revocation revocation = {
+		.client = { { 0xc1 } },
+		.resource = { { 0x43 } },
+	};
+
+	connected(r);
+	told_again(r, AUTHORIZATION_ACCESS, UNIX_NOW + 40);
+	told_again(r, AUTHORIZATION_ACCESS, UNIX_NOW + 20);
+	tell(r, revocation, &revocation);
+	settle(r);
+	assert_false(reaches(r, "10.30.0.9:80"));
+	assert_true(reaches(r, "10.20.0.9:80"));
+}
+
+static void
+snapshot_shortens_access(void **state)
+{
+	struct rig *r = *state;
+	const struct ipc_grants_entry entries[] = {
+		{ { { 0xc1 } }, { { 0x42 } }, UNIX_NOW + 60 },
+		{ { { 0xc1 } }, { { 0x43 } }, UNIX_NOW + 10 },
+	};
+
+	connected(r);
+	told_again(r, AUTHORIZATION_ACCESS, UNIX_NOW + 40);
+	tell(r, grants_begin, NULL);
+	tell(r, grants_entry, &entries[0]);
+	tell(r, grants_entry, &entries[1]);
+	tell(r, grants_commit, NULL);
+	pass(r, 11000);
+	assert_false(reaches(r, "10.30.0.9:80"));
+	assert_true(reaches(r, "10.20.0.9:80"));
+}
+
 int
 main(void)
 {
@@ -106,6 +240,12 @@ main(void)
 		T(access_leaves_the_connection),
 		T(access_comes_before_the_connection),
 		T(access_ends_without_a_connection),
+		T(repeated_access_never_shortens),
+		T(access_for_ever_stays_so),
+		T(longest_access_ends_by_the_clock),
+		T(access_shortens_nothing_else_told),
+		T(revocation_takes_every_access),
+		T(snapshot_shortens_access),
 	};
 
 	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
