@@ -112,7 +112,9 @@ connection_upsert(struct engine *e, struct mono now,
 	}
 	if ((relay = relays_sample(e->relays)) == NULL) {
 		e->host->no_relays(e->host->ctx);
-		return NULL;
+		/* A client of 1.3 does not ask again: one may come in time. */
+		if (a->kind != AUTHORIZATION_CONNECTION)
+			return NULL;
 	}
 	if ((c = connection_make(e, now, a)) == NULL)
 		return NULL;
@@ -123,7 +125,9 @@ connection_upsert(struct engine *e, struct mono now,
 		connection_close(e, c);
 		return NULL;
 	}
-	paths_set_relay(e->paths, c->paths, &allocation_config(relay)->id);
+	if (relay != NULL)
+		paths_set_relay(
+		    e->paths, c->paths, &allocation_config(relay)->id);
 	command.connection = c->index;
 	e->shards.command(e->shards.ctx, &command);
 	paths_offer_all(e->paths, now, c->paths);

@@ -199,7 +199,8 @@ void clients_clock_was_set(struct engine *);
 /*
  * The connection that the authorization asks for: the present one when nothing
  * differs and it may be kept, else a new one in its place. NULL when there is
- * no usable relay (or no memory), in which case nothing has changed.
+ * no usable relay and it needs one (or no memory), in which case nothing has
+ * changed.
  */
 struct connection *connection_upsert(struct engine *, struct mono,
     const struct ipc_authorization *, struct client *);

@@ -120,6 +120,54 @@ access_ends_without_a_connection(void **state)
 	assert_int_equal(r->page.engine.clients, 0);
 }
 
+/* It would not ask again; and a relay may come in time. */
+static void
+connection_waits_for_a_relay(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization a = authorization(r);
+
+	a.kind = AUTHORIZATION_CONNECTION;
+	tell(r, authorization, &a);
+	settle(r);
+	assert_int_equal(r->acknowledged, 7);
+	assert_int_equal(r->refused, 0);
+	assert_int_equal(r->no_relays, 1);
+	assert_string_equal(r->added, "");
+	with_relay(r);
+	assert_non_null(strstr(r->added, " 10.0.0.4 52625 typ host "));
+	check_with_use_candidate(r);
+	pass(r, 20);
+	handshake(r);
+	assert_true(reaches(r, "10.20.0.9:80"));
+}
+
+/* One that is there is better than none, but it is not the one wanted. */
+static void
+connection_is_made_anew_without_a_relay(void **state)
+{
+	struct rig *r = *state;
+	const struct ipc_relay_removed gone = { .relay = { { 1 } } };
+	struct ipc_authorization a = authorization(r);
+
+	connected(r);
+	tell(r, relays_begin, NULL);
+	tell(r, relay_removed, &gone);
+	tell(r, relays_commit, NULL);
+	settle(r);
+	r->no_relays = 0;
+	a.kind = AUTHORIZATION_CONNECTION;
+	a.serial = 8;
+	tell(r, authorization, &a);
+	settle(r);
+	assert_int_equal(r->acknowledged, 8);
+	assert_int_equal(r->no_relays, 1);
+	assert_int_equal(r->closed, 1);
+	pass(r, 10000);
+	assert_int_equal(r->closed, 2); /* no candidate of the client */
+	assert_int_equal(r->page.engine.clients, 1);
+}
+
 /* One grant for each name, with an end of its own: the longest counts. */
 static void
 repeated_access_never_shortens(void **state)
@@ -240,6 +288,8 @@ main(void)
 		T(access_leaves_the_connection),
 		T(access_comes_before_the_connection),
 		T(access_ends_without_a_connection),
+		T(connection_waits_for_a_relay),
+		T(connection_is_made_anew_without_a_relay),
 		T(repeated_access_never_shortens),
 		T(access_for_ever_stays_so),
 		T(longest_access_ends_by_the_clock),
