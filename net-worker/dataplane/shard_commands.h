@@ -31,7 +31,7 @@ enum shard_command_type {
 	SHARD_POLICY,            /* peer, policy; the old one comes back */
 	SHARD_FLOWS,             /* flows_wanted */
 	SHARD_FLOWS_CLOSE,       /* every flow is over, and there is no other */
-	SHARD_CONNECTION_ADD,    /* connection, peer */
+	SHARD_CONNECTION_ADD,    /* connection, peer, keepalive_s */
 	SHARD_CONNECTION_REMOVE, /* connection */
 	SHARD_SESSION,           /* connection, keys */
 	SHARD_PATH,              /* connection, path */
@@ -60,6 +60,7 @@ struct shard_command {
 			uint8_t *bytes; /* malloc'd, likewise */
 		} inner;
 		bool flows_wanted;
+		uint16_t keepalive_s; /* persistent; 0: none */
 	};
 };
 

@@ -12,6 +12,21 @@ tunnel_timers_init(struct tunnel_timers *t)
 {
 	t->keepalive_at = t->silence_at = MONO_NEVER;
 	t->rekey_at = t->rekey_sent_at = t->rekey_received_at = MONO_NEVER;
+	t->persistent_at = MONO_NEVER;
+	t->persistent_s = 0;
+}
+
+void
+tunnel_keep_alive(struct tunnel_timers *t, unsigned seconds)
+{
+	t->persistent_s = seconds;
+}
+
+static void
+put_persistent_off(struct tunnel_timers *t, struct mono sent)
+{
+	if (t->persistent_s != 0)
+		t->persistent_at = mono_add_s(sent, t->persistent_s);
 }
 
 void
@@ -20,6 +35,8 @@ tunnel_session_started(
 {
 	t->silence_at = MONO_NEVER;
 	t->rekey_at = t->rekey_sent_at = t->rekey_received_at = MONO_NEVER;
+	if (mono_is_never(t->persistent_at))
+		put_persistent_off(t, established);
 	if (!initiator)
 		return;
 	t->rekey_at = mono_add_s(established, REJECT_AFTER_TIME);
@@ -28,9 +45,16 @@ tunnel_session_started(
 }
 
 void
+tunnel_session_ended(struct tunnel_timers *t)
+{
+	t->persistent_at = MONO_NEVER;
+}
+
+void
 tunnel_data_sent(struct tunnel_timers *t, struct mono now)
 {
 	tunnel_any_sent(t);
+	put_persistent_off(t, now);
 	if (mono_is_never(t->silence_at))
 		t->silence_at = mono_add_s(now, SILENCE_TIMEOUT);
 	t->rekey_at = mono_min(t->rekey_at, t->rekey_sent_at);
@@ -60,7 +84,8 @@ tunnel_any_received(struct tunnel_timers *t)
 struct mono
 tunnel_deadline(const struct tunnel_timers *t)
 {
-	return mono_min(t->keepalive_at, mono_min(t->silence_at, t->rekey_at));
+	return mono_min(mono_min(t->keepalive_at, t->persistent_at),
+	    mono_min(t->silence_at, t->rekey_at));
 }
 
 unsigned
@@ -68,8 +93,9 @@ tunnel_timeout(struct tunnel_timers *t, struct mono now)
 {
 	unsigned due = 0;
 
-	if (mono_due(t->keepalive_at, now)) {
+	if (mono_due(t->keepalive_at, now) || mono_due(t->persistent_at, now)) {
 		t->keepalive_at = MONO_NEVER;
+		put_persistent_off(t, now);
 		due |= TUNNEL_KEEPALIVE;
 	}
 	if (mono_due(t->silence_at, now)) {

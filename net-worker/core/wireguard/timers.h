@@ -3,6 +3,7 @@
  *
  *   data sent, nothing heard for 15 s         -> a handshake is wanted
  *   data received, nothing sent for 10 s      -> a keepalive is due
+ *   nothing sent for so long, where it is so  -> a keepalive is due
  *   our session's age, as initiator           -> a handshake is wanted
  *   no handshake for 540 s                    -> the tunnel is dead
  *
@@ -17,6 +18,8 @@
 struct tunnel_timers {
 	struct mono keepalive_at; /* from the first unanswered data received */
 	struct mono silence_at;   /* from the first unanswered data sent */
+	struct mono persistent_at; /* from the last data or keepalive sent */
+	unsigned persistent_s;     /* its interval; 0: there is none */
 	/* The initiator's; the other side never re-keys by age. */
 	struct mono rekey_at;      /* as things are */
 	struct mono rekey_sent_at; /* no later than this once data is sent */
@@ -29,12 +32,16 @@ enum tunnel_due {
 };
 
 void tunnel_timers_init(struct tunnel_timers *);
+/* From the next session on: a persistent keepalive so often. 0: none. */
+void tunnel_keep_alive(struct tunnel_timers *, unsigned seconds);
 /*
  * A session of ours became the one to send on, which takes an authenticated
  * message of the peer.
  */
 void tunnel_session_started(
     struct tunnel_timers *, struct mono established, bool initiator);
+/* There is no session left to send on. */
+void tunnel_session_ended(struct tunnel_timers *);
 /* A data packet with content was sent; includes tunnel_any_sent(). */
 void tunnel_data_sent(struct tunnel_timers *, struct mono now);
 /* Anything authenticated was sent: keepalive, handshake message. */
@@ -45,7 +52,10 @@ void tunnel_data_received(struct tunnel_timers *, struct mono now);
 void tunnel_any_received(struct tunnel_timers *);
 /* Has passed already where something late made a re-key due. */
 struct mono tunnel_deadline(const struct tunnel_timers *);
-/* What has become due (enum tunnel_due); each is reported once. */
+/*
+ * What has become due (enum tunnel_due); each is reported once. A keepalive
+ * that is due counts as sent.
+ */
 unsigned tunnel_timeout(struct tunnel_timers *, struct mono now);
 
 struct handshake_timers {

@@ -102,6 +102,7 @@ connection_upsert(struct engine *e, struct mono now,
 	struct shard_command command = {
 		.type = SHARD_CONNECTION_ADD,
 		.peer = client->number,
+		.keepalive_s = a->keepalive,
 	};
 
 	if (old != NULL && a->kind != AUTHORIZATION_CONNECTION &&

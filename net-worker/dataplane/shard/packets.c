@@ -72,7 +72,7 @@ shard_transmit(struct shard *s, struct mono now, struct tunnel *t,
 
 	if (!path_is_usable(&t->path) || t->current == NULL ||
 	    !session_may_send(t->current, now)) {
-		s->counters->not_connected++;
+		s->counters->not_connected += len > 0;
 		return false;
 	}
 	to = out->udp(out->ctx, path_next_hop(&t->path), path_source(&t->path),

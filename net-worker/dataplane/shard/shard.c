@@ -245,6 +245,7 @@ tunnel_add(struct shard *s, const struct shard_command *command)
 	t->peer = p;
 	t->session_end = MONO_NEVER;
 	tunnel_timers_init(&t->timers);
+	tunnel_keep_alive(&t->timers, command->keepalive_s);
 	LIST_INSERT_HEAD(&p->tunnels, t, entry);
 	if (!deadlines_add(&s->due, &t->due, t) ||
 	    !index_map_put(&s->tunnels, t->index, t)) {
@@ -421,6 +422,8 @@ expire_sessions(struct tunnel *t, struct mono now)
 		session_free(session);
 		t->sessions[i] = NULL;
 	}
+	if (t->current == NULL)
+		tunnel_session_ended(&t->timers);
 }
 
 /* NAT sessions and flows whose time has come. */

@@ -4,6 +4,14 @@
 #include "common/log.h"
 #include "tests/lib/dataplane.h"
 
+#define CLIENT "192.0.2.7:50000"
+#define LOCAL  "10.0.0.4:52625"
+
+/* Of what the gateway sends, since connected_older(). */
+static size_t read_so_far;
+static unsigned checks, keepalives, data_messages;
+static struct mono last_keepalive;
+
 /* Access to another resource, 10.30.0.0/24, by a message that has no keys. */
 static struct ipc_authorization
 access_only(const struct rig *r)
@@ -22,6 +30,107 @@ access_only(const struct rig *r)
 
 	assert_true(prefix_parse("10.30.0.0/24", &a.network));
 	return a;
+}
+
+/* The client's answer to a check of ours. */
+static void
+answer_check(struct rig *r, const struct stun_message *m)
+{
+	struct endpoint mapped = at(LOCAL);
+	uint8_t answer[128];
+	struct writer w;
+
+	writer_init(&w, answer, sizeof(answer));
+	stun_begin(&w, STUN_BINDING_SUCCESS, m->transaction);
+	stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS, &mapped);
+	stun_add_integrity(&w, "cliepassword", 12);
+	stun_add_fingerprint(&w);
+	receive(r, CLIENT, LOCAL, answer, w.len);
+}
+
+static void
+play_client(struct rig *r)
+{
+	struct endpoint client = at(CLIENT);
+
+	while (read_so_far < r->udp_count) {
+		struct note n = r->udp[read_so_far % NOTES];
+		struct stun_message m;
+
+		assert_true(r->udp_count - read_so_far++ <= NOTES);
+		if (!endpoint_equal(&n.to, &client))
+			continue;
+		if (stun_parse(n.data, n.len, &m) &&
+		    m.type == STUN_BINDING_REQUEST) {
+			checks++;
+			answer_check(r, &m);
+		} else if (message_classify(n.data, n.len) == MESSAGE_DATA) {
+			keepalives += n.len == MESSAGE_DATA_MIN;
+			data_messages += n.len > MESSAGE_DATA_MIN;
+			if (n.len == MESSAGE_DATA_MIN)
+				last_keepalive = r->now;
+		}
+	}
+}
+
+static void
+pass_playing(struct rig *r, int64_t ms)
+{
+	for (int64_t t = 0; t < ms; t += 10) {
+		pass(r, 10);
+		play_client(r);
+	}
+}
+
+/* A client of 1.3 with a connection and a session, as it has them. */
+static void
+connected_older(struct rig *r, uint16_t keepalive)
+{
+	struct ipc_authorization a = authorization(r);
+	struct ipc_remote_candidates m = {
+		.client = { { 0xc1 } },
+		.lines = "candidate:1 1 udp 2130706175 192.0.2.7 50000 typ "
+			 "host\n"
+			 "candidate:2 1 udp 2130706174 192.0.2.8 50000 typ "
+			 "host\n",
+	};
+
+	with_relay(r);
+	a.kind = AUTHORIZATION_CONNECTION;
+	a.keepalive = keepalive;
+	a.expires_at = UNIX_NOW + 3600;
+	tell(r, authorization, &a);
+	settle(r);
+	assert_int_equal(r->acknowledged, 7);
+	tell(r, remote_candidates, &m);
+	check_with_use_candidate(r);
+	pass(r, 20);
+	handshake(r);
+	read_so_far = r->udp_count;
+	checks = keepalives = data_messages = 0;
+}
+
+static uint8_t
+state_of_connection(struct rig *r)
+{
+	const struct ipc_query q = {
+		.serial = 5,
+		.kind = QUERY_KIND_CLIENTS,
+	};
+
+	r->client_count = 0;
+	tell(r, query, &q);
+	assert_int_equal(r->client_count, 1);
+	return r->clients[0].state;
+}
+
+static void
+client_keeps_alive(struct rig *r)
+{
+	uint8_t data[MESSAGE_DATA_MIN];
+
+	session_seal(&r->session, r->aead, NULL, 0, data);
+	receive(r, CLIENT, LOCAL, data, sizeof(data));
 }
 
 /* Whether the client reaches that address now. */
@@ -168,6 +277,88 @@ connection_is_made_anew_without_a_relay(void **state)
 	assert_int_equal(r->page.engine.clients, 1);
 }
 
+/* Every so often, and only where nothing else has been sent. */
+static void
+keepalives_persist(void **state)
+{
+	struct rig *r = *state;
+	uint8_t reply[40];
+	struct mono began, sent;
+
+	connected_older(r, 25);
+	began = r->now;
+	pass_playing(r, 24900);
+	assert_int_equal(keepalives, 0);
+	pass_playing(r, 300);
+	assert_int_equal(keepalives, 1);
+	assert_in_range(mono_ms_between(began, last_keepalive), 25000, 25150);
+	pass_playing(r, 25200);
+	assert_int_equal(keepalives, 2);
+	from_tun(r, reply, tcp_packet(reply, "10.20.0.9:80", "100.64.0.2:9"));
+	settle(r);
+	sent = r->now;
+	client_keeps_alive(r); /* it has heard that */
+	pass_playing(r, 24900);
+	assert_int_equal(data_messages, 1);
+	assert_int_equal(keepalives, 2);
+	pass_playing(r, 300);
+	assert_int_equal(keepalives, 3);
+	assert_in_range(mono_ms_between(sent, last_keepalive), 25000, 25150);
+}
+
+/* The others are sent none that nothing asks for. */
+static void
+no_keepalives_unless_wanted(void **state)
+{
+	struct rig *r = *state;
+
+	connected_older(r, 0);
+	pass_playing(r, 60000);
+	assert_int_equal(keepalives, 0);
+}
+
+static void
+keepalives_end_with_the_session(void **state)
+{
+	struct rig *r = *state;
+
+	connected_older(r, 25);
+	pass_playing(r, 179900);
+	assert_int_equal(keepalives, 7);
+	pass_playing(r, 120000);
+	assert_int_equal(keepalives, 7);
+	assert_int_equal(r->page.shard[0].counters.not_connected, 0);
+	assert_int_equal(r->closed, 0);
+}
+
+/* Neither ours nor the client's. */
+static void
+keepalives_are_no_activity(void **state)
+{
+	struct rig *r = *state;
+	uint64_t sent = r->page.shard[0].counters.inbound_packets,
+		 received = r->page.shard[0].counters.outbound_packets;
+
+	connected_older(r, 5);
+	for (int i = 0; i < 15; i++) {
+		pass_playing(r, 2000);
+		client_keeps_alive(r);
+	}
+	assert_in_range(keepalives, 5, 6);
+	assert_int_equal(state_of_connection(r), QUERY_STATE_IDLE);
+	checks = 0;
+	for (int i = 0; i < 10; i++) {
+		pass_playing(r, 2000);
+		client_keeps_alive(r);
+	}
+	assert_int_equal(state_of_connection(r), QUERY_STATE_IDLE);
+	assert_in_range(checks, 0, 1);
+	assert_int_equal(r->page.shard[0].counters.inbound_packets, sent);
+	assert_int_equal(r->page.shard[0].counters.outbound_packets, received);
+	assert_int_equal(r->clients[0].sent_packets, 0);
+	assert_int_equal(r->clients[0].received_packets, 0);
+}
+
 /* One grant for each name, with an end of its own: the longest counts. */
 static void
 repeated_access_never_shortens(void **state)
@@ -290,6 +481,10 @@ main(void)
 		T(access_ends_without_a_connection),
 		T(connection_waits_for_a_relay),
 		T(connection_is_made_anew_without_a_relay),
+		T(keepalives_persist),
+		T(no_keepalives_unless_wanted),
+		T(keepalives_end_with_the_session),
+		T(keepalives_are_no_activity),
 		T(repeated_access_never_shortens),
 		T(access_for_ever_stays_so),
 		T(longest_access_ends_by_the_clock),

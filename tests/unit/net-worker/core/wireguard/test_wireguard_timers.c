@@ -93,6 +93,34 @@ a_keepalive_ends_silence_and_asks_for_none(void **state)
 }
 
 static void
+a_persistent_keepalive_counts_from_what_was_sent(void **state)
+{
+	struct tunnel_timers t;
+
+	(void)state;
+	tunnel_timers_init(&t);
+	tunnel_keep_alive(&t, 25);
+	expect_rest(&t); /* there is no session */
+	tunnel_session_started(&t, start, false);
+	tunnel_any_received(&t); /* of the peer's alone, it is silence */
+	expect(&t, 25000, TUNNEL_KEEPALIVE);
+	expect(&t, 50000, TUNNEL_KEEPALIVE);
+	tunnel_data_sent(&t, at_ms(60000));
+	tunnel_any_received(&t);
+	/* One for an answer is as good as another. */
+	tunnel_data_received(&t, at_ms(61000));
+	expect(&t, 71000, TUNNEL_KEEPALIVE);
+	expect(&t, 96000, TUNNEL_KEEPALIVE);
+	/* The next session changes nothing. */
+	tunnel_session_started(&t, at_ms(100000), false);
+	expect(&t, 121000, TUNNEL_KEEPALIVE);
+	tunnel_session_ended(&t);
+	expect_rest(&t);
+	tunnel_session_started(&t, at_ms(200000), false);
+	expect(&t, 225000, TUNNEL_KEEPALIVE);
+}
+
+static void
 silence_counts_from_the_first_unanswered(void **state)
 {
 	struct tunnel_timers t;
@@ -336,6 +364,8 @@ main(void)
 		cmocka_unit_test(one_keepalive_for_one_way_traffic),
 		cmocka_unit_test(an_answer_is_a_keepalive),
 		cmocka_unit_test(a_keepalive_ends_silence_and_asks_for_none),
+		cmocka_unit_test(
+		    a_persistent_keepalive_counts_from_what_was_sent),
 		cmocka_unit_test(silence_counts_from_the_first_unanswered),
 		cmocka_unit_test(a_new_session_ends_silence),
 		cmocka_unit_test(a_responder_never_rekeys_by_age),
