@@ -31,7 +31,7 @@ make_nonce(uint8_t nonce[AEAD_NONCE_LEN], uint64_t counter)
 
 /* A packet of len bytes, sealed like libsodium does it, and opened again. */
 static bool
-agrees(struct aead *aead, size_t len)
+backend_agrees(struct aead *aead, size_t len)
 {
 	static const uint8_t key[AEAD_KEY_LEN] =
 	    "thirty-two bytes that are no key";
@@ -57,12 +57,12 @@ agrees(struct aead *aead, size_t len)
 }
 
 static bool
-self_test(struct aead *aead)
+backend_self_test(struct aead *aead)
 {
 	static const size_t lengths[] = { 0, 1, 63, 64, 255, 1280 };
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
-		if (!agrees(aead, lengths[i]))
+		if (!backend_agrees(aead, lengths[i]))
 			return false;
 	return true;
 }
@@ -79,7 +79,7 @@ aead_new_with(const struct aead_backend *backend)
 		return NULL;
 	}
 	aead->backend = backend;
-	if (!self_test(aead)) {
+	if (!backend_self_test(aead)) {
 		aead_free(aead);
 		return NULL;
 	}

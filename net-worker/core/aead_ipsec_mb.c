@@ -12,7 +12,7 @@
 #include "net-worker/core/aead_backend.h"
 
 static bool
-open_state(void **state)
+ipsec_mb_state_new(void **state)
 {
 	IMB_MGR *manager;
 	IMB_ARCH arch = IMB_ARCH_NONE;
@@ -29,15 +29,15 @@ open_state(void **state)
 }
 
 static void
-close_state(void *state)
+ipsec_mb_state_free(void *state)
 {
 	free_mb_mgr(state);
 }
 
 static void
-run(IMB_MGR *manager, IMB_CIPHER_DIRECTION direction, const uint8_t *key,
-    const uint8_t *nonce, const uint8_t *from, size_t len, uint8_t *to,
-    uint8_t tag[AEAD_TAG_LEN])
+ipsec_mb_run(IMB_MGR *manager, IMB_CIPHER_DIRECTION direction,
+    const uint8_t *key, const uint8_t *nonce, const uint8_t *from, size_t len,
+    uint8_t *to, uint8_t tag[AEAD_TAG_LEN])
 {
 	IMB_JOB *job = IMB_GET_NEXT_JOB(manager);
 	IMB_CHAIN_ORDER order = IMB_ORDER_CIPHER_HASH;
@@ -69,26 +69,27 @@ run(IMB_MGR *manager, IMB_CIPHER_DIRECTION direction, const uint8_t *key,
 }
 
 static void
-seal(void *state, const uint8_t *key, const uint8_t *nonce, const uint8_t *from,
-    size_t len, uint8_t *to)
+ipsec_mb_seal(void *state, const uint8_t *key, const uint8_t *nonce,
+    const uint8_t *from, size_t len, uint8_t *to)
 {
-	run(state, IMB_DIR_ENCRYPT, key, nonce, from, len, to, to + len);
+	ipsec_mb_run(
+	    state, IMB_DIR_ENCRYPT, key, nonce, from, len, to, to + len);
 }
 
 static bool
-open(void *state, const uint8_t *key, const uint8_t *nonce, const uint8_t *from,
-    size_t len, uint8_t *to)
+ipsec_mb_open(void *state, const uint8_t *key, const uint8_t *nonce,
+    const uint8_t *from, size_t len, uint8_t *to)
 {
 	uint8_t tag[AEAD_TAG_LEN];
 
-	run(state, IMB_DIR_DECRYPT, key, nonce, from, len, to, tag);
+	ipsec_mb_run(state, IMB_DIR_DECRYPT, key, nonce, from, len, to, tag);
 	return crypto_verify_16(tag, from + len) == 0;
 }
 
 const struct aead_backend aead_ipsec_mb = {
 	.name = "intel-ipsec-mb",
-	.open_state = open_state,
-	.close_state = close_state,
-	.seal = seal,
-	.open = open,
+	.open_state = ipsec_mb_state_new,
+	.close_state = ipsec_mb_state_free,
+	.seal = ipsec_mb_seal,
+	.open = ipsec_mb_open,
 };

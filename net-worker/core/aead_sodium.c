@@ -6,21 +6,21 @@
 #include "net-worker/core/aead_backend.h"
 
 static bool
-open_state(void **state)
+libsodium_state_new(void **state)
 {
 	*state = NULL;
 	return true;
 }
 
 static void
-close_state(void *state)
+libsodium_state_free(void *state)
 {
 	(void)state;
 }
 
 static void
-seal(void *state, const uint8_t *key, const uint8_t *nonce, const uint8_t *from,
-    size_t len, uint8_t *to)
+libsodium_seal(void *state, const uint8_t *key, const uint8_t *nonce,
+    const uint8_t *from, size_t len, uint8_t *to)
 {
 	(void)state;
 	(void)crypto_aead_chacha20poly1305_ietf_encrypt(
@@ -28,8 +28,8 @@ seal(void *state, const uint8_t *key, const uint8_t *nonce, const uint8_t *from,
 }
 
 static bool
-open(void *state, const uint8_t *key, const uint8_t *nonce, const uint8_t *from,
-    size_t len, uint8_t *to)
+libsodium_open(void *state, const uint8_t *key, const uint8_t *nonce,
+    const uint8_t *from, size_t len, uint8_t *to)
 {
 	(void)state;
 	return crypto_aead_chacha20poly1305_ietf_decrypt(to, NULL, NULL, from,
@@ -38,8 +38,8 @@ open(void *state, const uint8_t *key, const uint8_t *nonce, const uint8_t *from,
 
 const struct aead_backend aead_sodium = {
 	.name = "libsodium",
-	.open_state = open_state,
-	.close_state = close_state,
-	.seal = seal,
-	.open = open,
+	.open_state = libsodium_state_new,
+	.close_state = libsodium_state_free,
+	.seal = libsodium_seal,
+	.open = libsodium_open,
 };

@@ -142,7 +142,7 @@ flow_table_free(struct flow_table *t)
 /* Lists and chains. */
 
 static void
-list_append(struct flow_table *t, struct list *list, number n)
+flow_list_append(struct flow_table *t, struct list *list, number n)
 {
 	t->flows[n].before = list->last;
 	t->flows[n].after = 0;
@@ -154,7 +154,7 @@ list_append(struct flow_table *t, struct list *list, number n)
 }
 
 static void
-list_remove(struct flow_table *t, struct list *list, number n)
+flow_list_remove(struct flow_table *t, struct list *list, number n)
 {
 	const struct flow *f = &t->flows[n];
 
@@ -169,13 +169,13 @@ list_remove(struct flow_table *t, struct list *list, number n)
 }
 
 static struct list *
-list_of(struct flow_table *t, const struct flow *f)
+flow_list_of(struct flow_table *t, const struct flow *f)
 {
 	return f->finished ? &t->finished : &t->idle;
 }
 
 static number *
-bucket_of(struct flow_table *t, const struct key *key)
+flow_bucket_of(struct flow_table *t, const struct key *key)
 {
 	uint64_t hash;
 
@@ -185,30 +185,30 @@ bucket_of(struct flow_table *t, const struct key *key)
 }
 
 static bool
-has_key(const struct flow *f, const struct key *key)
+flow_has_key(const struct flow *f, const struct key *key)
 {
 	return memcmp(&f->key, key, sizeof(*key)) == 0;
 }
 
 /* Packets come in bursts, so most of them need no hash. */
 static number
-find(struct flow_table *t, const struct key *key)
+flow_lookup(struct flow_table *t, const struct key *key)
 {
 	number n = t->recent;
 
-	if (n != 0 && has_key(&t->flows[n], key))
+	if (n != 0 && flow_has_key(&t->flows[n], key))
 		return n;
-	n = *bucket_of(t, key);
-	while (n != 0 && !has_key(&t->flows[n], key))
+	n = *flow_bucket_of(t, key);
+	while (n != 0 && !flow_has_key(&t->flows[n], key))
 		n = t->flows[n].chained;
 	t->recent = n;
 	return n;
 }
 
 static void
-unchain(struct flow_table *t, number n)
+unchain_flow(struct flow_table *t, number n)
 {
-	number *at = bucket_of(t, &t->flows[n].key);
+	number *at = flow_bucket_of(t, &t->flows[n].key);
 
 	while (*at != n)
 		at = &t->flows[*at].chained;
@@ -253,7 +253,7 @@ take_step(struct flow_table *t, struct share *share)
 }
 
 static void
-give_back(struct flow_table *t, number n)
+give_flow_back(struct flow_table *t, number n)
 {
 	struct flow *f = &t->flows[n];
 	struct share *share = share_of(t, &f->key);
@@ -317,7 +317,7 @@ queue_report(struct flow_table *t, number n, bool closed)
 }
 
 static void
-suppress(struct flow_table *t, struct mono now, const struct flow *f)
+suppress_report(struct flow_table *t, struct mono now, const struct flow *f)
 {
 	struct share *share = share_of(t, &f->key);
 
@@ -332,7 +332,7 @@ suppress(struct flow_table *t, struct mono now, const struct flow *f)
 }
 
 static bool
-is_reported(struct flow_table *t, struct mono now, const struct flow *f)
+flow_is_reported(struct flow_table *t, struct mono now, const struct flow *f)
 {
 	struct share *share = share_of(t, &f->key);
 
@@ -349,27 +349,27 @@ close_flow(struct flow_table *t, struct mono now, number n, struct mono ended)
 
 	f->ended = ended;
 	f->live = false;
-	list_remove(t, list_of(t, f), n);
-	unchain(t, n);
-	if (is_reported(t, now, f)) {
+	flow_list_remove(t, flow_list_of(t, f), n);
+	unchain_flow(t, n);
+	if (flow_is_reported(t, now, f)) {
 		queue_report(t, n, true);
 		return;
 	}
-	suppress(t, now, f);
-	give_back(t, n);
+	suppress_report(t, now, f);
+	give_flow_back(t, n);
 }
 
 static void
-finish(struct flow_table *t, struct mono now, number n)
+finish_flow(struct flow_table *t, struct mono now, number n)
 {
-	list_remove(t, &t->idle, n);
-	list_append(t, &t->finished, n);
+	flow_list_remove(t, &t->idle, n);
+	flow_list_append(t, &t->finished, n);
 	t->flows[n].finished = true;
 	t->flows[n].ended = now;
 }
 
 static void
-count(struct flow_table *t, struct mono now, number n,
+count_segment(struct flow_table *t, struct mono now, number n,
     struct traffic *direction, const struct segment *s)
 {
 	struct flow *f = &t->flows[n];
@@ -382,10 +382,10 @@ count(struct flow_table *t, struct mono now, number n,
 	if (s->flags & TCP_RST) {
 		close_flow(t, now, n, now);
 	} else if (!f->finished && f->tx.fin && f->rx.fin) {
-		finish(t, now, n);
+		finish_flow(t, now, n);
 	} else if (!f->finished && t->idle.last != n) {
-		list_remove(t, &t->idle, n);
-		list_append(t, &t->idle, n);
+		flow_list_remove(t, &t->idle, n);
+		flow_list_append(t, &t->idle, n);
 	}
 }
 
@@ -397,7 +397,7 @@ count_tx(
 
 	if (!(s->flags & TCP_SYN))
 		f->non_syn = true;
-	count(t, now, n, &f->tx, s);
+	count_segment(t, now, n, &f->tx, s);
 }
 
 static void
@@ -411,7 +411,7 @@ copy_domain(struct flow_table *t, number n, const char *domain)
 
 /* A place that the share may have, if need be that of a flow of no account. */
 static number
-place_for(struct flow_table *t, struct mono now, struct share *share)
+place_for_flow(struct flow_table *t, struct mono now, struct share *share)
 {
 	number n = take_flow(t, share);
 
@@ -438,13 +438,13 @@ open_flow(struct flow_table *t, const struct key *key,
     const struct segment *s)
 {
 	struct share *share = share_of(t, key);
-	number n = place_for(t, path->at, share), *bucket;
+	number n = place_for_flow(t, path->at, share), *bucket;
 
 	if (n == 0) {
 		t->untracked++;
 		return;
 	}
-	bucket = bucket_of(t, key);
+	bucket = flow_bucket_of(t, key);
 	t->flows[n] = (struct flow){
 		.key = *key,
 		.chained = *bucket,
@@ -457,7 +457,7 @@ open_flow(struct flow_table *t, const struct key *key,
 	};
 	*bucket = n;
 	copy_domain(t, n, context->domain);
-	list_append(t, &t->idle, n);
+	flow_list_append(t, &t->idle, n);
 	if (bucket_take(&share->openings, path->at, FLOW_OPENINGS_BURST,
 		FLOW_OPENINGS_INTERVAL_MS)) {
 		t->flows[n].reported = true;
@@ -471,7 +471,7 @@ open_flow(struct flow_table *t, const struct key *key,
  * Flow life.
  */
 static bool
-opens(uint8_t protocol, const struct segment *s)
+segment_opens_flow(uint8_t protocol, const struct segment *s)
 {
 	if (protocol == IPPROTO_UDP)
 		return true;
@@ -522,9 +522,9 @@ flow_outbound(struct flow_table *t, struct mono now,
 		return;
 	memcpy(key.source, p->source.bytes, sizeof(key.source));
 	memcpy(key.destination, p->destination.bytes, sizeof(key.destination));
-	n = find(t, &key);
+	n = flow_lookup(t, &key);
 	if (n == 0) {
-		if (opens(p->protocol, &s))
+		if (segment_opens_flow(p->protocol, &s))
 			open_flow(t, &key, context, &path, &s);
 	} else if (!follow_path(t, &t->flows[n], &path) ||
 	    (s.flags & TCP_SYN && t->flows[n].non_syn)) {
@@ -556,14 +556,14 @@ flow_inbound(struct flow_table *t, struct mono now, uint32_t peer,
 	memcpy(key.source, tuple->client.ip.bytes, sizeof(key.source));
 	memcpy(
 	    key.destination, tuple->remote.ip.bytes, sizeof(key.destination));
-	if ((n = find(t, &key)) != 0)
-		count(t, now, n, &t->flows[n].rx, &s);
+	if ((n = flow_lookup(t, &key)) != 0)
+		count_segment(t, now, n, &t->flows[n].rx, &s);
 }
 
 /* Timers. */
 
 static bool
-is_idle(const struct flow *f, struct mono now)
+flow_is_idle(const struct flow *f, struct mono now)
 {
 	return mono_before(mono_add_s(f->last_packet, IDLE_S), now);
 }
@@ -593,13 +593,14 @@ flow_timeout(struct flow_table *t, struct mono now)
 	if (!mono_due(flow_deadline(t), now))
 		return;
 	t->ticked = now;
-	while ((n = t->idle.first) != 0 && is_idle(&t->flows[n], now))
+	while ((n = t->idle.first) != 0 && flow_is_idle(&t->flows[n], now))
 		close_flow(t, now, n, now);
 	/* Idle ones among these count as idle: that rule comes first. */
 	while ((n = t->finished.first) != 0) {
 		const struct flow *f = &t->flows[n];
 
-		close_flow(t, now, n, is_idle(f, now) ? now : f->last_packet);
+		close_flow(
+		    t, now, n, flow_is_idle(f, now) ? now : f->last_packet);
 	}
 	if (t->quiet_count > t->quiet_due &&
 	    mono_due(mono_add_s(t->quiet_since, FLOW_SUPPRESSED_S), now)) {
@@ -693,7 +694,7 @@ flow_report(struct flow_table *t, struct flow_report *r)
 	describe_opening(t, n, r);
 	if (report & 1) {
 		describe_closing(t, &t->flows[n], r);
-		give_back(t, n);
+		give_flow_back(t, n);
 	}
 	return true;
 }

@@ -6,7 +6,7 @@
 
 /* Fibonacci hashing: the keys may be consecutive or random. */
 static uint32_t
-home(const struct index_map *m, uint32_t key)
+home_slot(const struct index_map *m, uint32_t key)
 {
 	uint32_t h = key * 2654435769u;
 
@@ -38,9 +38,9 @@ index_map_free(struct index_map *m)
 
 /* The slot that holds the key, or the free one where it would go. */
 static uint32_t
-find(const struct index_map *m, uint32_t key)
+find_slot(const struct index_map *m, uint32_t key)
 {
-	uint32_t i = home(m, key);
+	uint32_t i = home_slot(m, key);
 
 	while (m->slots[i].value != NULL && m->slots[i].key != key)
 		i = (i + 1) & m->mask;
@@ -50,13 +50,13 @@ find(const struct index_map *m, uint32_t key)
 void *
 index_map_get(const struct index_map *m, uint32_t key)
 {
-	return m->slots[find(m, key)].value;
+	return m->slots[find_slot(m, key)].value;
 }
 
 bool
 index_map_put(struct index_map *m, uint32_t key, void *value)
 {
-	uint32_t i = find(m, key);
+	uint32_t i = find_slot(m, key);
 
 	if (m->slots[i].value == NULL) {
 		if (m->count == m->limit)
@@ -71,7 +71,7 @@ index_map_put(struct index_map *m, uint32_t key, void *value)
 void
 index_map_remove(struct index_map *m, uint32_t key)
 {
-	uint32_t hole = find(m, key), i = hole;
+	uint32_t hole = find_slot(m, key), i = hole;
 
 	if (m->slots[hole].value == NULL)
 		return;
@@ -83,7 +83,7 @@ index_map_remove(struct index_map *m, uint32_t key)
 		i = (i + 1) & m->mask;
 		if (m->slots[i].value == NULL)
 			break;
-		want = home(m, m->slots[i].key);
+		want = home_slot(m, m->slots[i].key);
 		if (((i - want) & m->mask) >= ((i - hole) & m->mask)) {
 			m->slots[hole] = m->slots[i];
 			hole = i;

@@ -28,7 +28,7 @@ key_map_free(struct key_map *m)
 }
 
 static struct key_entry **
-slot_of(const struct key_map *m, const void *key, size_t length)
+key_slot_of(const struct key_map *m, const void *key, size_t length)
 {
 	uint8_t hash[crypto_shorthash_BYTES];
 	uint32_t bits;
@@ -41,7 +41,7 @@ slot_of(const struct key_map *m, const void *key, size_t length)
 void *
 key_map_get(const struct key_map *m, const void *key, size_t length)
 {
-	const struct key_entry *e = *slot_of(m, key, length);
+	const struct key_entry *e = *key_slot_of(m, key, length);
 
 	while (e != NULL &&
 	    (e->length != length || memcmp(e->key, key, length) != 0))
@@ -65,7 +65,7 @@ void
 key_map_add(struct key_map *m, struct key_entry *e, const void *key,
     size_t length, void *value)
 {
-	struct key_entry **at = slot_of(m, key, length);
+	struct key_entry **at = key_slot_of(m, key, length);
 
 	while (*at != NULL)
 		at = &(*at)->next;
@@ -84,7 +84,7 @@ key_map_remove(struct key_map *m, struct key_entry *e)
 
 	if (e->value == NULL)
 		return;
-	at = slot_of(m, e->key, e->length);
+	at = key_slot_of(m, e->key, e->length);
 	while (*at != e)
 		at = &(*at)->next;
 	*at = e->next;

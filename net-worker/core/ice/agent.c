@@ -69,7 +69,7 @@ ice_agent_state(const struct ice_agent *agent)
  * was silence enough before a change of profile starts anew.
  */
 static struct mono
-stale_at(const struct ice_agent *agent, const struct pair *pair)
+pair_stale_at(const struct ice_agent *agent, const struct pair *pair)
 {
 	struct mono since = pair->heard;
 
@@ -79,10 +79,10 @@ stale_at(const struct ice_agent *agent, const struct pair *pair)
 }
 
 static bool
-is_fresh(
+pair_is_fresh(
     const struct ice_agent *agent, const struct pair *pair, struct mono now)
 {
-	return !mono_due(stale_at(agent, pair), now);
+	return !mono_due(pair_stale_at(agent, pair), now);
 }
 
 /*
@@ -96,7 +96,7 @@ best_nominated(struct ice_agent *agent, struct mono now, bool only_fresh)
 
 	TAILQ_FOREACH(pair, &agent->pairs, entry) {
 		if (!pair->nominated ||
-		    (only_fresh && !is_fresh(agent, pair, now)))
+		    (only_fresh && !pair_is_fresh(agent, pair, now)))
 			continue;
 		if (best == NULL ||
 		    (pair == agent->selected &&
@@ -119,7 +119,7 @@ select_pair(struct ice_agent *agent, struct mono now)
 	if (best == NULL)
 		best = best_nominated(agent, now, false);
 	else
-		agent->evaluate_at = stale_at(agent, best);
+		agent->evaluate_at = pair_stale_at(agent, best);
 	agent->selected = best;
 }
 
@@ -238,7 +238,7 @@ write_check(const struct ice_agent *agent, const struct pair *pair,
 }
 
 static bool
-write_answer(const struct ice_agent *agent, const struct answer *answer,
+write_check_answer(const struct ice_agent *agent, const struct answer *answer,
     struct ice_message *message)
 {
 	struct writer w;
@@ -266,7 +266,7 @@ ice_agent_transmit(struct ice_agent *agent, struct ice_message *message)
 
 		agent->answer_first = (agent->answer_first + 1) % ANSWERS_MAX;
 		agent->answer_count--;
-		if (write_answer(agent, answer, message))
+		if (write_check_answer(agent, answer, message))
 			return true;
 	}
 	TAILQ_FOREACH(pair, &agent->pairs, entry) {

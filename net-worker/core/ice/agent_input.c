@@ -7,7 +7,7 @@
 #include <string.h>
 
 static bool
-verify(const struct stun_message *message, const char *password)
+verify_integrity(const struct stun_message *message, const char *password)
 {
 	return stun_verify(message, password, strlen(password));
 }
@@ -107,7 +107,7 @@ input_request(struct ice_agent *agent, struct mono now,
 
 	if ((request->have & needed) != needed ||
 	    !is_username(agent, &request->username) ||
-	    !verify(request, agent->credentials.password))
+	    !verify_integrity(request, agent->credentials.password))
 		return false;
 	receiver = find_receiver(agent, local);
 	if (receiver == NULL || local->ip.family != remote->ip.family)
@@ -168,7 +168,7 @@ input_success(struct ice_agent *agent, struct mono now,
 	pair = find_attempt(agent, response->transaction, &attempt);
 	if (pair == NULL ||
 	    mono_due(mono_add_s(attempt->sent, TRANSACTION_LIFETIME_S), now) ||
-	    !verify(response, agent->peer.password))
+	    !verify_integrity(response, agent->peer.password))
 		return false;
 	pair_answered(pair, agent->profile, attempt, now);
 	if (pair->nominated && pair != agent->selected)

@@ -102,7 +102,7 @@ candidate_format(const struct candidate *candidate, const char *ufrag,
 
 /* The next word of a line that is consumed on the way, or NULL. */
 static char *
-next_word(char **rest)
+next_candidate_word(char **rest)
 {
 	char *word;
 
@@ -115,7 +115,7 @@ next_word(char **rest)
 static bool
 next_number(char **rest, uint32_t max, uint32_t *to)
 {
-	const char *word = next_word(rest), *error = NULL;
+	const char *word = next_candidate_word(rest), *error = NULL;
 
 	if (word == NULL)
 		return false;
@@ -126,7 +126,7 @@ next_number(char **rest, uint32_t max, uint32_t *to)
 static bool
 next_ip(char **rest, struct ip_address *to)
 {
-	const char *word = next_word(rest);
+	const char *word = next_candidate_word(rest);
 
 	return word != NULL && ip_parse(word, to);
 }
@@ -135,7 +135,7 @@ static bool
 next_transport(char **rest, bool *udp)
 {
 	static const char *const others[] = { "tcp", "ssltcp", "tls" };
-	const char *word = next_word(rest);
+	const char *word = next_candidate_word(rest);
 
 	if (word == NULL)
 		return false;
@@ -151,11 +151,11 @@ next_transport(char **rest, bool *udp)
 static bool
 next_kind(char **rest, enum candidate_kind *to)
 {
-	const char *word = next_word(rest);
+	const char *word = next_candidate_word(rest);
 
 	if (word == NULL || strcmp(word, "typ") != 0)
 		return false;
-	word = next_word(rest);
+	word = next_candidate_word(rest);
 	for (size_t i = 0; word != NULL && i < KINDS; i++) {
 		if (strcmp(word, kinds[i].name) == 0) {
 			*to = kinds[i].kind;
@@ -174,7 +174,7 @@ parse_extensions(char *rest, struct endpoint *related, const char **ufrag)
 	uint32_t rport = 0;
 	const char *key;
 
-	while ((key = next_word(&rest)) != NULL) {
+	while ((key = next_candidate_word(&rest)) != NULL) {
 		if (strcmp(key, "raddr") == 0) {
 			if (!next_ip(&rest, &raddr))
 				return false;
@@ -183,7 +183,7 @@ parse_extensions(char *rest, struct endpoint *related, const char **ufrag)
 				return false;
 			have_rport = true;
 		} else {
-			const char *value = next_word(&rest);
+			const char *value = next_candidate_word(&rest);
 
 			if (value == NULL)
 				return false;

@@ -25,12 +25,6 @@ static const struct icmp_verdict verdicts_v6[] = {
 	[ICMP_UNREACHABLE] = { 1, 3 },
 };
 
-static size_t
-at_most(size_t length, size_t limit)
-{
-	return length < limit ? length : limit;
-}
-
 /* From header to the end of what was written, on top of sum. */
 static void
 set_checksum(struct writer *w, size_t header, size_t field, uint32_t sum)
@@ -113,7 +107,8 @@ icmp_build(enum icmp_reply reply, const struct packet *offending, uint8_t *to)
 		.type = verdict.type,
 		.code = verdict.code,
 		.quote = offending->data,
-		.quote_len = at_most(offending->length, quote_max),
+		.quote_len = offending->length < quote_max ? offending->length
+							   : quote_max,
 	};
 
 	return icmp_write(&e, to);

@@ -243,7 +243,7 @@ struct segment_view {
  * was bad.
  */
 static bool
-view(const uint8_t *packet, size_t len, struct segment_view *v)
+view_segment(const uint8_t *packet, size_t len, struct segment_view *v)
 {
 	size_t tcp_len;
 	uint8_t protocol;
@@ -307,7 +307,8 @@ headers_match(const struct coalescer *c, const uint8_t *packet,
 }
 
 static void
-append(struct coalescer *c, uint8_t *packet, const struct segment_view *v)
+append_segment(
+    struct coalescer *c, uint8_t *packet, const struct segment_view *v)
 {
 	c->pieces[2 + c->count++] =
 	    (struct iovec){ packet + v->header_len, v->payload };
@@ -324,7 +325,7 @@ coalesce_start(struct coalescer *c, uint8_t *packet, size_t len)
 	struct segment_view v;
 
 	c->count = 0;
-	if (len < IPV4_HEADER_LEN || !view(packet, len, &v))
+	if (len < IPV4_HEADER_LEN || !view_segment(packet, len, &v))
 		return false;
 	memcpy(c->header, packet, v.header_len);
 	c->v6 = v.v6;
@@ -334,7 +335,7 @@ coalesce_start(struct coalescer *c, uint8_t *packet, size_t len)
 	c->payload = 0;
 	c->segment = v.payload;
 	c->next_sequence = load_be32(v.tcp + TCP_SEQUENCE);
-	append(c, packet, &v);
+	append_segment(c, packet, &v);
 	return true;
 }
 
@@ -348,11 +349,11 @@ coalesce_add(struct coalescer *c, uint8_t *packet, size_t len)
 		return COALESCE_OTHER;
 	if (c->sealed || c->count == COALESCE_PIECES ||
 	    c->header_len + c->payload + len > SUPER_PACKET_MAX ||
-	    !view(packet, len, &v) || v.payload > c->segment ||
+	    !view_segment(packet, len, &v) || v.payload > c->segment ||
 	    load_be32(v.tcp + TCP_SEQUENCE) != c->next_sequence ||
 	    !headers_match(c, packet, &v))
 		return COALESCE_SAME_FLOW;
-	append(c, packet, &v);
+	append_segment(c, packet, &v);
 	return COALESCE_JOINED;
 }
 

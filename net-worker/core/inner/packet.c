@@ -208,7 +208,7 @@ read_echo(struct packet *p, const uint8_t *header)
 
 /* firezone-policy(7), ICMP kinds. */
 static bool
-is_error(uint8_t family, uint8_t type, uint8_t code)
+is_icmp_error(uint8_t family, uint8_t type, uint8_t code)
 {
 	if (family == IP_V4)
 		return type == 3 || type == 11;
@@ -291,7 +291,7 @@ read_icmp(struct cursor *c, struct packet *p)
 	p->kind = PACKET_ICMP_OTHER;
 	if (read_echo(p, h))
 		return PACKET_OK;
-	if (is_error(p->source.family, h[0], h[1]) &&
+	if (is_icmp_error(p->source.family, h[0], h[1]) &&
 	    read_quote(
 		p->data + p->transport + ICMP_HEADER_LEN, c->left, &quote))
 		p->kind = PACKET_ICMP_ERROR;

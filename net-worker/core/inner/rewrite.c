@@ -41,14 +41,14 @@ transport_checksum(const struct packet *p)
 }
 
 static void
-update(uint8_t *checksum, uint16_t before, uint16_t after)
+update_checksum(uint8_t *checksum, uint16_t before, uint16_t after)
 {
 	store_be16(
 	    checksum, checksum_update(load_be16(checksum), before, after));
 }
 
 static uint16_t
-sum_of(const void *data, size_t len)
+checksum_sum_of(const void *data, size_t len)
 {
 	return (uint16_t)~checksum_finish(checksum_add(0, data, len));
 }
@@ -58,15 +58,16 @@ replace_address(struct packet *p, size_t at, const struct ip_address *ip)
 {
 	uint8_t *field = p->data + at, *checksum;
 	size_t size = ip_size(&p->source);
-	uint16_t before = sum_of(field, size), after = sum_of(ip->bytes, size);
+	uint16_t before = checksum_sum_of(field, size),
+		 after = checksum_sum_of(ip->bytes, size);
 
 	memcpy(field, ip->bytes, size);
 	if (p->source.family == IP_V4)
-		update(p->data + IPV4_CHECKSUM, before, after);
+		update_checksum(p->data + IPV4_CHECKSUM, before, after);
 	/* All but ICMPv4 cover a pseudo-header. */
 	if (p->protocol != IPPROTO_ICMP &&
 	    (checksum = transport_checksum(p)) != NULL)
-		update(checksum, before, after);
+		update_checksum(checksum, before, after);
 }
 
 void
@@ -93,7 +94,7 @@ replace_word(struct packet *p, size_t offset, uint16_t value)
 	uint8_t *checksum = transport_checksum(p);
 
 	if (checksum != NULL)
-		update(checksum, load_be16(field), value);
+		update_checksum(checksum, load_be16(field), value);
 	store_be16(field, value);
 }
 

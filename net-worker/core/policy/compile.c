@@ -24,7 +24,7 @@ compare_ranges(const void *left, const void *right)
 
 /* Sorts and unites ranges in place; returns how many are left. */
 static uint32_t
-unite(struct port_range *ranges, uint32_t count)
+unite_ranges(struct port_range *ranges, uint32_t count)
 {
 	uint32_t n = 0;
 
@@ -54,7 +54,7 @@ compile_ports(const struct resource_source *from, enum filter_protocol protocol,
 			ranges[slice.first + slice.count++] =
 			    (struct port_range){ f->first, f->last };
 	}
-	slice.count = unite(ranges + slice.first, slice.count);
+	slice.count = unite_ranges(ranges + slice.first, slice.count);
 	*used += slice.count;
 	return slice;
 }
@@ -192,7 +192,7 @@ add_routes(struct routes *r, const struct policy_source *from)
 
 /* Adds an array to a block of *size bytes; returns where it starts. */
 static size_t
-reserve(size_t *size, size_t count, size_t element)
+reserve_array(size_t *size, size_t count, size_t element)
 {
 	size_t align = alignof(max_align_t);
 	size_t at = (*size + align - 1) / align * align;
@@ -207,7 +207,7 @@ struct layout {
 };
 
 static struct policy *
-allocate(const struct layout *at)
+allocate_policy(const struct layout *at)
 {
 	uint8_t *block = calloc(1, at->size);
 	struct policy *p = (struct policy *)block;
@@ -265,7 +265,7 @@ site_count(const struct policy_source *from)
 }
 
 static bool
-lay_out(const struct policy_source *from, struct layout *at)
+lay_policy_out(const struct policy_source *from, struct layout *at)
 {
 	size_t routes, ranges;
 
@@ -277,16 +277,17 @@ lay_out(const struct policy_source *from, struct layout *at)
 		return false;
 	routes = from->network_count + from->proxy_count;
 	at->size = sizeof(struct policy);
-	at->networks = reserve(&at->size, routes, sizeof(struct network));
-	at->routes = reserve(&at->size, routes, sizeof(uint32_t));
-	at->rules =
-	    reserve(&at->size, from->resource_count, sizeof(struct rules));
-	at->ranges = reserve(&at->size, ranges, sizeof(struct port_range));
-	at->translations = reserve(
+	at->networks = reserve_array(&at->size, routes, sizeof(struct network));
+	at->routes = reserve_array(&at->size, routes, sizeof(uint32_t));
+	at->rules = reserve_array(
+	    &at->size, from->resource_count, sizeof(struct rules));
+	at->ranges =
+	    reserve_array(&at->size, ranges, sizeof(struct port_range));
+	at->translations = reserve_array(
 	    &at->size, from->translation_count, sizeof(struct translation));
-	at->site =
-	    reserve(&at->size, site_count(from), sizeof(struct ip_prefix));
-	at->text = reserve(&at->size, text_size(from), 1);
+	at->site = reserve_array(
+	    &at->size, site_count(from), sizeof(struct ip_prefix));
+	at->text = reserve_array(&at->size, text_size(from), 1);
 	return true;
 }
 
@@ -323,7 +324,7 @@ policy_compile(const struct policy_source *from)
 	struct layout at;
 	uint32_t used = 0;
 
-	if (!lay_out(from, &at) || (p = allocate(&at)) == NULL)
+	if (!lay_policy_out(from, &at) || (p = allocate_policy(&at)) == NULL)
 		return NULL;
 	p->parties = from->parties;
 	for (size_t i = 0; i < from->resource_count; i++)

@@ -4,22 +4,22 @@
 #include "net-worker/core/inner/icmp.h"
 
 static struct gate_result
-drop(enum policy_reason reason)
+drop_packet(enum policy_reason reason)
 {
 	return (struct gate_result){ .verdict = GATE_DROP, .reason = reason };
 }
 
 static struct gate_result
-refused(const struct policy_decision *d)
+refuse_packet(const struct policy_decision *d)
 {
-	struct gate_result r = drop(d->reason);
+	struct gate_result r = drop_packet(d->reason);
 
 	r.decision = *d;
 	return r;
 }
 
 static struct gate_result
-pass(const struct policy_decision *d, uint8_t *data, size_t length)
+pass_packet(const struct policy_decision *d, uint8_t *data, size_t length)
 {
 	return (struct gate_result){
 		.verdict = GATE_PASS,
@@ -30,11 +30,11 @@ pass(const struct policy_decision *d, uint8_t *data, size_t length)
 }
 
 static struct gate_result
-answer(struct gate *g, struct mono now, enum icmp_reply reply,
+answer_packet(struct gate *g, struct mono now, enum icmp_reply reply,
     const struct policy_decision *d, const struct packet *offending,
     uint8_t *scratch)
 {
-	struct gate_result r = refused(d);
+	struct gate_result r = refuse_packet(d);
 
 	if (!bucket_take(
 		&g->icmp, now, GATE_ICMP_BURST, GATE_ICMP_INTERVAL_MS)) {
@@ -65,18 +65,18 @@ gate_enforce(struct gate *g, struct mono now, struct policy *policy)
 }
 
 static struct gate_result
-translate(struct gate *g, struct mono now, struct packet *p,
+translate_packet(struct gate *g, struct mono now, struct packet *p,
     const struct policy_decision *d)
 {
 	if (g->nat == NULL)
-		return drop(REASON_NAT_EXHAUSTED);
+		return drop_packet(REASON_NAT_EXHAUSTED);
 	switch (nat_outbound(g->nat, now, p, &d->real, d->name)) {
 	case NAT_TRANSLATED:
-		return pass(d, p->data, p->length);
+		return pass_packet(d, p->data, p->length);
 	case NAT_UNUSABLE:
-		return drop(REASON_NAT_KIND);
+		return drop_packet(REASON_NAT_KIND);
 	default:
-		return drop(REASON_NAT_EXHAUSTED);
+		return drop_packet(REASON_NAT_EXHAUSTED);
 	}
 }
 
@@ -89,27 +89,27 @@ gate_outbound(
 	switch (d.verdict) {
 	case VERDICT_PASS:
 		if (d.translate)
-			return translate(g, now, p, &d);
-		return pass(&d, p->data, p->length);
+			return translate_packet(g, now, p, &d);
+		return pass_packet(&d, p->data, p->length);
 	case VERDICT_PROHIBITED:
-		return answer(g, now, ICMP_PROHIBITED, &d, p, scratch);
+		return answer_packet(g, now, ICMP_PROHIBITED, &d, p, scratch);
 	case VERDICT_UNREACHABLE:
-		return answer(g, now, ICMP_UNREACHABLE, &d, p, scratch);
+		return answer_packet(g, now, ICMP_UNREACHABLE, &d, p, scratch);
 	case VERDICT_DROP:
 		break;
 	}
-	return refused(&d);
+	return refuse_packet(&d);
 }
 
 /* What NAT has made of it, or why there is nothing to go on with. */
 static struct gate_result
-settle(struct gate *g, struct packet *p, bool translated)
+settle_inbound(struct gate *g, struct packet *p, bool translated)
 {
 	struct policy_decision d = policy_inbound(g->policy, p, translated);
 
 	if (d.verdict != VERDICT_PASS)
-		return refused(&d);
-	return pass(&d, p->data, p->length);
+		return refuse_packet(&d);
+	return pass_packet(&d, p->data, p->length);
 }
 
 /*
@@ -133,25 +133,25 @@ gate_inbound(
 	size_t length;
 
 	if (d.verdict != VERDICT_PASS)
-		return refused(&d);
+		return refuse_packet(&d);
 	if (!has_nat(g, p))
-		return settle(g, p, false);
+		return settle_inbound(g, p, false);
 	switch (
 	    nat_inbound(g->nat, now, p, &p->destination, scratch, &length)) {
 	case NAT_TRANSLATED:
 		if (p->kind == PACKET_ICMP_ERROR)
-			return pass(&d, scratch, length);
-		return settle(g, p, true);
+			return pass_packet(&d, scratch, length);
+		return settle_inbound(g, p, true);
 	case NAT_EXPIRED:
 		if (!policy_is_own(g->policy, &p->source))
-			return drop(REASON_NAT_EXPIRED);
+			return drop_packet(REASON_NAT_EXPIRED);
 		break;
 	case NAT_UNUSABLE:
 		if (!policy_is_own(g->policy, &p->source))
-			return drop(REASON_INBOUND_KIND);
+			return drop_packet(REASON_INBOUND_KIND);
 		break;
 	default:
 		break;
 	}
-	return settle(g, p, false);
+	return settle_inbound(g, p, false);
 }

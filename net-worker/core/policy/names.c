@@ -85,7 +85,7 @@ names_get(const struct names *n, size_t i)
 
 /* Where the proxy is, or would have to be. */
 static size_t
-find(const struct names *n, const struct ip_address *ip, bool *there)
+find_proxy(const struct names *n, const struct ip_address *ip, bool *there)
 {
 	size_t low = 0, high = n->proxy_count;
 
@@ -107,7 +107,7 @@ names_conflict(const struct names *n, const char *domain,
 {
 	for (size_t i = 0; i < count; i++) {
 		bool there;
-		size_t at = find(n, &proxies[i], &there);
+		size_t at = find_proxy(n, &proxies[i], &there);
 
 		if (there &&
 		    strcasecmp(n->proxies[at]->name->domain, domain) != 0)
@@ -122,7 +122,7 @@ names_conflict(const struct names *n, const char *domain,
  */
 
 static void
-forget(struct names *n, struct name *name)
+forget_name(struct names *n, struct name *name)
 {
 	size_t kept = 0;
 
@@ -138,7 +138,7 @@ forget(struct names *n, struct name *name)
 }
 
 static bool
-is_older(const struct names *n, const struct name *a, const struct name *b)
+name_is_older(const struct names *n, const struct name *a, const struct name *b)
 {
 	struct mono used_a =
 	    mono_max(a->assigned, name_last_use(n->use, a->number));
@@ -162,11 +162,11 @@ forget_oldest(struct names *n, const struct name *keep)
 		if (name == NULL || name == keep ||
 		    name_in_use(n->use, name->number))
 			continue;
-		if (oldest == NULL || is_older(n, name, oldest))
+		if (oldest == NULL || name_is_older(n, name, oldest))
 			oldest = name;
 	}
 	if (oldest != NULL)
-		forget(n, oldest);
+		forget_name(n, oldest);
 	return oldest != NULL;
 }
 
@@ -215,7 +215,7 @@ name_of(struct names *n, const char *domain, bool *changed)
 }
 
 static bool
-make_room(struct names *n)
+make_room_for_proxy(struct names *n)
 {
 	size_t room = n->proxy_room == 0 ? 16 : n->proxy_room * 2;
 	struct proxy **proxies;
@@ -236,11 +236,11 @@ proxy_of(struct names *n, struct name *name, const struct ip_address *ip)
 {
 	struct proxy *p;
 	bool there;
-	size_t at = find(n, ip, &there);
+	size_t at = find_proxy(n, ip, &there);
 
 	if (there)
 		return n->proxies[at];
-	if (n->proxy_count == NAMES_PROXIES_MAX || !make_room(n) ||
+	if (n->proxy_count == NAMES_PROXIES_MAX || !make_room_for_proxy(n) ||
 	    (p = calloc(1, sizeof(*p))) == NULL)
 		return NULL;
 	p->ip = *ip;
@@ -285,7 +285,7 @@ struct family {
 };
 
 static struct family
-family_of(const struct names_entry *e, enum ip_family family)
+addresses_of_family(const struct names_entry *e, enum ip_family family)
 {
 	struct family f = { .addresses = e->addresses };
 
@@ -314,7 +314,7 @@ new_proxies(const struct names *n, const struct names_entry *e)
 	for (size_t i = 0; i < e->proxy_count; i++) {
 		bool there;
 
-		(void)find(n, &e->proxies[i], &there);
+		(void)find_proxy(n, &e->proxies[i], &there);
 		count += !there;
 	}
 	return count;
@@ -323,7 +323,8 @@ new_proxies(const struct names *n, const struct names_entry *e)
 bool
 names_assign(struct names *n, const struct names_entry *e, bool *changed)
 {
-	struct family v4 = family_of(e, IP_V4), v6 = family_of(e, IP_V6);
+	struct family v4 = addresses_of_family(e, IP_V4),
+		      v6 = addresses_of_family(e, IP_V6);
 	struct name *name;
 	size_t more;
 
@@ -375,7 +376,7 @@ names_restrict(
 }
 
 static int
-compare(const void *a, const void *b)
+compare_addresses(const void *a, const void *b)
 {
 	return ip_compare(a, b);
 }
@@ -387,7 +388,7 @@ names_sort(struct ip_address *list, size_t count,
 	size_t kept = 0;
 
 	if (count > 0)
-		sort(list, count, sizeof(list[0]), compare);
+		sort(list, count, sizeof(list[0]), compare_addresses);
 	for (size_t i = 0; i < count; i++) {
 		if (!acceptable(&list[i]) ||
 		    (kept > 0 && ip_equal(&list[i], &list[kept - 1])))

@@ -36,19 +36,19 @@ struct pattern {
 };
 
 static void
-set(struct places *to, size_t place)
+set_place(struct places *to, size_t place)
 {
 	to->word[place / 64] |= (uint64_t)1 << place % 64;
 }
 
 static bool
-has(const struct places *p, size_t place)
+has_place(const struct places *p, size_t place)
 {
 	return p->word[place / 64] >> place % 64 & 1;
 }
 
 static struct places
-both(struct places a, struct places b)
+places_in_both(struct places a, struct places b)
 {
 	for (size_t i = 0; i < WORDS; i++)
 		a.word[i] &= b.word[i];
@@ -56,7 +56,7 @@ both(struct places a, struct places b)
 }
 
 static struct places
-either(struct places a, struct places b)
+places_in_either(struct places a, struct places b)
 {
 	for (size_t i = 0; i < WORDS; i++)
 		a.word[i] |= b.word[i];
@@ -65,7 +65,7 @@ either(struct places a, struct places b)
 
 /* The places behind the tokens. */
 static struct places
-behind(struct places p)
+places_behind(struct places p)
 {
 	for (size_t i = WORDS; i-- > 0;)
 		p.word[i] = p.word[i] << 1 | (i > 0 ? p.word[i - 1] >> 63 : 0);
@@ -80,7 +80,7 @@ read_stars(struct pattern *p, size_t at)
 	size_t end = at + strspn(p->text + at, "*");
 
 	if (end - at == 1) {
-		set(&p->run, p->count++);
+		set_place(&p->run, p->count++);
 		return end;
 	}
 	if (end - at > 2 || (at > 0 && p->text[at - 1] != '.') ||
@@ -89,8 +89,8 @@ read_stars(struct pattern *p, size_t at)
 	if (end + 1 == p->length)
 		return 0; /* no label of a name is empty */
 	/* Any number of labels twice is any number. */
-	if (p->count == 0 || !has(&p->labels, p->count - 1))
-		set(&p->labels, p->count++);
+	if (p->count == 0 || !has_place(&p->labels, p->count - 1))
+		set_place(&p->labels, p->count++);
 	return end < p->length ? end + 1 : end;
 }
 
@@ -108,12 +108,12 @@ read_class(struct pattern *p, size_t at)
 		return 0;
 	p->class_at[p->count] = (uint8_t)first;
 	p->class_length[p->count] = (uint8_t)(end - first);
-	set(others ? &p->others : &p->class, p->count++);
+	set_place(others ? &p->others : &p->class, p->count++);
 	return end + 1;
 }
 
 static size_t
-read_token(struct pattern *p, size_t at)
+read_pattern_token(struct pattern *p, size_t at)
 {
 	unsigned char c = (unsigned char)p->text[at];
 
@@ -123,61 +123,56 @@ read_token(struct pattern *p, size_t at)
 	case '[':
 		return read_class(p, at);
 	case '?':
-		set(&p->any, p->count++);
+		set_place(&p->any, p->count++);
 		return at + 1;
 	default:
-		set(&p->literal[tolower(c)], p->count++);
+		set_place(&p->literal[tolower(c)], p->count++);
 		return at + 1;
 	}
 }
 
 /* Of a pattern that has nothing but its text. */
 static bool
-parse(struct pattern *p)
+parse_pattern(struct pattern *p)
 {
 	p->length = strnlen(p->text, PATTERN_MAX + 1);
 	if (p->length > PATTERN_MAX)
 		return false;
 	for (size_t at = 0; at < p->length;)
-		if ((at = read_token(p, at)) == 0)
+		if ((at = read_pattern_token(p, at)) == 0)
 			return false;
 	return true;
 }
 
 static bool
-same(char a, char b)
-{
-	return tolower((unsigned char)a) == tolower((unsigned char)b);
-}
-
-static bool
-between(int c, int first, int last)
+char_between(int c, int first, int last)
 {
 	return first <= c && c <= last;
 }
 
 /* Case is of no account between letters only. */
 static bool
-in_range(char c, char first, char last)
+char_in_range(char c, char first, char last)
 {
 	unsigned char n = (unsigned char)c, low = (unsigned char)first,
 		      high = (unsigned char)last;
 
 	if (isalpha(low) && isalpha(high) &&
-	    between(tolower(n), tolower(low), tolower(high)))
+	    char_between(tolower(n), tolower(low), tolower(high)))
 		return true;
-	return between(n, low, high);
+	return char_between(n, low, high);
 }
 
 static bool
-in_class(char c, const char *class, size_t length)
+char_in_class(char c, const char *class, size_t length)
 {
 	for (size_t i = 0; i < length; i++) {
 		if (i + 2 < length && class[i + 1] == '-') {
-			if (in_range(c, class[i], class[i + 2]))
+			if (char_in_range(c, class[i], class[i + 2]))
 				return true;
 			i += 2;
-		} else if (same(c, class[i])) {
+		} else if (tolower((unsigned char)c) ==
+		    tolower((unsigned char)class[i])) {
 			return true;
 		}
 	}
@@ -186,7 +181,7 @@ in_class(char c, const char *class, size_t length)
 
 /* Which of the classes match the character. */
 static struct places
-classes(const struct pattern *p, struct places which, char c)
+classes_matching(const struct pattern *p, struct places which, char c)
 {
 	struct places matching = { 0 };
 
@@ -195,9 +190,9 @@ classes(const struct pattern *p, struct places which, char c)
 		     left &= left - 1) {
 			size_t t = i * 64 + (size_t)__builtin_ctzll(left);
 
-			if (in_class(c, p->text + p->class_at[t],
-				p->class_length[t]) != has(&p->others, t))
-				set(&matching, t);
+			if (char_in_class(c, p->text + p->class_at[t],
+				p->class_length[t]) != has_place(&p->others, t))
+				set_place(&matching, t);
 		}
 	}
 	return matching;
@@ -205,41 +200,50 @@ classes(const struct pattern *p, struct places which, char c)
 
 /* What may match nothing, or no more, is passed. A run follows no other. */
 static struct places
-pass(const struct pattern *p, struct places reached, bool label_begins)
+pass_empty_tokens(
+    const struct pattern *p, struct places reached, bool label_begins)
 {
 	if (label_begins)
-		reached = either(reached, behind(both(reached, p->labels)));
-	return either(reached, behind(both(reached, p->run)));
+		reached = places_in_either(
+		    reached, places_behind(places_in_both(reached, p->labels)));
+	return places_in_either(
+	    reached, places_behind(places_in_both(reached, p->run)));
 }
 
 static struct places
-step(const struct pattern *p, struct places reached, char c)
+step_places(const struct pattern *p, struct places reached, char c)
 {
 	struct places taking =
-	    both(reached, p->literal[tolower((unsigned char)c)]);
-	struct places staying = both(reached, p->labels);
+	    places_in_both(reached, p->literal[tolower((unsigned char)c)]);
+	struct places staying = places_in_both(reached, p->labels);
 
 	if (c != '.') {
-		taking = either(taking, both(reached, p->any));
-		taking = either(taking,
-		    classes(p, both(reached, either(p->class, p->others)), c));
-		staying = either(staying, both(reached, p->run));
+		taking =
+		    places_in_either(taking, places_in_both(reached, p->any));
+		taking = places_in_either(taking,
+		    classes_matching(p,
+			places_in_both(
+			    reached, places_in_either(p->class, p->others)),
+			c));
+		staying =
+		    places_in_either(staying, places_in_both(reached, p->run));
 	}
-	return pass(p, either(behind(taking), staying), c == '.');
+	return pass_empty_tokens(
+	    p, places_in_either(places_behind(taking), staying), c == '.');
 }
 
 static bool
-matches(const struct pattern *p, const char *name)
+name_matches(const struct pattern *p, const char *name)
 {
 	struct places reached = { { 1 } };
 
-	reached = pass(p, reached, true);
+	reached = pass_empty_tokens(p, reached, true);
 	for (; *name != '\0'; name++)
-		reached = step(p, reached, *name);
-	if (p->count > 0 && has(&p->labels, p->count - 1) &&
-	    has(&reached, p->count - 1))
+		reached = step_places(p, reached, *name);
+	if (p->count > 0 && has_place(&p->labels, p->count - 1) &&
+	    has_place(&reached, p->count - 1))
 		return true;
-	return has(&reached, p->count);
+	return has_place(&reached, p->count);
 }
 
 bool
@@ -247,12 +251,12 @@ pattern_matches(const char *pattern, const char *name)
 {
 	struct pattern p = { .text = pattern };
 
-	if (!parse(&p))
+	if (!parse_pattern(&p))
 		return false;
 	if (strncmp(pattern, "*.", 2) == 0 &&
 	    strcasecmp(pattern + 2, name) == 0)
 		return true;
-	return matches(&p, name);
+	return name_matches(&p, name);
 }
 
 bool
@@ -260,5 +264,5 @@ pattern_valid(const char *pattern)
 {
 	struct pattern p = { .text = pattern };
 
-	return parse(&p);
+	return parse_pattern(&p);
 }

@@ -1,9 +1,9 @@
 /*
  * The verdict on one packet: see policy.h.
  *
- * There are four ways to pass, and each is one call of pass() or
- * pass_resource(): to and from our own tunnel address, an ICMP error on its
- * way to the client, a route whose resource permits the packet, and the
+ * There are four ways to pass, and each is one call of decide_pass() or
+ * decide_resource_pass(): to and from our own tunnel address, an ICMP error on
+ * its way to the client, a route whose resource permits the packet, and the
  * Internet resource. Whatever is not recognised falls through to a refusal.
  */
 #include "net-worker/core/policy/policy.h"
@@ -17,13 +17,13 @@
 /* firezone-policy(7), Sizes. */
 
 static struct policy_decision
-pass(void)
+decide_pass(void)
 {
 	return (struct policy_decision){ .verdict = VERDICT_PASS };
 }
 
 static struct policy_decision
-pass_resource(const struct rules *rules)
+decide_resource_pass(const struct rules *rules)
 {
 	static const struct uuid none;
 	const struct uuid *flow = &rules->flow_authorization;
@@ -36,15 +36,15 @@ pass_resource(const struct rules *rules)
 }
 
 static struct policy_decision
-refuse(enum verdict verdict, enum policy_reason reason)
+decide_refusal(enum verdict verdict, enum policy_reason reason)
 {
 	return (struct policy_decision){ .verdict = verdict, .reason = reason };
 }
 
 static struct policy_decision
-refuse_by(const struct rules *rules, enum verdict verdict)
+decide_filter_refusal(const struct rules *rules, enum verdict verdict)
 {
-	struct policy_decision d = refuse(verdict, REASON_FILTER);
+	struct policy_decision d = decide_refusal(verdict, REASON_FILTER);
 
 	d.refused_by = &rules->resource;
 	return d;
@@ -52,7 +52,7 @@ refuse_by(const struct rules *rules, enum verdict verdict)
 
 /* An address of a packet has a family, so that IP_NONE equals none. */
 static bool
-is_client(const struct policy *p, const struct ip_address *ip)
+is_client_address(const struct policy *p, const struct ip_address *ip)
 {
 	return ip_equal(ip,
 	    ip->family == IP_V4 ? &p->parties.client_v4
@@ -60,7 +60,7 @@ is_client(const struct policy *p, const struct ip_address *ip)
 }
 
 static bool
-is_gateway(const struct policy *p, const struct ip_address *ip)
+is_gateway_address(const struct policy *p, const struct ip_address *ip)
 {
 	return ip_equal(ip,
 	    ip->family == IP_V4 ? &p->parties.gateway_v4
@@ -93,13 +93,13 @@ follow_routes(const struct policy *p, const struct packet *packet,
 
 	switch (routes_classify(&p->routes, far, packet->kind, port, &rules)) {
 	case COVERED_PERMITTED:
-		return pass_resource(rules);
+		return decide_resource_pass(rules);
 	case COVERED_REJECTED:
-		return refuse_by(rules, refusal);
+		return decide_filter_refusal(rules, refusal);
 	case NOT_COVERED:
 		break;
 	}
-	return refuse(refusal, REASON_NO_ROUTE);
+	return decide_refusal(refusal, REASON_NO_ROUTE);
 }
 
 /* A translator leads back to the site what is its own. */
@@ -125,8 +125,9 @@ classify_outbound(const struct policy *p, const struct packet *packet)
 		return follow_routes(p, packet, to, packet->destination_port,
 		    VERDICT_PROHIBITED);
 	if (!is_on_internet(p, to))
-		return refuse(VERDICT_UNREACHABLE, REASON_REJECTED_RANGE);
-	return pass_resource(&p->internet);
+		return decide_refusal(
+		    VERDICT_UNREACHABLE, REASON_REJECTED_RANGE);
+	return decide_resource_pass(&p->internet);
 }
 
 static struct policy_decision
@@ -138,8 +139,8 @@ classify_inbound(const struct policy *p, const struct packet *packet)
 		return follow_routes(
 		    p, packet, from, packet->source_port, VERDICT_DROP);
 	if (!is_on_internet(p, from))
-		return refuse(VERDICT_DROP, REASON_REJECTED_RANGE);
-	return pass_resource(&p->internet);
+		return decide_refusal(VERDICT_DROP, REASON_REJECTED_RANGE);
+	return decide_resource_pass(&p->internet);
 }
 
 /*
@@ -147,14 +148,15 @@ classify_inbound(const struct policy *p, const struct packet *packet)
  * 11).
  */
 static struct policy_decision
-translate(const struct policy *p, const struct ip_address *proxy,
+decide_translation(const struct policy *p, const struct ip_address *proxy,
     struct policy_decision decision)
 {
 	const struct translation *t =
 	    translations_find(&p->translations, proxy);
 
 	if (t == NULL || t->real.family != proxy->family)
-		return refuse(VERDICT_UNREACHABLE, REASON_NO_TRANSLATION);
+		return decide_refusal(
+		    VERDICT_UNREACHABLE, REASON_NO_TRANSLATION);
 	decision.translate = true;
 	decision.real = t->real;
 	decision.domain = t->domain;
@@ -166,8 +168,8 @@ static struct policy_decision
 to_gateway(const struct policy *p, const struct packet *packet)
 {
 	if (p->parties.expose_host || is_host_service(packet))
-		return pass();
-	return refuse(VERDICT_PROHIBITED, REASON_GATEWAY);
+		return decide_pass();
+	return decide_refusal(VERDICT_PROHIBITED, REASON_GATEWAY);
 }
 
 struct policy_decision
@@ -177,21 +179,21 @@ policy_outbound(const struct policy *p, const struct packet *packet)
 	struct policy_decision decision;
 
 	if (ip_is_multicast(to))
-		return refuse(VERDICT_DROP, REASON_MULTICAST);
+		return decide_refusal(VERDICT_DROP, REASON_MULTICAST);
 	if (packet->kind == PACKET_ICMP_ERROR)
-		return refuse(VERDICT_DROP, REASON_ICMP_ERROR);
-	if (!is_client(p, &packet->source))
-		return refuse(VERDICT_PROHIBITED, REASON_SOURCE);
+		return decide_refusal(VERDICT_DROP, REASON_ICMP_ERROR);
+	if (!is_client_address(p, &packet->source))
+		return decide_refusal(VERDICT_PROHIBITED, REASON_SOURCE);
 	if (packet->source_route)
-		return refuse(VERDICT_PROHIBITED, REASON_SOURCE_ROUTE);
-	if (is_gateway(p, to))
+		return decide_refusal(VERDICT_PROHIBITED, REASON_SOURCE_ROUTE);
+	if (is_gateway_address(p, to))
 		return to_gateway(p, packet);
 	if (ip_in_tunnel_range(to))
-		return refuse(VERDICT_PROHIBITED, REASON_TUNNEL_RANGE);
+		return decide_refusal(VERDICT_PROHIBITED, REASON_TUNNEL_RANGE);
 
 	decision = classify_outbound(p, packet);
 	if (decision.verdict == VERDICT_PASS && ip_in_proxy_range(to))
-		return translate(p, to, decision);
+		return decide_translation(p, to, decision);
 	return decision;
 }
 
@@ -239,19 +241,19 @@ policy_arrival(const struct policy *p, const struct packet *packet)
 {
 	/* Step 2, for this client. */
 	if (!ip_in_tunnel_range(&packet->destination) ||
-	    !is_client(p, &packet->destination))
-		return refuse(VERDICT_DROP, REASON_NOT_A_PEER);
+	    !is_client_address(p, &packet->destination))
+		return decide_refusal(VERDICT_DROP, REASON_NOT_A_PEER);
 	if (packet->source_route)
-		return refuse(VERDICT_DROP, REASON_SOURCE_ROUTE);
-	if (is_gateway(p, &packet->source)) {
+		return decide_refusal(VERDICT_DROP, REASON_SOURCE_ROUTE);
+	if (is_gateway_address(p, &packet->source)) {
 		if (!p->parties.expose_host && !is_host_answer(packet))
-			return refuse(VERDICT_DROP, REASON_GATEWAY);
+			return decide_refusal(VERDICT_DROP, REASON_GATEWAY);
 		if (packet->kind != PACKET_ICMP_ERROR)
-			return pass();
+			return decide_pass();
 	}
 	if (!has_flow(packet))
-		return refuse(VERDICT_DROP, REASON_INBOUND_KIND);
-	return pass();
+		return decide_refusal(VERDICT_DROP, REASON_INBOUND_KIND);
+	return decide_pass();
 }
 
 /*
@@ -265,14 +267,14 @@ judge_error(const struct policy *p, const struct packet *error)
 	struct packet quote;
 
 	if (!packet_quote(error, &quote))
-		return refuse(VERDICT_DROP, REASON_INBOUND_KIND);
+		return decide_refusal(VERDICT_DROP, REASON_INBOUND_KIND);
 	d = policy_outbound(p, &quote);
 	if (d.verdict != VERDICT_PASS)
-		return refuse(VERDICT_DROP, d.reason);
+		return decide_refusal(VERDICT_DROP, d.reason);
 	/* Beyond NAT nobody has seen a proxy address. */
 	if (d.translate)
-		return refuse(VERDICT_DROP, REASON_NO_TRANSLATION);
-	return pass();
+		return decide_refusal(VERDICT_DROP, REASON_NO_TRANSLATION);
+	return decide_pass();
 }
 
 struct policy_decision
@@ -281,22 +283,22 @@ policy_inbound(
 {
 	const struct ip_address *from = &packet->source;
 
-	if (!is_gateway(p, from) && ip_in_tunnel_range(from))
-		return refuse(VERDICT_DROP, REASON_TUNNEL_RANGE);
+	if (!is_gateway_address(p, from) && ip_in_tunnel_range(from))
+		return decide_refusal(VERDICT_DROP, REASON_TUNNEL_RANGE);
 	if (packet->kind == PACKET_ICMP_ERROR)
 		return judge_error(p, packet);
-	if (is_gateway(p, from))
-		return pass();
+	if (is_gateway_address(p, from))
+		return decide_pass();
 	/* On nobody's network: such a source is forged. */
 	if (ip_in_proxy_range(from) && !translated)
-		return refuse(VERDICT_DROP, REASON_NO_TRANSLATION);
+		return decide_refusal(VERDICT_DROP, REASON_NO_TRANSLATION);
 	return classify_inbound(p, packet);
 }
 
 bool
 policy_is_own(const struct policy *p, const struct ip_address *ip)
 {
-	return is_gateway(p, ip);
+	return is_gateway_address(p, ip);
 }
 
 bool

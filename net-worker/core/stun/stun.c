@@ -52,7 +52,7 @@ find_rule(uint16_t attribute)
 }
 
 static size_t
-padding(size_t len)
+padding_of_value(size_t len)
 {
 	return -len & 3;
 }
@@ -126,7 +126,7 @@ parse_error(struct cursor value, struct stun_message *m)
 }
 
 static struct stun_text
-text_of(const struct cursor *value)
+text_of_value(const struct cursor *value)
 {
 	return (struct stun_text){ value->at, value->left };
 }
@@ -137,13 +137,13 @@ parse_value(struct stun_message *m, uint16_t attribute, struct cursor value)
 {
 	switch (attribute) {
 	case STUN_USERNAME:
-		m->username = text_of(&value);
+		m->username = text_of_value(&value);
 		return true;
 	case STUN_REALM:
-		m->realm = text_of(&value);
+		m->realm = text_of_value(&value);
 		return true;
 	case STUN_NONCE:
-		m->nonce = text_of(&value);
+		m->nonce = text_of_value(&value);
 		return true;
 	case STUN_MESSAGE_INTEGRITY:
 		m->integrity_at =
@@ -225,7 +225,7 @@ stun_parse(const uint8_t *data, size_t len, struct stun_message *m)
 	while (c.left > 0) {
 		attribute = cursor_be16(&c);
 		value = cursor_sub(&c, cursor_be16(&c));
-		cursor_bytes(&c, padding(value.left));
+		cursor_bytes(&c, padding_of_value(value.left));
 		if (cursor_failed(&c) || !parse_attribute(m, attribute, value))
 			return false;
 	}
@@ -322,7 +322,7 @@ stun_add_bytes(
 	writer_be16(w, attribute);
 	writer_be16(w, (uint16_t)len);
 	writer_bytes(w, value, len);
-	writer_zero(w, padding(len));
+	writer_zero(w, padding_of_value(len));
 	if (w->len > STUN_MESSAGE_MAX)
 		w->failed = true;
 	update_length(w);

@@ -77,7 +77,7 @@ allocation_send(struct allocation *a, struct mono now, enum request_kind kind)
 }
 
 static void
-withdraw(struct allocation *a, size_t i)
+withdraw_candidate(struct allocation *a, size_t i)
 {
 	struct candidate_slot *slot = &a->relayed[i];
 
@@ -90,8 +90,8 @@ withdraw(struct allocation *a, size_t i)
 void
 allocation_invalidate(struct allocation *a)
 {
-	withdraw(a, 0);
-	withdraw(a, 1);
+	withdraw_candidate(a, 0);
+	withdraw_candidate(a, 1);
 	channels_clear(&a->channels);
 	requests_clear(&a->requests);
 	a->allocated = false;
@@ -127,7 +127,7 @@ allocation_suspended(const struct allocation *a)
 }
 
 static bool
-given_up(const struct allocation *a)
+allocation_given_up(const struct allocation *a)
 {
 	return a->failed || !a->credentials.usable;
 }
@@ -168,7 +168,7 @@ allocation_bind(struct allocation *a, struct mono now,
 {
 	struct channel *c = channels_find(&a->channels, peer);
 
-	if (given_up(a) || allocation_suspended(a) ||
+	if (allocation_given_up(a) || allocation_suspended(a) ||
 	    peer->ip.family == IP_NONE ||
 	    (c != NULL && channel_usable(&a->channels, c, now)))
 		return true;
@@ -237,7 +237,7 @@ allocation_refresh(struct allocation *a, struct mono now)
 {
 	struct request *r;
 
-	if (given_up(a))
+	if (allocation_given_up(a))
 		return;
 	if (allocation_suspended(a)) {
 		allocation_start(a, now);
@@ -366,8 +366,8 @@ allocation_release(struct allocation *a, struct datagram *d)
 }
 
 static bool
-take_change(struct candidate_slot *slot, enum allocation_event_type type,
-    struct allocation_event *e)
+take_candidate_change(struct candidate_slot *slot,
+    enum allocation_event_type type, struct allocation_event *e)
 {
 	if (!slot->changed)
 		return false;
@@ -397,12 +397,13 @@ allocation_event(struct allocation *a, struct allocation_event *e)
 		if (take_withdrawal(&a->withdrawn[i], e))
 			return true;
 	for (size_t i = 0; i < 2; i++)
-		if (take_change(&a->host[i], ALLOCATION_HOST, e) ||
-		    take_change(
+		if (take_candidate_change(&a->host[i], ALLOCATION_HOST, e) ||
+		    take_candidate_change(
 			&a->reflexive[i], ALLOCATION_SERVER_REFLEXIVE, e))
 			return true;
 	for (size_t i = 0; i < 2; i++)
-		if (take_change(&a->relayed[i], ALLOCATION_RELAYED, e))
+		if (take_candidate_change(
+			&a->relayed[i], ALLOCATION_RELAYED, e))
 			return true;
 	e->type = ALLOCATION_CHANNEL_CHANGED;
 	return channels_change(&a->channels, &e->address, &e->channel);

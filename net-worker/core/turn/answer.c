@@ -51,8 +51,9 @@ note_lifetime(struct allocation *a, struct mono now, uint32_t lifetime_s)
 }
 
 static void
-reached(struct allocation *a, struct mono now, const struct endpoint *local,
-    struct request *r, const struct stun_message *m)
+binding_succeeded(struct allocation *a, struct mono now,
+    const struct endpoint *local, struct request *r,
+    const struct stun_message *m)
 {
 	size_t family = local->ip.family == IP_V6 ? 1 : 0;
 	struct endpoint from = r->to;
@@ -76,7 +77,7 @@ reached(struct allocation *a, struct mono now, const struct endpoint *local,
 
 /* The request failed for good: what depends on it goes with it. */
 static void
-abandon(struct allocation *a, struct mono now, struct request *r)
+abandon_request(struct allocation *a, struct mono now, struct request *r)
 {
 	struct channel *c;
 
@@ -101,12 +102,13 @@ abandon(struct allocation *a, struct mono now, struct request *r)
 }
 
 static void
-allocated(struct allocation *a, struct mono now, const struct endpoint *local,
-    struct request *r, const struct stun_message *m)
+allocate_succeeded(struct allocation *a, struct mono now,
+    const struct endpoint *local, struct request *r,
+    const struct stun_message *m)
 {
 	if ((m->have & STUN_HAVE_LIFETIME) == 0 || m->lifetime == 0 ||
 	    (m->have & STUN_HAVE_RELAYED) == 0) {
-		abandon(a, now, r);
+		abandon_request(a, now, r);
 		return;
 	}
 	request_free(&a->requests, r);
@@ -120,7 +122,7 @@ allocated(struct allocation *a, struct mono now, const struct endpoint *local,
 }
 
 static void
-refreshed(struct allocation *a, struct mono now, struct request *r,
+refresh_succeeded(struct allocation *a, struct mono now, struct request *r,
     const struct stun_message *m)
 {
 	if (r->kind == REQUEST_DELETE ||
@@ -128,7 +130,7 @@ refreshed(struct allocation *a, struct mono now, struct request *r,
 		allocation_invalidate(a);
 		allocation_send(a, now, REQUEST_ALLOCATE);
 	} else if ((m->have & STUN_HAVE_LIFETIME) == 0) {
-		abandon(a, now, r);
+		abandon_request(a, now, r);
 	} else {
 		request_free(&a->requests, r);
 		note_lifetime(a, now, m->lifetime);
@@ -136,7 +138,7 @@ refreshed(struct allocation *a, struct mono now, struct request *r,
 }
 
 static void
-channel_bound(struct allocation *a, struct mono now, struct request *r)
+channel_bind_succeeded(struct allocation *a, struct mono now, struct request *r)
 {
 	struct channel *c = channels_get(&a->channels, r->channel);
 
@@ -148,22 +150,23 @@ channel_bound(struct allocation *a, struct mono now, struct request *r)
 }
 
 static void
-succeeded(struct allocation *a, struct mono now, const struct endpoint *local,
-    struct request *r, const struct stun_message *m)
+request_succeeded(struct allocation *a, struct mono now,
+    const struct endpoint *local, struct request *r,
+    const struct stun_message *m)
 {
 	switch (r->kind) {
 	case REQUEST_BINDING:
-		reached(a, now, local, r, m);
+		binding_succeeded(a, now, local, r, m);
 		break;
 	case REQUEST_ALLOCATE:
-		allocated(a, now, local, r, m);
+		allocate_succeeded(a, now, local, r, m);
 		break;
 	case REQUEST_REFRESH:
 	case REQUEST_DELETE:
-		refreshed(a, now, r, m);
+		refresh_succeeded(a, now, r, m);
 		break;
 	case REQUEST_CHANNEL_BIND:
-		channel_bound(a, now, r);
+		channel_bind_succeeded(a, now, r);
 		break;
 	}
 }
@@ -181,19 +184,20 @@ renew_nonce(struct allocation *a, struct mono now, struct request *r,
 }
 
 static void
-challenged(struct allocation *a, struct mono now, struct request *r,
+request_challenged(struct allocation *a, struct mono now, struct request *r,
     const struct stun_message *m)
 {
 	if ((m->have & STUN_HAVE_REALM) != 0 &&
 	    !credentials_same_realm(&a->credentials, &m->realm))
-		abandon(a, now, r);
+		abandon_request(a, now, r);
 	else
 		renew_nonce(a, now, r, m);
 }
 
 /* The relay and we disagree on whether we have an allocation. */
 static void
-mismatched(struct allocation *a, struct mono now, const struct request *r)
+allocation_mismatched(
+    struct allocation *a, struct mono now, const struct request *r)
 {
 	enum request_kind kind = r->kind;
 	struct endpoint peer = r->peer;
@@ -214,27 +218,27 @@ mismatched(struct allocation *a, struct mono now, const struct request *r)
 }
 
 static void
-refused(struct allocation *a, struct mono now, struct request *r,
+request_refused(struct allocation *a, struct mono now, struct request *r,
     const struct stun_message *m)
 {
 	switch (m->error) {
 	case ERROR_UNAUTHENTICATED:
 		if (r->form != FORM_SIGNED) {
-			challenged(a, now, r, m);
+			request_challenged(a, now, r, m);
 			break;
 		}
 		a->credentials.usable = false;
 		allocation_invalidate(a);
 		break;
 	case ERROR_STALE_NONCE:
-		challenged(a, now, r, m);
+		request_challenged(a, now, r, m);
 		break;
 	case ERROR_UNKNOWN_ATTRIBUTE:
 		a->failed = true;
 		allocation_invalidate(a);
 		break;
 	case ERROR_MISMATCH:
-		mismatched(a, now, r);
+		allocation_mismatched(a, now, r);
 		break;
 	case ERROR_FAMILY_UNSUPPORTED:
 		if (r->kind == REQUEST_ALLOCATE && !a->traits.single_family) {
@@ -244,7 +248,7 @@ refused(struct allocation *a, struct mono now, struct request *r,
 		}
 		/* FALLTHROUGH */
 	default:
-		abandon(a, now, r);
+		abandon_request(a, now, r);
 	}
 }
 
@@ -305,15 +309,16 @@ unsigned_error(struct allocation *a, struct mono now, struct request *r,
 }
 
 static void
-discard(struct allocation *a, struct mono now, struct request *r)
+discard_answer(struct allocation *a, struct mono now, struct request *r)
 {
 	if (++r->discarded >= DISCARDED_MAX && a->allocated)
 		allocation_start_over(a, now);
 }
 
 static void
-handle(struct allocation *a, struct mono now, const struct endpoint *local,
-    struct request *r, const struct stun_message *m)
+handle_answer(struct allocation *a, struct mono now,
+    const struct endpoint *local, struct request *r,
+    const struct stun_message *m)
 {
 	bool success = request_is_success(r, m);
 	bool error = request_is_error(r, m);
@@ -327,14 +332,14 @@ handle(struct allocation *a, struct mono now, const struct endpoint *local,
 		return;
 	} else if (!stun_verify(
 		       m, a->credentials.key, sizeof(a->credentials.key))) {
-		discard(a, now, r);
+		discard_answer(a, now, r);
 		return;
 	}
 	note_answer(a, now, r);
 	if (success)
-		succeeded(a, now, local, r, m);
+		request_succeeded(a, now, local, r, m);
 	else
-		refused(a, now, r, m);
+		request_refused(a, now, r, m);
 }
 
 bool
@@ -347,7 +352,7 @@ allocation_input(struct allocation *a, struct mono now,
 	if (r == NULL || !endpoint_equal(from, &r->to) ||
 	    !(request_is_success(r, m) || request_is_error(r, m)))
 		return false;
-	handle(a, now, local, r, m);
+	handle_answer(a, now, local, r, m);
 	/* An answer may have allocated, or made room for a request. */
 	allocation_bind_waiting(a, now);
 	return true;

@@ -28,7 +28,7 @@ compare_peers(const struct channel *a, const struct channel *b)
 RB_GENERATE_STATIC(channel_tree, channel, by_peer, compare_peers)
 
 static bool
-older(const struct channel *c, int64_t seconds, struct mono now)
+channel_is_older(const struct channel *c, int64_t seconds, struct mono now)
 {
 	return mono_due(mono_add_s(c->since, seconds), now);
 }
@@ -49,7 +49,7 @@ refresh_time(const struct channels *cs)
  * What makes a channel worth a refresh: firezone-tunnel(7), Channel bindings.
  */
 static bool
-in_use(const struct channels *cs, const struct channel *c)
+channel_in_use(const struct channels *cs, const struct channel *c)
 {
 	return c->received || (cs->permissions && c->sent);
 }
@@ -104,7 +104,7 @@ channels_get(const struct channels *cs, uint16_t number)
 }
 
 static void
-report(struct channels *cs, struct channel *c, bool bound)
+report_binding(struct channels *cs, struct channel *c, bool bound)
 {
 	c->announced = bound;
 	if (!c->changed)
@@ -113,7 +113,7 @@ report(struct channels *cs, struct channel *c, bool bound)
 }
 
 static void
-release(struct channels *cs, struct channel *c)
+release_channel(struct channels *cs, struct channel *c)
 {
 	if (c->taken)
 		RB_REMOVE(channel_tree, &cs->by_peer, c);
@@ -121,21 +121,21 @@ release(struct channels *cs, struct channel *c)
 }
 
 static bool
-is_free(const struct channel *c, struct mono now)
+channel_is_free(const struct channel *c, struct mono now)
 {
 	if (!c->taken)
 		return true;
 	return !c->in_flight && !c->received &&
-	    older(c, CHANNEL_LIFETIME_S + CHANNEL_RESERVED_S, now);
+	    channel_is_older(c, CHANNEL_LIFETIME_S + CHANNEL_RESERVED_S, now);
 }
 
 static struct channel *
-find_free(struct channels *cs, struct mono now)
+find_free_channel(struct channels *cs, struct mono now)
 {
 	for (size_t i = 0; i < CHANNELS_MAX; i++) {
 		size_t at = (cs->next + i) % CHANNELS_MAX;
 
-		if (!is_free(&cs->slots[at], now))
+		if (!channel_is_free(&cs->slots[at], now))
 			continue;
 		cs->next = (at + 1) % CHANNELS_MAX;
 		if (at >= cs->used)
@@ -154,15 +154,15 @@ same_owner(const struct turn_owner *a, const struct turn_owner *b)
 }
 
 static bool
-may_have_more(const struct channels *cs, struct mono now,
-    const struct turn_owner *owner)
+owner_may_have_more(
+    const struct channels *cs, struct mono now, const struct turn_owner *owner)
 {
 	size_t taken = 0, of_client = 0, of_connection = 0;
 
 	for (size_t i = 0; i < cs->used; i++) {
 		const struct channel *c = &cs->slots[i];
 
-		if (is_free(c, now))
+		if (channel_is_free(c, now))
 			continue;
 		taken++;
 		of_client += uuid_equal(&c->owner.client, &owner->client);
@@ -173,13 +173,13 @@ may_have_more(const struct channels *cs, struct mono now,
 }
 
 static bool
-has_share(
+owner_has_share(
     struct channels *cs, struct mono now, const struct turn_owner *owner)
 {
 	if (same_owner(&cs->refused, owner) &&
 	    mono_before(now, cs->refused_until))
 		return true;
-	if (may_have_more(cs, now, owner))
+	if (owner_may_have_more(cs, now, owner))
 		return false;
 	cs->refused = *owner;
 	cs->refused_until = mono_add_s(now, REFUSED_S);
@@ -195,9 +195,10 @@ channels_take(struct channels *cs, struct mono now, const struct endpoint *peer,
 
 	if (c != NULL)
 		return c;
-	if (has_share(cs, now, owner) || (c = find_free(cs, now)) == NULL)
+	if (owner_has_share(cs, now, owner) ||
+	    (c = find_free_channel(cs, now)) == NULL)
 		return NULL;
-	release(cs, c);
+	release_channel(cs, c);
 	if (c->changed)
 		TAILQ_REMOVE(&cs->changes, c, change);
 	number = c->number;
@@ -213,7 +214,8 @@ channels_take(struct channels *cs, struct mono now, const struct endpoint *peer,
 }
 
 static void
-set_deadline(struct channels *cs, const struct channel *c, int64_t seconds)
+advance_channel_deadline(
+    struct channels *cs, const struct channel *c, int64_t seconds)
 {
 	cs->deadline = mono_min(cs->deadline, mono_add_s(c->since, seconds));
 }
@@ -226,15 +228,15 @@ channel_confirm(struct channels *cs, struct channel *c, struct mono now)
 	c->received = false;
 	c->sent = false;
 	if (!c->announced)
-		report(cs, c, true);
-	set_deadline(cs, c, sending_time(cs));
+		report_binding(cs, c, true);
+	advance_channel_deadline(cs, c, sending_time(cs));
 }
 
 void
 channel_forget(struct channels *cs, struct channel *c)
 {
-	release(cs, c);
-	report(cs, c, false);
+	release_channel(cs, c);
+	report_binding(cs, c, false);
 }
 
 bool
@@ -242,15 +244,15 @@ channel_usable(
     const struct channels *cs, const struct channel *c, struct mono now)
 {
 	return c->in_flight ||
-	    (c->confirmed && !older(c, sending_time(cs), now));
+	    (c->confirmed && !channel_is_older(c, sending_time(cs), now));
 }
 
 /* Data may have made the channel worth a refresh. */
 static void
-note_use(struct channels *cs, const struct channel *c)
+note_channel_use(struct channels *cs, const struct channel *c)
 {
-	if (c->confirmed && !c->in_flight && in_use(cs, c))
-		set_deadline(cs, c, refresh_time(cs));
+	if (c->confirmed && !c->in_flight && channel_in_use(cs, c))
+		advance_channel_deadline(cs, c, refresh_time(cs));
 }
 
 void
@@ -259,7 +261,7 @@ channel_note_sent(struct channels *cs, struct channel *c)
 	if (c->sent)
 		return;
 	c->sent = true;
-	note_use(cs, c);
+	note_channel_use(cs, c);
 }
 
 void
@@ -268,22 +270,22 @@ channel_note_received(struct channels *cs, struct channel *c)
 	if (c->received)
 		return;
 	c->received = true;
-	note_use(cs, c);
+	note_channel_use(cs, c);
 }
 
 /* True when the channel is to be refreshed now; else notes when to look. */
 static bool
-look_at(struct channels *cs, struct channel *c, struct mono now)
+look_at_channel(struct channels *cs, struct channel *c, struct mono now)
 {
 	if (!c->taken || !c->confirmed || c->in_flight)
 		return false;
-	if (c->announced && older(c, sending_time(cs), now))
-		report(cs, c, false);
-	if (in_use(cs, c) && older(c, refresh_time(cs), now))
+	if (c->announced && channel_is_older(c, sending_time(cs), now))
+		report_binding(cs, c, false);
+	if (channel_in_use(cs, c) && channel_is_older(c, refresh_time(cs), now))
 		return true;
 	if (c->announced)
-		set_deadline(cs, c, sending_time(cs));
-	note_use(cs, c);
+		advance_channel_deadline(cs, c, sending_time(cs));
+	note_channel_use(cs, c);
 	return false;
 }
 
@@ -298,7 +300,7 @@ channels_due(struct channels *cs, struct mono now, size_t *at)
 	while (*at < cs->used) {
 		struct channel *c = &cs->slots[(*at)++];
 
-		if (look_at(cs, c, now))
+		if (look_at_channel(cs, c, now))
 			return c;
 	}
 	return NULL;

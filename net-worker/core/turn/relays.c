@@ -78,7 +78,7 @@ relays_free(struct relays *rs)
 
 /* The relay's place in the list, or count. */
 static size_t
-index_of(const struct relays *rs, const struct uuid *id)
+relay_index_of(const struct relays *rs, const struct uuid *id)
 {
 	size_t i;
 
@@ -89,7 +89,7 @@ index_of(const struct relays *rs, const struct uuid *id)
 }
 
 static void
-remember(struct relays *rs, const struct endpoint *address)
+remember_former_address(struct relays *rs, const struct endpoint *address)
 {
 	if (address->ip.family == IP_NONE)
 		return;
@@ -114,13 +114,13 @@ note_withdrawals(struct relay *r)
 }
 
 static void
-drop(struct relays *rs, size_t i, enum allocation_end end)
+drop_relay(struct relays *rs, size_t i, enum allocation_end end)
 {
 	struct relay *r = rs->list[i];
 	const struct relay_config *config = allocation_config(r->allocation);
 
-	remember(rs, &config->address[0]);
-	remember(rs, &config->address[1]);
+	remember_former_address(rs, &config->address[0]);
+	remember_former_address(rs, &config->address[1]);
 	note_withdrawals(r);
 	allocation_free(r->allocation);
 	r->allocation = NULL;
@@ -142,14 +142,14 @@ relays_begin(struct relays *rs)
 void
 relays_removed(struct relays *rs, const struct uuid *id)
 {
-	size_t i = index_of(rs, id);
+	size_t i = relay_index_of(rs, id);
 
 	if (i < rs->count)
-		drop(rs, i, ALLOCATION_ALIVE);
+		drop_relay(rs, i, ALLOCATION_ALIVE);
 }
 
 static bool
-same_config(const struct relay_config *a, const struct relay_config *b)
+same_relay_config(const struct relay_config *a, const struct relay_config *b)
 {
 	return endpoint_equal(&a->address[0], &b->address[0]) &&
 	    endpoint_equal(&a->address[1], &b->address[1]) &&
@@ -158,7 +158,7 @@ same_config(const struct relay_config *a, const struct relay_config *b)
 }
 
 static bool
-add(struct relays *rs, struct mono now, const struct relay_config *config)
+add_relay(struct relays *rs, struct mono now, const struct relay_config *config)
 {
 	struct relay *r;
 
@@ -183,15 +183,15 @@ bool
 relays_present(
     struct relays *rs, struct mono now, const struct relay_config *config)
 {
-	size_t i = index_of(rs, &config->id);
+	size_t i = relay_index_of(rs, &config->id);
 	struct relay *r;
 
 	if (i == rs->count)
-		return add(rs, now, config);
+		return add_relay(rs, now, config);
 	r = rs->list[i];
-	if (!same_config(allocation_config(r->allocation), config)) {
-		drop(rs, i, ALLOCATION_ALIVE);
-		return add(rs, now, config);
+	if (!same_relay_config(allocation_config(r->allocation), config)) {
+		drop_relay(rs, i, ALLOCATION_ALIVE);
+		return add_relay(rs, now, config);
 	}
 	r->named = true;
 	if (allocation_suspended(r->allocation))
@@ -210,7 +210,7 @@ relays_commit(struct relays *rs, struct mono now)
 struct allocation *
 relays_find(struct relays *rs, const struct uuid *id)
 {
-	size_t i = index_of(rs, id);
+	size_t i = relay_index_of(rs, id);
 
 	return i < rs->count ? rs->list[i]->allocation : NULL;
 }
@@ -236,7 +236,7 @@ relays_formerly_used(const struct relays *rs, const struct ip_address *ip)
 }
 
 static bool
-eligible(const struct allocation *a)
+allocation_is_eligible(const struct allocation *a)
 {
 	return allocation_rtt_us(a) >= 0 &&
 	    allocation_end(a) == ALLOCATION_ALIVE;
@@ -250,14 +250,14 @@ relays_sample(struct relays *rs)
 	size_t answering = 0, count = 0;
 
 	for (size_t i = 0; i < rs->count; i++)
-		if (eligible(rs->list[i]->allocation))
+		if (allocation_is_eligible(rs->list[i]->allocation))
 			rtt_us[answering++] =
 			    allocation_rtt_us(rs->list[i]->allocation);
 	if (answering == 0)
 		return NULL;
 	threshold_us = sampling_threshold_us(rtt_us, answering);
 	for (size_t i = 0; i < rs->count; i++)
-		if (eligible(rs->list[i]->allocation) &&
+		if (allocation_is_eligible(rs->list[i]->allocation) &&
 		    allocation_rtt_us(rs->list[i]->allocation) <= threshold_us)
 			near[count++] = rs->list[i]->allocation;
 	return near[randombytes_uniform((uint32_t)count)];
@@ -277,7 +277,7 @@ relays_get(struct relays *rs, size_t i)
 
 /* Whether the next call of relays_timeout() has work that cannot wait. */
 static bool
-is_pending(const struct relay *r)
+relay_is_pending(const struct relay *r)
 {
 	return allocation_end(r->allocation) != ALLOCATION_ALIVE ||
 	    (allocation_suspended(r->allocation) && mono_is_never(r->retry));
@@ -291,7 +291,7 @@ relays_deadline(const struct relays *rs)
 	for (size_t i = 0; i < rs->count; i++) {
 		const struct relay *r = rs->list[i];
 
-		if (is_pending(r))
+		if (relay_is_pending(r))
 			return (struct mono){ 0 };
 		deadline =
 		    mono_min(deadline, allocation_deadline(r->allocation));
@@ -323,7 +323,7 @@ relays_timeout(struct relays *rs, struct mono now)
 
 		allocation_timeout(r->allocation, now);
 		if (allocation_end(r->allocation) != ALLOCATION_ALIVE) {
-			drop(rs, i, allocation_end(r->allocation));
+			drop_relay(rs, i, allocation_end(r->allocation));
 			r->last = rs->count == 0;
 			continue;
 		}
@@ -365,7 +365,7 @@ gone_event(struct relays *rs, struct relay *r, struct relays_event *e)
 }
 
 static enum relays_event_type
-type_of(enum allocation_event_type type)
+relay_event_type_of(enum allocation_event_type type)
 {
 	switch (type) {
 	case ALLOCATION_WITHDRAWN:
@@ -390,7 +390,7 @@ relays_event(struct relays *rs, struct relays_event *e)
 		if (!allocation_event(rs->list[i]->allocation, &e->detail))
 			continue;
 		e->relay = rs->list[i]->id;
-		e->type = type_of(e->detail.type);
+		e->type = relay_event_type_of(e->detail.type);
 		return true;
 	}
 	return false;

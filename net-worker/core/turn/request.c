@@ -91,7 +91,7 @@ requests_unsent(const struct requests *rs)
 }
 
 static void
-schedule(struct request *r, struct mono now, int64_t gap_ns)
+schedule_request(struct request *r, struct mono now, int64_t gap_ns)
 {
 	r->gap_ns = gap_ns;
 	r->retry = mono_add_ns(now, gap_ns);
@@ -115,7 +115,7 @@ request_new(struct requests *rs, struct mono now, enum request_kind kind,
 	TAILQ_REMOVE(&rs->unused, r, entry);
 	*r = (struct request){ .kind = kind, .to = *to, .first = now };
 	new_transaction(r);
-	schedule(r, now, RETRY_FIRST_NS);
+	schedule_request(r, now, RETRY_FIRST_NS);
 	TAILQ_INSERT_TAIL(&rs->outstanding, r, entry);
 	rs->count++;
 	return r;
@@ -138,7 +138,7 @@ request_retry(struct request *r, struct mono now, const struct endpoint *server)
 		new_transaction(r);
 		r->to = *server;
 	}
-	schedule(r, now, r->gap_ns + r->gap_ns / 2);
+	schedule_request(r, now, r->gap_ns + r->gap_ns / 2);
 	return true;
 }
 
@@ -148,11 +148,11 @@ request_restart(struct request *r, struct mono now)
 	new_transaction(r);
 	r->first = now;
 	r->once = false;
-	schedule(r, now, RETRY_FIRST_NS);
+	schedule_request(r, now, RETRY_FIRST_NS);
 }
 
 static uint16_t
-type_of(const struct request *r)
+stun_type_of(const struct request *r)
 {
 	switch (r->kind) {
 	case REQUEST_ALLOCATE:
@@ -171,18 +171,18 @@ type_of(const struct request *r)
 bool
 request_is_success(const struct request *r, const struct stun_message *m)
 {
-	return m->type == (type_of(r) | CLASS_SUCCESS);
+	return m->type == (stun_type_of(r) | CLASS_SUCCESS);
 }
 
 bool
 request_is_error(const struct request *r, const struct stun_message *m)
 {
-	return m->type == (type_of(r) | CLASS_ERROR) &&
+	return m->type == (stun_type_of(r) | CLASS_ERROR) &&
 	    (m->have & STUN_HAVE_ERROR) != 0;
 }
 
 static void
-add_body(struct writer *w, const struct request *r,
+add_request_body(struct writer *w, const struct request *r,
     const struct server_traits *traits)
 {
 	bool transport = r->kind == REQUEST_ALLOCATE ||
@@ -209,7 +209,7 @@ add_body(struct writer *w, const struct request *r,
 }
 
 static enum request_form
-form_of(const struct request *r, const struct credentials *c,
+request_form_of(const struct request *r, const struct credentials *c,
     const struct server_traits *traits)
 {
 	if (r->kind == REQUEST_BINDING)
@@ -239,12 +239,12 @@ request_write(struct request *r, const struct credentials *c,
 	struct writer w;
 
 	r->unsent = false;
-	r->form = form_of(r, c, traits);
+	r->form = request_form_of(r, c, traits);
 	d->to = r->to;
 	d->from.family = IP_NONE;
 	writer_init(&w, d->data, sizeof(d->data));
-	stun_begin(&w, type_of(r), r->transaction);
-	add_body(&w, r, traits);
+	stun_begin(&w, stun_type_of(r), r->transaction);
+	add_request_body(&w, r, traits);
 	add_credentials(&w, r, c);
 	d->length = w.len;
 	return !writer_failed(&w);

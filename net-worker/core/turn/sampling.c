@@ -10,7 +10,7 @@
 #define DEVIATIONS       3
 
 static int
-compare(const void *a, const void *b)
+compare_samples(const void *a, const void *b)
 {
 	const int64_t *x = a, *y = b;
 
@@ -18,11 +18,11 @@ compare(const void *a, const void *b)
 }
 
 static int64_t
-median(int64_t *values, size_t count)
+median_sample(int64_t *values, size_t count)
 {
 	size_t half = count / 2;
 
-	sort(values, count, sizeof(*values), compare);
+	sort(values, count, sizeof(*values), compare_samples);
 	if (count % 2 == 1)
 		return values[half];
 	return (values[half - 1] + values[half]) / 2;
@@ -31,13 +31,13 @@ median(int64_t *values, size_t count)
 int64_t
 sampling_threshold_us(int64_t *rtt_us, size_t count)
 {
-	int64_t middle = median(rtt_us, count), deviation;
+	int64_t middle = median_sample(rtt_us, count), deviation;
 
 	if (count < 3)
 		return rtt_us[0] + rtt_us[0] / 2;
 	for (size_t i = 0; i < count; i++)
 		rtt_us[i] = llabs(rtt_us[i] - middle);
-	deviation = median(rtt_us, count);
+	deviation = median_sample(rtt_us, count);
 	if (deviation < DEVIATION_MIN_US)
 		deviation = DEVIATION_MIN_US;
 	return middle + DEVIATIONS * deviation;

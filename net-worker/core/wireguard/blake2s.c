@@ -46,7 +46,7 @@ blake2s_mac(uint8_t to[BLAKE2S_MAC_LEN], const uint8_t *key, size_t key_len,
 }
 
 static bool
-hmac(uint8_t to[BLAKE2S_HASH_LEN], const uint8_t key[BLAKE2S_HASH_LEN],
+hmac_blake2s(uint8_t to[BLAKE2S_HASH_LEN], const uint8_t key[BLAKE2S_HASH_LEN],
     const uint8_t *input, size_t len)
 {
 	return HMAC(EVP_blake2s256(), key, BLAKE2S_HASH_LEN, input, len, to,
@@ -62,12 +62,12 @@ blake2s_kdf(uint8_t *const to[], size_t count,
 	uint8_t secret[BLAKE2S_HASH_LEN];
 	bool ok;
 
-	ok = hmac(secret, key, input, len);
+	ok = hmac_blake2s(secret, key, input, len);
 	for (size_t i = 0; ok && i < count; i++) {
 		size_t before = i == 0 ? 0 : BLAKE2S_HASH_LEN;
 
 		chain[before] = (uint8_t)(i + 1);
-		ok = hmac(chain, secret, chain, before + 1);
+		ok = hmac_blake2s(chain, secret, chain, before + 1);
 		if (ok)
 			memcpy(to[i], chain, BLAKE2S_HASH_LEN);
 	}

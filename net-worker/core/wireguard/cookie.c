@@ -74,7 +74,7 @@ mac2_valid(const struct cookie_guard *guard, struct mono now,
 }
 
 static bool
-within_limit(struct cookie_guard *guard, struct mono now)
+handshakes_within_limit(struct cookie_guard *guard, struct mono now)
 {
 	if (mono_due(guard->window_until, now)) {
 		guard->window_until = mono_add_s(now, WINDOW);
@@ -95,13 +95,14 @@ cookie_judge(struct cookie_guard *guard, struct mono now,
 	if (!find_macs(message, len, &mac1_at, &mac2_at))
 		return COOKIE_REFUSE;
 	if (source->family == IP_NONE)
-		return within_limit(guard, now) ? COOKIE_ADMIT : COOKIE_REFUSE;
+		return handshakes_within_limit(guard, now) ? COOKIE_ADMIT
+							   : COOKIE_REFUSE;
 	if (mac2_valid(guard, now, source, message, mac2_at))
 		return source_limit_take(&guard->proven, now, source)
 		    ? COOKIE_ADMIT
 		    : COOKIE_REFUSE;
 	return source_limit_take(&guard->unproven, now, source) &&
-		within_limit(guard, now)
+		handshakes_within_limit(guard, now)
 	    ? COOKIE_ADMIT
 	    : COOKIE_DEMAND;
 }

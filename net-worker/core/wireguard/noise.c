@@ -167,7 +167,8 @@ open_and_hash(uint8_t hash[NOISE_HASH_LEN], const uint8_t key[NOISE_KEY_LEN],
 }
 
 static bool
-start(uint8_t hash[NOISE_HASH_LEN], uint8_t chaining_key[NOISE_HASH_LEN],
+start_transcript(uint8_t hash[NOISE_HASH_LEN],
+    uint8_t chaining_key[NOISE_HASH_LEN],
     const uint8_t responder_public[NOISE_KEY_LEN])
 {
 	return blake2s_hash(chaining_key, construction,
@@ -249,7 +250,8 @@ noise_open_initiation(const struct noise_identity *identity,
 	cursor_copy(&c, in->sealed_timestamp, sizeof(in->sealed_timestamp));
 
 	ok = cursor_done(&c) &&
-	    start(in->hash, in->chaining_key, identity->public_key) &&
+	    start_transcript(
+		in->hash, in->chaining_key, identity->public_key) &&
 	    mix_ephemeral(in->hash, in->chaining_key, in->remote_ephemeral) &&
 	    mix_dh(in->chaining_key, key, identity->private_key,
 		in->remote_ephemeral) &&
@@ -297,7 +299,7 @@ noise_accept_initiation(
 
 /* The response up to its MACs, and the transport keys. */
 static bool
-respond(const struct noise_peer *peer, struct noise_initiation *in,
+write_response(const struct noise_peer *peer, struct noise_initiation *in,
     uint8_t *message, struct noise_keys *keys)
 {
 	uint8_t private_key[NOISE_KEY_LEN], public_key[NOISE_KEY_LEN];
@@ -338,7 +340,7 @@ noise_create_response(struct noise_peer *peer,
 		.remote_index = initiation->remote_index,
 		.initiator = false,
 	};
-	ok = respond(peer, initiation, message, keys) &&
+	ok = write_response(peer, initiation, message, keys) &&
 	    append_macs(peer, now, message, MESSAGE_RESPONSE_MAC1);
 	sodium_memzero(initiation, sizeof(*initiation));
 	if (!ok)
@@ -348,9 +350,9 @@ noise_create_response(struct noise_peer *peer,
 
 /* The initiation up to its MACs, and what the response will need. */
 static bool
-initiate(const struct noise_identity *identity, const struct noise_peer *peer,
-    const uint8_t timestamp[NOISE_TIMESTAMP_LEN], uint8_t *message,
-    struct noise_pending *pending)
+write_initiation(const struct noise_identity *identity,
+    const struct noise_peer *peer, const uint8_t timestamp[NOISE_TIMESTAMP_LEN],
+    uint8_t *message, struct noise_pending *pending)
 {
 	uint8_t public_key[NOISE_KEY_LEN], key[NOISE_KEY_LEN];
 	uint8_t sealed_static[NOISE_KEY_LEN + TAG_LEN];
@@ -361,7 +363,7 @@ initiate(const struct noise_identity *identity, const struct noise_peer *peer,
 
 	randombytes_buf(p->ephemeral_private, sizeof(p->ephemeral_private));
 	ok = crypto_scalarmult_base(public_key, p->ephemeral_private) == 0 &&
-	    start(p->hash, p->chaining_key, peer->public_key) &&
+	    start_transcript(p->hash, p->chaining_key, peer->public_key) &&
 	    mix_ephemeral(p->hash, p->chaining_key, public_key) &&
 	    mix_dh(
 		p->chaining_key, key, p->ephemeral_private, peer->public_key) &&
@@ -393,7 +395,7 @@ noise_create_initiation(const struct noise_identity *identity,
 	};
 	bool ok;
 
-	ok = initiate(identity, peer, timestamp, message, &pending) &&
+	ok = write_initiation(identity, peer, timestamp, message, &pending) &&
 	    append_macs(peer, now, message, MESSAGE_INITIATION_MAC1);
 	if (ok) {
 		peer->pending[1] = peer->pending[0];
@@ -405,8 +407,8 @@ noise_create_initiation(const struct noise_identity *identity,
 
 /* Whether the response answers this initiation of ours. */
 static bool
-finish(const struct noise_identity *identity, const struct noise_peer *peer,
-    const struct noise_pending *pending,
+complete_handshake(const struct noise_identity *identity,
+    const struct noise_peer *peer, const struct noise_pending *pending,
     const uint8_t remote_ephemeral[NOISE_KEY_LEN],
     const uint8_t nothing[TAG_LEN], struct noise_keys *keys)
 {
@@ -448,7 +450,8 @@ noise_consume_response(const struct noise_identity *identity,
 		if (!pending->valid ||
 		    pending->local_index != keys->local_index)
 			continue;
-		if (finish(identity, peer, pending, ephemeral, nothing, keys)) {
+		if (complete_handshake(
+			identity, peer, pending, ephemeral, nothing, keys)) {
 			forget_pending(peer, i);
 			return true;
 		}

@@ -30,7 +30,7 @@ replay_acceptable(const struct replay_window *window, uint64_t counter)
 
 /* Forgets the counters whose places those from "from" to "to" - 1 take. */
 static void
-slide(struct replay_window *window, uint64_t from, uint64_t to)
+slide_window(struct replay_window *window, uint64_t from, uint64_t to)
 {
 	if (to - from >= REPLAY_WINDOW) {
 		memset(window->bitmap, 0, sizeof(window->bitmap));
@@ -51,7 +51,7 @@ void
 replay_mark(struct replay_window *window, uint64_t counter)
 {
 	if (counter >= window->next) {
-		slide(window, window->next, counter);
+		slide_window(window, window->next, counter);
 		window->next = counter + 1;
 	}
 	window->bitmap[WORD(counter)] |= BIT(counter);

@@ -13,14 +13,14 @@ source_limit_init(struct source_limit *l)
 }
 
 static uint64_t
-network_of(const struct ip_address *ip)
+source_network_of(const struct ip_address *ip)
 {
 	return ip->family == IP_V4 ? load_be32(ip->bytes)
 				   : load_be64(ip->bytes);
 }
 
 static struct limited_source *
-set_of(struct source_limit *l, uint64_t network, enum ip_family family)
+source_set_of(struct source_limit *l, uint64_t network, enum ip_family family)
 {
 	uint8_t key[sizeof(network) + 1], hash[crypto_shorthash_BYTES];
 
@@ -34,8 +34,8 @@ bool
 source_limit_take(
     struct source_limit *l, struct mono now, const struct ip_address *ip)
 {
-	uint64_t network = network_of(ip);
-	struct limited_source *set = set_of(l, network, ip->family);
+	uint64_t network = source_network_of(ip);
+	struct limited_source *set = source_set_of(l, network, ip->family);
 	struct limited_source *s = &set[0];
 
 	for (size_t i = 0; i < SOURCE_LIMIT_WAYS; i++) {

@@ -111,7 +111,7 @@ tunnel_timeout(struct tunnel_timers *t, struct mono now)
 }
 
 static struct mono
-jittered(struct mono t)
+jittered_deadline(struct mono t)
 {
 	return mono_add_ms(t, randombytes_uniform(REKEY_JITTER_MAX_MS + 1));
 }
@@ -126,7 +126,7 @@ void
 handshake_want(struct handshake_timers *t, struct mono now)
 {
 	if (mono_is_never(t->send_at))
-		t->send_at = jittered(now);
+		t->send_at = jittered_deadline(now);
 }
 
 void
@@ -153,6 +153,6 @@ handshake_timeout(struct handshake_timers *t, struct mono now)
 		return 0;
 	if (mono_is_never(t->give_up_at))
 		t->give_up_at = mono_add_s(now, REKEY_ATTEMPT_TIME);
-	t->send_at = jittered(mono_add_s(now, REKEY_TIMEOUT));
+	t->send_at = jittered_deadline(mono_add_s(now, REKEY_TIMEOUT));
 	return HANDSHAKE_SEND;
 }
