@@ -21,7 +21,7 @@ static const struct {
 };
 
 static uint64_t
-count_of(const struct shard_counters *c, size_t i)
+refusals_of(const struct shard_counters *c, size_t i)
 {
 	return *(const uint64_t *)((const char *)c + tables[i].offset);
 }
@@ -30,7 +30,7 @@ void
 full_tables_init(struct full_tables *f, const struct shard_counters *c)
 {
 	for (size_t i = 0; i < FULL_TABLES; i++)
-		f->said[i] = count_of(c, i);
+		f->said[i] = refusals_of(c, i);
 }
 
 void
@@ -38,7 +38,7 @@ full_tables_say(
     struct full_tables *f, struct mono now, const struct shard_counters *c)
 {
 	for (size_t i = 0; i < FULL_TABLES; i++) {
-		uint64_t count = count_of(c, i);
+		uint64_t count = refusals_of(c, i);
 		uint32_t held;
 
 		if (count == f->said[i] ||

@@ -279,7 +279,7 @@ tell_no_relays(void *ctx)
 
 /* What may be lost waits only while there is room for what may not. */
 static bool
-has_room(const struct worker *w)
+control_queue_has_room(const struct worker *w)
 {
 	return !w->control_closed &&
 	    ipc_backlog(w->control) < CONTROL_BACKLOG_MAX;
@@ -296,7 +296,7 @@ tell_peer_event(void *ctx, const struct uuid *client, uint8_t event,
 		.payload_len = (uint16_t)len,
 	};
 
-	if (len > sizeof(m.payload) || !has_room(w))
+	if (len > sizeof(m.payload) || !control_queue_has_room(w))
 		return; /* the client repeats it */
 	memcpy(m.payload, payload, len);
 	check_sent(w, ipc_send_peer_event(w->control, &m), "a client's wish");
@@ -320,7 +320,7 @@ tell_flow(void *ctx, const struct ipc_flow *m)
 {
 	struct worker *w = ctx;
 
-	return has_room(w) && ipc_send_flow(w->control, m) == 0;
+	return control_queue_has_room(w) && ipc_send_flow(w->control, m) == 0;
 }
 
 /*

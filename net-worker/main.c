@@ -56,7 +56,7 @@ sink_tun(void *ctx, uint8_t *packet, size_t len)
 /* The end of a turn. */
 
 static void
-rearm(struct worker *w)
+rearm_timer(struct worker *w)
 {
 	struct mono next = dataplane_deadline(w->dataplane);
 	int64_t ms = MAX_SLEEP_MS;
@@ -78,23 +78,23 @@ static void watch_control(struct worker *);
 
 /* Whether the last flows have been stored, or never will be. */
 static bool
-has_ended(const struct worker *w)
+worker_has_ended(const struct worker *w)
 {
 	return w->shutdown &&
 	    (w->control_closed || dataplane_has_ended(w->dataplane));
 }
 
 static void
-settle(struct worker *w)
+settle_turn(struct worker *w)
 {
 	dataplane_settle(w->dataplane);
 	udp_io_flush(w->udp);
-	if (has_ended(w)) {
+	if (worker_has_ended(w)) {
 		dataplane_free(w->dataplane);
 		exit(0);
 	}
 	watch_control(w);
-	rearm(w);
+	rearm_timer(w);
 }
 
 static void
@@ -141,7 +141,7 @@ on_udp_readable(uv_poll_t *handle, int status, int events)
 		if (!more)
 			break;
 	}
-	settle(w);
+	settle_turn(w);
 }
 
 static void
@@ -159,7 +159,7 @@ on_tun_readable(uv_poll_t *handle, int status, int events)
 			break;
 		dataplane_packet(w->dataplane, packet, len);
 	}
-	settle(w);
+	settle_turn(w);
 }
 
 static void
@@ -177,7 +177,7 @@ on_ipc(uv_poll_t *handle, int status, int events)
 		ipc_net_read(w, ch);
 	if (w->shutdown)
 		dataplane_shutdown(w->dataplane);
-	settle(w);
+	settle_turn(w);
 }
 
 /* Waits for room to write only while something waits to be written. */
@@ -201,13 +201,13 @@ watch_control(struct worker *w)
 }
 
 static void
-on_timer(uv_timer_t *handle)
+on_dataplane_timer(uv_timer_t *handle)
 {
 	struct worker *w = handle->data;
 
 	read_clock(w);
 	dataplane_timeout(w->dataplane);
-	settle(w);
+	settle_turn(w);
 }
 
 /*
@@ -220,7 +220,7 @@ on_clock_timer(uv_timer_t *handle)
 	struct worker *w = handle->data;
 
 	read_clocks(w);
-	settle(w);
+	settle_turn(w);
 }
 
 static uint64_t
@@ -338,7 +338,8 @@ make_parts(struct worker *w)
 }
 
 static void
-watch(struct worker *w, uv_poll_t *handle, int fd, uv_poll_cb callback)
+watch_descriptor(
+    struct worker *w, uv_poll_t *handle, int fd, uv_poll_cb callback)
 {
 	int error = uv_poll_init(&w->loop, handle, fd);
 
@@ -354,16 +355,16 @@ make_loop(struct worker *w)
 	sandbox_hide_io_uring("net-worker");
 	if (uv_loop_init(&w->loop) != 0)
 		fatalx("uv_loop_init failed");
-	watch(w, &w->poll_parent, ipc_fd(w->parent), on_ipc);
-	watch(w, &w->poll_control, ipc_fd(w->control), on_ipc);
-	watch(w, &w->poll_tun, w->tun_fd, on_tun_readable);
+	watch_descriptor(w, &w->poll_parent, ipc_fd(w->parent), on_ipc);
+	watch_descriptor(w, &w->poll_control, ipc_fd(w->control), on_ipc);
+	watch_descriptor(w, &w->poll_tun, w->tun_fd, on_tun_readable);
 	for (size_t i = 0; i < 2; i++)
 		if (w->udp_fd[i] != -1)
-			watch(
+			watch_descriptor(
 			    w, &w->poll_udp[i], w->udp_fd[i], on_udp_readable);
 	uv_timer_init(&w->loop, &w->timer);
 	w->timer.data = w;
-	w->timer.timer_cb = on_timer;
+	w->timer.timer_cb = on_dataplane_timer;
 	uv_timer_init(&w->loop, &w->clock_timer);
 	w->clock_timer.data = w;
 	uv_timer_start(
@@ -405,7 +406,7 @@ net_worker_main(enum log_level level)
 	say_ready(w, sandbox_net_enter());
 	log_debug("data path ready, cipher by %s", aead_name(w->aead));
 	setproctitle("net-worker [0 clients, 0 relays]");
-	settle(w);
+	settle_turn(w);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	return 0;
 }

@@ -29,7 +29,7 @@ tun_io_free(struct tun_io *io)
 
 /* Reads one packet or super-packet; false when there is none. */
 static bool
-fill(struct tun_io *io)
+read_super_packet(struct tun_io *io)
 {
 	ssize_t n;
 
@@ -53,7 +53,7 @@ tun_io_read(struct tun_io *io, size_t *len)
 	uint8_t *packet = segmenter_next(&io->segments, io->room, len);
 
 	if (packet == NULL) {
-		if (!fill(io))
+		if (!read_super_packet(io))
 			return NULL;
 		packet = segmenter_next(&io->segments, io->room, len);
 	}
@@ -92,7 +92,7 @@ write_packet(struct tun_io *io, uint8_t *packet, size_t len)
 
 /* What was glued, as it came; returns the error of the first packet. */
 static int
-write_apart(struct tun_io *io, const struct coalescer *c, int count)
+write_packets_apart(struct tun_io *io, const struct coalescer *c, int count)
 {
 	uint8_t *packet;
 	size_t len;
@@ -119,7 +119,7 @@ write_glued(struct tun_io *io, const struct coalescer *c,
 		io->counters->tun_written += packets;
 	} else if (error != EINVAL && error != EIO) {
 		io->counters->tun_write_failed += packets;
-	} else if (write_apart(io, c, count) == 0) {
+	} else if (write_packets_apart(io, c, count) == 0) {
 		io->counters->tun_segmentation_refused++;
 		offload_refused(&io->pause, *io->now);
 	}
@@ -138,7 +138,7 @@ write_flow(struct tun_io *io, struct coalescer *c)
 	if (packets > 1 && !offload_paused(&io->pause, *io->now))
 		write_glued(io, c, iov, count, packets);
 	else
-		(void)write_apart(io, c, count);
+		(void)write_packets_apart(io, c, count);
 }
 
 void

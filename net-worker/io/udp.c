@@ -133,8 +133,8 @@ read_control(struct msghdr *msg, struct arrival *a, size_t *stride)
 }
 
 static void
-hand_out(struct udp_io *io, size_t i, struct mmsghdr *m, uint16_t port,
-    udp_handler handler, void *ctx)
+hand_out_datagrams(struct udp_io *io, size_t i, struct mmsghdr *m,
+    uint16_t port, udp_handler handler, void *ctx)
 {
 	struct arrival a = { .local.port = port };
 	size_t len = m->msg_len, stride = len;
@@ -177,7 +177,7 @@ udp_io_receive(
 	}
 	n = recvmmsg(io->fd[f], messages, RECEIVE_BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++)
-		hand_out(
+		hand_out_datagrams(
 		    io, (size_t)i, &messages[i], io->port[f], handler, ctx);
 	return n == RECEIVE_BATCH;
 }
@@ -209,7 +209,8 @@ may_segment(struct udp_io *io, const struct ip_address *to)
 }
 
 static void
-note_refused(struct udp_io *io, const struct ip_address *to, int error)
+note_segmentation_refused(
+    struct udp_io *io, const struct ip_address *to, int error)
 {
 	struct refusal *r = refusal_slot(io, to);
 
@@ -224,7 +225,7 @@ note_refused(struct udp_io *io, const struct ip_address *to, int error)
 }
 
 static void
-note_taken(struct udp_io *io, const struct ip_address *to)
+note_segmentation_taken(struct udp_io *io, const struct ip_address *to)
 {
 	struct refusal *r = refusal_slot(io, to);
 
@@ -234,7 +235,7 @@ note_taken(struct udp_io *io, const struct ip_address *to)
 }
 
 static enum offload_state
-segmentation(const struct udp_io *io, size_t family)
+segmentation_state(const struct udp_io *io, size_t family)
 {
 	if (io->fd[family] == -1)
 		return OFFLOAD_NONE;
@@ -250,21 +251,21 @@ udp_io_describe(const struct udp_io *io)
 	for (size_t i = 0; i < REFUSALS; i++)
 		paths += offload_paused(&io->refusal[i].pause, *io->now);
 	io->counters->udp_paths_refusing = paths;
-	io->counters->udp_segmentation_v4 = segmentation(io, 0);
-	io->counters->udp_segmentation_v6 = segmentation(io, 1);
+	io->counters->udp_segmentation_v4 = segmentation_state(io, 0);
+	io->counters->udp_segmentation_v6 = segmentation_state(io, 1);
 }
 
 /* Sending. */
 
 static bool
-may_join(const struct batch *b, size_t len)
+may_join_batch(const struct batch *b, size_t len)
 {
 	return b->joined && !b->sealed && len <= b->segment &&
 	    b->count < SEND_SEGMENTS && b->len + len <= SEND_SIZE;
 }
 
 static bool
-same_key(const struct batch *b, const struct endpoint *to,
+same_batch_key(const struct batch *b, const struct endpoint *to,
     const struct ip_address *from, uint8_t ecn)
 {
 	return b->ecn == ecn && endpoint_equal(&b->to, to) &&
@@ -279,8 +280,8 @@ find_batch(struct udp_io *io, const struct endpoint *to,
 	for (size_t i = io->batches; i-- > 0;) {
 		struct batch *b = &io->batch[i];
 
-		if (same_key(b, to, from, ecn))
-			return may_join(b, len) ? b : NULL;
+		if (same_batch_key(b, to, from, ecn))
+			return may_join_batch(b, len) ? b : NULL;
 	}
 	return NULL;
 }
@@ -315,7 +316,7 @@ udp_io_reserve(struct udp_io *io, const struct endpoint *to,
 }
 
 static void
-add_control(struct msghdr *msg, size_t *used, int level, int type,
+add_control_message(struct msghdr *msg, size_t *used, int level, int type,
     const void *data, size_t len)
 {
 	struct cmsghdr *c =
@@ -336,10 +337,11 @@ add_source(struct msghdr *msg, size_t *used, const struct ip_address *from)
 
 	if (from->family == IP_V4) {
 		memcpy(&v4.ipi_spec_dst, from->bytes, 4);
-		add_control(msg, used, IPPROTO_IP, IP_PKTINFO, &v4, sizeof(v4));
+		add_control_message(
+		    msg, used, IPPROTO_IP, IP_PKTINFO, &v4, sizeof(v4));
 	} else if (from->family == IP_V6) {
 		memcpy(&v6.ipi6_addr, from->bytes, 16);
-		add_control(
+		add_control_message(
 		    msg, used, IPPROTO_IPV6, IPV6_PKTINFO, &v6, sizeof(v6));
 	}
 }
@@ -366,13 +368,13 @@ send_part(const struct udp_io *io, const struct batch *b, const uint8_t *bytes,
 
 	add_source(&msg, &used, &b->from);
 	if (tos != 0)
-		add_control(&msg, &used, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		add_control_message(&msg, &used, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
 		    v6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos));
 	if (segmented) {
 		uint16_t segment = (uint16_t)b->segment;
 
-		add_control(&msg, &used, IPPROTO_UDP, UDP_SEGMENT, &segment,
-		    sizeof(segment));
+		add_control_message(&msg, &used, IPPROTO_UDP, UDP_SEGMENT,
+		    &segment, sizeof(segment));
 	}
 	msg.msg_controllen = used;
 	if (used == 0)
@@ -384,7 +386,7 @@ send_part(const struct udp_io *io, const struct batch *b, const uint8_t *bytes,
 }
 
 static void
-failed(struct udp_io *io, size_t datagrams)
+count_failed_datagrams(struct udp_io *io, size_t datagrams)
 {
 	io->counters->udp_send_failed += datagrams;
 }
@@ -406,13 +408,13 @@ send_one_by_one(struct udp_io *io, const struct batch *b)
 		int error = 0;
 
 		if (len >= refused) {
-			failed(io, 1);
+			count_failed_datagrams(io, 1);
 			continue;
 		}
 		if ((error = send_part(io, b, b->bytes + at, len, false)) == 0)
 			io->counters->udp_sent++;
 		else
-			failed(io, 1);
+			count_failed_datagrams(io, 1);
 		if (error == EINVAL || error == EMSGSIZE)
 			refused = len;
 		if (at == 0)
@@ -427,7 +429,7 @@ send_batch(struct udp_io *io, const struct batch *b)
 	int error;
 
 	if (io->fd[b->to.ip.family == IP_V6] == -1) {
-		failed(io, b->count);
+		count_failed_datagrams(io, b->count);
 		return;
 	}
 	if (b->count == 1 || !may_segment(io, &b->to.ip)) {
@@ -437,11 +439,11 @@ send_batch(struct udp_io *io, const struct batch *b)
 	error = send_part(io, b, b->bytes, b->len, true);
 	if (error == EIO || error == EINVAL || error == EMSGSIZE) {
 		if (send_one_by_one(io, b) == 0)
-			note_refused(io, &b->to.ip, error);
+			note_segmentation_refused(io, &b->to.ip, error);
 	} else if (error != 0) {
-		failed(io, b->count);
+		count_failed_datagrams(io, b->count);
 	} else {
-		note_taken(io, &b->to.ip);
+		note_segmentation_taken(io, &b->to.ip);
 		io->counters->udp_sent += b->count;
 	}
 }

@@ -8,7 +8,7 @@
 #include "net-worker/dataplane/engine/state.h"
 
 static const char *
-why_not(enum assign_result result)
+assignment_fault(enum assign_result result)
 {
 	switch (result) {
 	case ASSIGN_NOT_GRANTED:
@@ -29,8 +29,9 @@ why_not(enum assign_result result)
 
 /* A client can make us say this as often as it likes. */
 static void
-log_refused(struct engine *e, struct mono now, const struct uuid *client,
-    const struct uuid *resource, enum assign_result result)
+log_assignment_refused(struct engine *e, struct mono now,
+    const struct uuid *client, const struct uuid *resource,
+    enum assign_result result)
 {
 	uint32_t held;
 	char who[UUID_TEXT_LEN + 1], which[UUID_TEXT_LEN + 1];
@@ -38,7 +39,7 @@ log_refused(struct engine *e, struct mono now, const struct uuid *client,
 	if (!log_allow(&e->names_log, now.ns, &held))
 		return;
 	log_warnx("assignment of a name refused: %s: client %s, resource %s",
-	    why_not(result), uuid_format(client, who),
+	    assignment_fault(result), uuid_format(client, who),
 	    uuid_format(resource, which));
 }
 
@@ -53,15 +54,16 @@ engine_assignment(
 		result = grants_may_assign(m->grants, &a->resource, a->domain);
 	if (result != ASSIGN_DONE) {
 		e->counters->names_refused++;
-		log_refused(e, now, &a->client, &a->resource, result);
+		log_assignment_refused(
+		    e, now, &a->client, &a->resource, result);
 	}
 	e->host->assignment(e->host->ctx, a->serial,
 	    result == ASSIGN_DONE ? ASSIGNMENT_RESOLVE : ASSIGNMENT_REFUSED);
 }
 
 static void
-log_effect(struct engine *e, struct mono now, const struct uuid *client,
-    const struct assign_effect *effect)
+log_assignment_effect(struct engine *e, struct mono now,
+    const struct uuid *client, const struct assign_effect *effect)
 {
 	char who[UUID_TEXT_LEN + 1];
 	uint32_t held;
@@ -87,7 +89,7 @@ log_effect(struct engine *e, struct mono now, const struct uuid *client,
 }
 
 static enum assign_result
-assign(struct engine *e, struct mono now, struct client *m,
+assign_name(struct engine *e, struct mono now, struct client *m,
     const struct ipc_name_resolved *r, bool *changed)
 {
 	struct assignment assignment = {
@@ -103,7 +105,7 @@ assign(struct engine *e, struct mono now, struct client *m,
 	enum assign_result result =
 	    grants_assign(m->grants, &assignment, &effect);
 
-	log_effect(e, now, &r->client, &effect);
+	log_assignment_effect(e, now, &r->client, &effect);
 	m->forget_sessions = m->forget_sessions || effect.renumbered;
 	*changed = effect.changed;
 	return result;
@@ -118,12 +120,13 @@ engine_name_resolved(
 	bool changed = false;
 
 	if (m != NULL)
-		result = assign(e, now, m, r, &changed);
+		result = assign_name(e, now, m, r, &changed);
 	if (result == ASSIGN_DONE) {
 		e->counters->names_installed++;
 	} else {
 		e->counters->names_refused++;
-		log_refused(e, now, &r->client, &r->resource, result);
+		log_assignment_refused(
+		    e, now, &r->client, &r->resource, result);
 	}
 	/* What changed nothing may rest on what is not in force yet. */
 	if (m != NULL && (changed || client_names_wait(m)))

@@ -36,7 +36,7 @@ copy_paths(
 }
 
 static void
-fill_in(
+fill_in_report(
     const struct engine *e, const struct flow_report *from, struct ipc_flow *to)
 {
 	to->closed = from->closed;
@@ -104,7 +104,7 @@ engine_shard_flow(
 		log_error("no memory for the report about a flow: it is lost");
 		return;
 	}
-	fill_in(e, report, &f->report);
+	fill_in_report(e, report, &f->report);
 	f->report.serial = ++e->flow_serial;
 	e->counters->flow_reports++;
 	STAILQ_INSERT_TAIL(&e->flows, f, entry);
@@ -130,7 +130,7 @@ flows_tell_again(struct engine *e)
 }
 
 static void
-forget_first(struct engine *e)
+forget_first_flow(struct engine *e)
 {
 	struct flow_entry *f = STAILQ_FIRST(&e->flows);
 
@@ -145,7 +145,7 @@ void
 flows_free(struct engine *e)
 {
 	while (!STAILQ_EMPTY(&e->flows))
-		forget_first(e);
+		forget_first_flow(e);
 }
 
 void
@@ -153,7 +153,7 @@ engine_flow_stored(struct engine *e, const struct ipc_flow_stored *m)
 {
 	while (!STAILQ_EMPTY(&e->flows) &&
 	    STAILQ_FIRST(&e->flows)->report.serial <= m->serial)
-		forget_first(e);
+		forget_first_flow(e);
 	engine_tell_flows(e);
 }
 

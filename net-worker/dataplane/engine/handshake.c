@@ -13,13 +13,13 @@
 #define INITIATION_INTERVAL_MS 20 /* of one peer */
 
 static uint32_t
-next_session(struct connection *c)
+next_session_index(struct connection *c)
 {
 	return SESSION_INDEX(c->index, 0u, ++c->session_counter);
 }
 
 static void
-install(struct engine *e, struct mono now, struct connection *c,
+install_session(struct engine *e, struct mono now, struct connection *c,
     struct noise_keys *keys)
 {
 	struct shard_command command = {
@@ -37,7 +37,8 @@ install(struct engine *e, struct mono now, struct connection *c,
 
 /* A response that has no path yet waits for one; the oldest is overwritten. */
 static void
-hold(struct connection *c, const uint8_t response[MESSAGE_RESPONSE_LEN])
+hold_response(
+    struct connection *c, const uint8_t response[MESSAGE_RESPONSE_LEN])
 {
 	memcpy(c->held[c->held_count++ % HELD_RESPONSES], response,
 	    MESSAGE_RESPONSE_LEN);
@@ -56,18 +57,18 @@ handshake_release_held(struct engine *e, struct mono now, struct connection *c)
 }
 
 static void
-respond(struct engine *e, struct mono now, struct connection *c,
+send_response(struct engine *e, struct mono now, struct connection *c,
     struct noise_initiation *initiation)
 {
 	uint8_t response[MESSAGE_RESPONSE_LEN];
 	struct noise_keys keys;
 
-	if (!noise_create_response(
-		&c->noise, initiation, next_session(c), now, response, &keys))
+	if (!noise_create_response(&c->noise, initiation, next_session_index(c),
+		now, response, &keys))
 		return;
-	install(e, now, c, &keys);
+	install_session(e, now, c, &keys);
 	if (!paths_send(e->paths, now, c->paths, response, sizeof(response)))
-		hold(c, response);
+		hold_response(c, response);
 	paths_touch(e->paths, c->paths);
 }
 
@@ -76,7 +77,7 @@ respond(struct engine *e, struct mono now, struct connection *c,
  * its own is counted: anybody can make one that bears its key.
  */
 static bool
-is_paced(struct connection *c, struct mono now)
+initiation_is_paced(struct connection *c, struct mono now)
 {
 	if (mono_before(now, c->next_initiation))
 		return false;
@@ -85,7 +86,7 @@ is_paced(struct connection *c, struct mono now)
 }
 
 static void
-initiation(struct engine *e, struct mono now, const uint8_t *message)
+handle_initiation(struct engine *e, struct mono now, const uint8_t *message)
 {
 	struct noise_initiation initiation;
 	struct connection *c;
@@ -94,13 +95,13 @@ initiation(struct engine *e, struct mono now, const uint8_t *message)
 	    (c = key_map_get(&e->by_key, initiation.remote_static,
 		 NOISE_KEY_LEN)) != NULL &&
 	    noise_accept_initiation(&c->noise, &initiation) &&
-	    is_paced(c, now))
-		respond(e, now, c, &initiation);
+	    initiation_is_paced(c, now))
+		send_response(e, now, c, &initiation);
 	sodium_memzero(&initiation, sizeof(initiation));
 }
 
 static void
-response(struct engine *e, struct mono now, const uint8_t *message)
+handle_response(struct engine *e, struct mono now, const uint8_t *message)
 {
 	uint32_t receiver = message_receiver(MESSAGE_RESPONSE, message);
 	struct connection *c =
@@ -110,12 +111,12 @@ response(struct engine *e, struct mono now, const uint8_t *message)
 	if (c == NULL ||
 	    !noise_consume_response(&e->identity, &c->noise, message, &keys))
 		return;
-	install(e, now, c, &keys);
+	install_session(e, now, c, &keys);
 	paths_touch(e->paths, c->paths);
 }
 
 static void
-cookie_reply(struct engine *e, struct mono now, const uint8_t *message)
+handle_cookie_reply(struct engine *e, struct mono now, const uint8_t *message)
 {
 	uint32_t receiver = message_receiver(MESSAGE_COOKIE, message);
 	struct connection *c =
@@ -146,7 +147,7 @@ handshake_message(struct engine *e, struct mono now, const struct path *from,
 	enum message_type type = message_classify(message, len);
 
 	if (type == MESSAGE_COOKIE) {
-		cookie_reply(e, now, message);
+		handle_cookie_reply(e, now, message);
 		return;
 	}
 	if (type == MESSAGE_DATA ||
@@ -162,9 +163,9 @@ handshake_message(struct engine *e, struct mono now, const struct path *from,
 		break;
 	}
 	if (type == MESSAGE_INITIATION)
-		initiation(e, now, message);
+		handle_initiation(e, now, message);
 	else
-		response(e, now, message);
+		handle_response(e, now, message);
 }
 
 void
@@ -178,7 +179,7 @@ handshake_initiate(struct engine *e, struct mono now, struct connection *c)
 
 	noise_timestamp(unix_ns / 1000000000, (uint32_t)(unix_ns % 1000000000),
 	    timestamp);
-	if (noise_create_initiation(&e->identity, &c->noise, next_session(c),
-		timestamp, now, message))
+	if (noise_create_initiation(&e->identity, &c->noise,
+		next_session_index(c), timestamp, now, message))
 		paths_send(e->paths, now, c->paths, message, sizeof(message));
 }

@@ -428,7 +428,7 @@ expire_sessions(struct tunnel *t, struct mono now)
 
 /* NAT sessions and flows whose time has come. */
 static void
-tidy(struct shard *s, struct mono now)
+tidy_tables(struct shard *s, struct mono now)
 {
 	struct peer *p;
 
@@ -469,7 +469,7 @@ shard_timeout(struct shard *s, struct mono now, const struct packet_sink *out)
 	if (!mono_due(shard_deadline(s), now))
 		return;
 	if (mono_due(s->tidy_at, now))
-		tidy(s, now);
+		tidy_tables(s, now);
 	/* Who would be woken by and by is served in this turn. */
 	while ((t = deadlines_take(&s->due, mono_add_ms(now, TICK_MS))) != NULL)
 		serve_tunnel(s, now, t, out);
