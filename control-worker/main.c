@@ -221,7 +221,7 @@ watch_channel(uv_poll_t *handle, int *watched, const struct ipc_channel *ch,
 
 /* Before the loop sleeps: what the channels are waited for. */
 static void
-on_prepare(uv_prepare_t *prepare)
+on_loop_prepare(uv_prepare_t *prepare)
 {
 	struct control_worker *w = prepare->data;
 
@@ -254,7 +254,7 @@ make_loop(struct control_worker *w)
 		fatalx("libuv does not take the channels");
 	uv_prepare_init(&w->loop, &w->prepare);
 	w->poll_parent.data = w->poll_net.data = w->prepare.data = w;
-	uv_prepare_start(&w->prepare, on_prepare);
+	uv_prepare_start(&w->prepare, on_loop_prepare);
 	uv_timer_init(&w->loop, &w->clock_timer);
 	w->clock_timer.data = w;
 	uv_timer_start(

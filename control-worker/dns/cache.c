@@ -47,21 +47,21 @@ cache_free(struct cache *c)
 }
 
 static bool
-is_of(const struct entry *e, const char *name)
+entry_has_name(const struct entry *e, const char *name)
 {
 	return e->name != NULL && strcasecmp(e->name, name) == 0;
 }
 
 /* The name's own place, else a free one, else that of the first to end. */
 static struct entry *
-place_for(struct cache *c, const char *name)
+place_for_entry(struct cache *c, const char *name)
 {
 	struct entry *best = &c->entries[0];
 
 	for (size_t i = 0; i < CACHE_ENTRIES; i++) {
 		struct entry *e = &c->entries[i];
 
-		if (is_of(e, name))
+		if (entry_has_name(e, name))
 			return e;
 		if (best->name != NULL &&
 		    (e->name == NULL || e->end < best->end))
@@ -74,7 +74,7 @@ void
 cache_put(struct cache *c, uint64_t now, const char *name,
     const struct ip_address *addresses, size_t count, uint32_t ttl_s)
 {
-	struct entry *e = place_for(c, name);
+	struct entry *e = place_for_entry(c, name);
 
 	drop_entry(e);
 	if (ttl_s == 0 || count == 0 || count > LOOKUP_ADDRESSES_MAX)
@@ -99,7 +99,7 @@ cache_get(const struct cache *c, uint64_t now, const char *name,
 	for (size_t i = 0; i < CACHE_ENTRIES; i++) {
 		const struct entry *e = &c->entries[i];
 
-		if (!is_of(e, name) || now >= e->end)
+		if (!entry_has_name(e, name) || now >= e->end)
 			continue;
 		memcpy(to, e->addresses, e->count * sizeof(to[0]));
 		return e->count;

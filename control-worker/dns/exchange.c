@@ -48,23 +48,23 @@ finish_exchange(struct exchange *x, enum exchange_outcome outcome,
 
 /* Who has sent us to TCP is there. */
 static void
-give_up(struct exchange *x)
+give_exchange_up(struct exchange *x)
 {
 	finish_exchange(x, x->tcp ? EXCHANGE_FAILED : EXCHANGE_SILENT, NULL);
 }
 
-static bool on_heard(void *ctx, const uint8_t *bytes, size_t len);
+static bool on_exchange_heard(void *ctx, const uint8_t *bytes, size_t len);
 
 static bool
 ask_server(struct exchange *x)
 {
 	x->forward = forward_start(x->loop, &x->server, x->tcp, x->query,
-	    x->query_len, x->timeout_ms, on_heard, x);
+	    x->query_len, x->timeout_ms, on_exchange_heard, x);
 	return x->forward != NULL;
 }
 
 static bool
-on_heard(void *ctx, const uint8_t *bytes, size_t len)
+on_exchange_heard(void *ctx, const uint8_t *bytes, size_t len)
 {
 	enum dns_result result = DNS_FAILED;
 	struct exchange *x = ctx;
@@ -83,7 +83,7 @@ on_heard(void *ctx, const uint8_t *bytes, size_t len)
 			return true;
 	}
 	if (bytes == NULL)
-		give_up(x);
+		give_exchange_up(x);
 	else if (result == DNS_ANSWERED)
 		finish_exchange(x, EXCHANGE_ANSWERED, &answer);
 	else
@@ -93,9 +93,9 @@ on_heard(void *ctx, const uint8_t *bytes, size_t len)
 
 /* Of both together. */
 static void
-on_timeout(uv_timer_t *timer)
+on_exchange_timeout(uv_timer_t *timer)
 {
-	give_up(timer->data);
+	give_exchange_up(timer->data);
 }
 
 struct exchange *
@@ -120,6 +120,6 @@ exchange_start(uv_loop_t *loop, const struct endpoint *server,
 		exchange_cancel(x);
 		return NULL;
 	}
-	uv_timer_start(&x->timer, on_timeout, timeout_ms, 0);
+	uv_timer_start(&x->timer, on_exchange_timeout, timeout_ms, 0);
 	return x;
 }

@@ -31,7 +31,7 @@ skip_question(struct cursor *c, const uint8_t *message)
 }
 
 static size_t
-head(const uint8_t *bytes, size_t len, uint8_t response)
+answer_head_length(const uint8_t *bytes, size_t len, uint8_t response)
 {
 	struct cursor c;
 	uint16_t questions, answers;
@@ -59,13 +59,13 @@ head(const uint8_t *bytes, size_t len, uint8_t response)
 size_t
 dns_query_head(const uint8_t *bytes, size_t len)
 {
-	return head(bytes, len, 0);
+	return answer_head_length(bytes, len, 0);
 }
 
 size_t
 dns_answer_head(const uint8_t *bytes, size_t len)
 {
-	return head(bytes, len, QR);
+	return answer_head_length(bytes, len, QR);
 }
 
 void

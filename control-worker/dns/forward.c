@@ -20,7 +20,7 @@ struct forward {
 };
 
 static void
-on_handle_closed(uv_handle_t *handle)
+on_forward_closed(uv_handle_t *handle)
 {
 	struct forward *f = handle->data;
 
@@ -34,8 +34,8 @@ on_handle_closed(uv_handle_t *handle)
 void
 forward_cancel(struct forward *f)
 {
-	uv_close((uv_handle_t *)&f->poll, on_handle_closed);
-	uv_close((uv_handle_t *)&f->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&f->poll, on_forward_closed);
+	uv_close((uv_handle_t *)&f->timer, on_forward_closed);
 	close(f->fd);
 }
 
@@ -50,13 +50,13 @@ fail_forward(struct forward *f)
 }
 
 static void
-on_timeout(uv_timer_t *timer)
+on_forward_timeout(uv_timer_t *timer)
 {
 	fail_forward(timer->data);
 }
 
 static void
-on_udp(uv_poll_t *poll, int status, int events)
+on_forward_udp(uv_poll_t *poll, int status, int events)
 {
 	struct forward *f = poll->data;
 	uint8_t answer[DNS_MESSAGE_MAX];
@@ -78,14 +78,15 @@ on_udp(uv_poll_t *poll, int status, int events)
 }
 
 static void
-on_tcp(uv_poll_t *poll, int status, int events)
+on_forward_tcp(uv_poll_t *poll, int status, int events)
 {
 	struct forward *f = poll->data;
 	int r = -1;
 
 	if (status == 0 && (events & UV_WRITABLE)) {
 		r = tcp_message_write(&f->query, f->fd);
-		if (r == 1 && uv_poll_start(poll, UV_READABLE, on_tcp) == 0)
+		if (r == 1 &&
+		    uv_poll_start(poll, UV_READABLE, on_forward_tcp) == 0)
 			return;
 	} else if (status == 0) {
 		r = tcp_message_read(&f->answer, f->fd);
@@ -101,7 +102,7 @@ on_tcp(uv_poll_t *poll, int status, int events)
 
 /* A connected socket, or one that is on its way to be; -1. */
 static int
-open_socket(const struct endpoint *server, bool tcp)
+open_forward_socket(const struct endpoint *server, bool tcp)
 {
 	struct sockaddr_storage to;
 	socklen_t len = endpoint_to_sockaddr(server, &to);
@@ -116,7 +117,7 @@ open_socket(const struct endpoint *server, bool tcp)
 }
 
 static bool
-send_udp(const struct forward *f)
+send_forward_udp(const struct forward *f)
 {
 	ssize_t n = send(f->fd, f->query.bytes, f->query.len, 0);
 
@@ -136,7 +137,7 @@ forward_start(uv_loop_t *loop, const struct endpoint *server, bool tcp,
 	}
 	f->heard = heard;
 	f->ctx = ctx;
-	f->fd = open_socket(server, tcp);
+	f->fd = open_forward_socket(server, tcp);
 	if (f->fd == -1 || uv_poll_init(loop, &f->poll, f->fd) != 0) {
 		if (f->fd != -1)
 			close(f->fd);
@@ -148,11 +149,11 @@ forward_start(uv_loop_t *loop, const struct endpoint *server, bool tcp,
 	f->poll.data = f->timer.data = f;
 	f->handles = 2;
 	if (uv_poll_start(&f->poll, tcp ? UV_WRITABLE : UV_READABLE,
-		tcp ? on_tcp : on_udp) != 0 ||
-	    (!tcp && !send_udp(f))) {
+		tcp ? on_forward_tcp : on_forward_udp) != 0 ||
+	    (!tcp && !send_forward_udp(f))) {
 		forward_cancel(f);
 		return NULL;
 	}
-	uv_timer_start(&f->timer, on_timeout, timeout_ms, 0);
+	uv_timer_start(&f->timer, on_forward_timeout, timeout_ms, 0);
 	return f;
 }

@@ -34,7 +34,7 @@ hosts_free(struct hosts *h)
 
 /* The next word of the line at *at, which moves on; its length, 0: no more. */
 static size_t
-next_word(const char **at, const char *end, const char **word)
+next_hosts_word(const char **at, const char *end, const char **word)
 {
 	const char *p = *at;
 
@@ -48,12 +48,12 @@ next_word(const char **at, const char *end, const char **word)
 }
 
 static bool
-names_it(const char *at, const char *end, const char *name)
+line_has_name(const char *at, const char *end, const char *name)
 {
 	size_t len = strlen(name), n;
 	const char *word;
 
-	while ((n = next_word(&at, end, &word)) > 0)
+	while ((n = next_hosts_word(&at, end, &word)) > 0)
 		if (n == len && strncasecmp(word, name, len) == 0)
 			return true;
 	return false;
@@ -75,12 +75,13 @@ hosts_lookup(
 		size_t n;
 
 		end = strchrnul(line, '\n');
-		n = next_word(&at, end, &word);
+		n = next_hosts_word(&at, end, &word);
 		if (n == 0 || n >= sizeof(address))
 			continue;
 		memcpy(address, word, n);
 		address[n] = '\0';
-		if (names_it(at, end, name) && ip_parse(address, &to[count]))
+		if (line_has_name(at, end, name) &&
+		    ip_parse(address, &to[count]))
 			count++;
 	}
 	return count;

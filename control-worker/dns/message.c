@@ -67,8 +67,8 @@ struct records {
 };
 
 static bool
-read_target(const struct records *all, const struct dns_record *r,
-    struct dns_name *to)
+read_target_name(
+    const struct records *all, const struct dns_record *r, struct dns_name *to)
 {
 	struct cursor c = r->data;
 
@@ -86,15 +86,16 @@ records_are_whole(const struct records *all)
 	for (uint16_t i = 0; i < all->count; i++)
 		if (!dns_record_read(&c, all->message, &r) ||
 		    (r.type == DNS_TYPE_CNAME && r.class == DNS_CLASS_IN &&
-			!read_target(all, &r, &target)))
+			!read_target_name(all, &r, &target)))
 			return false;
 	return true;
 }
 
 /* The next of the owner's records of the type. False when there is none. */
 static bool
-next_record(const struct records *all, struct cursor *c, uint16_t *left,
-    const struct dns_name *owner, uint16_t type, struct dns_record *r)
+next_record_of_owner(const struct records *all, struct cursor *c,
+    uint16_t *left, const struct dns_name *owner, uint16_t type,
+    struct dns_record *r)
 {
 	while (*left > 0) {
 		--*left;
@@ -114,9 +115,9 @@ take_alias(const struct records *all, struct dns_answer *answer)
 	struct dns_record r;
 	struct dns_name name;
 
-	if (!next_record(
+	if (!next_record_of_owner(
 		all, &c, &left, &answer->end, DNS_TYPE_CNAME, &r) ||
-	    !read_target(all, &r, &name))
+	    !read_target_name(all, &r, &name))
 		return false;
 	answer->end = name;
 	keep_shortest(answer, r.ttl_s);
@@ -134,7 +135,7 @@ take_addresses(const struct records *all, enum ip_family family,
 	struct dns_record r;
 
 	while (answer->count < DNS_ADDRESSES_MAX &&
-	    next_record(all, &c, &left, &answer->end, type, &r)) {
+	    next_record_of_owner(all, &c, &left, &answer->end, type, &r)) {
 		if (r.data.left != ip_size(&none))
 			continue;
 		answer->addresses[answer->count++] =

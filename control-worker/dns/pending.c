@@ -91,12 +91,12 @@ open_legs(struct race *r, struct leg **first)
 	return n;
 }
 
-static void on_timer(uv_timer_t *);
-static bool on_heard(void *ctx, const uint8_t *bytes, size_t len);
+static void on_race_timer(uv_timer_t *);
+static bool on_leg_heard(void *ctx, const uint8_t *bytes, size_t len);
 
 /* False: there is nobody left to ask. */
 static bool
-ask_next(struct race *r)
+ask_next_upstream(struct race *r)
 {
 	uint64_t passed = uv_now(r->loop) - r->begun_ms;
 	struct leg *first;
@@ -111,11 +111,11 @@ ask_next(struct race *r)
 		r->next++;
 		leg->forward = forward_start(r->loop, &leg->server, r->tcp,
 		    r->query, r->query_len,
-		    (unsigned)(PENDING_TIMEOUT_MS - passed), on_heard, leg);
+		    (unsigned)(PENDING_TIMEOUT_MS - passed), on_leg_heard, leg);
 		if (leg->forward == NULL)
 			continue;
 		if (r->next < r->count)
-			uv_timer_start(&r->timer, on_timer,
+			uv_timer_start(&r->timer, on_race_timer,
 			    servers_pause_ms(r->count), 0);
 		return true;
 	}
@@ -123,18 +123,18 @@ ask_next(struct race *r)
 }
 
 static void
-on_timer(uv_timer_t *timer)
+on_race_timer(uv_timer_t *timer)
 {
-	(void)ask_next(timer->data);
+	(void)ask_next_upstream(timer->data);
 }
 
 /* A leg has ended without an answer. */
 static void
-go_on(struct race *r)
+continue_race(struct race *r)
 {
 	struct leg *first;
 
-	if (ask_next(r) || open_legs(r, &first) > 0)
+	if (ask_next_upstream(r) || open_legs(r, &first) > 0)
 		return;
 	if (r->refusal != NULL)
 		finish_race(r, r->refusal, r->refusal_len);
@@ -161,7 +161,7 @@ keep_refusal(struct race *r, const uint8_t *bytes, size_t len)
 }
 
 static bool
-on_heard(void *ctx, const uint8_t *bytes, size_t len)
+on_leg_heard(void *ctx, const uint8_t *bytes, size_t len)
 {
 	struct leg *leg = ctx;
 	struct race *r = leg->race;
@@ -173,10 +173,10 @@ on_heard(void *ctx, const uint8_t *bytes, size_t len)
 	/* It ends by itself. */
 	leg->forward = NULL;
 	if (bytes == NULL || dns_answer_head(bytes, len) == 0) {
-		go_on(r);
+		continue_race(r);
 	} else if (is_refusal(bytes)) {
 		keep_refusal(r, bytes, len);
-		go_on(r);
+		continue_race(r);
 	} else {
 		if (leg != &r->legs[0])
 			prober_overtaken(r->prober, r->tcp, &leg->server);
@@ -219,6 +219,6 @@ pending_start(struct pending *p, uv_loop_t *loop, struct prober *prober,
 	p->head_len = head_len;
 	p->done = done;
 	p->race = race_new(p, loop, prober, tcp, query, len);
-	if (p->race == NULL || !ask_next(p->race))
+	if (p->race == NULL || !ask_next_upstream(p->race))
 		pending_give_up(p);
 }

@@ -30,14 +30,14 @@ struct prober {
 	struct log_limit log_limit;
 };
 
-static void on_timer(uv_timer_t *);
+static void on_probe_timer(uv_timer_t *);
 
 static void
-set_timer(struct prober *p)
+set_probe_timer(struct prober *p)
 {
 	int64_t ms = mono_ms_between(mono_now(), p->nameservers.next) + 1;
 
-	uv_timer_start(&p->timer, on_timer, ms > 0 ? (uint64_t)ms : 0, 0);
+	uv_timer_start(&p->timer, on_probe_timer, ms > 0 ? (uint64_t)ms : 0, 0);
 }
 
 static void
@@ -58,16 +58,16 @@ tell_choice(const struct prober *p)
 }
 
 static void
-end_round(struct prober *p)
+end_probe_round(struct prober *p)
 {
 	if (nameservers_end(&p->nameservers, mono_now()) || p->changed)
 		tell_choice(p);
 	p->changed = false;
-	set_timer(p);
+	set_probe_timer(p);
 }
 
 static bool
-on_heard(void *ctx, const uint8_t *bytes, size_t len)
+on_probe_heard(void *ctx, const uint8_t *bytes, size_t len)
 {
 	struct probe *probe = ctx;
 	struct prober *p = probe->prober;
@@ -83,7 +83,7 @@ on_heard(void *ctx, const uint8_t *bytes, size_t len)
 	}
 	probe->forward = NULL;
 	if (--p->waiting == 0)
-		end_round(p);
+		end_probe_round(p);
 	return true;
 }
 
@@ -99,13 +99,13 @@ start_probe(struct prober *p, struct probe *probe, size_t server, bool tcp)
 	probe->tcp = tcp;
 	probe->query_len = dns_query_build(&name, IP_V4, id, probe->query);
 	probe->forward = forward_start(p->loop, &p->nameservers.servers[server],
-	    tcp, probe->query, probe->query_len, NAMESERVERS_PROBE_MS, on_heard,
-	    probe);
+	    tcp, probe->query, probe->query_len, NAMESERVERS_PROBE_MS,
+	    on_probe_heard, probe);
 	p->waiting += probe->forward != NULL;
 }
 
 static void
-cancel_round(struct prober *p)
+cancel_probe_round(struct prober *p)
 {
 	for (size_t i = 0; i < RESOLV_SERVERS * 2; i++) {
 		if (p->probes[i].forward != NULL)
@@ -116,12 +116,12 @@ cancel_round(struct prober *p)
 }
 
 static void
-on_timer(uv_timer_t *timer)
+on_probe_timer(uv_timer_t *timer)
 {
 	struct prober *p = timer->data;
 
 	if (!nameservers_begin(&p->nameservers, mono_now())) {
-		set_timer(p);
+		set_probe_timer(p);
 		return;
 	}
 	for (size_t i = 0; i < p->nameservers.count; i++) {
@@ -129,7 +129,7 @@ on_timer(uv_timer_t *timer)
 		start_probe(p, &p->probes[2 * i + 1], i, true);
 	}
 	if (p->waiting == 0)
-		end_round(p);
+		end_probe_round(p);
 }
 
 struct prober *
@@ -147,7 +147,7 @@ prober_new(uv_loop_t *loop)
 }
 
 static void
-on_closed(uv_handle_t *timer)
+on_prober_closed(uv_handle_t *timer)
 {
 	free(timer->data);
 }
@@ -157,16 +157,16 @@ prober_free(struct prober *p)
 {
 	if (p == NULL)
 		return;
-	cancel_round(p);
-	uv_close((uv_handle_t *)&p->timer, on_closed);
+	cancel_probe_round(p);
+	uv_close((uv_handle_t *)&p->timer, on_prober_closed);
 }
 
 void
 prober_set_servers(struct prober *p, const struct resolv_conf *conf)
 {
-	cancel_round(p);
+	cancel_probe_round(p);
 	nameservers_set(&p->nameservers, conf, mono_now());
-	set_timer(p);
+	set_probe_timer(p);
 }
 
 size_t

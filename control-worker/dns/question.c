@@ -91,7 +91,7 @@ finish_question(struct question *q, const struct dns_answer *answer)
 
 /* Whether somebody may still answer who is asked before this one. */
 static bool
-is_preceded(const struct question *q, size_t end)
+try_is_preceded(const struct question *q, size_t end)
 {
 	for (size_t i = 0; i < end; i++)
 		if (q->tries[i].exchange != NULL)
@@ -99,9 +99,9 @@ is_preceded(const struct question *q, size_t end)
 	return false;
 }
 
-static void on_timer(uv_timer_t *);
-static void on_answer(void *ctx, enum exchange_outcome,
-    const struct dns_answer *);
+static void on_question_timer(uv_timer_t *);
+static void on_try_answer(
+    void *ctx, enum exchange_outcome, const struct dns_answer *);
 
 /* Whoever has been asked for longest is waited for no more. */
 static void
@@ -125,7 +125,7 @@ make_room_for_try(struct question *q)
 
 /* Asks the next server that can be reached at all. False: there is none. */
 static bool
-ask_next(struct question *q)
+ask_next_server(struct question *q)
 {
 	while (q->next < q->count) {
 		struct try *t = &q->tries[q->next];
@@ -134,11 +134,11 @@ ask_next(struct question *q)
 		q->next++;
 		t->begun_ms = uv_now(q->loop);
 		t->exchange = exchange_start(q->loop, &t->server, &q->name,
-		    q->family, q->timeout_ms, on_answer, t);
+		    q->family, q->timeout_ms, on_try_answer, t);
 		if (t->exchange == NULL)
 			continue;
-		uv_timer_start(
-		    &q->timer, on_timer, servers_pause_ms(q->count), 0);
+		uv_timer_start(&q->timer, on_question_timer,
+		    servers_pause_ms(q->count), 0);
 		return true;
 	}
 	return false;
@@ -153,7 +153,7 @@ begin_round(struct question *q)
 	q->next = 0;
 	for (size_t i = 0; i < q->count; i++)
 		q->tries[i] = (struct try){ .question = q, .server = order[i] };
-	return ask_next(q);
+	return ask_next_server(q);
 }
 
 /* False: there is nobody to ask. */
@@ -171,26 +171,26 @@ wait_to_believe(struct question *q)
 {
 	uint64_t passed = uv_now(q->loop) - q->begun_ms;
 
-	uv_timer_start(&q->timer, on_timer,
+	uv_timer_start(&q->timer, on_question_timer,
 	    passed < QUESTION_BELIEVE_MS ? QUESTION_BELIEVE_MS - passed : 0, 0);
 }
 
 static void
-on_timer(uv_timer_t *timer)
+on_question_timer(uv_timer_t *timer)
 {
 	struct question *q = timer->data;
 
 	if (q->denied && uv_now(q->loop) - q->begun_ms >= QUESTION_BELIEVE_MS)
 		finish_question(q, &q->denial);
-	else if (!ask_next(q) && q->denied)
+	else if (!ask_next_server(q) && q->denied)
 		wait_to_believe(q);
 }
 
 /* Somebody could not say. */
 static void
-go_on(struct question *q)
+continue_question(struct question *q)
 {
-	if (ask_next(q) || is_preceded(q, q->count))
+	if (ask_next_server(q) || try_is_preceded(q, q->count))
 		return;
 	if (q->denied)
 		finish_question(q, &q->denial);
@@ -200,7 +200,7 @@ go_on(struct question *q)
 
 /* The answer ends at another name, and nothing says what that one has. */
 static void
-follow(struct question *q, const struct dns_answer *answer)
+follow_alias(struct question *q, const struct dns_answer *answer)
 {
 	note_silence(q);
 	cancel_tries(q);
@@ -215,24 +215,24 @@ follow(struct question *q, const struct dns_answer *answer)
 }
 
 static void
-take_answer(
+take_try_answer(
     struct question *q, const struct try *t, const struct dns_answer *answer)
 {
 	if (answer->count == 0 && answer->aliases > 0) {
-		follow(q, answer);
+		follow_alias(q, answer);
 	} else if (answer->count > 0 ||
-	    !is_preceded(q, (size_t)(t - q->tries))) {
+	    !try_is_preceded(q, (size_t)(t - q->tries))) {
 		finish_question(q, answer);
 	} else {
 		q->denied = true;
 		q->denial = *answer;
-		if (!ask_next(q))
+		if (!ask_next_server(q))
 			wait_to_believe(q);
 	}
 }
 
 static void
-on_answer(
+on_try_answer(
     void *ctx, enum exchange_outcome outcome, const struct dns_answer *answer)
 {
 	struct try *t = ctx;
@@ -244,9 +244,9 @@ on_answer(
 	else
 		servers_heard(q->servers, &t->server);
 	if (outcome == EXCHANGE_ANSWERED)
-		take_answer(q, t, answer);
+		take_try_answer(q, t, answer);
 	else
-		go_on(q);
+		continue_question(q);
 }
 
 struct question *

@@ -59,7 +59,7 @@ set_number(const char *word, const char *name, unsigned low, unsigned high,
 }
 
 static void
-set_options(struct resolv_conf *c, char *list)
+set_resolv_options(struct resolv_conf *c, char *list)
 {
 	char *word, *state = NULL;
 
@@ -74,7 +74,7 @@ set_options(struct resolv_conf *c, char *list)
 }
 
 static void
-parse_line(struct resolv_conf *c, char *line)
+parse_resolv_line(struct resolv_conf *c, char *line)
 {
 	char *rest = NULL;
 	const char *key;
@@ -92,7 +92,7 @@ parse_line(struct resolv_conf *c, char *line)
 		rest[strcspn(rest, " \t")] = '\0';
 		set_suffixes(c, rest);
 	} else if (strcmp(key, "options") == 0) {
-		set_options(c, rest);
+		set_resolv_options(c, rest);
 	}
 }
 
@@ -111,7 +111,7 @@ resolv_conf_parse(struct resolv_conf *c, const char *text, size_t len)
 			memcpy(line, text, n);
 			line[n] = '\0';
 			line[strcspn(line, "\r")] = '\0';
-			parse_line(c, line);
+			parse_resolv_line(c, line);
 		}
 		text += n + 1;
 	}

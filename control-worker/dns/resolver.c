@@ -99,7 +99,7 @@ resolver_set_hosts(struct resolver *r, const char *text, size_t len)
 }
 
 static void
-on_closed(uv_handle_t *h)
+on_lookup_closed(uv_handle_t *h)
 {
 	struct lookup *l = h->data;
 
@@ -108,7 +108,7 @@ on_closed(uv_handle_t *h)
 }
 
 static bool
-is_asking(const struct lookup *l)
+lookup_is_asking(const struct lookup *l)
 {
 	return l->halves[0].question != NULL || l->halves[1].question != NULL;
 }
@@ -119,13 +119,13 @@ lookup_cancel(struct lookup *l)
 	for (size_t i = 0; i < 2; i++)
 		if (l->halves[i].question != NULL)
 			question_cancel(l->halves[i].question);
-	uv_close((uv_handle_t *)&l->deadline, on_closed);
-	uv_close((uv_handle_t *)&l->next, on_closed);
+	uv_close((uv_handle_t *)&l->deadline, on_lookup_closed);
+	uv_close((uv_handle_t *)&l->next, on_lookup_closed);
 }
 
 /* Half an answer is not worth keeping. */
 static void
-remember(const struct lookup *l)
+cache_result(const struct lookup *l)
 {
 	if (l->keep && l->answered == 2)
 		cache_put(l->resolver->cache, uv_now(l->resolver->loop),
@@ -140,13 +140,13 @@ finish_lookup(struct lookup *l, bool complete)
 	void *ctx = l->ctx;
 
 	result.complete = complete;
-	remember(l);
+	cache_result(l);
 	lookup_cancel(l);
 	done(ctx, &result);
 }
 
 static void
-add_address(struct lookup *l, const struct ip_address *ip)
+add_result_address(struct lookup *l, const struct ip_address *ip)
 {
 	struct lookup_result *r = &l->result;
 
@@ -221,10 +221,10 @@ recheck_name(struct resolver *r, const struct dns_name *name)
 		    RECHECK_TIMEOUT_MS, on_rechecked, r);
 }
 
-static void on_answer(void *ctx, const struct dns_answer *);
+static void on_question_answer(void *ctx, const struct dns_answer *);
 
 static void
-ask_both(struct lookup *l)
+ask_both_families(struct lookup *l)
 {
 	static const enum ip_family families[2] = { IP_V4, IP_V6 };
 	struct resolver *r = l->resolver;
@@ -232,13 +232,14 @@ ask_both(struct lookup *l)
 	l->answered = 0;
 	l->ttl_s = UINT32_MAX;
 	for (size_t i = 0; i < 2; i++)
-		l->halves[i].question = question_start(r->loop, &r->servers,
-		    &l->conf, &l->tried, families[i], on_answer, &l->halves[i]);
+		l->halves[i].question =
+		    question_start(r->loop, &r->servers, &l->conf, &l->tried,
+			families[i], on_question_answer, &l->halves[i]);
 	recheck_name(r, &l->tried);
 }
 
 static void
-on_next(uv_timer_t *timer)
+on_next_question(uv_timer_t *timer)
 {
 	struct lookup *l = timer->data;
 
@@ -247,15 +248,15 @@ on_next(uv_timer_t *timer)
 		return;
 	}
 	while (next_name(l)) {
-		ask_both(l);
-		if (is_asking(l))
+		ask_both_families(l);
+		if (lookup_is_asking(l))
 			return;
 	}
 	finish_lookup(l, true);
 }
 
 static void
-on_deadline(uv_timer_t *timer)
+on_lookup_deadline(uv_timer_t *timer)
 {
 	struct lookup *l = timer->data;
 
@@ -263,7 +264,7 @@ on_deadline(uv_timer_t *timer)
 }
 
 static void
-on_answer(void *ctx, const struct dns_answer *answer)
+on_question_answer(void *ctx, const struct dns_answer *answer)
 {
 	struct half *h = ctx;
 	struct lookup *l = h->lookup;
@@ -274,17 +275,17 @@ on_answer(void *ctx, const struct dns_answer *answer)
 		if (answer->ttl_s < l->ttl_s)
 			l->ttl_s = answer->ttl_s;
 		for (size_t i = 0; i < answer->count; i++)
-			add_address(l, &answer->addresses[i]);
+			add_result_address(l, &answer->addresses[i]);
 	}
-	if (!is_asking(l))
-		uv_timer_start(&l->next, on_next, 0, 0);
+	if (!lookup_is_asking(l))
+		uv_timer_start(&l->next, on_next_question, 0, 0);
 	else if (l->result.count > 0)
-		uv_timer_start(&l->deadline, on_deadline, GRACE_MS, 0);
+		uv_timer_start(&l->deadline, on_lookup_deadline, GRACE_MS, 0);
 }
 
 /* What needs no server: the hosts file, and with keep the cache. */
 static void
-add_known(struct lookup *l)
+add_known_addresses(struct lookup *l)
 {
 	struct ip_address found[LOOKUP_ADDRESSES_MAX];
 	struct resolver *r = l->resolver;
@@ -298,11 +299,11 @@ add_known(struct lookup *l)
 	if (n == 0 && l->keep)
 		n = cache_get(r->cache, uv_now(r->loop), l->name, found);
 	for (size_t i = 0; i < n; i++)
-		add_address(l, &found[i]);
+		add_result_address(l, &found[i]);
 }
 
 static struct lookup *
-start_lookup(struct resolver *r, const char *name, bool keep, lookup_done done,
+lookup_new(struct resolver *r, const char *name, bool keep, lookup_done done,
     void *ctx)
 {
 	struct lookup *l = calloc(1, sizeof(*l));
@@ -323,11 +324,11 @@ start_lookup(struct resolver *r, const char *name, bool keep, lookup_done done,
 	if (name[0] != '\0' && name[strlen(name) - 1] == '.')
 		l->conf.suffix_count = 0;
 	if (strlcpy(l->name, name, sizeof(l->name)) < sizeof(l->name))
-		add_known(l);
+		add_known_addresses(l);
 	else
 		l->position = RESOLV_SUFFIXES + 1; /* nothing to try */
-	uv_timer_start(&l->deadline, on_deadline, LOOKUP_TIMEOUT_MS, 0);
-	uv_timer_start(&l->next, on_next, 0, 0);
+	uv_timer_start(&l->deadline, on_lookup_deadline, LOOKUP_TIMEOUT_MS, 0);
+	uv_timer_start(&l->next, on_next_question, 0, 0);
 	return l;
 }
 
@@ -335,12 +336,12 @@ struct lookup *
 resolver_lookup(
     struct resolver *r, const char *name, lookup_done done, void *ctx)
 {
-	return start_lookup(r, name, false, done, ctx);
+	return lookup_new(r, name, false, done, ctx);
 }
 
 struct lookup *
 resolver_lookup_cached(
     struct resolver *r, const char *name, lookup_done done, void *ctx)
 {
-	return start_lookup(r, name, true, done, ctx);
+	return lookup_new(r, name, true, done, ctx);
 }

@@ -91,7 +91,7 @@ close_listener(struct dns_server *s, enum ip_family family, bool tcp)
 }
 
 static void
-on_udp(uv_poll_t *poll, int status, int events)
+on_udp_query(uv_poll_t *poll, int status, int events)
 {
 	(void)events;
 	if (status == 0)
@@ -99,7 +99,7 @@ on_udp(uv_poll_t *poll, int status, int events)
 }
 
 static void
-on_tcp(uv_poll_t *poll, int status, int events)
+on_tcp_connection(uv_poll_t *poll, int status, int events)
 {
 	(void)events;
 	if (status == 0)
@@ -122,7 +122,8 @@ dns_server_listen(struct dns_server *s, enum ip_family family, bool tcp, int fd)
 	l->server = s;
 	l->fd = fd;
 	s->listeners[family == IP_V6][tcp] = l;
-	uv_poll_start(&l->poll, UV_READABLE, tcp ? on_tcp : on_udp);
+	uv_poll_start(
+	    &l->poll, UV_READABLE, tcp ? on_tcp_connection : on_udp_query);
 }
 
 void

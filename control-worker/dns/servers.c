@@ -40,7 +40,7 @@ servers_pause_ms(size_t count)
 
 /* Its place, or that behind the last. */
 static size_t
-place_of(const struct servers *s, const struct endpoint *server)
+place_of_server(const struct servers *s, const struct endpoint *server)
 {
 	size_t i = 0;
 
@@ -52,7 +52,7 @@ place_of(const struct servers *s, const struct endpoint *server)
 void
 servers_heard(struct servers *s, const struct endpoint *server)
 {
-	size_t i = place_of(s, server);
+	size_t i = place_of_server(s, server);
 
 	if (i < s->count)
 		s->silent[i].times = 0;
@@ -64,7 +64,7 @@ servers_silent(
     struct servers *s, const struct endpoint *server, uint64_t now_ms)
 {
 	uint64_t wait = SERVERS_RECHECK_MS;
-	size_t i = place_of(s, server);
+	size_t i = place_of_server(s, server);
 
 	if (i == s->count ||
 	    (s->silent[i].times > 0 && now_ms < s->silent[i].recheck))

@@ -5,7 +5,7 @@
 
 /* Its place, or that behind the last. */
 static unsigned
-place_of(const struct shares *s, const struct ip_address *client)
+place_of_client(const struct shares *s, const struct ip_address *client)
 {
 	unsigned i = 0;
 
@@ -19,7 +19,7 @@ enum shares_verdict
 shares_ask(const struct shares *s, const struct ip_address *client,
     struct ip_address *other)
 {
-	unsigned at = place_of(s, client), most = 0;
+	unsigned at = place_of_client(s, client), most = 0;
 	unsigned has = at < s->clients ? s->of[at].count : 0;
 
 	if (has >= s->of_client)
@@ -38,7 +38,7 @@ shares_ask(const struct shares *s, const struct ip_address *client,
 void
 shares_take(struct shares *s, const struct ip_address *client)
 {
-	unsigned at = place_of(s, client);
+	unsigned at = place_of_client(s, client);
 
 	if (s->total >= s->max)
 		fatalx("a share is taken that was not asked for");
@@ -51,7 +51,7 @@ shares_take(struct shares *s, const struct ip_address *client)
 void
 shares_give(struct shares *s, const struct ip_address *client)
 {
-	unsigned at = place_of(s, client);
+	unsigned at = place_of_client(s, client);
 
 	if (at == s->clients)
 		fatalx("a share is given back that nobody has");

@@ -31,7 +31,7 @@ struct tcp_client {
 };
 
 static void
-on_handle_closed(uv_handle_t *handle)
+on_client_closed(uv_handle_t *handle)
 {
 	struct tcp_client *c = handle->data;
 
@@ -50,30 +50,30 @@ end_client(struct tcp_client *c)
 		pending_cancel(&c->pending);
 	TAILQ_REMOVE(&s->clients, c, entry);
 	shares_give(&s->of_clients, &c->ip);
-	uv_close((uv_handle_t *)&c->poll, on_handle_closed);
-	uv_close((uv_handle_t *)&c->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&c->poll, on_client_closed);
+	uv_close((uv_handle_t *)&c->timer, on_client_closed);
 	close(c->fd);
 }
 
 static void
-on_timeout(uv_timer_t *timer)
+on_client_timeout(uv_timer_t *timer)
 {
 	end_client(timer->data);
 }
 
-static void on_ready(uv_poll_t *, int status, int events);
+static void on_client_ready(uv_poll_t *, int status, int events);
 
 static void
 begin_phase(struct tcp_client *c, enum phase phase)
 {
 	c->phase = phase;
-	uv_poll_start(
-	    &c->poll, phase == READING ? UV_READABLE : UV_WRITABLE, on_ready);
-	uv_timer_start(&c->timer, on_timeout, DNS_CONNECTION_IDLE_MS, 0);
+	uv_poll_start(&c->poll, phase == READING ? UV_READABLE : UV_WRITABLE,
+	    on_client_ready);
+	uv_timer_start(&c->timer, on_client_timeout, DNS_CONNECTION_IDLE_MS, 0);
 }
 
 static void
-on_answer(struct pending *p, const uint8_t *answer, size_t len)
+on_client_answer(struct pending *p, const uint8_t *answer, size_t len)
 {
 	struct tcp_client *c = (struct tcp_client *)p;
 
@@ -94,7 +94,8 @@ ask_upstream(struct tcp_client *c)
 	uv_poll_stop(&c->poll);
 	uv_timer_stop(&c->timer);
 	c->phase = ASKING;
-	pending_start(&c->pending, s->loop, s->prober, true, c->message.bytes, c->message.len, head_len, on_answer);
+	pending_start(&c->pending, s->loop, s->prober, true, c->message.bytes,
+	    c->message.len, head_len, on_client_answer);
 	return true;
 }
 
@@ -107,7 +108,7 @@ read_query(struct tcp_client *c)
 }
 
 static bool
-write_answer(struct tcp_client *c)
+write_client_answer(struct tcp_client *c)
 {
 	struct dns_server *s = c->listener->server;
 	int r = tcp_message_write(&c->message, c->fd);
@@ -122,7 +123,7 @@ write_answer(struct tcp_client *c)
 }
 
 static void
-on_ready(uv_poll_t *poll, int status, int events)
+on_client_ready(uv_poll_t *poll, int status, int events)
 {
 	struct tcp_client *c = poll->data;
 	bool alive = status == 0;
@@ -131,7 +132,7 @@ on_ready(uv_poll_t *poll, int status, int events)
 	if (alive && c->phase == READING)
 		alive = read_query(c);
 	else if (alive && c->phase == WRITING)
-		alive = write_answer(c);
+		alive = write_client_answer(c);
 	if (!alive)
 		end_client(c);
 }
@@ -141,7 +142,7 @@ on_ready(uv_poll_t *poll, int status, int events)
  * anybody. NULL: all are being answered.
  */
 static struct tcp_client *
-find_idle(const struct dns_server *s, const struct ip_address *client)
+find_idle_client(const struct dns_server *s, const struct ip_address *client)
 {
 	struct tcp_client *c;
 
@@ -153,7 +154,7 @@ find_idle(const struct dns_server *s, const struct ip_address *client)
 }
 
 static struct tcp_client *
-find_oldest(const struct dns_server *s, const struct ip_address *client)
+find_oldest_client(const struct dns_server *s, const struct ip_address *client)
 {
 	struct tcp_client *c;
 
@@ -175,12 +176,12 @@ make_room_for_connection(struct dns_server *s, const struct ip_address *client)
 	if (verdict == SHARES_ROOM)
 		return true;
 	if (verdict == SHARES_TOO_MANY)
-		victim = find_idle(s, client);
+		victim = find_idle_client(s, client);
 	else if (verdict == SHARES_EVEN)
-		victim = find_idle(s, NULL);
-	else if ((victim = find_idle(s, &other)) == NULL &&
-	    (victim = find_idle(s, NULL)) == NULL)
-		victim = find_oldest(s, &other);
+		victim = find_idle_client(s, NULL);
+	else if ((victim = find_idle_client(s, &other)) == NULL &&
+	    (victim = find_idle_client(s, NULL)) == NULL)
+		victim = find_oldest_client(s, &other);
 	dns_server_refuse(s, true, victim == NULL ? client : &victim->ip);
 	if (victim != NULL)
 		end_client(victim);
@@ -188,7 +189,7 @@ make_room_for_connection(struct dns_server *s, const struct ip_address *client)
 }
 
 static void
-take_connection(struct listener *l, int fd, const struct ip_address *ip)
+take_client(struct listener *l, int fd, const struct ip_address *ip)
 {
 	struct dns_server *s = l->server;
 	struct tcp_client *c;
@@ -226,7 +227,7 @@ tcp_listener_read(struct listener *l)
 	if (fd == -1)
 		return;
 	if (endpoint_from_sockaddr((struct sockaddr *)&from, &client))
-		take_connection(l, fd, &client.ip);
+		take_client(l, fd, &client.ip);
 	else
 		close(fd);
 }

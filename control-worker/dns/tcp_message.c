@@ -31,7 +31,7 @@ tcp_message_clear(struct tcp_message *m)
 }
 
 static int
-failed(void)
+socket_failed(void)
 {
 	return errno == EAGAIN || errno == EINTR ? 0 : -1;
 }
@@ -45,7 +45,7 @@ read_some(
 	ssize_t n = recv(fd, to + at, size - at, 0);
 
 	if (n == -1)
-		return failed();
+		return socket_failed();
 	if (n == 0)
 		return -1;
 	m->done += (size_t)n;
@@ -81,7 +81,7 @@ tcp_message_write(struct tcp_message *m, int fd)
 	ssize_t n = sendmsg(fd, &all, MSG_NOSIGNAL);
 
 	if (n == -1)
-		return failed();
+		return socket_failed();
 	m->done += (size_t)n;
 	return m->done == PREFIX_LEN + m->len;
 }

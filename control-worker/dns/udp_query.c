@@ -32,7 +32,7 @@ end_query(struct udp_query *q)
 
 /* What does not fit the tunnel is cut to its head; the client asks by TCP. */
 static void
-on_answer(struct pending *p, const uint8_t *answer, size_t len)
+on_query_answer(struct pending *p, const uint8_t *answer, size_t len)
 {
 	struct udp_query *q = (struct udp_query *)p;
 	struct sockaddr_storage to;
@@ -52,7 +52,7 @@ on_answer(struct pending *p, const uint8_t *answer, size_t len)
 
 /* The oldest of a client's queries is answered, so that it hears of it. */
 static void
-give_up_oldest(struct dns_server *s, const struct ip_address *client)
+give_up_oldest_query(struct dns_server *s, const struct ip_address *client)
 {
 	struct udp_query *q;
 
@@ -73,7 +73,7 @@ make_room_for_query(struct dns_server *s, const struct ip_address *client)
 		return true;
 	case SHARES_FULL:
 		dns_server_refuse(s, false, &other);
-		give_up_oldest(s, &other);
+		give_up_oldest_query(s, &other);
 		return true;
 	case SHARES_EVEN:
 	case SHARES_TOO_MANY:
@@ -98,7 +98,8 @@ take_query(struct listener *l, const struct endpoint *client,
 	q->client = *client;
 	TAILQ_INSERT_TAIL(&s->queries, q, entry);
 	shares_take(&s->of_queries, &client->ip);
-	pending_start(&q->pending, s->loop, s->prober, false, bytes, len, head_len, on_answer);
+	pending_start(&q->pending, s->loop, s->prober, false, bytes, len,
+	    head_len, on_query_answer);
 }
 
 void

@@ -111,7 +111,7 @@ refuse_wish(struct wish *w)
 
 /* Its end in net-worker's hands, which tells the client, too. */
 static void
-hand_over(struct wish *w, const struct lookup_result *result)
+hand_wish_over(struct wish *w, const struct lookup_result *result)
 {
 	static struct ipc_name_resolved m;
 	struct assignments *a = w->assignments;
@@ -139,7 +139,7 @@ hand_over(struct wish *w, const struct lookup_result *result)
 static void start_lookups(struct assignments *);
 
 static void
-on_resolved(void *ctx, const struct lookup_result *result)
+on_wish_resolved(void *ctx, const struct lookup_result *result)
 {
 	struct wish *w = ctx;
 	struct assignments *a = w->assignments;
@@ -154,18 +154,18 @@ on_resolved(void *ctx, const struct lookup_result *result)
 		log_debug("the name of a resource is not resolved in time");
 		refuse_wish(w);
 	} else {
-		hand_over(w, result);
+		hand_wish_over(w, result);
 	}
 	start_lookups(a);
 }
 
 static void
-start_lookup(struct wish *w)
+start_wish_lookup(struct wish *w)
 {
 	struct assignments *a = w->assignments;
 
 	w->lookup = a->lookups.start(
-	    a->lookups.resolver, w->ips.domain, on_resolved, w);
+	    a->lookups.resolver, w->ips.domain, on_wish_resolved, w);
 	if (w->lookup == NULL) {
 		log_warnx("no memory to resolve a name");
 		drop_wish(w);
@@ -184,7 +184,7 @@ start_lookups(struct assignments *a)
 		if (a->lookup_count >= ASSIGNMENTS_LOOKUPS_MAX)
 			return;
 		if (w->step == STEP_WAITING)
-			start_lookup(w);
+			start_wish_lookup(w);
 	}
 }
 
@@ -200,7 +200,7 @@ wishes_of(const struct assignments *a, const struct uuid *client)
 }
 
 static bool
-has_room(struct assignments *a, const struct uuid *client)
+has_room_for_wish(struct assignments *a, const struct uuid *client)
 {
 	size_t left = ASSIGNMENTS_MAX - a->count, of_client;
 	char who[UUID_TEXT_LEN + 1];
@@ -223,7 +223,7 @@ has_room(struct assignments *a, const struct uuid *client)
 }
 
 static void
-ask_whether(struct wish *w)
+ask_for_wish(struct wish *w)
 {
 	static struct ipc_assignment m;
 	struct assignments *a = w->assignments;
@@ -244,7 +244,8 @@ assignments_event(struct assignments *a, const struct ipc_peer_event *e)
 {
 	struct wish *w;
 
-	if (e->event != CONTROL_ASSIGNED_IPS || !has_room(a, &e->client))
+	if (e->event != CONTROL_ASSIGNED_IPS ||
+	    !has_room_for_wish(a, &e->client))
 		return;
 	if ((w = calloc(1, sizeof(*w))) == NULL) {
 		log_warnx("no memory to resolve a name");
@@ -260,7 +261,7 @@ assignments_event(struct assignments *a, const struct ipc_peer_event *e)
 	w->serial = ++a->serial;
 	TAILQ_INSERT_TAIL(&a->wishes, w, entry);
 	a->count++;
-	ask_whether(w);
+	ask_for_wish(w);
 }
 
 static struct wish *

@@ -22,14 +22,14 @@ struct attributions {
 };
 
 static int
-compare(const struct attribution *a, const struct attribution *b)
+compare_attributions(const struct attribution *a, const struct attribution *b)
 {
 	return uuid_compare(&a->authorization, &b->authorization);
 }
 
 /* libbsd's sys/tree.h asks for it, its sys/cdefs.h leaves it out. */
 #define __unused __attribute__((__unused__))
-RB_GENERATE_STATIC(tree, attribution, node, compare)
+RB_GENERATE_STATIC(tree, attribution, node, compare_attributions)
 
 struct attributions *
 attributions_new(void)

@@ -8,7 +8,7 @@
 #define BODY_TAIL "]}"
 
 static bool
-make_room(struct batch *b, size_t len)
+make_batch_room(struct batch *b, size_t len)
 {
 	size_t size = b->text_size == 0 ? 65536 : b->text_size;
 	char *text;
@@ -44,7 +44,7 @@ batch_add(struct batch *b, const char *name, const char *payload, size_t len)
 	struct batch_entry *e;
 
 	if (len > FLOW_PAYLOAD_MAX || b->text_len + len + 1 > BATCH_BYTES_MAX ||
-	    !make_room(b, len + 1))
+	    !make_batch_room(b, len + 1))
 		return false;
 	if (b->count > 0)
 		b->text[b->text_len++] = ',';

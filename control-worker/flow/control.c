@@ -91,7 +91,7 @@ on_flushed(void *ctx)
 
 /* What is not uploaded by now is, after the next start. */
 static void
-on_limit(uv_timer_t *timer)
+on_flush_limit(uv_timer_t *timer)
 {
 	on_flushed(timer->data);
 }
@@ -112,7 +112,7 @@ flow_control_end(struct flow_control *f, bool net_runs)
 	if (f->logs == NULL || !f->enabled)
 		return;
 	f->ending = true;
-	uv_timer_start(&f->timer, on_limit, FLOW_ENDING_MS, 0);
+	uv_timer_start(&f->timer, on_flush_limit, FLOW_ENDING_MS, 0);
 	flow_control_net_changed(f, net_runs);
 }
 

@@ -92,7 +92,7 @@ flow_logs_token(
 
 /* An earlier process may have been told; then the spool knows. */
 static const char *
-attribution(struct flow_logs *f, const struct uuid *u)
+attribution_of(struct flow_logs *f, const struct uuid *u)
 {
 	const char *text = attributions_get(f->attributions, u);
 	char jwt[FLOW_TOKEN_MAX + 1];
@@ -116,7 +116,7 @@ flow_logs_report(struct flow_logs *f, const struct ipc_flow *m)
 	char text[LOG_TEXT_MAX];
 
 	if (f->attributions != NULL) {
-		flow_log_format(m, attribution(f, &m->authorization), text);
+		flow_log_format(m, attribution_of(f, &m->authorization), text);
 		log_info("%s", text);
 	}
 	if (f->spool != NULL)

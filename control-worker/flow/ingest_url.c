@@ -8,14 +8,14 @@
 #define INGEST_PATH "/ingestion/flow_logs"
 
 static int
-say_wrong(const char **what, const char *why)
+say_ingest_url_wrong(const char **what, const char *why)
 {
 	*what = why;
 	return -1;
 }
 
 static bool
-is_plain(const char *text)
+is_plain_url(const char *text)
 {
 	for (; *text != '\0'; text++)
 		if (*text <= ' ' || *text > '~')
@@ -42,9 +42,9 @@ finish_url(CURLU *u, struct ingest_url *to, const char **what)
 
 	*to = (struct ingest_url){ 0 };
 	if (!part_is(u, CURLUPART_SCHEME, 0, "https"))
-		return say_wrong(what, "it is not https");
+		return say_ingest_url_wrong(what, "it is not https");
 	if (!part_is(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, "443"))
-		return say_wrong(what, "its port is not 443");
+		return say_ingest_url_wrong(what, "its port is not 443");
 	if (url_host_parse(u, &to->host, what) != 0)
 		return -1;
 	/* What is looked up is what libcurl is told the address of. */
@@ -52,12 +52,14 @@ finish_url(CURLU *u, struct ingest_url *to, const char **what)
 	if (curl_url_set(u, CURLUPART_HOST, host, 0) != CURLUE_OK ||
 	    curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_URL, &text, 0) != CURLUE_OK)
-		return say_wrong(what, "it is no URL");
+		return say_ingest_url_wrong(what, "it is no URL");
 	len = strlen(text);
 	if (len < sizeof(to->text))
 		memcpy(to->text, text, len + 1);
 	curl_free(text);
-	return len < sizeof(to->text) ? 0 : say_wrong(what, "it is too long");
+	return len < sizeof(to->text)
+	    ? 0
+	    : say_ingest_url_wrong(what, "it is too long");
 }
 
 int
@@ -66,14 +68,15 @@ ingest_url_parse(const char *api_url, struct ingest_url *to, const char **what)
 	CURLU *u;
 	int r;
 
-	if (!is_plain(api_url))
-		return say_wrong(what, "it has blanks or letters beyond ASCII");
+	if (!is_plain_url(api_url))
+		return say_ingest_url_wrong(
+		    what, "it has blanks or letters beyond ASCII");
 	if ((u = curl_url()) == NULL)
-		return say_wrong(what, "out of memory");
+		return say_ingest_url_wrong(what, "out of memory");
 	if (curl_url_set(u, CURLUPART_URL, api_url, 0) != CURLUE_OK ||
 	    curl_url_set(u, CURLUPART_PATH, INGEST_PATH, 0) != CURLUE_OK ||
 	    curl_url_set(u, CURLUPART_QUERY, NULL, 0) != CURLUE_OK)
-		r = say_wrong(what, "it is no URL");
+		r = say_ingest_url_wrong(what, "it is no URL");
 	else
 		r = finish_url(u, to, what);
 	curl_url_cleanup(u);
@@ -87,13 +90,13 @@ ingest_url_redirect(const struct ingest_url *from, const char *location,
 	CURLU *u;
 	int r;
 
-	if (location[0] == '\0' || !is_plain(location))
-		return say_wrong(what, "it is no URL");
+	if (location[0] == '\0' || !is_plain_url(location))
+		return say_ingest_url_wrong(what, "it is no URL");
 	if ((u = curl_url()) == NULL)
-		return say_wrong(what, "out of memory");
+		return say_ingest_url_wrong(what, "out of memory");
 	if (curl_url_set(u, CURLUPART_URL, from->text, 0) != CURLUE_OK ||
 	    curl_url_set(u, CURLUPART_URL, location, 0) != CURLUE_OK)
-		r = say_wrong(what, "it is no URL");
+		r = say_ingest_url_wrong(what, "it is no URL");
 	else
 		r = finish_url(u, to, what);
 	curl_url_cleanup(u);

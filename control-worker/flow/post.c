@@ -42,10 +42,10 @@ struct poster {
 	size_t text_len, answer_len;
 };
 
-static void look_up(struct poster *);
+static void look_server_up(struct poster *);
 
 static void
-wipe(char *text)
+wipe_text(char *text)
 {
 	if (text != NULL)
 		explicit_bzero(text, strlen(text));
@@ -75,7 +75,7 @@ poster_cancel(struct poster *p)
 	p->dial = NULL;
 	uv_timer_stop(&p->later);
 	end_transfer(p);
-	wipe(p->authorization);
+	wipe_text(p->authorization);
 	p->authorization = NULL;
 }
 
@@ -112,7 +112,7 @@ fail_later(struct poster *p)
 
 /* The value of a field of the answer; NULL when it has none or too long. */
 static const char *
-header(CURL *easy, const char *name, char *to, size_t size)
+answer_header(CURL *easy, const char *name, char *to, size_t size)
 {
 	struct curl_header *h;
 
@@ -128,10 +128,10 @@ take_response(struct poster *p)
 	char retry_after[32], location[INGEST_URL_MAX];
 	struct post_result r = {
 		.outcome = POST_ANSWERED,
-		.retry_after = header(
+		.retry_after = answer_header(
 		    easy, "Retry-After", retry_after, sizeof(retry_after)),
 		.location =
-		    header(easy, "Location", location, sizeof(location)),
+		    answer_header(easy, "Location", location, sizeof(location)),
 		.text = p->text,
 	};
 	long status = 0;
@@ -170,7 +170,7 @@ on_transferred(void *ctx, CURLcode r)
 	/* The connection that we meant does not stand any more. */
 	if (p->transfer.fd_missed && p->connections < CONNECTIONS_MAX) {
 		end_transfer(p);
-		look_up(p);
+		look_server_up(p);
 		return;
 	}
 	p->host[0] = '\0';
@@ -179,7 +179,7 @@ on_transferred(void *ctx, CURLcode r)
 
 /* Keeps the beginning of the answer; too much of it ends the transfer. */
 static size_t
-take_answer(char *data, size_t size, size_t count, void *ctx)
+take_answer_body(char *data, size_t size, size_t count, void *ctx)
 {
 	struct poster *p = ctx;
 	size_t len = size * count, room = ANSWER_TEXT_MAX - p->text_len;
@@ -207,7 +207,7 @@ append_to_list(struct curl_slist **list, const char *text)
 }
 
 static bool
-make_lists(struct poster *p)
+make_header_lists(struct poster *p)
 {
 	char text[URL_HOST_MAX + ENDPOINT_TEXT_MAX + 16];
 	char address[ENDPOINT_TEXT_MAX];
@@ -229,7 +229,7 @@ make_lists(struct poster *p)
 }
 
 static bool
-set_options(struct poster *p)
+set_post_options(struct poster *p)
 {
 	CURLcode r = CURLE_OK;
 
@@ -247,7 +247,7 @@ set_options(struct poster *p)
 	SET(HTTPHEADER, p->headers);
 	SET(USERAGENT, p->user_agent);
 	SET(RESOLVE, p->resolve);
-	SET(WRITEFUNCTION, take_answer);
+	SET(WRITEFUNCTION, take_answer_body);
 	SET(WRITEDATA, p);
 	SET(TIMEOUT_MS, (long)POST_TIMEOUT_MS);
 	SET(CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
@@ -256,17 +256,19 @@ set_options(struct poster *p)
 }
 
 static void
-transfer(struct poster *p)
+start_transfer(struct poster *p)
 {
 	p->text_len = p->answer_len = 0;
 	p->text[0] = '\0';
-	if (!curl_transfer_init(p->curl, &p->transfer) || !make_lists(p) ||
-	    !set_options(p) || !curl_transfer_start(&p->transfer))
+	if (!curl_transfer_init(p->curl, &p->transfer) ||
+	    !make_header_lists(p) || !set_post_options(p) ||
+	    !curl_transfer_start(&p->transfer))
 		fail_later(p);
 }
 
 static void
-on_dialled(void *ctx, int fd, const struct endpoint *peer, const char *error)
+on_server_dialled(
+    void *ctx, int fd, const struct endpoint *peer, const char *error)
 {
 	struct poster *p = ctx;
 
@@ -278,27 +280,27 @@ on_dialled(void *ctx, int fd, const struct endpoint *peer, const char *error)
 	p->transfer.fd = fd;
 	p->peer = *peer;
 	strlcpy(p->host, p->target.host.text, sizeof(p->host));
-	transfer(p);
+	start_transfer(p);
 }
 
 static void
-dial(struct poster *p, const struct ip_address *addresses, size_t count)
+dial_server(struct poster *p, const struct ip_address *addresses, size_t count)
 {
 	p->connections++;
-	p->dial = dial_start(
-	    p->loop, &p->dialler, addresses, count, INGEST_PORT, on_dialled, p);
+	p->dial = dial_start(p->loop, &p->dialler, addresses, count,
+	    INGEST_PORT, on_server_dialled, p);
 	if (p->dial == NULL)
 		fail_later(p);
 }
 
 static void
-on_resolved(void *ctx, const struct lookup_result *r)
+on_server_resolved(void *ctx, const struct lookup_result *r)
 {
 	struct poster *p = ctx;
 
 	p->lookup = NULL;
 	if (r->count > 0)
-		dial(p, r->addresses, r->count);
+		dial_server(p, r->addresses, r->count);
 	else
 		fail_post(p, POST_UNREACHABLE,
 		    r->complete ? "its name has no addresses"
@@ -306,16 +308,16 @@ on_resolved(void *ctx, const struct lookup_result *r)
 }
 
 static void
-look_up(struct poster *p)
+look_server_up(struct poster *p)
 {
 	char name[URL_HOST_MAX + 2];
 
 	if (p->target.host.literal.family != IP_NONE) {
-		dial(p, &p->target.host.literal, 1);
+		dial_server(p, &p->target.host.literal, 1);
 		return;
 	}
 	p->lookup = p->lookups.start(p->lookups.resolver,
-	    url_host_name(&p->target.host, name), on_resolved, p);
+	    url_host_name(&p->target.host, name), on_server_resolved, p);
 	if (p->lookup == NULL)
 		fail_later(p);
 }
@@ -336,13 +338,13 @@ poster_post(struct poster *p, const struct ingest_url *target,
 		fail_later(p);
 	} else if (strcmp(p->host, target->host.text) == 0) {
 		p->connections++;
-		transfer(p);
+		start_transfer(p);
 	} else
-		look_up(p);
+		look_server_up(p);
 }
 
 static void
-on_closed(uv_handle_t *later)
+on_later_closed(uv_handle_t *later)
 {
 	free(later->data);
 }
@@ -355,7 +357,7 @@ poster_free(struct poster *p)
 	poster_cancel(p);
 	curl_loop_free(p->curl);
 	free(p->user_agent);
-	uv_close((uv_handle_t *)&p->later, on_closed);
+	uv_close((uv_handle_t *)&p->later, on_later_closed);
 }
 
 struct poster *

@@ -46,7 +46,7 @@ flow_time_format(uint64_t ns, char to[FLOW_TIME_MAX])
 }
 
 static void
-put_text(yajl_gen g, const char *text)
+put_json_text(yajl_gen g, const char *text)
 {
 	(void)yajl_gen_string(g, (const unsigned char *)text, strlen(text));
 }
@@ -54,7 +54,7 @@ put_text(yajl_gen g, const char *text)
 static void
 put_number(yajl_gen g, const char *key, uint64_t n)
 {
-	put_text(g, key);
+	put_json_text(g, key);
 	(void)yajl_gen_integer(g, n > INT64_MAX ? INT64_MAX : (long long)n);
 }
 
@@ -63,8 +63,8 @@ put_time(yajl_gen g, const char *key, uint64_t ns)
 {
 	char text[FLOW_TIME_MAX];
 
-	put_text(g, key);
-	put_text(g, flow_time_format(ns, text));
+	put_json_text(g, key);
+	put_json_text(g, flow_time_format(ns, text));
 }
 
 static void
@@ -73,15 +73,15 @@ put_endpoint(yajl_gen g, const char *ip_key, const char *port_key,
 {
 	char text[ENDPOINT_TEXT_MAX];
 
-	put_text(g, ip_key);
-	put_text(g, ip_format(&e->ip, text));
+	put_json_text(g, ip_key);
+	put_json_text(g, ip_format(&e->ip, text));
 	put_number(g, port_key, e->port);
 }
 
 static void
 put_paths(yajl_gen g, const struct ipc_flow *f)
 {
-	put_text(g, "outers");
+	put_json_text(g, "outers");
 	yajl_gen_array_open(g);
 	for (size_t i = 0; i < f->paths_count; i++) {
 		const struct flow_path *p = &f->paths[i];
@@ -111,12 +111,12 @@ is_domain(const char *text)
 
 /* The keys in their order. */
 static void
-put_report(yajl_gen g, const struct ipc_flow *f)
+put_report_keys(yajl_gen g, const struct ipc_flow *f)
 {
 	yajl_gen_map_open(g);
 	if (is_domain(f->domain)) {
-		put_text(g, "domain");
-		put_text(g, f->domain);
+		put_json_text(g, "domain");
+		put_json_text(g, f->domain);
 	}
 	if (f->closed)
 		put_time(g, "flow_end", f->ended_at);
@@ -126,8 +126,8 @@ put_report(yajl_gen g, const struct ipc_flow *f)
 	if (f->closed)
 		put_time(g, "last_packet", f->last_packet_at);
 	put_paths(g, f);
-	put_text(g, "protocol");
-	put_text(g, f->protocol == IPPROTO_TCP ? "tcp" : "udp");
+	put_json_text(g, "protocol");
+	put_json_text(g, f->protocol == IPPROTO_TCP ? "tcp" : "udp");
 	if (f->closed) {
 		put_number(g, "rx_bytes", f->rx_bytes);
 		put_number(g, "rx_packets", f->rx_packets);
@@ -161,7 +161,7 @@ flow_payload_format(const struct ipc_flow *f, char to[FLOW_PAYLOAD_MAX + 1])
 	to[0] = '\0';
 	if (!is_report(f) || (g = yajl_gen_alloc(NULL)) == NULL)
 		return 0;
-	put_report(g, f);
+	put_report_keys(g, f);
 	if (yajl_gen_get_buf(g, &text, &len) != yajl_gen_status_ok ||
 	    len > FLOW_PAYLOAD_MAX)
 		len = 0;
@@ -173,7 +173,7 @@ flow_payload_format(const struct ipc_flow *f, char to[FLOW_PAYLOAD_MAX + 1])
 }
 
 static uint32_t
-checksum(const char *payload, size_t len)
+payload_checksum(const char *payload, size_t len)
 {
 	return (uint32_t)crc32(0, (const Bytef *)payload, (uInt)len);
 }
@@ -226,7 +226,7 @@ flow_file_parse(
 		return false;
 	*payload = (const char *)c.at;
 	*payload_len = c.left - 1;
-	return checksum(*payload, *payload_len) == sum &&
+	return payload_checksum(*payload, *payload_len) == sum &&
 	    flow_payload_check(*payload, *payload_len);
 }
 

@@ -63,7 +63,7 @@ compare_stems(const struct report *a, const struct report *b)
 RB_GENERATE_STATIC(report_tree, report, entry, compare_stems)
 
 static size_t
-blocks_of(uint64_t size)
+blocks_of_size(uint64_t size)
 {
 	return size == 0 ? 1 : (size_t)((size - 1) / SPOOL_BLOCK + 1);
 }
@@ -91,7 +91,7 @@ reports_damaged(struct reports *r)
 }
 
 static struct report *
-find_flow(const struct reports *r, const char *name)
+find_flow_report(const struct reports *r, const char *name)
 {
 	struct report key;
 
@@ -118,7 +118,7 @@ add_segment(struct reports *r, uint32_t number, uint64_t size)
 		return NULL;
 	s->number = number;
 	s->size = size;
-	r->blocks += blocks_of(size);
+	r->blocks += blocks_of_size(size);
 	if (number >= r->next_number)
 		r->next_number = number + 1;
 	TAILQ_INSERT_TAIL(&r->segments, s, entry);
@@ -131,7 +131,7 @@ remove_segment(struct reports *r, int dir, struct segment *s)
 	char file[SEGMENT_NAME_MAX];
 
 	(void)unlinkat(dir, segment_name_format(s->number, file), 0);
-	r->blocks -= blocks_of(s->size);
+	r->blocks -= blocks_of_size(s->size);
 	if (r->last == s)
 		r->last = NULL;
 	TAILQ_REMOVE(&r->segments, s, entry);
@@ -149,16 +149,16 @@ remove_file(struct reports *r, int dir, const char *name)
 
 /* False with errno; then nothing more is added to it. */
 static bool
-append(
+append_to_segment(
     struct reports *r, int dir, struct segment *s, const char *text, size_t len)
 {
 	char file[SEGMENT_NAME_MAX];
 	size_t n = segment_append(
 	    dir, segment_name_format(s->number, file), text, len);
 
-	r->blocks -= blocks_of(s->size);
+	r->blocks -= blocks_of_size(s->size);
 	s->size += n;
-	r->blocks += blocks_of(s->size);
+	r->blocks += blocks_of_size(s->size);
 	if (n != len && r->last == s)
 		r->last = NULL;
 	return n == len;
@@ -169,7 +169,7 @@ append(
  * only a successor of this process does not know.
  */
 static void
-mark(struct reports *r, int dir, struct segment *s,
+mark_removed_reports(struct reports *r, int dir, struct segment *s,
     const struct report_list *removed)
 {
 	char marks[MARKS_SIZE + SEGMENT_LINE_MAX + 1] = "\n";
@@ -184,16 +184,16 @@ mark(struct reports *r, int dir, struct segment *s,
 		    format_name(p, name), "", 0, marks + len);
 		if (len < MARKS_SIZE)
 			continue;
-		if (!append(r, dir, s, marks, len))
+		if (!append_to_segment(r, dir, s, marks, len))
 			return;
 		len = 0;
 	}
 	if (len > 0)
-		(void)append(r, dir, s, marks, len);
+		(void)append_to_segment(r, dir, s, marks, len);
 }
 
 static void
-insert(struct reports *r, struct report *p)
+insert_report(struct reports *r, struct report *p)
 {
 	RB_INSERT(report_tree, &r->tree, p);
 	r->count++;
@@ -203,7 +203,7 @@ insert(struct reports *r, struct report *p)
 }
 
 static void
-forget(struct reports *r, struct report *p)
+forget_report(struct reports *r, struct report *p)
 {
 	RB_REMOVE(report_tree, &r->tree, p);
 	r->count--;
@@ -232,7 +232,7 @@ remove_forgotten(struct reports *r, int dir, struct report_list *removed)
 		if (s->live == 0)
 			remove_segment(r, dir, s);
 		else
-			mark(r, dir, s, removed);
+			mark_removed_reports(r, dir, s, removed);
 	}
 	while ((p = SLIST_FIRST(removed)) != NULL) {
 		SLIST_REMOVE_HEAD(removed, removed);
@@ -245,7 +245,7 @@ remove_report(struct reports *r, int dir, struct report *p)
 {
 	struct report_list removed = SLIST_HEAD_INITIALIZER(removed);
 
-	forget(r, p);
+	forget_report(r, p);
 	SLIST_INSERT_HEAD(&removed, p, removed);
 	remove_forgotten(r, dir, &removed);
 }
@@ -263,7 +263,7 @@ load_report(
     struct load *l, const char *name, bool closed, size_t at, size_t len)
 {
 	struct reports *r = l->reports;
-	struct report *p = find_flow(r, name);
+	struct report *p = find_flow_report(r, name);
 	char start[FLOW_NAME_MAX];
 
 	if (p != NULL && (p->closed || !closed)) {
@@ -272,7 +272,7 @@ load_report(
 		return;
 	}
 	if (p != NULL) {
-		forget(r, p);
+		forget_report(r, p);
 		if (p->segment == NULL)
 			remove_file(r, l->dir, format_name(p, start));
 	} else if ((p = malloc(sizeof(*p))) == NULL) {
@@ -286,7 +286,7 @@ load_report(
 		.len = (uint16_t)len,
 	};
 	memcpy(p->stem, name, sizeof(p->stem));
-	insert(r, p);
+	insert_report(r, p);
 }
 
 static void
@@ -299,10 +299,10 @@ load_line(void *ctx, const struct segment_line *line, size_t at, size_t len)
 		load_report(l, line->name, line->closed, at, len);
 		return;
 	}
-	p = find_flow(l->reports, line->name);
+	p = find_flow_report(l->reports, line->name);
 	if (p != NULL && p->segment == l->segment &&
 	    p->closed == line->closed) {
-		forget(l->reports, p);
+		forget_report(l->reports, p);
 		free(p);
 	}
 }
@@ -324,7 +324,7 @@ load_segment(struct load *l, const char *name, uint32_t number)
 		s->live++;
 	l->segment = NULL;
 	r->damaged += scan.damaged;
-	r->blocks += blocks_of(scan.size) - blocks_of(s->size);
+	r->blocks += blocks_of_size(scan.size) - blocks_of_size(s->size);
 	s->size = scan.size;
 }
 
@@ -397,7 +397,7 @@ count_blocks(void *ctx, int dir, const char *name)
 	if (segment_name_parse(name, &number) &&
 	    (fd = open_file(dir, name, &size)) != -1)
 		close(fd);
-	*blocks += blocks_of(size);
+	*blocks += blocks_of_size(size);
 }
 
 size_t
@@ -414,7 +414,7 @@ reports_dir_blocks(int dir)
 enum reports_known
 reports_known(const struct reports *r, const char *name)
 {
-	const struct report *p = find_flow(r, name);
+	const struct report *p = find_flow_report(r, name);
 	bool closed;
 
 	if (p == NULL)
@@ -434,8 +434,9 @@ size_t
 reports_need(const struct reports *r, size_t len)
 {
 	if (!fits_last(r, len))
-		return blocks_of(len);
-	return blocks_of(r->last->size + len) - blocks_of(r->last->size);
+		return blocks_of_size(len);
+	return blocks_of_size(r->last->size + len) -
+	    blocks_of_size(r->last->size);
 }
 
 /* The segment with the line at its end; NULL with errno. */
@@ -457,7 +458,7 @@ write_line(struct reports *r, int dir, const char *line, size_t len)
 		}
 		r->last = s;
 	}
-	if (append(r, dir, s, line, len))
+	if (append_to_segment(r, dir, s, line, len))
 		return s;
 	saved = errno;
 	if (s->live == 0)
@@ -470,7 +471,8 @@ bool
 reports_put(struct reports *r, int dir, const char *name, const char *payload,
     size_t len)
 {
-	struct report *p = malloc(sizeof(*p)), *start = find_flow(r, name);
+	struct report *p = malloc(sizeof(*p)),
+		      *start = find_flow_report(r, name);
 	char line[SEGMENT_LINE_MAX + 1];
 	struct segment *s = NULL;
 	bool closed;
@@ -495,11 +497,11 @@ reports_put(struct reports *r, int dir, const char *name, const char *payload,
 	memcpy(p->stem, name, sizeof(p->stem));
 	/* In one segment it is the order that tells. */
 	if (start != NULL && start->segment == s) {
-		forget(r, start);
+		forget_report(r, start);
 		free(start);
 	} else if (start != NULL)
 		remove_report(r, dir, start);
-	insert(r, p);
+	insert_report(r, p);
 	return true;
 }
 
@@ -533,7 +535,7 @@ find_report(const struct reports *r, const char *name)
 
 	if (!flow_name_parse(name, &closed))
 		return NULL;
-	p = find_flow(r, name);
+	p = find_flow_report(r, name);
 	return p != NULL && p->closed == closed ? p : NULL;
 }
 
@@ -593,7 +595,7 @@ reports_remove(
 
 		if (p == NULL)
 			continue;
-		forget(r, p);
+		forget_report(r, p);
 		SLIST_INSERT_HEAD(&removed, p, removed);
 	}
 	remove_forgotten(r, dir, &removed);

@@ -38,7 +38,7 @@ segment_name_parse(const char *name, uint32_t *number)
 }
 
 static uint32_t
-checksum(const char *name, const char *payload, size_t len)
+line_checksum(const char *name, const char *payload, size_t len)
 {
 	uLong sum = crc32(0, (const Bytef *)name, (uInt)strlen(name));
 
@@ -50,7 +50,7 @@ segment_line_format(const char *name, const char *payload, size_t len,
     char to[SEGMENT_LINE_MAX + 1])
 {
 	return (size_t)snprintf(to, SEGMENT_LINE_MAX + 1,
-	    "%s %" PRIu32 " %.*s\n", name, checksum(name, payload, len),
+	    "%s %" PRIu32 " %.*s\n", name, line_checksum(name, payload, len),
 	    (int)len, payload);
 }
 
@@ -83,7 +83,7 @@ segment_line_parse(const char *text, size_t len, struct segment_line *line)
 	line->payload = text;
 	line->len = len;
 	snprintf(wanted, sizeof(wanted), "%" PRIu32,
-	    checksum(line->name, text, len));
+	    line_checksum(line->name, text, len));
 	return strcmp(sum, wanted) == 0;
 }
 
@@ -115,7 +115,7 @@ struct window {
 };
 
 static void
-take_line(struct window *w, const char *text, size_t len, segment_fn fn,
+take_segment_line(struct window *w, const char *text, size_t len, segment_fn fn,
     void *ctx, struct segment_scan *s)
 {
 	struct segment_line line;
@@ -128,13 +128,14 @@ take_line(struct window *w, const char *text, size_t len, segment_fn fn,
 }
 
 static void
-take_lines(struct window *w, segment_fn fn, void *ctx, struct segment_scan *s)
+take_segment_lines(
+    struct window *w, segment_fn fn, void *ctx, struct segment_scan *s)
 {
 	const char *text = w->text, *end;
 	size_t left = w->len;
 
 	while ((end = memchr(text, '\n', left)) != NULL) {
-		take_line(w, text, (size_t)(end - text), fn, ctx, s);
+		take_segment_line(w, text, (size_t)(end - text), fn, ctx, s);
 		left -= (size_t)(end + 1 - text);
 		text = end + 1;
 	}
@@ -162,7 +163,7 @@ segment_scan(
 	while (w.at < SEGMENT_READ_MAX &&
 	    (n = read(fd, w.text + w.len, sizeof(w.text) - w.len)) > 0) {
 		w.len += (size_t)n;
-		take_lines(&w, fn, ctx, s);
+		take_segment_lines(&w, fn, ctx, s);
 	}
 	close(fd);
 	return n >= 0;

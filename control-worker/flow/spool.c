@@ -61,7 +61,7 @@ compare_dirs(const struct authorization *a, const struct authorization *b)
 }
 
 static int
-compare_clients(const struct client *a, const struct client *b)
+compare_spool_clients(const struct client *a, const struct client *b)
 {
 	return a->id < b->id ? -1 : a->id > b->id;
 }
@@ -71,7 +71,7 @@ compare_clients(const struct client *a, const struct client *b)
 #define __unused __attribute__((__unused__))
 #endif
 RB_GENERATE_STATIC(authorization_tree, authorization, entry, compare_dirs)
-RB_GENERATE_STATIC(client_tree, client, entry, compare_clients)
+RB_GENERATE_STATIC(client_tree, client, entry, compare_spool_clients)
 
 static bool
 is_directory_name(const char *name)
@@ -108,7 +108,7 @@ make_dir(struct spool *s, int at, const char *name)
 }
 
 static void
-drop(struct spool *s, const char *why)
+drop_report(struct spool *s, const char *why)
 {
 	if (s->dropped++ % DROPPED_EACH == 0)
 		log_warnx("flow logs: a report was dropped: %s (%llu so far)",
@@ -116,11 +116,11 @@ drop(struct spool *s, const char *why)
 }
 
 static bool
-has_room(struct spool *s, size_t more, size_t max)
+spool_has_room(struct spool *s, size_t more, size_t max)
 {
 	if (s->blocks + more <= max)
 		return true;
-	drop(s, "the spool is full");
+	drop_report(s, "the spool is full");
 	return false;
 }
 
@@ -146,7 +146,7 @@ recount_blocks(struct spool *s, size_t before, size_t now)
 }
 
 static void
-recount(struct spool *s, struct authorization *a, size_t before)
+recount_authorization(struct spool *s, struct authorization *a, size_t before)
 {
 	size_t now = reports_blocks(a->reports);
 
@@ -156,7 +156,7 @@ recount(struct spool *s, struct authorization *a, size_t before)
 }
 
 static size_t
-read_token(int dir, char to[FLOW_TOKEN_MAX + 1])
+read_token_file(int dir, char to[FLOW_TOKEN_MAX + 1])
 {
 	ssize_t n = read_file(dir, TOKEN_NAME, to, FLOW_TOKEN_MAX + 1);
 
@@ -170,7 +170,7 @@ client_of(struct spool *s, int dir)
 {
 	struct client *c, key = { .id = 0 };
 	char jwt[FLOW_TOKEN_MAX + 1];
-	size_t len = read_token(dir, jwt);
+	size_t len = read_token_file(dir, jwt);
 	struct flow_token t;
 
 	if (len > 0 && flow_token_parse(jwt, len, &t))
@@ -207,7 +207,7 @@ known_authorization(const struct spool *s, const struct spool_dir *d)
 
 /* All in the directory, and what is promised to it. */
 static size_t
-blocks_of(const struct authorization *a, int dir)
+blocks_of_authorization(const struct authorization *a, int dir)
 {
 	size_t blocks = reports_dir_blocks(dir);
 
@@ -226,7 +226,7 @@ authorization_of(struct spool *s, const struct spool_dir *d, int dir)
 
 	if (a != NULL)
 		return a;
-	before = blocks_of(NULL, dir);
+	before = blocks_of_authorization(NULL, dir);
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return NULL;
 	a->dir = *d;
@@ -242,7 +242,7 @@ authorization_of(struct spool *s, const struct spool_dir *d, int dir)
 	}
 	a->client->blocks += reports_blocks(a->reports);
 	RB_INSERT(authorization_tree, &s->authorizations, a);
-	recount_blocks(s, before, blocks_of(a, dir));
+	recount_blocks(s, before, blocks_of_authorization(a, dir));
 	tell_damaged(s, d, reports_damaged(a->reports));
 	return a;
 }
@@ -271,14 +271,14 @@ may_put(struct spool *s, const struct authorization *a, size_t len,
 	size_t promised = reports_blocks(r) - reports_disk_blocks(r);
 
 	if (known == REPORTS_STARTED)
-		return has_room(s, need, s->max + promised);
-	if (!has_room(s, closed ? need : need + 1, max))
+		return spool_has_room(s, need, s->max + promised);
+	if (!spool_has_room(s, closed ? need : need + 1, max))
 		return false;
 	if (!share_allows(reports_blocks(r), max - s->blocks, SPOOL_SHARE))
-		drop(s, "its authorization has its share of the spool");
+		drop_report(s, "its authorization has its share of the spool");
 	else if (!share_allows(
 		     a->client->blocks, max - s->blocks, SPOOL_CLIENT_SHARE))
-		drop(s, "its client has its share of the spool");
+		drop_report(s, "its client has its share of the spool");
 	else
 		return true;
 	return false;
@@ -363,7 +363,7 @@ spool_dropped(const struct spool *s)
 
 /* -1 with errno. */
 static int
-put_token(struct spool *s, const struct flow_token *token, const char *jwt)
+store_token(struct spool *s, const struct flow_token *token, const char *jwt)
 {
 	char id[UUID_TEXT_LEN + 1];
 	int role, dir, saved;
@@ -390,8 +390,8 @@ void
 spool_put_token(
     struct spool *s, const struct flow_token *token, const char *jwt)
 {
-	if (has_room(s, 1, s->max) && put_token(s, token, jwt) == -1)
-		drop(s, strerrordesc_np(errno));
+	if (spool_has_room(s, 1, s->max) && store_token(s, token, jwt) == -1)
+		drop_report(s, strerrordesc_np(errno));
 }
 
 /* The authorization's directory, in either role, if it has a token. */
@@ -415,7 +415,7 @@ open_authorization(
 }
 
 static void
-put_report(
+store_report(
     struct spool *s, struct authorization *a, int dir, const struct ipc_flow *f)
 {
 	size_t before = reports_blocks(a->reports), len;
@@ -430,8 +430,8 @@ put_report(
 	if (known == REPORTS_KNOWN || !may_put(s, a, len, known, f->closed))
 		return;
 	if (!reports_put(a->reports, dir, name, payload, len))
-		drop(s, strerrordesc_np(errno));
-	recount(s, a, before);
+		drop_report(s, strerrordesc_np(errno));
+	recount_authorization(s, a, before);
 }
 
 void
@@ -444,9 +444,9 @@ spool_put_report(struct spool *s, const struct ipc_flow *f)
 	if (dir == -1)
 		return;
 	if ((a = authorization_of(s, &d, dir)) != NULL)
-		put_report(s, a, dir, f);
+		store_report(s, a, dir, f);
 	else
-		drop(s, "no memory");
+		drop_report(s, "no memory");
 	close(dir);
 }
 
@@ -484,7 +484,7 @@ token_of(int dir, char to[FLOW_TOKEN_MAX + 1])
 	to[0] = '\0';
 	if (dir == -1)
 		return 0;
-	n = read_token(dir, to);
+	n = read_token_file(dir, to);
 	close(dir);
 	return n;
 }
@@ -592,7 +592,7 @@ spool_get_report(struct spool *s, const struct spool_dir *d, const char *name,
 		return 0;
 	before = reports_blocks(a->reports);
 	len = reports_get(a->reports, dir, name, to);
-	recount(s, a, before);
+	recount_authorization(s, a, before);
 	close(dir);
 	return len;
 }
@@ -609,7 +609,7 @@ spool_remove(struct spool *s, const struct spool_dir *d,
 		return;
 	before = reports_blocks(a->reports);
 	reports_remove(a->reports, dir, names, count);
-	recount(s, a, before);
+	recount_authorization(s, a, before);
 	close(dir);
 }
 
@@ -623,7 +623,7 @@ has_reports(struct spool *s, const struct spool_dir *d, int dir)
 
 /* age: since the last change. */
 static bool
-has_ended(struct spool *s, const struct spool_dir *d, int dir,
+authorization_has_ended(struct spool *s, const struct spool_dir *d, int dir,
     const struct flow_token *t, uint64_t age, uint64_t now)
 {
 	return t->expires_at <= now ||
@@ -633,7 +633,8 @@ has_ended(struct spool *s, const struct spool_dir *d, int dir,
 }
 
 static bool
-is_over(struct spool *s, const struct spool_dir *d, int dir, uint64_t now)
+authorization_is_over(
+    struct spool *s, const struct spool_dir *d, int dir, uint64_t now)
 {
 	char jwt[FLOW_TOKEN_MAX + 1];
 	struct flow_token token;
@@ -647,11 +648,11 @@ is_over(struct spool *s, const struct spool_dir *d, int dir, uint64_t now)
 	modified = st.st_mtim.tv_sec < 0 ? 0 : (uint64_t)st.st_mtim.tv_sec;
 	if (now > modified)
 		age = now - modified;
-	len = read_token(dir, jwt);
+	len = read_token_file(dir, jwt);
 	if (!is_there(dir, TOKEN_NAME))
 		over = age > SPOOL_ORPHAN_S;
 	else if (len > 0 && flow_token_parse(jwt, len, &token))
-		over = has_ended(s, d, dir, &token, age, now);
+		over = authorization_has_ended(s, d, dir, &token, age, now);
 	else
 		over = age > SPOOL_UNREADABLE_S;
 	explicit_bzero(jwt, sizeof(jwt));
@@ -669,12 +670,12 @@ static void
 remove_entries(struct spool *s, const struct spool_dir *d, int dir)
 {
 	struct authorization *a = known_authorization(s, d);
-	size_t before = blocks_of(a, dir);
+	size_t before = blocks_of_authorization(a, dir);
 
 	each_entry(dir, remove_entry, NULL);
 	if (a != NULL)
 		forget_authorization(s, a);
-	recount_blocks(s, before, blocks_of(NULL, dir));
+	recount_blocks(s, before, blocks_of_authorization(NULL, dir));
 }
 
 bool
@@ -685,7 +686,7 @@ spool_prune(struct spool *s, const struct spool_dir *d, uint64_t now)
 
 	if (dir == -1)
 		return false;
-	if ((over = is_over(s, d, dir, now)))
+	if ((over = authorization_is_over(s, d, dir, now)))
 		remove_entries(s, d, dir);
 	close(dir);
 	if (!over)

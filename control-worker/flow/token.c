@@ -66,7 +66,8 @@ flow_role_name(enum flow_role role)
 
 /* One segment; false when it is empty or not base64url without padding. */
 static bool
-decode(const char *text, size_t len, uint8_t *to, size_t size, size_t *got)
+decode_segment(
+    const char *text, size_t len, uint8_t *to, size_t size, size_t *got)
 {
 	return len > 0 &&
 	    sodium_base642bin(to, size, text, len, NULL, got, NULL,
@@ -81,7 +82,7 @@ decode_json(const char *text, size_t len)
 	struct json_document *d = NULL;
 	size_t got;
 
-	if (!decode(text, len, bytes, sizeof(bytes), &got) ||
+	if (!decode_segment(text, len, bytes, sizeof(bytes), &got) ||
 	    json_parse(&d, bytes, got) != JSON_OK)
 		d = NULL;
 	explicit_bzero(bytes, sizeof(bytes));
@@ -104,7 +105,7 @@ is_kind(const struct json_value *v, enum kind kind)
 
 /* In quotes, when it is not a plain word. */
 static size_t
-quote(const char *from, size_t len, char to[2 * VALUE_MAX + 3])
+quote_claim(const char *from, size_t len, char to[2 * VALUE_MAX + 3])
 {
 	static const char plain[] =
 	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -131,7 +132,7 @@ quote(const char *from, size_t len, char to[2 * VALUE_MAX + 3])
 
 /* As many claims as there is room for, and none of them in part. */
 static void
-attribute(struct flow_token *t, const struct json_value *payload)
+attribute_claims(struct flow_token *t, const struct json_value *payload)
 {
 	char value[2 * VALUE_MAX + 3];
 	size_t at = 0;
@@ -142,7 +143,7 @@ attribute(struct flow_token *t, const struct json_value *payload)
 
 		if (!claims[i].log || !json_is(v, JSON_STRING))
 			continue;
-		len = quote(v->text, v->len, value);
+		len = quote_claim(v->text, v->len, value);
 		if (at + strlen(claims[i].name) + len + 3 >
 		    sizeof(t->attribution))
 			return;
@@ -154,7 +155,7 @@ attribute(struct flow_token *t, const struct json_value *payload)
 
 /* It becomes a part of a path, so it has to be of one form only. */
 static bool
-parse_authorization(const struct json_value *v, struct uuid *u)
+parse_authorization_id(const struct json_value *v, struct uuid *u)
 {
 	char text[UUID_TEXT_LEN + 1];
 
@@ -208,7 +209,8 @@ parse_payload(const struct json_value *payload, struct flow_token *t)
 			return false;
 	}
 	if (!parse_role(json_get(payload, "role"), &t->role) ||
-	    !parse_authorization(json_get(payload, "policy_authorization_id"),
+	    !parse_authorization_id(
+		json_get(payload, "policy_authorization_id"),
 		&t->authorization))
 		return false;
 	t->client = hash_client(json_get(payload, "initiator_device_id"));
@@ -218,7 +220,7 @@ parse_payload(const struct json_value *payload, struct flow_token *t)
 	    parse_time(json_get(payload, "authorization_expires_at"));
 	if (t->valid_until == 0 || t->valid_until > t->expires_at)
 		t->valid_until = t->expires_at;
-	attribute(t, payload);
+	attribute_claims(t, payload);
 	return true;
 }
 
@@ -239,7 +241,7 @@ has_signature(const char *text, size_t len)
 	uint8_t bytes[512];
 	size_t got;
 
-	return decode(text, len, bytes, sizeof(bytes), &got);
+	return decode_segment(text, len, bytes, sizeof(bytes), &got);
 }
 
 bool

@@ -62,17 +62,17 @@ struct upload {
 	size_t body_len;
 };
 
-static void on_timer(uv_timer_t *);
+static void on_upload_timer(uv_timer_t *);
 
 static void
-go_on(struct upload *u, enum state state, int64_t ms)
+continue_upload(struct upload *u, enum state state, int64_t ms)
 {
 	u->state = state;
-	uv_timer_start(&u->timer, on_timer, (uint64_t)ms, 0);
+	uv_timer_start(&u->timer, on_upload_timer, (uint64_t)ms, 0);
 }
 
 static const struct spool_dir *
-current(const struct upload *u)
+current_directory(const struct upload *u)
 {
 	return &u->dirs[u->dir - 1];
 }
@@ -127,7 +127,7 @@ end_pass(struct upload *u)
 		u->flushing = false;
 		u->flushed(u->flushed_ctx);
 	} else if (u->settings.interval_s != 0)
-		go_on(u, WAITING,
+		continue_upload(u, WAITING,
 		    backlog ? BACKLOG_MS
 			    : (int64_t)u->settings.interval_s * 1000);
 }
@@ -145,12 +145,12 @@ start_pass(struct upload *u)
 		if (u->flushing)
 			end_pass(u);
 		else
-			go_on(u, WAITING, WRONG_MS);
+			continue_upload(u, WAITING, WRONG_MS);
 		return;
 	}
 	u->dirs = spool_dirs(u->spool, &u->dir_count);
 	u->dir = 0;
-	go_on(u, WALKING, 0);
+	continue_upload(u, WALKING, 0);
 }
 
 static void on_posted(void *ctx, const struct post_result *r);
@@ -171,7 +171,7 @@ post_next(struct upload *u)
 	u->body = NULL;
 	if (!upload_ranges_next(&u->ranges, &u->range)) {
 		leave_directory(u);
-		go_on(u, WALKING, 0);
+		continue_upload(u, WALKING, 0);
 		return;
 	}
 	upload_backoff_again(&u->backoff);
@@ -193,19 +193,19 @@ retry_batch(struct upload *u, const char *why)
 		return;
 	}
 	log_debug("flow logs: %s; again in %lld ms", why, (long long)ms);
-	go_on(u, PAUSING, ms);
+	continue_upload(u, PAUSING, ms);
 }
 
 static void
 keep_reports(struct upload *u, const struct post_result *r)
 {
 	complain(u, "%s: %zu reports are kept: HTTP status %d: %.200s",
-	    current(u)->id, u->range.count, r->status, r->text);
+	    current_directory(u)->id, u->range.count, r->status, r->text);
 	post_next(u);
 }
 
 static void
-redirect(struct upload *u, const struct post_result *r)
+follow_redirect(struct upload *u, const struct post_result *r)
 {
 	struct ingest_url to;
 	const char *what = "it has no Location";
@@ -230,10 +230,10 @@ act_on_answer(struct upload *u, const struct post_result *r)
 
 	switch (upload_classify(r->status)) {
 	case UPLOAD_STORED:
-		log_debug("flow logs: %s: %zu reports uploaded", current(u)->id,
-		    u->range.count);
+		log_debug("flow logs: %s: %zu reports uploaded",
+		    current_directory(u)->id, u->range.count);
 		u->stored = true;
-		spool_remove(u->spool, current(u),
+		spool_remove(u->spool, current_directory(u),
 		    u->batch.names + u->range.first, u->range.count);
 		post_next(u);
 		break;
@@ -247,14 +247,15 @@ act_on_answer(struct upload *u, const struct post_result *r)
 		if (u->flushing)
 			post_next(u);
 		else
-			go_on(u, PAUSING, upload_later_ms(r->retry_after));
+			continue_upload(
+			    u, PAUSING, upload_later_ms(r->retry_after));
 		break;
 	case UPLOAD_RETRY:
 		snprintf(why, sizeof(why), "HTTP status %d", r->status);
 		retry_batch(u, why);
 		break;
 	case UPLOAD_REDIRECT:
-		redirect(u, r);
+		follow_redirect(u, r);
 		break;
 	case UPLOAD_KEEP:
 		keep_reports(u, r);
@@ -297,7 +298,7 @@ walk_directories(struct upload *u)
 		return;
 	}
 	d = &u->dirs[u->dir++];
-	go_on(u, WALKING, 0);
+	continue_upload(u, WALKING, 0);
 	if (spool_prune(u->spool, d, (uint64_t)time(NULL)) ||
 	    spool_get_token(u->spool, d, u->token) == 0)
 		return;
@@ -313,7 +314,7 @@ walk_directories(struct upload *u)
 		u->name_count = u->settings.batch_size;
 		u->more = true;
 	}
-	go_on(u, LOADING, 0);
+	continue_upload(u, LOADING, 0);
 }
 
 static void
@@ -323,8 +324,8 @@ load_reports(struct upload *u)
 
 	for (int i = 0; i < REPORTS_AT_ONCE && u->loaded < u->name_count; i++) {
 		const char *name = u->names[u->loaded++];
-		size_t len =
-		    spool_get_report(u->spool, current(u), name, payload);
+		size_t len = spool_get_report(
+		    u->spool, current_directory(u), name, payload);
 
 		if (len > 0 && !batch_add(&u->batch, name, payload, len)) {
 			u->more = true;
@@ -332,7 +333,7 @@ load_reports(struct upload *u)
 		}
 	}
 	if (u->loaded < u->name_count) {
-		go_on(u, LOADING, 0);
+		continue_upload(u, LOADING, 0);
 		return;
 	}
 	upload_ranges_init(&u->ranges, u->batch.count);
@@ -340,7 +341,7 @@ load_reports(struct upload *u)
 }
 
 static void
-on_timer(uv_timer_t *timer)
+on_upload_timer(uv_timer_t *timer)
 {
 	struct upload *u = timer->data;
 
@@ -374,7 +375,7 @@ upload_configure(struct upload *u, const struct flow_settings *s)
 	leave_pass(u);
 	u->settings = *s;
 	if (s->interval_s != 0)
-		go_on(u, WAITING, 0);
+		continue_upload(u, WAITING, 0);
 }
 
 void

@@ -16,16 +16,16 @@ struct curl_loop {
 };
 
 static void
-free_poll(uv_handle_t *poll)
+free_transfer_poll(uv_handle_t *poll)
 {
 	free(poll);
 }
 
 static void
-stop_polling(struct curl_transfer *t)
+stop_transfer_poll(struct curl_transfer *t)
 {
 	if (t->poll != NULL)
-		uv_close((uv_handle_t *)t->poll, free_poll);
+		uv_close((uv_handle_t *)t->poll, free_transfer_poll);
 	t->poll = NULL;
 	t->poll_fd = -1;
 }
@@ -45,13 +45,13 @@ check_done(struct curl_loop *c)
 			continue;
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
 		t->over = true;
-		stop_polling(t);
+		stop_transfer_poll(t);
 		t->done(t->ctx, r);
 	}
 }
 
 static void
-on_event(uv_poll_t *poll, int status, int events)
+on_transfer_event(uv_poll_t *poll, int status, int events)
 {
 	struct curl_transfer *t = poll->data;
 	struct curl_loop *c = t->loop;
@@ -68,7 +68,7 @@ on_event(uv_poll_t *poll, int status, int events)
 }
 
 static void
-on_timer(uv_timer_t *timer)
+on_curl_timer(uv_timer_t *timer)
 {
 	struct curl_loop *c = timer->data;
 	int running;
@@ -78,7 +78,7 @@ on_timer(uv_timer_t *timer)
 }
 
 static int
-set_timer(CURLM *multi, long ms, void *ctx)
+set_curl_timer(CURLM *multi, long ms, void *ctx)
 {
 	struct curl_loop *c = ctx;
 
@@ -86,16 +86,16 @@ set_timer(CURLM *multi, long ms, void *ctx)
 	if (ms < 0)
 		uv_timer_stop(&c->timer);
 	else
-		uv_timer_start(&c->timer, on_timer, (uint64_t)ms, 0);
+		uv_timer_start(&c->timer, on_curl_timer, (uint64_t)ms, 0);
 	return 0;
 }
 
 /* Without memory nobody waits, and libcurl's time limit ends the transfer. */
 static void
-start_polling(struct curl_transfer *t, int fd, int events)
+start_transfer_poll(struct curl_transfer *t, int fd, int events)
 {
 	if (t->poll_fd != fd)
-		stop_polling(t);
+		stop_transfer_poll(t);
 	if (t->poll == NULL) {
 		t->poll = calloc(1, sizeof(*t->poll));
 		if (t->poll == NULL ||
@@ -107,7 +107,7 @@ start_polling(struct curl_transfer *t, int fd, int events)
 		t->poll->data = t;
 		t->poll_fd = fd;
 	}
-	uv_poll_start(t->poll, events, on_event);
+	uv_poll_start(t->poll, events, on_transfer_event);
 }
 
 static int
@@ -123,14 +123,14 @@ set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *assigned)
 		return 0;
 	if (what == CURL_POLL_REMOVE) {
 		if (fd == t->poll_fd)
-			stop_polling(t);
+			stop_transfer_poll(t);
 		return 0;
 	}
 	if (what & CURL_POLL_IN)
 		events |= UV_READABLE;
 	if (what & CURL_POLL_OUT)
 		events |= UV_WRITABLE;
-	start_polling(t, fd, events);
+	start_transfer_poll(t, fd, events);
 	return 0;
 }
 
@@ -173,7 +173,7 @@ curl_loop_new(uv_loop_t *loop, const char *ca, size_t len)
 	uv_timer_init(loop, &c->timer);
 	c->timer.data = c;
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
-	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_curl_timer);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
 	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 1L);
 	return c;
@@ -195,7 +195,7 @@ curl_loop_free(struct curl_loop *c)
 }
 
 static bool
-set_options(const struct curl_loop *c, struct curl_transfer *t)
+set_transfer_options(const struct curl_loop *c, struct curl_transfer *t)
 {
 	CURLcode r = CURLE_OK;
 
@@ -235,7 +235,7 @@ curl_transfer_init(struct curl_loop *c, struct curl_transfer *t)
 	t->over = t->fd_missed = false;
 	t->error[0] = '\0';
 	t->easy = curl_easy_init();
-	return t->easy != NULL && set_options(c, t);
+	return t->easy != NULL && set_transfer_options(c, t);
 }
 
 bool
@@ -249,7 +249,7 @@ curl_transfer_end(struct curl_transfer *t)
 {
 	if (t->easy != NULL) {
 		t->over = true; /* libcurl's last wishes do not matter */
-		stop_polling(t);
+		stop_transfer_poll(t);
 		curl_multi_remove_handle(t->loop->multi, t->easy);
 		curl_easy_cleanup(t->easy);
 	}

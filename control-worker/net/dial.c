@@ -27,7 +27,7 @@ struct dial {
 };
 
 static void
-free_poll(uv_handle_t *h)
+free_attempt_poll(uv_handle_t *h)
 {
 	free(h);
 }
@@ -39,17 +39,17 @@ free_dial(uv_handle_t *timer)
 }
 
 static void
-stop_polling(struct attempt *a)
+stop_attempt_poll(struct attempt *a)
 {
 	if (a->poll != NULL)
-		uv_close((uv_handle_t *)a->poll, free_poll);
+		uv_close((uv_handle_t *)a->poll, free_attempt_poll);
 	a->poll = NULL;
 }
 
 static void
-give_up(struct attempt *a)
+give_attempt_up(struct attempt *a)
 {
-	stop_polling(a);
+	stop_attempt_poll(a);
 	if (a->fd != -1)
 		close(a->fd);
 	a->fd = -1;
@@ -59,7 +59,7 @@ void
 dial_cancel(struct dial *d)
 {
 	for (size_t i = 0; i < d->count; i++)
-		give_up(&d->attempts[i]);
+		give_attempt_up(&d->attempts[i]);
 	uv_close((uv_handle_t *)&d->timer, free_dial);
 }
 
@@ -74,7 +74,7 @@ finish_dial(struct dial *d, struct attempt *winner)
 
 	memcpy(error, d->error, sizeof(error));
 	if (winner != NULL) {
-		stop_polling(winner);
+		stop_attempt_poll(winner);
 		peer = winner->peer;
 		fd = winner->fd;
 		winner->fd = -1;
@@ -119,7 +119,7 @@ on_connected(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	note_error(a, error);
-	give_up(a);
+	give_attempt_up(a);
 	finish_if_all_failed(d);
 }
 
@@ -151,7 +151,7 @@ open_attempt(struct attempt *a)
 }
 
 static void
-on_limit(uv_timer_t *timer)
+on_dial_limit(uv_timer_t *timer)
 {
 	struct dial *d = timer->data;
 
@@ -165,7 +165,7 @@ on_started(uv_timer_t *timer)
 {
 	struct dial *d = timer->data;
 
-	uv_timer_start(&d->timer, on_limit, DIAL_TIMEOUT_MS, 0);
+	uv_timer_start(&d->timer, on_dial_limit, DIAL_TIMEOUT_MS, 0);
 	finish_if_all_failed(d);
 }
 
@@ -194,7 +194,7 @@ dial_start(uv_loop_t *loop, const struct dialler *dialler,
 		a->peer = (struct endpoint){ addresses[i], port };
 		if (open_attempt(a) == -1) {
 			note_error(a, errno);
-			give_up(a);
+			give_attempt_up(a);
 		}
 	}
 	uv_timer_start(&d->timer, on_started, 0, 0);

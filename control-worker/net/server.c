@@ -100,7 +100,7 @@ server_find(struct server *s,
 }
 
 static void
-on_handle_closed(uv_handle_t *handle)
+on_served_closed(uv_handle_t *handle)
 {
 	struct served *c = handle->data;
 
@@ -122,14 +122,14 @@ end_connection(struct served *c)
 		s->kind->gone(c);
 	TAILQ_REMOVE(&s->all, c, entry);
 	s->count--;
-	uv_close((uv_handle_t *)&c->poll, on_handle_closed);
-	uv_close((uv_handle_t *)&c->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&c->poll, on_served_closed);
+	uv_close((uv_handle_t *)&c->timer, on_served_closed);
 	close(c->fd);
 	c->fd = -1;
 }
 
 static void
-on_impatient(uv_timer_t *timer)
+on_served_impatient(uv_timer_t *timer)
 {
 	struct served *c = timer->data;
 
@@ -143,7 +143,7 @@ on_impatient(uv_timer_t *timer)
 static void
 be_patient(struct served *c, uint64_t ms)
 {
-	uv_timer_start(&c->timer, on_impatient, ms, 0);
+	uv_timer_start(&c->timer, on_served_impatient, ms, 0);
 }
 
 /*
@@ -189,7 +189,7 @@ receive_request(struct served *c)
 
 /* False when the peer is gone. */
 static bool
-transmit(struct served *c)
+transmit_answer(struct served *c)
 {
 	ssize_t n = send(c->fd, c->out.bytes + c->sent, c->out.len - c->sent,
 	    MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -202,7 +202,7 @@ transmit(struct served *c)
 }
 
 static bool
-all_sent(struct served *c)
+answer_is_sent(struct served *c)
 {
 	text_free(&c->out);
 	c->sent = 0;
@@ -217,7 +217,7 @@ all_sent(struct served *c)
 	return shutdown(c->fd, SHUT_WR) == 0;
 }
 
-static void on_ready(uv_poll_t *, int status, int events);
+static void on_served_ready(uv_poll_t *, int status, int events);
 
 static void
 watch_socket(struct served *c)
@@ -229,11 +229,11 @@ watch_socket(struct served *c)
 	if (events == 0)
 		uv_poll_stop(&c->poll);
 	else
-		uv_poll_start(&c->poll, events, on_ready);
+		uv_poll_start(&c->poll, events, on_served_ready);
 }
 
 static void
-on_ready(uv_poll_t *poll, int status, int events)
+on_served_ready(uv_poll_t *poll, int status, int events)
 {
 	struct served *c = poll->data;
 	bool alive = status == 0;
@@ -241,10 +241,10 @@ on_ready(uv_poll_t *poll, int status, int events)
 	if (alive && (events & UV_READABLE))
 		alive = receive_request(c);
 	if (alive && (events & UV_WRITABLE) && c->sent < c->out.len)
-		alive = transmit(c);
+		alive = transmit_answer(c);
 	if (alive && (events & UV_WRITABLE) && c->sent == c->out.len &&
 	    c->phase != READING && c->phase != LINGERING)
-		alive = all_sent(c);
+		alive = answer_is_sent(c);
 	if (!alive || c->out.failed)
 		end_connection(c);
 	else if (c->phase != CLOSED)

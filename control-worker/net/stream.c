@@ -19,22 +19,22 @@ struct stream {
 };
 
 static void
-free_poll(uv_handle_t *h)
+free_stream_poll(uv_handle_t *h)
 {
 	free(h);
 }
 
 static void
-stop_polling(struct stream *s)
+stop_stream_poll(struct stream *s)
 {
 	if (s->poll != NULL)
-		uv_close((uv_handle_t *)s->poll, free_poll);
+		uv_close((uv_handle_t *)s->poll, free_stream_poll);
 	s->poll = NULL;
 	s->events = 0;
 }
 
 static void
-on_done(void *ctx, CURLcode r)
+on_tls_done(void *ctx, CURLcode r)
 {
 	struct stream *s = ctx;
 
@@ -80,7 +80,7 @@ stream_open(uv_loop_t *loop, struct curl_loop *c, int fd,
 	}
 	s->loop = loop;
 	s->fd = s->transfer.fd = fd;
-	s->transfer.done = on_done;
+	s->transfer.done = on_tls_done;
 	s->transfer.ctx = s;
 	s->on_ready = on_ready;
 	s->on_event = on_event;
@@ -99,7 +99,7 @@ stream_close(struct stream *s)
 {
 	if (s == NULL)
 		return;
-	stop_polling(s);
+	stop_stream_poll(s);
 	curl_transfer_end(&s->transfer);
 	curl_slist_free_all(s->resolve);
 	free(s);
@@ -118,7 +118,7 @@ on_stream_event(uv_poll_t *poll, int status, int events)
 }
 
 static void
-start_polling(struct stream *s, int events)
+start_stream_poll(struct stream *s, int events)
 {
 	if (s->poll == NULL) {
 		if ((s->poll = calloc(1, sizeof(*s->poll))) == NULL)
@@ -142,9 +142,9 @@ stream_want(struct stream *s, bool read, bool write)
 	if (events == s->events)
 		return;
 	if (events != 0)
-		start_polling(s, events);
+		start_stream_poll(s, events);
 	else
-		stop_polling(s);
+		stop_stream_poll(s);
 }
 
 ssize_t

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static int
-say_wrong(const char **what, const char *why)
+say_host_wrong(const char **what, const char *why)
 {
 	*what = why;
 	return -1;
@@ -43,7 +43,7 @@ is_host_text(const char *text)
 
 /* No label is empty. */
 static bool
-is_name(const char *text)
+is_host_name(const char *text)
 {
 	return text[0] != '.' && strstr(text, "..") == NULL &&
 	    strchr(text, ':') == NULL;
@@ -65,16 +65,16 @@ copy_host(const char *from, struct url_host *to, const char **what)
 		len--;
 	}
 	if (len == 0 || len > URL_HOST_MAX)
-		return say_wrong(what, "it has no usable host");
+		return say_host_wrong(what, "it has no usable host");
 	for (size_t i = 0; i < len; i++)
 		to->text[i] = (char)tolower((unsigned char)from[i]);
 	if (!is_host_text(to->text))
-		return say_wrong(what, "it has no usable host");
+		return say_host_wrong(what, "it has no usable host");
 	if (!ip_parse(to->text, &to->literal))
 		to->literal = (struct ip_address){ 0 };
 	if (brackets != (to->literal.family == IP_V6) ||
-	    (to->literal.family == IP_NONE && !is_name(to->text)))
-		return say_wrong(what, "it has no usable host");
+	    (to->literal.family == IP_NONE && !is_host_name(to->text)))
+		return say_host_wrong(what, "it has no usable host");
 	/* An address can be written in more than one way. */
 	if (to->literal.family != IP_NONE)
 		strlcpy(to->text, ip_format(&to->literal, address),
@@ -90,15 +90,15 @@ url_host_parse(CURLU *u, struct url_host *to, const char **what)
 
 	*to = (struct url_host){ 0 };
 	if (has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD))
-		return say_wrong(what, "it has a user name or password");
+		return say_host_wrong(what, "it has a user name or password");
 	/* libcurl would ask for the interface, which takes a socket. */
 	if (has_part(u, CURLUPART_ZONEID))
-		return say_wrong(what, "its address has a zone");
+		return say_host_wrong(what, "its address has a zone");
 	if (curl_url_get(u, CURLUPART_HOST, &host, CURLU_URLDECODE) !=
 	    CURLUE_OK)
-		return say_wrong(what, "it has no usable host");
+		return say_host_wrong(what, "it has no usable host");
 	if (!is_ascii(host))
-		r = say_wrong(what,
+		r = say_host_wrong(what,
 		    "its host has other letters than ASCII: write it as "
 		    "\"xn--...\"");
 	else

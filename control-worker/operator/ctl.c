@@ -124,7 +124,7 @@ is_line(const char *bytes, size_t len, const char *line)
 }
 
 static void
-on_request(struct served *c, const char *bytes, size_t len)
+on_ctl_request(struct served *c, const char *bytes, size_t len)
 {
 	const struct ctl *ctl = server_ctx(c);
 
@@ -144,7 +144,7 @@ on_request(struct served *c, const char *bytes, size_t len)
 }
 
 static void
-on_drained(struct served *c)
+on_answer_drained(struct served *c)
 {
 	const struct answer *a = served_data(c);
 
@@ -153,13 +153,13 @@ on_drained(struct served *c)
 }
 
 static void
-on_impatient(struct served *c)
+on_asker_impatient(struct served *c)
 {
 	end_answer(c, silent);
 }
 
 static void
-on_gone(struct served *c)
+on_asker_gone(struct served *c)
 {
 	struct answer *a = served_data(c);
 
@@ -169,7 +169,7 @@ on_gone(struct served *c)
 }
 
 static bool
-waits_for(const struct served *c, const void *serial)
+asker_waits_for(const struct served *c, const void *serial)
 {
 	const struct answer *a = served_data(c);
 
@@ -182,7 +182,7 @@ static struct served *
 find_asker(struct ctl *ctl, uint64_t serial)
 {
 	return ctl == NULL ? NULL
-			   : server_find(ctl->server, waits_for, &serial);
+			   : server_find(ctl->server, asker_waits_for, &serial);
 }
 
 void
@@ -244,10 +244,10 @@ ctl_serve(uv_loop_t *loop, const struct ctl_config *config)
 		.connections = CONNECTIONS,
 		.patience_ms = PATIENCE_MS,
 		.request_max = REQUEST_MAX,
-		.request = on_request,
-		.drained = on_drained,
-		.impatient = on_impatient,
-		.gone = on_gone,
+		.request = on_ctl_request,
+		.drained = on_answer_drained,
+		.impatient = on_asker_impatient,
+		.gone = on_asker_gone,
 	};
 	struct ctl *ctl = calloc(1, sizeof(*ctl));
 

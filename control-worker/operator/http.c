@@ -50,7 +50,7 @@ is_visible(const char *s, size_t len, bool blanks)
 }
 
 static bool
-equals(const char *s, size_t len, const char *word)
+word_equals(const char *s, size_t len, const char *word)
 {
 	return len == strlen(word) && memcmp(s, word, len) == 0;
 }
@@ -60,7 +60,8 @@ equals(const char *s, size_t len, const char *word)
  * after the path, from "?" on, changes nothing here.
  */
 static unsigned
-parse_line(const char *line, size_t len, struct request *r, bool *needs_host)
+parse_request_line(
+    const char *line, size_t len, struct request *r, bool *needs_host)
 {
 	const char *end = line + len;
 	const char *path = memchr(line, ' ', len), *version;
@@ -76,13 +77,13 @@ parse_line(const char *line, size_t len, struct request *r, bool *needs_host)
 	version++;
 	if (*path != '/' || !is_visible(path, r->path_len, false))
 		return 400;
-	*needs_host = equals(version, (size_t)(end - version), "HTTP/1.1");
+	*needs_host = word_equals(version, (size_t)(end - version), "HTTP/1.1");
 	if (!*needs_host &&
-	    !equals(version, (size_t)(end - version), "HTTP/1.0"))
+	    !word_equals(version, (size_t)(end - version), "HTTP/1.0"))
 		return 505;
 	len = (size_t)(path - 1 - line);
-	r->head = equals(line, len, "HEAD");
-	if (!r->head && !equals(line, len, "GET"))
+	r->head = word_equals(line, len, "HEAD");
+	if (!r->head && !word_equals(line, len, "GET"))
 		return 405;
 	path = memchr(r->path, '?', r->path_len);
 	if (path != NULL)
@@ -110,7 +111,8 @@ check_field(const char *line, size_t len, unsigned *hosts)
 
 /* The line up to CR LF, which is taken off; false where there is none. */
 static bool
-next_line(const char **rest, size_t *left, const char **line, size_t *len)
+next_header_line(
+    const char **rest, size_t *left, const char **line, size_t *len)
 {
 	const char *end = memmem(*rest, *left, "\r\n", 2);
 
@@ -132,11 +134,11 @@ parse_request(const char *bytes, size_t left, struct request *r)
 	bool needs_host;
 	size_t len;
 
-	if (!next_line(&bytes, &left, &line, &len))
+	if (!next_header_line(&bytes, &left, &line, &len))
 		return 400;
-	if ((status = parse_line(line, len, r, &needs_host)) != 0)
+	if ((status = parse_request_line(line, len, r, &needs_host)) != 0)
 		return status;
-	while (next_line(&bytes, &left, &line, &len) && len > 0)
+	while (next_header_line(&bytes, &left, &line, &len) && len > 0)
 		if (!check_field(line, len, &hosts))
 			return 400;
 	return hosts == 1 || (hosts == 0 && !needs_host) ? 0 : 400;
@@ -164,7 +166,7 @@ reason_phrase(unsigned status)
 }
 
 static void
-respond(struct text *to, unsigned status, const char *type,
+write_http_answer(struct text *to, unsigned status, const char *type,
     const struct text *body, bool head)
 {
 	text_add(to,
@@ -177,19 +179,19 @@ respond(struct text *to, unsigned status, const char *type,
 }
 
 static unsigned
-serve(const struct situation *s, const struct request *r, struct text *body,
-    const char **type)
+serve_path(const struct situation *s, const struct request *r,
+    struct text *body, const char **type)
 {
 	const char *lacks;
 
-	if (equals(r->path, r->path_len, "/healthz"))
+	if (word_equals(r->path, r->path_len, "/healthz"))
 		return 200;
-	if (equals(r->path, r->path_len, "/readyz")) {
+	if (word_equals(r->path, r->path_len, "/readyz")) {
 		lacks = situation_lacks(s);
 		text_add(body, "%s\n", lacks == NULL ? "ready" : lacks);
 		return lacks == NULL ? 200 : 503;
 	}
-	if (equals(r->path, r->path_len, "/metrics")) {
+	if (word_equals(r->path, r->path_len, "/metrics")) {
 		*type = PROMETHEUS;
 		metrics_write(body, s);
 		return 200;
@@ -210,23 +212,23 @@ http_answer(
 	if (end == NULL) {
 		if (len < HTTP_REQUEST_MAX)
 			return false;
-		respond(to, 431, type, &body, false);
+		write_http_answer(to, 431, type, &body, false);
 		return true;
 	}
 	status = parse_request(bytes, (size_t)(end + 4 - bytes), &r);
 	if (status == 0)
-		status = serve(s, &r, &body, &type);
+		status = serve_path(s, &r, &body, &type);
 	if (body.failed) {
 		text_free(&body);
 		status = 503;
 	}
-	respond(to, status, type, &body, r.head);
+	write_http_answer(to, status, type, &body, r.head);
 	text_free(&body);
 	return true;
 }
 
 static void
-on_request(struct served *c, const char *bytes, size_t len)
+on_http_request(struct served *c, const char *bytes, size_t len)
 {
 	if (http_answer(server_ctx(c), bytes, len, served_out(c)))
 		served_finish(c);
@@ -240,7 +242,7 @@ http_serve(uv_loop_t *loop, int fd, const struct situation *s)
 		.connections = CONNECTIONS,
 		.patience_ms = PATIENCE_MS,
 		.request_max = HTTP_REQUEST_MAX,
-		.request = on_request,
+		.request = on_http_request,
 	};
 
 	return server_new(loop, fd, &kind, (void *)(uintptr_t)s);

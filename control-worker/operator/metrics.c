@@ -11,7 +11,7 @@ struct metric {
 };
 
 static void
-declare(struct text *t, const struct metric *m)
+declare_metric(struct text *t, const struct metric *m)
 {
 	text_add(t, "# HELP postern_%s %s\n# TYPE postern_%s %s\n", m->name,
 	    m->help, m->name, m->type);
@@ -19,7 +19,7 @@ declare(struct text *t, const struct metric *m)
 
 /* One series of the metric; an empty label: it is the only one. */
 static void
-series(struct text *t, const struct metric *m, const char *label,
+write_series(struct text *t, const struct metric *m, const char *label,
     const char *text, uint64_t value)
 {
 	if (*label == '\0')
@@ -30,10 +30,10 @@ series(struct text *t, const struct metric *m, const char *label,
 }
 
 static void
-single(struct text *t, const struct metric *m, uint64_t value)
+write_single_series(struct text *t, const struct metric *m, uint64_t value)
 {
-	declare(t, m);
-	series(t, m, "", "", value);
+	declare_metric(t, m);
+	write_series(t, m, "", "", value);
 }
 
 /* What is not in the counter page; one function for each SITUATION. */
@@ -43,21 +43,21 @@ write_build_info(
     struct text *t, const struct metric *m, const struct situation *s)
 {
 	(void)s;
-	declare(t, m);
-	series(t, m, "version", POSTERN_VERSION, 1);
+	declare_metric(t, m);
+	write_series(t, m, "version", POSTERN_VERSION, 1);
 }
 
 static void
 write_ready(struct text *t, const struct metric *m, const struct situation *s)
 {
-	single(t, m, situation_lacks(s) == NULL);
+	write_single_series(t, m, situation_lacks(s) == NULL);
 }
 
 static void
 write_portal_connected(
     struct text *t, const struct metric *m, const struct situation *s)
 {
-	single(t, m, s->online);
+	write_single_series(t, m, s->online);
 }
 
 static void
@@ -66,7 +66,7 @@ write_clock_ahead_seconds(
 {
 	if (!s->clock.known)
 		return;
-	declare(t, m);
+	declare_metric(t, m);
 	text_add(
 	    t, "postern_%s %.3f\n", m->name, (double)s->clock.ahead_ms / 1e3);
 }
@@ -75,51 +75,51 @@ static void
 write_network_trouble(
     struct text *t, const struct metric *m, const struct situation *s)
 {
-	single(t, m, s->trouble.text[0] != '\0');
+	write_single_series(t, m, s->trouble.text[0] != '\0');
 }
 
 static void
 write_tunnel_configured(
     struct text *t, const struct metric *m, const struct situation *s)
 {
-	declare(t, m);
-	series(t, m, "family", "ipv4", s->has_v4);
-	series(t, m, "family", "ipv6", s->has_v6);
+	declare_metric(t, m);
+	write_series(t, m, "family", "ipv4", s->has_v4);
+	write_series(t, m, "family", "ipv6", s->has_v6);
 }
 
 static void
-of_process(
+write_process_series(
     struct text *t, const struct metric *m, unsigned process, uint64_t value)
 {
-	series(t, m, "process", ipc_process_name((enum ipc_process)process),
-	    value);
+	write_series(t, m, "process",
+	    ipc_process_name((enum ipc_process)process), value);
 }
 
 static void
 write_process_running(
     struct text *t, const struct metric *m, const struct situation *s)
 {
-	declare(t, m);
+	declare_metric(t, m);
 	for (unsigned i = 0; i < 3; i++)
-		of_process(t, m, i, s->process[i].running);
+		write_process_series(t, m, i, s->process[i].running);
 }
 
 static void
 write_process_restarts_total(
     struct text *t, const struct metric *m, const struct situation *s)
 {
-	declare(t, m);
+	declare_metric(t, m);
 	for (unsigned i = 0; i < 3; i++)
-		of_process(t, m, i, s->process[i].restarts);
+		write_process_series(t, m, i, s->process[i].restarts);
 }
 
 static void
 write_process_start_time_seconds(
     struct text *t, const struct metric *m, const struct situation *s)
 {
-	declare(t, m);
+	declare_metric(t, m);
 	for (unsigned i = 0; i < 3; i++)
-		of_process(t, m, i, s->process[i].started_at);
+		write_process_series(t, m, i, s->process[i].started_at);
 }
 
 static void
@@ -129,13 +129,13 @@ write_dns_refused_total(
 	if (s->dns_queries_refused == NULL ||
 	    s->dns_connections_refused == NULL)
 		return;
-	declare(t, m);
-	series(t, m, "kind", "query", *s->dns_queries_refused);
-	series(t, m, "kind", "connection", *s->dns_connections_refused);
+	declare_metric(t, m);
+	write_series(t, m, "kind", "query", *s->dns_queries_refused);
+	write_series(t, m, "kind", "connection", *s->dns_connections_refused);
 }
 
 static void
-write_situation(struct text *t, const struct situation *s)
+write_situation_metrics(struct text *t, const struct situation *s)
 {
 #define SITUATION(name, type, help) \
 	write_##name(t, &(const struct metric){ #name, #type, help }, s);
@@ -146,7 +146,7 @@ write_situation(struct text *t, const struct situation *s)
 
 /* A word of all shards together, by its place in their block. */
 static uint64_t
-sum(const struct counter_page *page, size_t offset)
+sum_of_shards(const struct counter_page *page, size_t offset)
 {
 	uint64_t total = 0;
 
@@ -157,14 +157,14 @@ sum(const struct counter_page *page, size_t offset)
 }
 
 static void
-reasons(struct text *t, const struct metric *m, const char *label,
+write_reason_series(struct text *t, const struct metric *m, const char *label,
     const char *value, const struct counter_page *page, size_t offset)
 {
 	for (unsigned r = REASON_NONE + 1; r < REASON_COUNT; r++)
 		text_add(t, "postern_%s{%s=\"%s\",reason=\"%s\"} %" PRIu64 "\n",
 		    m->name, label, value,
 		    policy_reason_name((enum policy_reason)r),
-		    sum(page, offset + r * sizeof(uint64_t)));
+		    sum_of_shards(page, offset + r * sizeof(uint64_t)));
 }
 
 static void
@@ -174,19 +174,19 @@ write_counters(struct text *t, const struct counter_page *page)
 
 #define METRIC(name, type, help)                   \
 	m = (struct metric){ #name, #type, help }; \
-	declare(t, &m);
+	declare_metric(t, &m);
 #define COUNT_ENGINE(member, label, value) \
-	series(t, &m, label, value, counter_read(&page->engine.member));
+	write_series(t, &m, label, value, counter_read(&page->engine.member));
 #define COUNT_IO(member, label, value) \
-	series(t, &m, label, value, counter_read(&page->io.member));
-#define OFFLOAD_IO(member, label, value) \
-	series(t, &m, label, value,      \
+	write_series(t, &m, label, value, counter_read(&page->io.member));
+#define OFFLOAD_IO(member, label, value)  \
+	write_series(t, &m, label, value, \
 	    counter_read(&page->io.member) == OFFLOAD_IN_USE);
 #define COUNT_SHARD(member, label, value) \
-	series(t, &m, label, value,       \
-	    sum(page, offsetof(struct shard_counters, member)));
-#define REASONS_SHARD(member, label, value) \
-	reasons(t, &m, label, value, page,  \
+	write_series(t, &m, label, value, \
+	    sum_of_shards(page, offsetof(struct shard_counters, member)));
+#define REASONS_SHARD(member, label, value)            \
+	write_reason_series(t, &m, label, value, page, \
 	    offsetof(struct shard_counters, member));
 #include "common/counters.def"
 }
@@ -194,7 +194,7 @@ write_counters(struct text *t, const struct counter_page *page)
 void
 metrics_write(struct text *t, const struct situation *s)
 {
-	write_situation(t, s);
+	write_situation_metrics(t, s);
 	if (s->counters != NULL)
 		write_counters(t, s->counters);
 }

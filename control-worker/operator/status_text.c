@@ -45,7 +45,7 @@ status_overlap(const struct situation *s, const struct ipc_query_client *c)
 
 /* The two largest units: "3d 4h", "12m 5s", "0s". */
 static const char *
-format_time(uint64_t s, char to[ROOM])
+format_duration(uint64_t s, char to[ROOM])
 {
 	if (s < 60)
 		snprintf(to, ROOM, "%" PRIu64 "s", s);
@@ -80,7 +80,7 @@ format_bytes(uint64_t bytes, char to[ROOM])
 }
 
 static uint64_t
-since(uint64_t start, uint64_t now)
+seconds_since(uint64_t start, uint64_t now)
 {
 	return now > start ? now - start : 0;
 }
@@ -99,7 +99,7 @@ write_process(struct text *t, const struct ipc_process_status *p, unsigned i,
 	}
 	text_add(t, "%-15s %7u %6u %8s %8u  %s\n",
 	    ipc_process_name((enum ipc_process)i), p->pid, p->uid,
-	    format_time(since(p->started_at, now), up), p->restarts,
+	    format_duration(seconds_since(p->started_at, now), up), p->restarts,
 	    sandbox_describe(p->locks, locks, sizeof(locks)));
 }
 
@@ -170,7 +170,7 @@ write_situation(struct status *status, const struct situation *s, uint64_t now)
 	    lacks == NULL ? "" : lacks);
 	text_add(t, "portal: %s for %s, %s\n",
 	    s->online ? "online" : "not connected",
-	    format_time(since(s->since, now), text), s->url);
+	    format_duration(seconds_since(s->since, now), text), s->url);
 	write_clock(t, &s->clock);
 	write_tunnel(t, s);
 	if (s->trouble.text[0] != '\0')
@@ -186,7 +186,7 @@ write_situation(struct status *status, const struct situation *s, uint64_t now)
 
 /* One of two addresses, or "-". */
 static const char *
-either(const struct endpoint *a, const struct endpoint *b,
+either_endpoint(const struct endpoint *a, const struct endpoint *b,
     char to[ENDPOINT_TEXT_MAX])
 {
 	if (a->ip.family != IP_NONE)
@@ -213,8 +213,8 @@ write_relay(struct status *status, size_t i, const struct ipc_query_relay *r)
 	    allocated        ? "allocated"
 		: r->answers ? "answers"
 			     : "silent",
-	    rtt, either(&r->v4, &r->v6, at),
-	    either(&r->relayed_v4, &r->relayed_v6, ours));
+	    rtt, either_endpoint(&r->v4, &r->v6, at),
+	    either_endpoint(&r->relayed_v4, &r->relayed_v6, ours));
 }
 
 static void
@@ -258,7 +258,7 @@ write_client(struct status *status, const struct situation *s, size_t i,
 	    status_connection_name(c->state),
 	    format_bytes(c->received_bytes, in),
 	    format_bytes(c->sent_bytes, out),
-	    c->handshaken ? format_time(c->handshake_age, age) : "never");
+	    c->handshaken ? format_duration(c->handshake_age, age) : "never");
 	write_path(t, c);
 	if (overlap != NULL)
 		text_add(t, ", its address is the host's %s",
