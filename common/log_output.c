@@ -47,7 +47,7 @@ log_output_open(void)
 }
 
 static bool
-has_room(void)
+output_has_room(void)
 {
 	struct pollfd pfd = { .fd = output.fd, .events = POLLOUT };
 
@@ -60,7 +60,7 @@ put_bytes(const char *bytes, size_t len)
 {
 	ssize_t n;
 
-	if (!has_room())
+	if (!output_has_room())
 		return 0;
 	if (output.socket)
 		n = send(output.fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -71,7 +71,7 @@ put_bytes(const char *bytes, size_t len)
 
 /* Lines do not mix: the rest of one comes before the next. */
 static bool
-put_rest(void)
+put_rest_of_line(void)
 {
 	size_t n;
 
@@ -88,7 +88,7 @@ log_output_line(const char *line, size_t len)
 {
 	size_t n;
 
-	if (!put_rest() || (n = put_bytes(line, len)) == 0)
+	if (!put_rest_of_line() || (n = put_bytes(line, len)) == 0)
 		return false;
 	output.rest_len = len - n;
 	memcpy(output.rest, line + n, output.rest_len);

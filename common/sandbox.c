@@ -69,7 +69,7 @@ sandbox_describe(unsigned locks, char *to, size_t size)
 
 /* Before the root changes: the user is looked up in files. */
 static struct ids
-look_up(const struct sandbox_profile *p)
+look_users_up(const struct sandbox_profile *p)
 {
 	struct ids ids = { getuid(), getgid() };
 	const struct passwd *pw;
@@ -243,7 +243,7 @@ set_limits(const struct sandbox_profile *p)
 unsigned
 sandbox_enter(const struct sandbox_profile *p)
 {
-	const struct ids ids = look_up(p);
+	const struct ids ids = look_users_up(p);
 	const pid_t parent = getppid();
 	unsigned locks;
 	char text[160];

@@ -36,7 +36,7 @@ prepare_socket(int fd, bool tcp)
 }
 
 static int
-open_socket(const struct ip_address *ip, bool tcp, uid_t owner)
+open_listener(const struct ip_address *ip, bool tcp, uid_t owner)
 {
 	const struct endpoint e = { *ip, TUNNEL_DNS_PORT };
 	struct sockaddr_storage address;
@@ -70,7 +70,7 @@ dns_family_bind(struct dns_family *f, const struct ip_address *ip, uid_t owner)
 		return 1;
 	f->address = *ip;
 	for (size_t i = 0; i < 2; i++) {
-		f->fds[i] = open_socket(ip, i == 1, owner);
+		f->fds[i] = open_listener(ip, i == 1, owner);
 		if (f->fds[i] == -1) {
 			saved = errno;
 			close_family(f);

@@ -264,7 +264,7 @@ write_output(FILE *f, const struct firewall_options *o)
 }
 
 static void
-write_apart(FILE *f, const char *family, const char *interfaces)
+write_drop_between(FILE *f, const char *family, const char *interfaces)
 {
 	fprintf(f,
 	    "		meta nfproto %s iifname %s oifname %s "
@@ -327,9 +327,9 @@ write_rules(const struct firewall *fw, const char *first,
 	fputs(rules_source, f);
 	fputs(rules_forward, f);
 	if (o->keep_apart_v4)
-		write_apart(f, "ipv4", fw->interfaces);
+		write_drop_between(f, "ipv4", fw->interfaces);
 	if (o->keep_apart_v6)
-		write_apart(f, "ipv6", fw->interfaces);
+		write_drop_between(f, "ipv6", fw->interfaces);
 	fputs("	}\n", f);
 	if (!o->expose_host)
 		fputs(rules_host, f);

@@ -123,7 +123,7 @@ list_sets(struct netlink *n, struct ruleset_reader *r, unsigned table)
 }
 
 static int
-list_once(struct netlink *n, struct ruleset_reader *r)
+list_chains_once(struct netlink *n, struct ruleset_reader *r)
 {
 	struct netlink_request q;
 	unsigned tables;
@@ -166,7 +166,7 @@ list_rules(struct foreign_chains *f)
 	if (r.rules == NULL)
 		return NULL;
 	for (unsigned tries = 0; tries < LIST_TRIES; tries++) {
-		if (list_once(&f->requests, &r) == 0) {
+		if (list_chains_once(&f->requests, &r) == 0) {
 			f->own_table = r.own_table;
 			return r.rules;
 		}

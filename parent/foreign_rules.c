@@ -30,13 +30,13 @@ struct route_search {
 };
 
 static uint8_t
-family_of(const struct ip_prefix *range)
+family_of_range(const struct ip_prefix *range)
 {
 	return range->ip.family == IP_V4 ? AF_INET : AF_INET6;
 }
 
 static uint32_t
-number_of(const struct nlmsghdr *h, uint16_t type, uint32_t otherwise)
+number_of_rule(const struct nlmsghdr *h, uint16_t type, uint32_t otherwise)
 {
 	return netlink_number(h, sizeof(struct fib_rule_hdr), type, otherwise);
 }
@@ -103,12 +103,12 @@ is_for_tunnel(const struct nlmsghdr *h, const struct tunnel_rules *t)
 	const struct ip_prefix from = prefix_of(h, FRA_SRC, r->src_len);
 	const char *iif = device_name_of(h, FRA_IIFNAME);
 
-	if (number_of(h, FRA_L3MDEV, 0) != 0)
+	if (number_of_rule(h, FRA_L3MDEV, 0) != 0)
 		return false;
 	if (r->flags & FIB_RULE_INVERT)
 		return to.length == 0 || !covers_range(&to, t->range);
-	if ((number_of(h, FRA_FWMARK, 0) &
-		number_of(h, FRA_FWMASK, UINT32_MAX)) != 0)
+	if ((number_of_rule(h, FRA_FWMARK, 0) &
+		number_of_rule(h, FRA_FWMASK, UINT32_MAX)) != 0)
 		return false;
 	if ((iif != NULL && strcmp(iif, TUN_NAME) == 0) ||
 	    device_name_of(h, FRA_OIFNAME) != NULL || is_for_users(h))
@@ -129,11 +129,11 @@ leads_away(const struct nlmsghdr *h, const struct tunnel_rules *t,
 	*table = 0;
 	switch (r->action) {
 	case FR_ACT_TO_TBL:
-		*table = number_of(h, FRA_TABLE, r->table);
+		*table = number_of_rule(h, FRA_TABLE, r->table);
 		/* It has single addresses only. */
 		return *table != RT_TABLE_LOCAL;
 	case FR_ACT_GOTO:
-		return number_of(h, FRA_GOTO, 0) > t->first;
+		return number_of_rule(h, FRA_GOTO, 0) > t->first;
 	case FR_ACT_BLACKHOLE:
 	case FR_ACT_UNREACHABLE:
 	case FR_ACT_PROHIBIT:
@@ -151,11 +151,12 @@ collect_rule(const struct nlmsghdr *h, void *data)
 	struct candidate_rule c;
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*r) ||
-	    r->family != family_of(s->tunnel->range) ||
+	    r->family != family_of_range(s->tunnel->range) ||
 	    s->count == CANDIDATES_MAX || s->tunnel->is_ours(h, NULL))
 		return;
-	c.rule.preference = number_of(h, FRA_PRIORITY, 0);
-	c.suppressed = number_of(h, FRA_SUPPRESS_PREFIXLEN, NO_SUPPRESSION);
+	c.rule.preference = number_of_rule(h, FRA_PRIORITY, 0);
+	c.suppressed =
+	    number_of_rule(h, FRA_SUPPRESS_PREFIXLEN, NO_SUPPRESSION);
 	if (c.rule.preference <= s->tunnel->last &&
 	    is_for_tunnel(h, s->tunnel) &&
 	    leads_away(h, s->tunnel, &c.rule.table))
@@ -170,7 +171,8 @@ look_at_route(const struct nlmsghdr *h, void *data)
 	struct ip_prefix to;
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m) ||
-	    m->rtm_family != family_of(s->range) || m->rtm_type == RTN_THROW ||
+	    m->rtm_family != family_of_range(s->range) ||
+	    m->rtm_type == RTN_THROW ||
 	    netlink_number(h, sizeof(*m), RTA_TABLE, m->rtm_table) !=
 		s->candidate.rule.table)
 		return;
@@ -191,7 +193,7 @@ has_covering_route(struct netlink *n, const struct ip_prefix *range,
 
 	if (c->rule.table == 0)
 		return 1;
-	if (netlink_list_table(n, family_of(range), c->rule.table,
+	if (netlink_list_table(n, family_of_range(range), c->rule.table,
 		look_at_route, &s) == -1 &&
 	    errno != EINTR)
 		return -1;
@@ -208,7 +210,7 @@ foreign_rule_find(struct netlink *n, const struct tunnel_rules *tunnel,
 	int found_one;
 
 	h = netlink_begin(&r, RTM_GETRULE, NLM_F_DUMP, sizeof(*h));
-	h->family = family_of(tunnel->range);
+	h->family = family_of_range(tunnel->range);
 	if (netlink_list(n, &r, collect_rule, &s) == -1)
 		return -1;
 	for (size_t i = 0; i < s.count; i++) {

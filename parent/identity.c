@@ -25,7 +25,7 @@ const struct identity_paths identity_paths = {
 
 /* The file's bytes, terminated; -1 with errno, EFBIG when they do not fit. */
 static ssize_t
-read_file(const char *path, char *to, size_t size)
+read_text_file(const char *path, char *to, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), error;
 	ssize_t n;
@@ -93,7 +93,7 @@ read_state(
 	char path[512], text[1024];
 
 	snprintf(path, sizeof(path), "%s/" STATE_FILE, directory);
-	if (read_file(path, text, sizeof(text)) == -1) {
+	if (read_text_file(path, text, sizeof(text)) == -1) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			return 0;
 		snprintf(why, why_size, "cannot read %s: %s; set FIREZONE_ID",
@@ -131,7 +131,7 @@ static bool
 derive_id(const char *machine_id, char to[IDENTITY_MAX])
 {
 	char text[256];
-	ssize_t n = read_file(machine_id, text, sizeof(text));
+	ssize_t n = read_text_file(machine_id, text, sizeof(text));
 
 	if (n <= 0 || *skip_any_of(text, " \n") == '\0' ||
 	    strncmp(text, "uninitialized", strlen("uninitialized")) == 0)
@@ -163,7 +163,7 @@ generate_id(char to[IDENTITY_MAX])
 }
 
 static int
-write_all(const char *path, const char *text)
+write_text_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	ssize_t n;
@@ -190,7 +190,7 @@ store_id(const char *directory, const char *id, char *why, size_t why_size)
 	snprintf(draft, sizeof(draft), "%s.%ld", path, (long)getpid());
 	snprintf(text, sizeof(text), "{\"id\":\"%s\"}", id);
 	if (mkdir(directory, 0770) == 0 || errno == EEXIST) {
-		if (write_all(draft, text) == 0)
+		if (write_text_file(draft, text) == 0)
 			r = link(draft, path);
 	}
 	if (r == -1)
@@ -269,7 +269,7 @@ determine_os(const char *path, char *to, size_t size)
 {
 	char text[8192], id[48], version[48];
 
-	if (read_file(path, text, sizeof(text)) == -1)
+	if (read_text_file(path, text, sizeof(text)) == -1)
 		text[0] = '\0';
 	os_release_field(text, "ID", id, sizeof(id));
 	os_release_field(text, "VERSION_ID", version, sizeof(version));

@@ -401,7 +401,7 @@ restart_worker(void *ctx, enum ipc_process role)
 }
 
 static void
-on_ready(void *ctx)
+on_workers_ready(void *ctx)
 {
 	static const struct sandbox_profile *const workers[] = {
 		&net_worker_profile,
@@ -415,7 +415,7 @@ on_ready(void *ctx)
 
 /* control-worker cannot look itself. */
 static void
-on_tick(void *ctx)
+on_supervisor_tick(void *ctx)
 {
 	struct daemon *d = ctx;
 
@@ -492,7 +492,7 @@ look_after_firewall(void *ctx, bool readable, struct mono now)
 }
 
 static void
-on_changed(void *ctx, unsigned workers)
+on_workers_changed(void *ctx, unsigned workers)
 {
 	(void)ctx;
 	setproctitle("parent [%u worker%s, " TUN_NAME " up]", workers,
@@ -501,7 +501,7 @@ on_changed(void *ctx, unsigned workers)
 
 /* The reverse of what was set up, as far as that got. */
 static void
-take_back(struct daemon *d)
+take_network_down(struct daemon *d)
 {
 	end_worker(&d->service.net);
 	end_worker(&d->service.control);
@@ -535,9 +535,9 @@ run_daemon(struct daemon *d)
 		.signals = d->signals,
 		.kernel_log = d->kernel_log,
 		.ctx = d,
-		.ready = on_ready,
-		.tick = on_tick,
-		.changed = on_changed,
+		.ready = on_workers_ready,
+		.tick = on_supervisor_tick,
+		.changed = on_workers_changed,
 		.start = restart_worker,
 		.lookouts = lookouts,
 		.lookout_count = sizeof(lookouts) / sizeof(*lookouts),
@@ -553,7 +553,7 @@ run_daemon(struct daemon *d)
 		lookouts[1].fd = firewall_fd(d->firewall);
 		status = supervise(&how);
 	}
-	take_back(d);
+	take_network_down(d);
 	if (status == 0)
 		log_info("Goodbye!");
 	return status;

@@ -164,7 +164,8 @@ network_device_up(struct network *n)
 
 /* Makes what is not there yet. */
 static int
-make_part(struct network *n, struct netlink_request *r, enum network_part part)
+make_network_part(
+    struct network *n, struct netlink_request *r, enum network_part part)
 {
 	if (netlink_send(&n->netlink, r) == 0) {
 		n->made |= part;
@@ -188,7 +189,7 @@ add_address(
 	a->ifa_index = n->ifindex;
 	netlink_put_address(&r, IFA_LOCAL, own);
 	netlink_put_address(&r, IFA_ADDRESS, own);
-	return make_part(n, &r, NETWORK_ADDRESSES);
+	return make_network_part(n, &r, NETWORK_ADDRESSES);
 }
 
 static int
@@ -207,7 +208,7 @@ add_route(struct network *n, const struct family *f)
 	mnl_attr_put_u32(r.header, RTA_TABLE, TUNNEL_TABLE);
 	netlink_put_address(&r, RTA_DST, &f->range->ip);
 	mnl_attr_put_u32(r.header, RTA_OIF, n->ifindex);
-	return make_part(n, &r, NETWORK_ROUTES);
+	return make_network_part(n, &r, NETWORK_ROUTES);
 }
 
 static struct fib_rule_hdr *
@@ -238,7 +239,7 @@ add_rule_own_address(
 	    &r, f, RULE_OWN_ADDRESS, FR_ACT_TO_TBL, TUNNEL_TABLE);
 	h->src_len = (uint8_t)(ip_size(own) * 8);
 	netlink_put_address(&r, FRA_SRC, own);
-	return make_part(n, &r, NETWORK_RULES);
+	return make_network_part(n, &r, NETWORK_RULES);
 }
 
 /* The target of a jump comes first, lest the jump lead nowhere for a moment. */
@@ -252,12 +253,12 @@ add_rules_control_worker(struct network *n, const struct family *f)
 	if (n->control_uid == 0 || n->control_uid == (uid_t)-1)
 		return 0;
 	begin_routing_rule(&r, f, RULE_BEHIND, FR_ACT_NOP, 0);
-	if (make_part(n, &r, NETWORK_RULES) == -1)
+	if (make_network_part(n, &r, NETWORK_RULES) == -1)
 		return -1;
 	begin_routing_rule(&r, f, RULE_CONTROL_WORKER, FR_ACT_GOTO, 0);
 	mnl_attr_put(r.header, FRA_UID_RANGE, sizeof(range), &range);
 	mnl_attr_put_u32(r.header, FRA_GOTO, RULE_BEHIND);
-	return make_part(n, &r, NETWORK_RULES);
+	return make_network_part(n, &r, NETWORK_RULES);
 }
 
 /*
@@ -276,7 +277,7 @@ add_rule_host_networks(struct network *n, const struct family *f)
 	h->dst_len = f->range->length;
 	netlink_put_address(&r, FRA_DST, &f->range->ip);
 	mnl_attr_put_u32(r.header, FRA_SUPPRESS_PREFIXLEN, f->range->length);
-	return make_part(n, &r, NETWORK_RULES);
+	return make_network_part(n, &r, NETWORK_RULES);
 }
 
 static int
@@ -290,7 +291,7 @@ add_rule_unmarked(struct network *n, const struct family *f)
 	h->flags = FIB_RULE_INVERT;
 	mnl_attr_put_u32(r.header, FRA_FWMARK, FIREZONE_MARK);
 	mnl_attr_put_u32(r.header, FRA_FWMASK, UINT32_MAX);
-	return make_part(n, &r, NETWORK_RULES);
+	return make_network_part(n, &r, NETWORK_RULES);
 }
 
 /*
@@ -485,7 +486,7 @@ read_link(const struct nlmsghdr *h, void *data)
 }
 
 static int
-put_down(struct network *n)
+put_device_down(struct network *n)
 {
 	struct netlink_request r;
 	struct ifinfomsg *i;
@@ -509,7 +510,7 @@ rename_device(struct network *n)
 		mnl_attr_put_strz(r.header, IFLA_IFNAME, TUN_NAME);
 		if (netlink_send(&n->netlink, &r) == 0)
 			return 0;
-		if (errno != EBUSY || tries > 0 || put_down(n) == -1)
+		if (errno != EBUSY || tries > 0 || put_device_down(n) == -1)
 			return -1;
 	}
 }

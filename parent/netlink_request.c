@@ -18,7 +18,7 @@
 
 /* The room a message takes with its padding. */
 static size_t
-aligned(const struct nlmsghdr *h)
+aligned_length(const struct nlmsghdr *h)
 {
 	return ((size_t)h->nlmsg_len + NLMSG_ALIGNTO - 1) &
 	    ~((size_t)NLMSG_ALIGNTO - 1);
@@ -199,7 +199,7 @@ put_batch_mark(uint8_t *to, uint16_t type, uint32_t sequence)
 	g->nfgen_family = NFPROTO_UNSPEC;
 	g->version = NFNETLINK_V0;
 	g->res_id = htons(NFNL_SUBSYS_NFTABLES);
-	return aligned(h);
+	return aligned_length(h);
 }
 
 int
@@ -211,7 +211,7 @@ netlink_transaction(struct netlink *n, struct netlink_request *r)
 	r->header->nlmsg_seq = ++n->sequence;
 	len = put_batch_mark(batch, NFNL_MSG_BATCH_BEGIN, n->sequence);
 	memcpy(batch + len, r->bytes, r->header->nlmsg_len);
-	len += aligned(r->header);
+	len += aligned_length(r->header);
 	len += put_batch_mark(batch + len, NFNL_MSG_BATCH_END, n->sequence);
 	if (mnl_socket_sendto(n->socket, batch, len) == -1)
 		return -1;
@@ -311,7 +311,7 @@ static void
 collect_message(const struct nlmsghdr *h, void *data)
 {
 	struct collection *c = data;
-	size_t room = aligned(h);
+	size_t room = aligned_length(h);
 
 	if (!c->match(h, c->data))
 		return;
@@ -329,7 +329,7 @@ delete_collected(struct netlink *n, struct collection *c)
 {
 	struct nlmsghdr *h;
 
-	for (size_t at = 0; at < c->len; at += aligned(h)) {
+	for (size_t at = 0; at < c->len; at += aligned_length(h)) {
 		h = (struct nlmsghdr *)(void *)(c->bytes + at);
 		h->nlmsg_type++; /* RTM_NEW* to RTM_DEL* */
 		h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;

@@ -320,7 +320,7 @@ print_help(void)
 }
 
 static void
-make_tables(struct option *longs, char *shorts)
+make_getopt_tables(struct option *longs, char *shorts)
 {
 	size_t n = 0;
 
@@ -365,7 +365,7 @@ parse_arguments(struct options *o, int argc, char **argv, bool *given,
 	char shorts[2 * SETTINGS + 4];
 	int value;
 
-	make_tables(longs, shorts);
+	make_getopt_tables(longs, shorts);
 	optind = 0; /* from the start, also when called again */
 	opterr = 0;
 	while ((value = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {

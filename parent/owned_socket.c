@@ -8,7 +8,7 @@
 
 /* The call itself does not tell of its failure; a user that is none does. */
 static int
-make_as(uid_t owner, int family, int type)
+make_socket_as(uid_t owner, int family, int type)
 {
 	(void)setfsuid(owner);
 	if ((uid_t)setfsuid((uid_t)-1) == owner)
@@ -20,7 +20,7 @@ make_as(uid_t owner, int family, int type)
 int
 owned_socket(uid_t owner, int family, int type)
 {
-	int fd = make_as(owner, family, type), saved = errno;
+	int fd = make_socket_as(owner, family, type), saved = errno;
 
 	(void)setfsuid(geteuid());
 	errno = saved;

@@ -22,7 +22,7 @@
 #define EXIT_USAGE 2
 
 static void __attribute__((__noreturn__, __format__(printf, 1, 2)))
-give_up(const char *fmt, ...)
+exit_saying(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -36,7 +36,7 @@ give_up(const char *fmt, ...)
 }
 
 static void
-usage(FILE *to)
+print_usage(FILE *to)
 {
 	fprintf(to,
 	    "usage: posternctl [-s socket] status [--json]\n"
@@ -48,19 +48,21 @@ static void __attribute__((__noreturn__)) cannot_connect(const char *path)
 	switch (errno) {
 	case ENOENT:
 	case ECONNREFUSED:
-		give_up("%s: nobody listens there; is posternd running?", path);
+		exit_saying(
+		    "%s: nobody listens there; is posternd running?", path);
 	case EACCES:
 	case EPERM:
-		give_up("%s: permission denied; it takes root, or the group "
-			"postern where there is one",
+		exit_saying(
+		    "%s: permission denied; it takes root, or the group "
+		    "postern where there is one",
 		    path);
 	default:
-		give_up("%s: %s", path, strerror(errno));
+		exit_saying("%s: %s", path, strerror(errno));
 	}
 }
 
 static int
-connect_to(const char *path)
+connect_to_daemon(const char *path)
 {
 	const struct timeval patience = { .tv_sec = PATIENCE_S };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -68,13 +70,13 @@ connect_to(const char *path)
 
 	if (strlcpy(address.sun_path, path, sizeof(address.sun_path)) >=
 	    sizeof(address.sun_path))
-		give_up("%s: too long for a socket's name", path);
+		exit_saying("%s: too long for a socket's name", path);
 	if (fd == -1 ||
 	    connect(fd, (struct sockaddr *)&address, sizeof(address)) == -1)
 		cannot_connect(path);
 	if (setsockopt(
 		fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == -1)
-		give_up("%s: %s", path, strerror(errno));
+		exit_saying("%s: %s", path, strerror(errno));
 	return fd;
 }
 
@@ -84,7 +86,7 @@ send_request(int fd, const char *request)
 	size_t len = strlen(request);
 
 	if (send(fd, request, len, MSG_NOSIGNAL) != (ssize_t)len)
-		give_up(
+		exit_saying(
 		    "posternd does not take the request: %s", strerror(errno));
 }
 
@@ -111,11 +113,13 @@ print_answer(int fd)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1 && errno == EAGAIN)
-			give_up("posternd does not answer");
+			exit_saying("posternd does not answer");
 		if (n == -1)
-			give_up("cannot read the answer: %s", strerror(errno));
+			exit_saying(
+			    "cannot read the answer: %s", strerror(errno));
 		if (n == 0)
-			give_up("posternd broke the answer off; is it ending?");
+			exit_saying(
+			    "posternd broke the answer off; is it ending?");
 		end = memchr(bytes, '\0', (size_t)n);
 		print_text(
 		    bytes, end == NULL ? (size_t)n : (size_t)(end - bytes));
@@ -123,13 +127,13 @@ print_answer(int fd)
 			break;
 	}
 	if (fflush(stdout) == EOF)
-		give_up("cannot write: %s", strerror(errno));
+		exit_saying("cannot write: %s", strerror(errno));
 }
 
 static int
 ask_status(const char *path, bool json)
 {
-	int fd = connect_to(path);
+	int fd = connect_to_daemon(path);
 
 	send_request(fd, json ? "status json\n" : "status text\n");
 	print_answer(fd);
@@ -154,7 +158,7 @@ main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "hjs:V", longs, NULL)) != -1) {
 		switch (c) {
 		case 'h':
-			usage(stdout);
+			print_usage(stdout);
 			return 0;
 		case 'j':
 			json = true;
@@ -166,12 +170,12 @@ main(int argc, char **argv)
 			printf("posternctl " POSTERN_VERSION "\n");
 			return 0;
 		default:
-			usage(stderr);
+			print_usage(stderr);
 			return EXIT_USAGE;
 		}
 	}
 	if (argc - optind != 1 || strcmp(argv[optind], "status") != 0) {
-		usage(stderr);
+		print_usage(stderr);
 		return EXIT_USAGE;
 	}
 	return ask_status(path, json);

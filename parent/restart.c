@@ -9,7 +9,7 @@ restart_init(struct restart *r)
 
 /* The ring is full, and the oldest of its deaths is not long ago. */
 static bool
-too_often(const struct restart *r, struct mono now)
+died_too_often(const struct restart *r, struct mono now)
 {
 	struct mono oldest = r->died[r->deaths % RESTART_DEATHS_MAX];
 
@@ -26,7 +26,7 @@ restart_died(struct restart *r, struct mono now)
 	else if (mono_due(mono_add_s(r->ready, RESTART_HEALTHY_S), now))
 		r->delay_ms = 0;
 	r->ready = MONO_NEVER;
-	if (too_often(r, now) || r->fruitless == RESTART_DEATHS_MAX)
+	if (died_too_often(r, now) || r->fruitless == RESTART_DEATHS_MAX)
 		return false;
 	r->at = mono_add_ms(now, r->delay_ms);
 	r->delay_ms = r->delay_ms == 0 ? 1000 : r->delay_ms * 2;

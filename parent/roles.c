@@ -44,7 +44,7 @@ worker_name(const struct worker *w)
 
 /* Out of the way of the descriptors that are to be replaced. */
 static int
-move_up(int fd)
+move_descriptor_up(int fd)
 {
 	return fcntl(fd, F_DUPFD, 10);
 }
@@ -54,9 +54,9 @@ place_descriptors(int channel, int log)
 {
 	int null = open("/dev/null", O_RDWR);
 
-	null = move_up(null);
-	channel = move_up(channel);
-	log = move_up(log);
+	null = move_descriptor_up(null);
+	channel = move_descriptor_up(channel);
+	log = move_descriptor_up(log);
 	if (null == -1 || channel == -1 || log == -1)
 		return -1;
 	for (int fd = 0; fd <= 2; fd++)

@@ -152,7 +152,7 @@ enter_chain(struct walk *w, unsigned chain)
 
 /* One step of the chain on top of the stack. */
 static void
-walk_on(struct walk *w)
+walk_step(struct walk *w)
 {
 	struct frame *f = &w->stack[w->depth - 1];
 	const struct ruleset_chain *c = &w->rules->chain[f->chain];
@@ -197,7 +197,7 @@ ruleset_refuses(
 
 	enter_chain(&w, base);
 	while (w.depth > 0)
-		walk_on(&w);
+		walk_step(&w);
 	fate = (enum fate)w.outcome[base].fate;
 	if (fate == FATE_RETURNED)
 		return r->chain[base].policy_drops || r->overflow;

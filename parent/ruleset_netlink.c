@@ -482,7 +482,7 @@ match_set(const struct rule_reader *r, enum test_packet p, int word,
 
 /* The set that a lookup looks into; NULL: it may find anything. */
 static const struct ruleset_set *
-set_of(const struct rule_reader *r, const struct nlattr *data)
+set_of_lookup(const struct rule_reader *r, const struct nlattr *data)
 {
 	const int word = word_of(netlink_nested(data, NFTA_LOOKUP_SREG));
 
@@ -544,7 +544,7 @@ read_lookup(struct rule_reader *r, const struct nlattr *data)
 	    (nft_number(netlink_nested(data, NFTA_LOOKUP_FLAGS), 0) &
 		NFT_LOOKUP_F_INV) != 0;
 	const int word = word_of(netlink_nested(data, NFTA_LOOKUP_SREG));
-	const struct ruleset_set *s = set_of(r, data);
+	const struct ruleset_set *s = set_of_lookup(r, data);
 
 	if (s == NULL) {
 		require_maybe(r);
@@ -595,7 +595,7 @@ read_match(struct rule_reader *r, const struct nlattr *data)
 }
 
 static enum action
-read_target(const struct nlattr *data)
+read_verdict_target(const struct nlattr *data)
 {
 	const struct nlattr *name = netlink_nested(data, NFTA_TARGET_NAME);
 
@@ -635,7 +635,7 @@ read_expression(struct rule_reader *r, const struct nlattr *e)
 	if (strcmp(name, "queue") == 0)
 		return ACTION_ACCEPT;
 	if (strcmp(name, "target") == 0)
-		return read_target(data);
+		return read_verdict_target(data);
 	if (strcmp(name, "lookup") == 0)
 		return read_lookup(r, data);
 	if (strcmp(name, "cmp") == 0)

@@ -173,7 +173,7 @@ set_field(struct span *s, enum test_packet p, enum subject subject,
 
 /* With its end: it is not what names begin with. */
 static bool
-is_name(const char *name, const uint8_t *value, size_t len)
+is_device_name(const char *name, const uint8_t *value, size_t len)
 {
 	char padded[IFNAMSIZ] = { 0 };
 
@@ -196,8 +196,8 @@ is_wrong_device(enum test_packet p, enum subject s, uint32_t ifindex,
 	uint32_t index;
 
 	if (s == SUBJECT_IIFNAME || s == SUBJECT_OIFNAME)
-		return is_name(LO_NAME, value, len) ||
-		    (!tun && is_name(TUN_NAME, value, len));
+		return is_device_name(LO_NAME, value, len) ||
+		    (!tun && is_device_name(TUN_NAME, value, len));
 	if (s != SUBJECT_IIF && s != SUBJECT_OIF)
 		return false;
 	memcpy(&index, value, sizeof(index));

@@ -229,7 +229,7 @@ static const cap_value_t kept[] = {
 #define KEPT (sizeof(kept) / sizeof(*kept))
 
 static bool
-is_kept(cap_value_t cap)
+is_kept_capability(cap_value_t cap)
 {
 	for (size_t i = 0; i < KEPT; i++)
 		if (kept[i] == cap)
@@ -242,7 +242,7 @@ static void
 cut_bounding_set(void)
 {
 	for (cap_value_t cap = 0; cap < cap_max_bits(); cap++)
-		if (!is_kept(cap) && cap_get_bound(cap) == 1 &&
+		if (!is_kept_capability(cap) && cap_get_bound(cap) == 1 &&
 		    cap_drop_bound(cap) == -1 && errno != EPERM)
 			fatal("cannot cut the bounding set");
 }

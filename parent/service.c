@@ -95,7 +95,7 @@ service_announce(struct service *s, enum ipc_process role)
 }
 
 static int
-send_udp(
+send_udp_sockets(
     struct ipc_channel *ch, uint8_t family, const int *sockets, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -155,8 +155,8 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 		if (ipc_send_net_tun(ch, &queue) == -1)
 			return -1;
 	}
-	if (send_udp(ch, IP_V4, h->udp->v4, h->udp->count) == -1 ||
-	    send_udp(ch, IP_V6, h->udp->v6, h->udp->count) == -1 ||
+	if (send_udp_sockets(ch, IP_V4, h->udp->v4, h->udp->count) == -1 ||
+	    send_udp_sockets(ch, IP_V6, h->udp->v6, h->udp->count) == -1 ||
 	    ipc_send_net_peer(ch, &peer) == -1 ||
 	    ipc_send_net_counters(ch, &counters) == -1 ||
 	    tell_site(ch, &s->site) == -1)
@@ -527,7 +527,7 @@ on_private_hosts(void *ctx, struct ipc_private_hosts *m)
 
 /* The only thing the parent asks of the portal's answer. */
 static bool
-is_allowed(const struct ip_address *ip, enum ip_family family)
+is_tunnel_address(const struct ip_address *ip, enum ip_family family)
 {
 	return ip->family == IP_NONE ||
 	    (ip->family == family && ip_in_tunnel_range(ip));
@@ -538,7 +538,8 @@ on_tun_configure(void *ctx, struct ipc_tun_configure *m)
 {
 	struct service *s = ctx;
 
-	if (!is_allowed(&m->v4, IP_V4) || !is_allowed(&m->v6, IP_V6) ||
+	if (!is_tunnel_address(&m->v4, IP_V4) ||
+	    !is_tunnel_address(&m->v6, IP_V6) ||
 	    (m->v4.family == IP_NONE && m->v6.family == IP_NONE)) {
 		char v4[ENDPOINT_TEXT_MAX], v6[ENDPOINT_TEXT_MAX];
 
@@ -651,7 +652,7 @@ configure_network(struct service *s, struct mono now)
 
 /* False when it cannot be bound. */
 static bool
-listen_on(
+listen_on_address(
     struct service *s, struct dns_family *f, const struct ip_address *address)
 {
 	int r = dns_family_bind(f, address, s->process[IPC_CONTROL].uid);
@@ -664,8 +665,8 @@ listen_on(
 static void
 start_listening(struct service *s, struct mono now)
 {
-	if (listen_on(s, &s->listeners.v4, &s->listen_v4) &&
-	    listen_on(s, &s->listeners.v6, &s->listen_v6)) {
+	if (listen_on_address(s, &s->listeners.v4, &s->listen_v4) &&
+	    listen_on_address(s, &s->listeners.v6, &s->listen_v6)) {
 		s->listening_due = false;
 		return;
 	}

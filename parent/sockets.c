@@ -136,7 +136,7 @@ tell_small_buffers(int fd, const struct family *f, const struct udp_options *o)
 }
 
 static int
-set_options(int fd, const struct family *f, const struct udp_options *o)
+set_udp_options(int fd, const struct family *f, const struct udp_options *o)
 {
 	for (const struct option *p = f->options; p->text != NULL; p++) {
 		if (set_int(fd, p->level, p->name, p->value) == 0)
@@ -153,7 +153,7 @@ set_options(int fd, const struct family *f, const struct udp_options *o)
 }
 
 static int
-bind_any(int fd, int domain, uint16_t port)
+bind_port(int fd, int domain, uint16_t port)
 {
 	const struct sockaddr_in v4 = { .sin_family = AF_INET,
 		.sin_port = htons(port) };
@@ -199,25 +199,25 @@ make_socket(int *fd, const struct family *f, const struct udp_options *o)
 	}
 	if (set_int(*fd, SOL_SOCKET, SO_MARK, (int)FIREZONE_MARK) == -1)
 		return NO_MARK;
-	return set_options(*fd, f, o) == 0 ? OPENED : LEFT_OUT;
+	return set_udp_options(*fd, f, o) == 0 ? OPENED : LEFT_OUT;
 }
 
 static enum outcome
-open_first(int *fd, uint16_t *port, const struct family *f,
+open_first_socket(int *fd, uint16_t *port, const struct family *f,
     const struct udp_options *o)
 {
 	enum outcome r = make_socket(fd, f, o);
 
 	if (r != OPENED)
 		return r;
-	if (bind_any(*fd, f->domain, GATEWAY_PORT) == -1) {
+	if (bind_port(*fd, f->domain, GATEWAY_PORT) == -1) {
 		if (errno != EADDRNOTAVAIL)
 			log_warnx("%s: UDP port %u is not free (%s); taking "
 				  "another one. A firewall or port forwarding "
 				  "set up for %u does not match",
 			    f->name, GATEWAY_PORT, strerrordesc_np(errno),
 			    GATEWAY_PORT);
-		if (bind_any(*fd, f->domain, 0) == -1) {
+		if (bind_port(*fd, f->domain, 0) == -1) {
 			log_warn("%s is left out: no UDP port", f->name);
 			return LEFT_OUT;
 		}
@@ -229,7 +229,7 @@ open_first(int *fd, uint16_t *port, const struct family *f,
 
 /* The shards' sockets join the port of the engine's, in this order. */
 static enum outcome
-open_others(int fds[], uint16_t port, const struct family *f,
+open_other_sockets(int fds[], uint16_t port, const struct family *f,
     const struct udp_options *o)
 {
 	if (o->count > 1 && set_int(fds[0], SOL_SOCKET, SO_REUSEPORT, 1) == -1)
@@ -240,7 +240,7 @@ open_others(int fds[], uint16_t port, const struct family *f,
 		if (r != OPENED)
 			return r;
 		if (set_int(fds[i], SOL_SOCKET, SO_REUSEPORT, 1) == -1 ||
-		    bind_any(fds[i], f->domain, port) == -1)
+		    bind_port(fds[i], f->domain, port) == -1)
 			goto fail;
 	}
 	return OPENED;
@@ -252,7 +252,7 @@ fail:
 }
 
 static void
-close_all(int fds[])
+close_sockets(int fds[])
 {
 	for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++) {
 		if (fds[i] != -1)
@@ -265,14 +265,14 @@ static enum outcome
 open_family(int fds[], uint16_t *port, const struct family *f,
     const struct udp_options *o)
 {
-	enum outcome r = open_first(&fds[0], port, f, o);
+	enum outcome r = open_first_socket(&fds[0], port, f, o);
 
 	if (r == OPENED)
-		r = open_others(fds, *port, f, o);
+		r = open_other_sockets(fds, *port, f, o);
 	if (r != OPENED) {
 		int saved = errno;
 
-		close_all(fds);
+		close_sockets(fds);
 		*port = 0;
 		errno = saved;
 	}
@@ -319,7 +319,7 @@ fail:
 void
 udp_sockets_close(struct udp_sockets *s)
 {
-	close_all(s->v4);
-	close_all(s->v6);
+	close_sockets(s->v4);
+	close_sockets(s->v6);
 	s->port_v4 = s->port_v6 = 0;
 }

@@ -92,7 +92,7 @@ stop_workers(struct supervisor *s, int status)
 }
 
 static void
-kill_all(struct supervisor *s)
+kill_workers(struct supervisor *s)
 {
 	FOREACH_POST(p, s)
 	worker_kill(p->worker);
@@ -247,7 +247,7 @@ on_signals(struct supervisor *s)
 		}
 		if (s->phase == STOPPING) {
 			log_info("another signal: ending at once");
-			kill_all(s);
+			kill_workers(s);
 			continue;
 		}
 		log_info("ending on signal %u", info.ssi_signo);
@@ -256,7 +256,7 @@ on_signals(struct supervisor *s)
 }
 
 static bool
-is_ready(const struct worker *w)
+worker_is_ready(const struct worker *w)
 {
 	return w->channel != NULL && ipc_is_running(w->channel);
 }
@@ -266,12 +266,12 @@ on_stop_deadline(struct supervisor *s)
 {
 	s->deadline = MONO_NEVER;
 	log_warnx("the workers take too long to end and are killed");
-	kill_all(s);
+	kill_workers(s);
 	reap_workers(s, true);
 }
 
 static void
-make_again(struct supervisor *s, struct post *p)
+make_worker_again(struct supervisor *s, struct post *p)
 {
 	const struct worker *w = p->worker;
 
@@ -291,11 +291,11 @@ check_post(struct supervisor *s, struct post *p, struct mono now)
 					   : s->service->accused_control;
 
 	if (mono_due(p->restart.at, now))
-		make_again(s, p);
+		make_worker_again(s, p);
 	if (accused[0] != '\0' && w->pid != 0)
 		punish_worker(s, w, accused);
 	accused[0] = '\0';
-	if (!mono_is_never(p->ready_by) && is_ready(w)) {
+	if (!mono_is_never(p->ready_by) && worker_is_ready(w)) {
 		p->ready_by = MONO_NEVER;
 		restart_ready(&p->restart, now);
 	}
@@ -318,7 +318,7 @@ count_ready(struct supervisor *s)
 	unsigned ready = 0;
 
 	FOREACH_POST(p, s)
-	ready += is_ready(p->worker);
+	ready += worker_is_ready(p->worker);
 	if (s->phase == STARTING && ready == 2) {
 		s->phase = RUNNING;
 		s->tick = mono_add_ms(mono_now(), TICK_MS);
@@ -362,7 +362,7 @@ lookouts_open(const struct supervisor *s)
 }
 
 static void
-look_out(struct supervisor *s, const struct pollfd *fds, size_t count)
+serve_lookouts(struct supervisor *s, const struct pollfd *fds, size_t count)
 {
 	for (size_t i = 0; i < count && s->phase != STOPPING; i++) {
 		const struct lookout *l = &s->how->lookouts[i];
@@ -394,7 +394,7 @@ timeout_ms(struct supervisor *s)
 }
 
 static void
-turn_once(struct supervisor *s)
+supervise_once(struct supervisor *s)
 {
 	struct service *v = s->service;
 	struct pollfd fds[LOOKOUTS_AT + LOOKOUTS_MAX] = {
@@ -421,7 +421,7 @@ turn_once(struct supervisor *s)
 	serve_post(s, &s->posts[1], &fds[2]);
 	if (fds[4].revents != 0)
 		on_signals(s);
-	look_out(s, fds + LOOKOUTS_AT, lookouts);
+	serve_lookouts(s, fds + LOOKOUTS_AT, lookouts);
 	now = mono_now();
 	if (s->phase != STOPPING)
 		service_turn(v, now);
@@ -459,6 +459,6 @@ supervise(const struct supervision *how)
 		p->lost = MONO_NEVER;
 	}
 	while (s.phase != STOPPING || v->net.pid != 0 || v->control.pid != 0)
-		turn_once(&s);
+		supervise_once(&s);
 	return s.status;
 }

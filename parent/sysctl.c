@@ -142,7 +142,7 @@ dotted_name(const char *name, char to[SYSCTL_NAME])
 }
 
 static void
-raise_to(const char *name, long wanted, enum sysctl_need need)
+raise_setting(const char *name, long wanted, enum sysctl_need need)
 {
 	char text[SYSCTL_NAME];
 	long before = current_value(name);
@@ -200,30 +200,30 @@ void
 sysctls_raise(const struct udp_options *buffers, bool forwarding)
 {
 	if (buffers != NULL) {
-		raise_to("net/core/rmem_max",
+		raise_setting("net/core/rmem_max",
 		    buffers->receive_bytes > 0 ? buffers->receive_bytes
 					       : UDP_RECEIVE_BYTES,
 		    SYSCTL_ONCE);
-		raise_to("net/core/wmem_max",
+		raise_setting("net/core/wmem_max",
 		    buffers->send_bytes > 0 ? buffers->send_bytes
 					    : UDP_SEND_BYTES,
 		    SYSCTL_ONCE);
 	}
 	if (!forwarding)
 		return;
-	raise_to(FORWARD_V4, 1, SYSCTL_IPV4);
-	raise_to("net/ipv4/conf/all/src_valid_mark", 1, SYSCTL_USEFUL);
+	raise_setting(FORWARD_V4, 1, SYSCTL_IPV4);
+	raise_setting("net/ipv4/conf/all/src_valid_mark", 1, SYSCTL_USEFUL);
 	if (current_value(FORWARD_V6) == 0)
 		keep_router_advertisements();
-	raise_to(FORWARD_V6, 1, SYSCTL_IPV6);
-	raise_to(CONF_V6 "/default/forwarding", 1, SYSCTL_USEFUL);
-	raise_to(TUN_V4, 1, SYSCTL_ONCE);
-	raise_to(TUN_V6, 1, SYSCTL_ONCE);
+	raise_setting(FORWARD_V6, 1, SYSCTL_IPV6);
+	raise_setting(CONF_V6 "/default/forwarding", 1, SYSCTL_USEFUL);
+	raise_setting(TUN_V4, 1, SYSCTL_ONCE);
+	raise_setting(TUN_V6, 1, SYSCTL_ONCE);
 }
 
 static void
-add_name(char *to, size_t size, const char *between, const char *name,
-    const char *end)
+append_setting_name(char *to, size_t size, const char *between,
+    const char *name, const char *end)
 {
 	char text[SYSCTL_NAME];
 
@@ -247,9 +247,10 @@ keep_value(struct change *c, bool has_v6, struct sysctl_report *r)
 		keep_router_advertisements();
 	if (write_value(c->fd, wanted) == 0) {
 		c->written = true;
-		add_name(r->raised, sizeof(r->raised), ", ", c->name, "");
+		append_setting_name(
+		    r->raised, sizeof(r->raised), ", ", c->name, "");
 	} else if (c->need == SYSCTL_IPV4 || (c->need == SYSCTL_IPV6 && has_v6))
-		add_name(
+		append_setting_name(
 		    r->missing, sizeof(r->missing), " ", c->name, "=1");
 }
 
@@ -265,9 +266,11 @@ keep_device(const char *name, struct sysctl_report *r)
 	snprintf(path, sizeof(path), SYSCTL_ROOT "%s", name);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd != -1 && write_value(fd, 1) == 0)
-		add_name(r->raised, sizeof(r->raised), ", ", name, "");
+		append_setting_name(
+		    r->raised, sizeof(r->raised), ", ", name, "");
 	else
-		add_name(r->missing, sizeof(r->missing), " ", name, "=1");
+		append_setting_name(
+		    r->missing, sizeof(r->missing), " ", name, "=1");
 	if (fd != -1)
 		close(fd);
 }

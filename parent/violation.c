@@ -68,7 +68,8 @@ patience_ms(struct mono until)
  * there is none now, nor within a while.
  */
 static bool
-next_record(int kernel_log, struct mono until, char record[RECORD_MAX + 1])
+next_kernel_record(
+    int kernel_log, struct mono until, char record[RECORD_MAX + 1])
 {
 	struct pollfd pfd = { .fd = kernel_log, .events = POLLIN };
 	ssize_t n = read(kernel_log, record, RECORD_MAX);
@@ -94,7 +95,7 @@ violation_syscall(int kernel_log, pid_t pid)
 	if (kernel_log == -1)
 		return -1;
 	for (unsigned i = 0; i < RECORDS_MAX; i++) {
-		if (!next_record(kernel_log, until, record))
+		if (!next_kernel_record(kernel_log, until, record))
 			return -1;
 		if ((number = violation_parse(record, pid)) != -1)
 			return number;

@@ -129,7 +129,7 @@ message_concerns_us(struct watch *w, const struct nlmsghdr *h, struct mono now)
 }
 
 static void
-has_changed(struct watch *w, struct mono now)
+note_change(struct watch *w, struct mono now)
 {
 	if (mono_is_never(w->first))
 		w->first = now;
@@ -156,13 +156,13 @@ watch_read(struct watch *w, struct mono now)
 				return;
 			w->routes = true;
 			note_site(w, now);
-			has_changed(w, now);
+			note_change(w, now);
 			return;
 		}
 		for (left = (int)len; mnl_nlmsg_ok(h, left);
 		     h = mnl_nlmsg_next(h, &left))
 			if (message_concerns_us(w, h, now))
-				has_changed(w, now);
+				note_change(w, now);
 	}
 }
 
