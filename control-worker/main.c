@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "control-worker/operator/http.h"
+#include "control-worker/portal/generation.h"
 #include "control-worker/sandbox_control.h"
 #include "control-worker/worker.h"
 
@@ -143,11 +144,15 @@ make_connection(struct control_worker *w, struct login_url *login)
 		.loop = &w->loop,
 		.lookups = ipc_control_lookups(w, false),
 		.dialler = { &w->egress, egress_announce },
-		.user_agent = user_agent,
-		.token = w->token,
 		.connection = {
-			.external_id = w->identity.external_id,
-			.name = w->identity.name,
+			.identity = {
+				.external_id = w->identity.external_id,
+				.name = w->identity.name,
+				.token = w->token,
+				.os = w->identity.os,
+				.arch = w->identity.arch,
+				.kernel = w->identity.kernel,
+			},
 			.max_partition_ms = w->identity.max_partition_ms,
 			.resumed = w->identity.resumed,
 		},
@@ -160,9 +165,10 @@ make_connection(struct control_worker *w, struct login_url *login)
 		ipc_control_fatal(w, 2, reason);
 		return false;
 	}
-	login_url_host_header(login, w->host, sizeof(w->host));
+	url_host_format(&login->host, w->host, sizeof(w->host));
 	login_url_display(login, w->url, sizeof(w->url));
-	user_agent_format(w->identity.os, w->identity.arch, w->identity.kernel,
+	/* Flow logs go by the newest generation only. */
+	user_agent_format(generation_newest(), &c.connection.identity,
 	    user_agent, sizeof(user_agent));
 	w->curl = curl_loop_new(&w->loop, w->ca, w->ca_len);
 	c.curl = w->curl;

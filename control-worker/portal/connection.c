@@ -11,14 +11,14 @@
 #include "common/log.h"
 #include "control-worker/portal/backoff.h"
 #include "control-worker/portal/candidates.h"
+#include "control-worker/portal/generation.h"
 #include "control-worker/portal/messages.h"
 #include "control-worker/portal/phoenix.h"
 
 #define PUBLIC_KEY_LEN 32
 #define REASON_MAX     768
 
-#define STATUS_UNAUTHORIZED 401
-#define STATUS_CONFLICT     409
+#define STATUS_CONFLICT 409
 
 #define CLOSE_NORMAL 1000
 
@@ -35,7 +35,8 @@ struct portal_connection {
 	enum state state;
 	struct mono state_ends; /* of WAITING and CLOSING */
 	struct login_url login;
-	char *external_id, *name;
+	struct login_identity identity;
+	const struct generation *generation; /* of this attempt */
 	struct portal_host host;
 	struct portal_events events;
 	void *ctx; /* of the events */
@@ -211,7 +212,8 @@ go_online(struct portal_connection *c, struct mono now)
 	backoff_joined(&c->backoff);
 	c->events.online(c->ctx, true);
 	/* The first message after each join; what was held follows it. */
-	say_event(c, now, EVENT_CAPABILITIES, outgoing_capabilities());
+	if (c->generation->says_capabilities)
+		say_event(c, now, EVENT_CAPABILITIES, outgoing_capabilities());
 }
 
 static void
@@ -373,7 +375,7 @@ portal_opened(struct portal_connection *c, struct mono now,
 	c->state = STATE_OPEN;
 	c->settled = false;
 	c->events.date(c->ctx, date);
-	phoenix_init(&c->phoenix, now);
+	phoenix_init(&c->phoenix, now, &c->generation->channel);
 	write_frames(c, now);
 	settle_deadline(c);
 }
@@ -414,7 +416,7 @@ handle_failure(struct portal_connection *c, struct mono now,
 		c->events.closed(c->ctx);
 		return;
 	}
-	if (f->status == STATUS_UNAUTHORIZED) {
+	if (f->status == c->generation->final_status) {
 		report_refusal(c, f);
 		return;
 	}
@@ -440,14 +442,15 @@ static void
 connect_to(struct portal_connection *c, struct mono now,
     const struct ip_address *addresses, size_t count)
 {
-	char target[LOGIN_TARGET_MAX];
+	struct login_request r;
 
 	c->state = STATE_CONNECTING;
-	if (!login_url_target(&c->login, c->external_id, c->name, c->public_key,
-		target, sizeof(target)))
+	if (!login_request_make(
+		&r, &c->login, c->generation, &c->identity, c->public_key))
 		end_fatally(c, "the login URL is too long");
-	else if (!c->host.connect(c->host.ctx, addresses, count, target))
+	else if (!c->host.connect(c->host.ctx, addresses, count, &r.http))
 		lose_connection(c, now, "out of memory");
+	login_request_wipe(&r);
 }
 
 void
@@ -559,12 +562,12 @@ void
 portal_acknowledge(
     struct portal_connection *c, struct mono now, uint64_t serial)
 {
-	char *ref = refs_take(&c->incoming.refs, serial);
+	const char *reply;
+	char *ref = refs_take(&c->incoming.refs, serial, &reply);
 
 	if (ref == NULL)
 		return;
-	say_event(c, now, EVENT_AUTHORIZATION_CREATED,
-	    outgoing_authorization_created(ref));
+	say_event(c, now, reply, outgoing_acknowledgement(ref));
 	free(ref);
 	settle_deadline(c);
 }
@@ -572,7 +575,9 @@ portal_acknowledge(
 void
 portal_refuse(struct portal_connection *c, uint64_t serial)
 {
-	free(refs_take(&c->incoming.refs, serial));
+	const char *reply;
+
+	free(refs_take(&c->incoming.refs, serial, &reply));
 }
 
 void
@@ -625,12 +630,12 @@ portal_new(const struct portal_config *config, const struct portal_host *host,
 	if (c == NULL)
 		return NULL;
 	c->login = config->login;
-	c->external_id = strdup(config->external_id);
-	c->name = strdup(config->name);
+	c->generation = generation_newest();
 	c->host = *host;
 	c->events = *events;
 	c->ctx = ctx;
 	outbox_init(&c->phoenix.outbox);
+	c->incoming.generation = c->generation;
 	c->incoming.to = &c->events.to;
 	c->incoming.flow_settings = events->flow_settings;
 	c->incoming.flow_token = events->flow_token;
@@ -642,7 +647,8 @@ portal_new(const struct portal_config *config, const struct portal_host *host,
 	if (config->resumed)
 		backoff_joined(&c->backoff);
 	c->held = candidates_new();
-	if (c->external_id == NULL || c->name == NULL || c->held == NULL) {
+	if (!login_identity_copy(&config->identity, &c->identity) ||
+	    c->held == NULL) {
 		portal_free(c);
 		return NULL;
 	}
@@ -659,7 +665,6 @@ portal_free(struct portal_connection *c)
 	json_free(c->feeding);
 	candidates_free(c->held);
 	refs_clear(&c->incoming.refs);
-	free(c->external_id);
-	free(c->name);
+	login_identity_free(&c->identity);
 	free(c);
 }

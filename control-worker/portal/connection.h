@@ -21,7 +21,7 @@
 #include "control-worker/net/lookup.h"
 #include "control-worker/net/portal_clock.h"
 #include "control-worker/portal/failure.h"
-#include "control-worker/portal/login_url.h"
+#include "control-worker/portal/login.h"
 
 #define PORTAL_CLOSE_MS     1000 /* for the closing handshake */
 /* Between two of them: firezone-portal(7), Requesting relays. */
@@ -33,7 +33,7 @@ struct portal_connection;
 
 struct portal_config {
 	struct login_url login;
-	const char *external_id, *name; /* copied */
+	struct login_identity identity; /* copied */
 	uint64_t max_partition_ms;
 	bool resumed; /* the daemon was online before: this is a reconnect */
 };
@@ -47,12 +47,12 @@ struct portal_host {
 	 */
 	bool (*resolve)(void *ctx, const char *name);
 	/*
-	 * For a WebSocket, with this path and query; portal_opened() or
-	 * portal_failed() answers, not within the call. False without
-	 * memory.
+	 * For a WebSocket by this request, which holds the token and is gone
+	 * after the call; portal_opened() or portal_failed() answers, not
+	 * within the call. False without memory.
 	 */
 	bool (*connect)(void *ctx, const struct ip_address *, size_t count,
-	    const char *target);
+	    const struct upgrade_request *);
 	/* What is under way of both is dropped, and nothing more is heard. */
 	void (*abandon)(void *ctx);
 	/* Whether a text message can be sent just now. */

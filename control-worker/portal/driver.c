@@ -2,7 +2,6 @@
 #include "control-worker/portal/driver.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "control-worker/portal/transport.h"
 
@@ -10,7 +9,7 @@
 #define MESSAGES_AT_ONCE 64
 
 struct portal_driver {
-	struct portal_driver_config config; /* its texts are ours */
+	struct portal_driver_config config;
 	struct portal_connection *connection;
 	struct lookup *lookup;
 	struct transport *transport;
@@ -116,7 +115,7 @@ start_lookup(void *ctx, const char *name)
 
 static bool
 start_transport(void *ctx, const struct ip_address *addresses, size_t count,
-    const char *target)
+    const struct upgrade_request *request)
 {
 	static const struct transport_events events = { on_open, on_activity,
 		on_failed };
@@ -128,9 +127,7 @@ start_transport(void *ctx, const struct ip_address *addresses, size_t count,
 		.login = &d->config.connection.login,
 		.addresses = addresses,
 		.address_count = count,
-		.target = target,
-		.user_agent = d->config.user_agent,
-		.token = d->config.token,
+		.request = request,
 	};
 
 	d->transport = transport_start(&t, &events, d);
@@ -199,15 +196,12 @@ portal_driver_new(const struct portal_driver_config *config,
 	if (d == NULL)
 		return NULL;
 	d->config = *config;
-	d->config.user_agent = strdup(config->user_agent);
-	d->config.token = strdup(config->token);
 	d->open_handles = 2;
 	uv_timer_init(config->loop, &d->timer);
 	uv_timer_init(config->loop, &d->again);
 	d->timer.data = d->again.data = d;
 	d->connection = portal_new(&d->config.connection, &host, events, ctx);
-	if (d->config.user_agent == NULL || d->config.token == NULL ||
-	    d->connection == NULL) {
+	if (d->connection == NULL) {
 		portal_driver_free(d);
 		return NULL;
 	}
@@ -226,16 +220,9 @@ on_handle_closed(uv_handle_t *h)
 void
 portal_driver_free(struct portal_driver *d)
 {
-	char *token;
-
 	if (d == NULL)
 		return;
 	portal_free(d->connection);
-	token = (char *)(uintptr_t)d->config.token;
-	if (token != NULL)
-		explicit_bzero(token, strlen(token));
-	free(token);
-	free((char *)(uintptr_t)d->config.user_agent);
 	uv_close((uv_handle_t *)&d->timer, on_handle_closed);
 	uv_close((uv_handle_t *)&d->again, on_handle_closed);
 }

@@ -18,8 +18,7 @@ struct portal_driver_config {
 	uv_loop_t *loop;
 	struct lookups lookups;
 	struct dialler dialler;
-	struct curl_loop *curl;         /* for its connections alone */
-	const char *user_agent, *token; /* copied */
+	struct curl_loop *curl; /* for its connections alone */
 	struct portal_config connection;
 };
 

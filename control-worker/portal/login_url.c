@@ -1,4 +1,4 @@
-/* The login URL and the user agent: see login_url.h. */
+/* The login URL: see login_url.h. */
 #include "control-worker/portal/login_url.h"
 
 #include <ctype.h>
@@ -11,11 +11,10 @@
 
 #include "common/buffer.h"
 #include "common/uuid.h"
+#include "control-worker/portal/generation.h"
 
 /* Where the URL names none, for plaintext too: firezone-portal(7), URL. */
 #define DEFAULT_PORT 443
-
-#define WEBSOCKET_PATH "/gateway/v2/websocket"
 
 #define PUBLIC_KEY_LEN    32
 #define PUBLIC_KEY_BASE64 45 /* with terminator */
@@ -80,8 +79,7 @@ parse_path(CURLU *u, struct login_url *login, const char **what)
 	for (size_t i = 0; i < len; i++)
 		if (path[i] <= ' ' || path[i] > '~')
 			goto out;
-	snprintf(login->path, sizeof(login->path), "%.*s%s", (int)len, path,
-	    WEBSOCKET_PATH);
+	snprintf(login->path, sizeof(login->path), "%.*s", (int)len, path);
 	r = 0;
 out:
 	curl_free(path);
@@ -175,42 +173,46 @@ put_external_id(struct writer *w, const char *external_id)
 	put_text(w, sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash)));
 }
 
-bool
-login_url_target(const struct login_url *login, const char *external_id,
-    const char *name, const uint8_t public_key[PUBLIC_KEY_LEN], char *to,
-    size_t size)
+static void
+put_public_key(struct writer *w, const uint8_t public_key[PUBLIC_KEY_LEN])
 {
 	char key[PUBLIC_KEY_BASE64];
-	struct writer w;
 
 	sodium_bin2base64(key, sizeof(key), public_key, PUBLIC_KEY_LEN,
 	    sodium_base64_VARIANT_ORIGINAL);
-	writer_init(&w, to, size);
-	put_text(&w, login->path);
-	put_text(&w, "?external_id=");
-	put_external_id(&w, external_id);
-	put_text(&w, "&name=");
-	put_escaped(&w, name);
-	put_text(&w, "&public_key=");
-	put_escaped(&w, key);
-	writer_u8(&w, '\0');
-	return !writer_failed(&w);
+	put_escaped(w, key);
 }
 
-void
-user_agent_format(
-    const char *os, const char *arch, const char *kernel, char *to, size_t size)
+bool
+login_url_target(const struct login_url *login, const struct generation *g,
+    const struct login_identity *id, const uint8_t public_key[PUBLIC_KEY_LEN],
+    char *to, size_t size)
 {
-	const char *both = arch[0] != '\0' && kernel[0] != '\0' ? "; " : "";
-	char *at = to;
+	struct writer w;
 
-	if (arch[0] == '\0' && kernel[0] == '\0')
-		snprintf(to, size, "%s gateway/%s", os, GATEWAY_VERSION);
-	else
-		snprintf(to, size, "%s gateway/%s (%s%s%s)", os,
-		    GATEWAY_VERSION, arch, both, kernel);
-	for (const char *c = to; *c != '\0'; c++)
-		if (*c >= ' ' && *c <= '~')
-			*at++ = *c;
-	*at = '\0';
+	writer_init(&w, to, size);
+	put_text(&w, login->path);
+	put_text(&w, g->path);
+	for (const enum login_parameter *p = g->parameters;
+	     *p != LOGIN_PARAMETER_NONE; p++) {
+		writer_u8(&w, p == g->parameters ? '?' : '&');
+		switch (*p) {
+		case LOGIN_PARAMETER_EXTERNAL_ID:
+			put_text(&w, "external_id=");
+			put_external_id(&w, id->external_id);
+			break;
+		case LOGIN_PARAMETER_NAME:
+			put_text(&w, "name=");
+			put_escaped(&w, id->name);
+			break;
+		case LOGIN_PARAMETER_PUBLIC_KEY:
+			put_text(&w, "public_key=");
+			put_public_key(&w, public_key);
+			break;
+		case LOGIN_PARAMETER_NONE:
+			break;
+		}
+	}
+	writer_u8(&w, '\0');
+	return !writer_failed(&w);
 }

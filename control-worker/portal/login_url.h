@@ -1,7 +1,7 @@
 /*
  * Where the portal is and how we introduce ourselves: from the API URL and the
- * identity to host, port, request target and user agent. firezone-portal(7),
- * URL, Query parameters, Identity and User agent.
+ * identity to host, port and request target. firezone-portal(7), URL, Query
+ * parameters and Identity.
  */
 #ifndef CONTROL_WORKER_PORTAL_LOGIN_URL_H
 #define CONTROL_WORKER_PORTAL_LOGIN_URL_H
@@ -12,19 +12,23 @@
 
 #include "control-worker/net/url_host.h"
 
-/* The protocol generation that we implement; the portal routes clients by it.
- */
-#define GATEWAY_VERSION "1.6.1"
+struct generation;
 
 #define LOGIN_PATH_MAX   2048
 #define LOGIN_TARGET_MAX 8192
-#define USER_AGENT_MAX   512
+#define LOGIN_HOST_MAX   (URL_HOST_MAX + 16) /* with brackets and port */
 
 struct login_url {
 	bool tls;
 	struct url_host host;
 	uint16_t port;
-	char path[LOGIN_PATH_MAX + 32]; /* that of the WebSocket */
+	char path[LOGIN_PATH_MAX + 1]; /* without slash at its end */
+};
+
+/* Who logs in. */
+struct login_identity {
+	const char *external_id, *name, *token;
+	const char *os, *arch, *kernel; /* the latter two may be empty */
 };
 
 /* 0, or -1 with a text that says what is wrong with it. */
@@ -35,11 +39,8 @@ const char *login_url_display(const struct login_url *, char *to, size_t size);
 const char *login_url_host_header(
     const struct login_url *, char *to, size_t size);
 /* Path and query of the request; false when it does not fit. */
-bool login_url_target(const struct login_url *, const char *external_id,
-    const char *name, const uint8_t public_key[32], char *to, size_t size);
-
-/* "Debian/12 gateway/1.6.1 (x86_64; 6.1.0)" without non-ASCII characters. */
-void user_agent_format(const char *os, const char *arch, const char *kernel,
-    char *to, size_t size);
+bool login_url_target(const struct login_url *, const struct generation *,
+    const struct login_identity *, const uint8_t public_key[32], char *to,
+    size_t size);
 
 #endif /* CONTROL_WORKER_PORTAL_LOGIN_URL_H */

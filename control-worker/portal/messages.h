@@ -17,8 +17,12 @@
 #include "control-worker/json/json.h"
 #include "control-worker/portal/refs.h"
 
+struct generation;
+struct push;
+
 /* What has to be remembered between the portal's messages. */
 struct incoming {
+	const struct generation *generation; /* whose events are understood */
 	bool has_interface; /* an init has come: authorizations make sense */
 	struct refs refs;
 	/* Where the results go: one handler per message, all of them set. */
@@ -39,6 +43,13 @@ enum incoming_result {
 	INCOMING_UNKNOWN, /* not an event that we know */
 	INCOMING_DROPPED, /* see what */
 };
+
+/* What acts on an event: generation.h says on which. */
+typedef enum incoming_result push_handler(struct incoming *,
+    const struct push *, const struct json_value *payload, const char **what);
+push_handler handle_authorization, handle_candidates_added,
+    handle_candidates_withdrawn, handle_init, handle_reject_access,
+    handle_relays_presence, handle_resource_updated;
 
 /*
  * Acts on one push. what says why it was dropped. After INCOMING_MORE the
@@ -68,15 +79,14 @@ int parse_filters(const struct json_value *, struct filter filters[FILTERS_MAX],
 bool candidate_is_valid(const char *line);
 
 /* Payloads to the portal, to be freed; NULL without memory. */
-char *outgoing_authorization_created(const char *ref);
+char *outgoing_acknowledgement(const char *ref);
 char *outgoing_candidates(const struct uuid *client, const char *lines);
 char *outgoing_capabilities(void);
 char *outgoing_empty(void);
 
-#define EVENT_AUTHORIZATION_CREATED "authorization_created"
-#define EVENT_CANDIDATES            "broadcast_ice_candidates"
-#define EVENT_CANDIDATES_WITHDRAWN  "broadcast_invalidated_ice_candidates"
-#define EVENT_NO_RELAYS             "no_relays"
-#define EVENT_CAPABILITIES          "set_snownet_capabilities"
+#define EVENT_CANDIDATES           "broadcast_ice_candidates"
+#define EVENT_CANDIDATES_WITHDRAWN "broadcast_invalidated_ice_candidates"
+#define EVENT_NO_RELAYS            "no_relays"
+#define EVENT_CAPABILITIES         "set_snownet_capabilities"
 
 #endif /* CONTROL_WORKER_PORTAL_MESSAGES_H */

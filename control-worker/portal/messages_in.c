@@ -4,6 +4,7 @@
 #include "control-worker/portal/messages.h"
 
 #include "common/plan.h"
+#include "control-worker/portal/generation.h"
 
 #define RELAYS_MAX     32  /* of one list; the portal names two */
 #define REMOVED_MAX    256 /* ids of one list */
@@ -94,13 +95,14 @@ send_relays(struct incoming *in, const struct json_value *removed,
 	explicit_bzero(&one, sizeof(one));
 }
 
-static enum incoming_result
-handle_relays_presence(
-    struct incoming *in, const struct json_value *p, const char **what)
+enum incoming_result
+handle_relays_presence(struct incoming *in, const struct push *push,
+    const struct json_value *p, const char **what)
 {
 	const struct json_value *removed = json_get(p, "disconnected_ids");
 	const struct json_value *present = json_get(p, "connected");
 
+	(void)push;
 	if (!json_is(removed, JSON_ARRAY) || !json_is(present, JSON_ARRAY))
 		return dropped(what, "lists of relays missing");
 	send_relays(in, removed, present);
@@ -134,13 +136,15 @@ incoming_more(struct incoming *in)
 }
 
 /* In order: firezone-portal(7), Gateway init. */
-static enum incoming_result
-handle_init(struct incoming *in, const struct json_value *p, const char **what)
+enum incoming_result
+handle_init(struct incoming *in, const struct push *push,
+    const struct json_value *p, const char **what)
 {
 	const struct json_value *interface = json_get(p, "interface");
 	const struct json_value *grants = json_get(p, "authorizations");
 	struct ipc_interface m = { 0 };
 
+	(void)push;
 	if (!parse_ip(json_get(interface, "ipv4"), IP_V4, &m.v4) ||
 	    !parse_ip(json_get(interface, "ipv6"), IP_V6, &m.v6))
 		return dropped(what, "tunnel addresses missing");
@@ -267,9 +271,9 @@ take_flow_token(struct incoming *in, const struct json_value *v,
 		a->flow_authorization = authorization;
 }
 
-static enum incoming_result
-handle_create_authorization(
-    struct incoming *in, const struct json_value *p, const char **what)
+enum incoming_result
+handle_authorization(struct incoming *in, const struct push *push,
+    const struct json_value *p, const char **what)
 {
 	struct ipc_authorization a = { 0 };
 	char ref[REF_TEXT_MAX];
@@ -280,7 +284,7 @@ handle_create_authorization(
 	if (!json_copy(json_get(p, "ref"), ref, sizeof(ref)))
 		return dropped(what, "ref missing");
 	if ((why = parse_authorization(p, &a)) == NULL &&
-	    (a.serial = refs_keep(&in->refs, ref)) == 0)
+	    (a.serial = refs_keep(&in->refs, ref, push->reply)) == 0)
 		why = "out of memory";
 	if (why == NULL) {
 		take_flow_token(in, json_get(p, "flow_logs_ingest_token"), &a);
@@ -290,12 +294,13 @@ handle_create_authorization(
 	return why == NULL ? INCOMING_DONE : dropped(what, why);
 }
 
-static enum incoming_result
-handle_reject_access(
-    struct incoming *in, const struct json_value *p, const char **what)
+enum incoming_result
+handle_reject_access(struct incoming *in, const struct push *push,
+    const struct json_value *p, const char **what)
 {
 	struct ipc_revocation m = { 0 };
 
+	(void)push;
 	if (!parse_uuid(json_get(p, "client_id"), &m.client) ||
 	    !parse_uuid(json_get(p, "resource_id"), &m.resource))
 		return dropped(what, "ids missing");
@@ -303,13 +308,14 @@ handle_reject_access(
 	return INCOMING_DONE;
 }
 
-static enum incoming_result
-handle_resource_updated(
-    struct incoming *in, const struct json_value *p, const char **what)
+enum incoming_result
+handle_resource_updated(struct incoming *in, const struct push *push,
+    const struct json_value *p, const char **what)
 {
 	struct ipc_resource_update m = { 0 };
 	enum resource_type type = parse_type(json_get(p, "type"));
 
+	(void)push;
 	if (!parse_uuid(json_get(p, "id"), &m.resource))
 		return dropped(what, "resource id missing");
 	if (type == 0)
@@ -340,8 +346,8 @@ flush_candidates(
 }
 
 static enum incoming_result
-handle_candidates(struct incoming *in, const struct json_value *p,
-    bool withdrawn, const char **what)
+pass_candidates(struct incoming *in, const struct json_value *p, bool withdrawn,
+    const char **what)
 {
 	const struct json_value *list = json_get(p, "candidates"), *v;
 	struct ipc_remote_candidates m = { .withdrawn = withdrawn };
@@ -369,23 +375,31 @@ handle_candidates(struct incoming *in, const struct json_value *p,
 }
 
 enum incoming_result
+handle_candidates_added(struct incoming *in, const struct push *push,
+    const struct json_value *p, const char **what)
+{
+	(void)push;
+	return pass_candidates(in, p, false, what);
+}
+
+enum incoming_result
+handle_candidates_withdrawn(struct incoming *in, const struct push *push,
+    const struct json_value *p, const char **what)
+{
+	(void)push;
+	return pass_candidates(in, p, true, what);
+}
+
+enum incoming_result
 incoming_handle(struct incoming *in, const char *event,
     const struct json_value *payload, const char **what)
 {
+	const struct push *push = in->generation->pushes;
+
 	*what = NULL;
-	if (strcmp(event, "create_authorization") == 0)
-		return handle_create_authorization(in, payload, what);
-	if (strcmp(event, "ice_candidates") == 0)
-		return handle_candidates(in, payload, false, what);
-	if (strcmp(event, "invalidate_ice_candidates") == 0)
-		return handle_candidates(in, payload, true, what);
-	if (strcmp(event, "reject_access") == 0)
-		return handle_reject_access(in, payload, what);
-	if (strcmp(event, "relays_presence") == 0)
-		return handle_relays_presence(in, payload, what);
-	if (strcmp(event, "resource_updated") == 0)
-		return handle_resource_updated(in, payload, what);
-	if (strcmp(event, "init") == 0)
-		return handle_init(in, payload, what);
-	return INCOMING_UNKNOWN;
+	while (push->event != NULL && strcmp(push->event, event) != 0)
+		push++;
+	if (push->event == NULL)
+		return INCOMING_UNKNOWN;
+	return push->handle(in, push, payload, what);
 }

@@ -16,7 +16,7 @@ struct line {
 };
 
 char *
-outgoing_authorization_created(const char *ref)
+outgoing_acknowledgement(const char *ref)
 {
 	struct json_writer w;
 

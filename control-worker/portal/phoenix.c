@@ -20,11 +20,12 @@ want_join(struct phoenix *p, struct mono now)
 }
 
 void
-phoenix_init(struct phoenix *p, struct mono now)
+phoenix_init(
+    struct phoenix *p, struct mono now, const struct phoenix_rules *rules)
 {
-	*p = (struct phoenix){ 0 };
+	*p = (struct phoenix){ .rules = *rules };
 	outbox_init(&p->outbox);
-	p->heartbeat_at = mono_add_ms(now, PHOENIX_HEARTBEAT_MS);
+	p->heartbeat_at = mono_add_ms(now, rules->heartbeat_ms);
 	want_join(p, now);
 }
 
@@ -228,12 +229,12 @@ phoenix_tick(struct phoenix *p, struct mono now, struct phoenix_frame *f)
 	}
 	if (!mono_due(p->heartbeat_at, now))
 		return;
-	p->heartbeat_at = mono_add_ms(now, PHOENIX_HEARTBEAT_MS);
+	p->heartbeat_at = mono_add_ms(now, p->rules.heartbeat_ms);
 	if (p->heartbeat_due)
 		p->unwritten++;
-	if (p->unanswered_count + p->unwritten >= PHOENIX_UNANSWERED_MAX)
-		conclude(f, PHOENIX_LOST, "%d heartbeats were not answered",
-		    PHOENIX_UNANSWERED_MAX + 1);
+	if (p->unanswered_count + p->unwritten >= p->rules.unanswered_max)
+		conclude(f, PHOENIX_LOST, "%zu heartbeats were not answered",
+		    p->rules.unanswered_max + 1);
 	else
 		p->heartbeat_due = true;
 }

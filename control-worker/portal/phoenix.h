@@ -15,10 +15,17 @@
 #include "control-worker/portal/outbox.h"
 
 #define PHOENIX_JOIN_TIMEOUT_MS 5000
-#define PHOENIX_HEARTBEAT_MS    10000
 #define PHOENIX_UNANSWERED_MAX  3
 
+/* How the peer finds out that it is cut off. */
+struct phoenix_rules {
+	int64_t heartbeat_ms; /* from one to the next */
+	/* So many without answer, and no more; PHOENIX_UNANSWERED_MAX. */
+	size_t unanswered_max;
+};
+
 struct phoenix {
+	struct phoenix_rules rules;
 	uint64_t next_ref;
 	bool joined;
 	bool join_due; /* to be written */
@@ -50,7 +57,8 @@ struct phoenix_frame {
 	const struct json_value *payload;
 };
 
-void phoenix_init(struct phoenix *, struct mono now);
+void phoenix_init(
+    struct phoenix *, struct mono now, const struct phoenix_rules *);
 void phoenix_clear(struct phoenix *);
 
 /* Queues a message for the portal; see outbox_push(). */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 uint64_t
-refs_keep(struct refs *r, const char *text)
+refs_keep(struct refs *r, const char *text, const char *reply)
 {
 	char *copy = strdup(text);
 	uint64_t serial = ++r->next_serial;
@@ -15,18 +15,20 @@ refs_keep(struct refs *r, const char *text)
 		return 0;
 	free(r->text[at]);
 	r->text[at] = copy;
+	r->reply[at] = reply;
 	r->serial[at] = serial;
 	return serial;
 }
 
 char *
-refs_take(struct refs *r, uint64_t serial)
+refs_take(struct refs *r, uint64_t serial, const char **reply)
 {
 	size_t at = serial % REFS_MAX;
 	char *text = r->text[at];
 
 	if (text == NULL || r->serial[at] != serial)
 		return NULL;
+	*reply = r->reply[at];
 	r->text[at] = NULL;
 	return text;
 }

@@ -644,13 +644,7 @@ static bool
 format_request(struct transport *t, const struct transport_config *c)
 {
 	uint8_t nonce[UPGRADE_NONCE_LEN];
-	char host[URL_HOST_MAX + 3];
-	struct upgrade_request r = {
-		.target = c->target,
-		.host = login_url_host_header(c->login, host, sizeof(host)),
-		.user_agent = c->user_agent,
-		.token = c->token,
-	};
+	struct upgrade_request r = *c->request;
 
 	randombytes_buf(nonce, sizeof(nonce));
 	upgrade_set_nonce(&r, nonce);

@@ -43,7 +43,7 @@ struct transport_config {
 	const struct login_url *login; /* outlives the transport */
 	const struct ip_address *addresses;
 	size_t address_count;
-	const char *target, *user_agent, *token; /* copied, then wiped */
+	const struct upgrade_request *request; /* copied, then wiped */
 };
 
 /* NULL without memory. */

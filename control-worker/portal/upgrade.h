@@ -17,10 +17,10 @@
 
 struct upgrade_request {
 	const char *target; /* path and query */
-	const char *host;
+	const char *host;   /* the value of Host */
 	const char *user_agent;
 	const char *token;
-	char key[UPGRADE_KEY_LEN + 1];
+	char key[UPGRADE_KEY_LEN + 1]; /* see upgrade_set_nonce() */
 };
 
 void upgrade_set_nonce(

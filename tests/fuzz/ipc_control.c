@@ -476,11 +476,15 @@ make_connection(struct rig *r)
 	struct portal_driver_config c = {
 		.loop = &loop,
 		.lookups = ipc_control_lookups(w, false),
-		.user_agent = "agent",
-		.token = w->token,
 		.connection = {
-			.external_id = w->identity.external_id,
-			.name = w->identity.name,
+			.identity = {
+				.external_id = w->identity.external_id,
+				.name = w->identity.name,
+				.token = w->token,
+				.os = w->identity.os,
+				.arch = w->identity.arch,
+				.kernel = w->identity.kernel,
+			},
 			.max_partition_ms = w->identity.max_partition_ms,
 		},
 	};
@@ -490,7 +494,7 @@ make_connection(struct rig *r)
 	if (login_url_parse(w->identity.api_url, login, &what) == -1)
 		must(login_url_parse("wss://api.firezone.dev/", login, &what) ==
 		    0);
-	login_url_host_header(login, w->host, sizeof(w->host));
+	url_host_format(&login->host, w->host, sizeof(w->host));
 	w->portal = portal_driver_new(&c, &events, w);
 	w->assignments = assignments_new(&names, &cached);
 	w->flow.host = ipc_control_flows(w);

@@ -1,5 +1,6 @@
 /* The API URL, and what is made of it for the request. */
-#include "control-worker/portal/login_url.h"
+#include "control-worker/portal/generation.h"
+#include "control-worker/portal/login.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,9 @@ fuzz_one(struct cursor *in)
 {
 	static const uint8_t key[32];
 	char *text = pick_text(in), shown[LOGIN_TARGET_MAX];
+	const struct login_identity who = { text, text, text, text, text,
+		text };
+	const struct generation *g = generation_newest();
 	struct login_url url;
 	const char *what = NULL;
 
@@ -29,12 +33,12 @@ fuzz_one(struct cursor *in)
 		check_line(login_url_display(&url, shown, sizeof(shown)));
 		check_line(login_url_host_header(&url, shown, sizeof(shown)));
 		if (login_url_target(
-			&url, text, text, key, shown, sizeof(shown))) {
+			&url, g, &who, key, shown, sizeof(shown))) {
 			must(shown[0] == '/');
 			check_line(shown);
 		}
 	}
-	user_agent_format(text, text, text, shown, USER_AGENT_MAX);
+	user_agent_format(g, &who, shown, USER_AGENT_MAX);
 	for (const char *c = shown; *c != '\0'; c++)
 		must(*c >= 0x20 && *c < 0x7f);
 	free(text);

@@ -4,7 +4,7 @@
  */
 #include "control-worker/flow/settings.h"
 #include "control-worker/flow/token.h"
-#include "control-worker/portal/messages.h"
+#include "control-worker/portal/generation.h"
 
 #include <string.h>
 
@@ -68,6 +68,7 @@ handle(struct rig *r, struct cursor *in)
 	struct json_document *d;
 
 	memset(&incoming, 0, sizeof(incoming));
+	incoming.generation = generation_newest();
 	incoming.has_interface = true;
 	incoming.to = &results;
 	incoming.flow_settings = check_settings;

@@ -103,13 +103,13 @@ on_resolve(void *ctx, const char *name)
 
 static inline bool
 on_connect(void *ctx, const struct ip_address *addresses, size_t count,
-    const char *target)
+    const struct upgrade_request *request)
 {
 	struct rig *r = ctx;
 
 	assert_true(count > 0);
 	r->connected.ip = addresses[0];
-	strlcpy(r->target, target, sizeof(r->target));
+	strlcpy(r->target, request->target, sizeof(r->target));
 	r->connections++;
 	return !r->mute;
 }
@@ -258,8 +258,14 @@ make_connection(struct rig *r, const char *url, bool resumed)
 		.closed = on_closed,
 	};
 	struct portal_config config = {
-		.external_id = "id",
-		.name = "gate",
+		.identity = {
+			.external_id = "id",
+			.name = "gate",
+			.token = "secret",
+			.os = "Debian/12",
+			.arch = "x86_64",
+			.kernel = "6.1",
+		},
 		.max_partition_ms = 60000,
 		.resumed = resumed,
 	};

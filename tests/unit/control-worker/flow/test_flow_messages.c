@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "control-worker/flow/settings.h"
-#include "control-worker/portal/messages.h"
+#include "control-worker/portal/generation.h"
 #include "tests/lib/flow.h"
 
 #define INIT                                                 \
@@ -90,6 +90,7 @@ static void
 handle(const char *event, const char *format, const char *more)
 {
 	struct incoming in = {
+		.generation = generation_newest(),
 		.to = &handlers,
 		.flow_settings = on_settings,
 		.flow_token = on_token,

@@ -4,7 +4,8 @@
  */
 #include "tests/lib/unit.h"
 
-#include "control-worker/portal/login_url.h"
+#include "control-worker/portal/generation.h"
+#include "control-worker/portal/login.h"
 
 static const struct {
 	const char *url;
@@ -115,12 +116,14 @@ test_parse(void **state)
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
 		struct login_url u;
 		const char *what;
-		char text[512];
+		char text[512], path[LOGIN_PATH_MAX + 32];
 
 		assert_int_equal(login_url_parse(good[i].url, &u, &what), 0);
 		assert_int_equal(u.tls, good[i].tls);
 		assert_int_equal(u.port, good[i].port);
-		assert_string_equal(u.path, good[i].path);
+		snprintf(path, sizeof(path), "%s%s", u.path,
+		    generation_newest()->path);
+		assert_string_equal(path, good[i].path);
 		assert_string_equal(
 		    login_url_host_header(&u, text, sizeof(text)),
 		    good[i].host_header);
@@ -187,37 +190,62 @@ test_literals(void **state)
 	assert_int_equal(u.host.literal.family, IP_NONE);
 }
 
+static bool
+write_target(const struct login_url *u, const char *external_id,
+    const char *name, char *to, size_t size)
+{
+	const struct login_identity who = {
+		.external_id = external_id,
+		.name = name,
+		.token = ".SFMyNTY.x",
+	};
+	uint8_t key[32];
+
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)(0x20 + i);
+	return login_url_target(u, generation_newest(), &who, key, to, size);
+}
+
 static void
 test_target(void **state)
 {
 	struct login_url u;
 	const char *what;
 	char target[LOGIN_TARGET_MAX];
-	uint8_t key[32];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(key); i++)
-		key[i] = (uint8_t)(0x20 + i);
 	assert_int_equal(
 	    login_url_parse("wss://api.firezone.dev", &u, &what), 0);
 	/* The vector: firezone-portal(7), URL and Identity. */
-	assert_true(login_url_target(&u, "6f1c9c0e-2e1d-4d0c-9b1a-1c0f5d7b8a90",
-	    "gw-1", key, target, sizeof(target)));
+	assert_true(write_target(&u, "6f1c9c0e-2e1d-4d0c-9b1a-1c0f5d7b8a90",
+	    "gw-1", target, sizeof(target)));
 	assert_string_equal(target,
 	    "/gateway/v2/websocket?external_id="
 	    "09bf23d265f306f12948e66eecef86cce967f6e09d64ea8d63a3e49cf3af10d3"
 	    "&name=gw-1&public_key="
 	    "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8%3D");
-	assert_true(login_url_target(&u, "not a uuid", "a*-._~+&=%/\xc3\xa4 z",
-	    key, target, sizeof(target)));
+	assert_true(write_target(
+	    &u, "not a uuid", "a*-._~+&=%/\xc3\xa4 z", target, sizeof(target)));
 	assert_string_equal(target,
 	    "/gateway/v2/websocket?external_id=not+a+uuid&name="
 	    "a*-._%7E%2B%26%3D%25%2F%C3%A4+z&public_key="
 	    "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8%3D");
 	for (size_t size = 0; size <= strlen(target); size++)
-		assert_false(login_url_target(&u, "not a uuid",
-		    "a*-._~+&=%/\xc3\xa4 z", key, target, size));
+		assert_false(write_target(
+		    &u, "not a uuid", "a*-._~+&=%/\xc3\xa4 z", target, size));
 }
+
+static const struct {
+	const char *os, *arch, *kernel, *text;
+} agents[] = {
+	{ "Debian/12.0.0", "x86_64", "6.1.0-18-amd64",
+	    "Debian/12.0.0 gateway/1.6.1 (x86_64; 6.1.0-18-amd64)" },
+	{ "Debian/12", "x86_64", "", "Debian/12 gateway/1.6.1 (x86_64)" },
+	{ "Debian/12", "", "6.1", "Debian/12 gateway/1.6.1 (6.1)" },
+	{ "Red Hat/\xc3\xa4"
+	  "9\r\nX: y",
+	    "", "", "Red Hat/9X: y gateway/1.6.1" },
+};
 
 static void
 test_user_agent(void **state)
@@ -225,18 +253,17 @@ test_user_agent(void **state)
 	char text[USER_AGENT_MAX];
 
 	(void)state;
-	user_agent_format(
-	    "Debian/12.0.0", "x86_64", "6.1.0-18-amd64", text, sizeof(text));
-	assert_string_equal(
-	    text, "Debian/12.0.0 gateway/1.6.1 (x86_64; 6.1.0-18-amd64)");
-	user_agent_format("Debian/12", "x86_64", "", text, sizeof(text));
-	assert_string_equal(text, "Debian/12 gateway/1.6.1 (x86_64)");
-	user_agent_format("Debian/12", "", "6.1", text, sizeof(text));
-	assert_string_equal(text, "Debian/12 gateway/1.6.1 (6.1)");
-	user_agent_format("Red Hat/\xc3\xa4"
-			  "9\r\nX: y",
-	    "", "", text, sizeof(text));
-	assert_string_equal(text, "Red Hat/9X: y gateway/1.6.1");
+	for (size_t i = 0; i < sizeof(agents) / sizeof(*agents); i++) {
+		const struct login_identity who = {
+			.os = agents[i].os,
+			.arch = agents[i].arch,
+			.kernel = agents[i].kernel,
+		};
+
+		user_agent_format(
+		    generation_newest(), &who, text, sizeof(text));
+		assert_string_equal(text, agents[i].text);
+	}
 }
 
 int

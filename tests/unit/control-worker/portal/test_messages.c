@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "control-worker/portal/messages.h"
+#include "control-worker/portal/generation.h"
 
 #define CLIENT   "3abd725a-733b-4801-ac16-72f26cd98a24"
 #define RESOURCE "c7793628-8579-465b-83e3-1a5d4af4db3b"
@@ -124,6 +124,7 @@ ignore_flow_settings(void *ctx, const struct json_value *v)
 }
 
 static struct incoming in;
+static const char *reply; /* of the reference that was taken last */
 
 static int
 set_up(void **state)
@@ -131,6 +132,7 @@ set_up(void **state)
 	(void)state;
 	refs_clear(&in.refs);
 	in = (struct incoming){
+		.generation = generation_newest(),
 		.to = &handlers,
 		.flow_settings = ignore_flow_settings,
 		.has_interface = true,
@@ -321,10 +323,11 @@ test_authorization(void **state)
 	assert_int_equal(a->type, RESOURCE_CIDR);
 	assert_int_equal(a->network.length, 16);
 	assert_int_equal(a->filters_count, 2);
-	ref = refs_take(&in.refs, a->serial);
+	ref = refs_take(&in.refs, a->serial, &reply);
 	assert_string_equal(ref, "SFMyNTY.g2g");
+	assert_string_equal(reply, "authorization_created");
 	free(ref);
-	assert_null(refs_take(&in.refs, a->serial));
+	assert_null(refs_take(&in.refs, a->serial, &reply));
 }
 
 static void
@@ -710,7 +713,7 @@ test_outgoing(void **state)
 
 	(void)state;
 	assert_true(uuid_parse(CLIENT, &client));
-	expect_text(outgoing_authorization_created("SFMyNTY.g2g/\"\\"),
+	expect_text(outgoing_acknowledgement("SFMyNTY.g2g/\"\\"),
 	    "{\"ref\":\"SFMyNTY.g2g/\\\"\\\\\"}");
 	expect_text(outgoing_capabilities(), "{\"iceless\":false}");
 	expect_text(outgoing_empty(), "{}");
@@ -729,28 +732,28 @@ test_outgoing(void **state)
 	    "{\"client_ids\":[\"" CLIENT "\"],\"candidates\":[\"b\"]}");
 	expect_text(outgoing_candidates(&client, ""),
 	    "{\"client_ids\":[\"" CLIENT "\"],\"candidates\":[]}");
-	assert_null(outgoing_authorization_created("\xff"));
+	assert_null(outgoing_acknowledgement("\xff"));
 }
 
 static void
 test_refs_are_bounded(void **state)
 {
 	static struct refs refs;
-	uint64_t first = refs_keep(&refs, "first"), last = 0;
+	uint64_t first = refs_keep(&refs, "first", "reply"), last = 0;
 	char *text;
 
 	(void)state;
 	for (int i = 0; i < REFS_MAX; i++)
-		last = refs_keep(&refs, "later");
-	assert_null(refs_take(&refs, first));
-	assert_null(refs_take(&refs, 0));
-	assert_null(refs_take(&refs, last + 1));
-	assert_null(refs_take(&refs, last + REFS_MAX));
-	text = refs_take(&refs, last);
+		last = refs_keep(&refs, "later", "reply");
+	assert_null(refs_take(&refs, first, &reply));
+	assert_null(refs_take(&refs, 0, &reply));
+	assert_null(refs_take(&refs, last + 1, &reply));
+	assert_null(refs_take(&refs, last + REFS_MAX, &reply));
+	text = refs_take(&refs, last, &reply);
 	assert_string_equal(text, "later");
 	free(text);
 	refs_clear(&refs);
-	assert_null(refs_take(&refs, last - 1));
+	assert_null(refs_take(&refs, last - 1, &reply));
 }
 
 int

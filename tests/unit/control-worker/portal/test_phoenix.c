@@ -9,6 +9,10 @@
 #include "control-worker/portal/phoenix.h"
 
 static const struct mono start = { 1000000000 };
+static const struct phoenix_rules rules = {
+	.heartbeat_ms = 10000,
+	.unanswered_max = 3,
+};
 
 static struct mono
 at_ms(int64_t ms)
@@ -46,7 +50,7 @@ join(struct phoenix *p)
 {
 	struct phoenix_frame f;
 
-	phoenix_init(p, start);
+	phoenix_init(p, start, &rules);
 	expect_frame(p, start,
 	    "{\"topic\":\"gateway\",\"event\":\"phx_join\",\"payload\":null,"
 	    "\"ref\":0}");
@@ -62,7 +66,7 @@ test_join_comes_first(void **state)
 	struct phoenix p;
 
 	(void)state;
-	phoenix_init(&p, start);
+	phoenix_init(&p, start, &rules);
 	assert_true(phoenix_send(&p, "no_relays", strdup("{}")));
 	expect_frame(&p, start,
 	    "{\"topic\":\"gateway\",\"event\":\"phx_join\",\"payload\":null,"
@@ -92,7 +96,7 @@ test_join_timeout(void **state)
 	struct phoenix p;
 
 	(void)state;
-	phoenix_init(&p, start);
+	phoenix_init(&p, start, &rules);
 	free(phoenix_next(&p, at_ms(100)));
 	phoenix_tick(&p, at_ms(5099), &f);
 	assert_int_equal(f.type, PHOENIX_NOTHING);
@@ -101,7 +105,7 @@ test_join_timeout(void **state)
 	assert_int_equal(f.type, PHOENIX_LOST);
 	phoenix_clear(&p);
 	/* One that cannot even be written. */
-	phoenix_init(&p, start);
+	phoenix_init(&p, start, &rules);
 	phoenix_tick(&p, at_ms(5000), &f);
 	assert_int_equal(f.type, PHOENIX_LOST);
 	phoenix_clear(&p);
@@ -322,7 +326,7 @@ test_join_refused(void **state)
 	struct phoenix p;
 
 	(void)state;
-	phoenix_init(&p, start);
+	phoenix_init(&p, start, &rules);
 	free(phoenix_next(&p, start));
 	f = receive(&p, start,
 	    "{\"event\":\"phx_reply\",\"topic\":\"gateway\",\"ref\":0,"
