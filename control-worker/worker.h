@@ -1,6 +1,6 @@
 /*
- * All that control-worker is: known to main.c and ipc_control.c, which tie its
- * parts together; none of them knows this.
+ * All that control-worker is: known to main.c, ipc_control.c and ipc_parts.c,
+ * which tie its parts together; none of them knows this.
  */
 #ifndef CONTROL_WORKER_WORKER_H
 #define CONTROL_WORKER_WORKER_H

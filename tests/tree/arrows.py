@@ -25,6 +25,7 @@ parent                              -> common net-worker/net_worker control-work
 
 control-worker/main                 -> common control-worker/control_worker control-worker/worker control-worker/sandbox_control control-worker/portal control-worker/operator
 control-worker/ipc_control          -> common control-worker/worker
+control-worker/ipc_parts            -> common control-worker/worker
 control-worker/worker               -> common control-worker/egress control-worker/portal control-worker/dns control-worker/dns_resources control-worker/flow control-worker/operator control-worker/net
 control-worker/egress               -> common control-worker/dns
 control-worker/sandbox_control      -> common control-worker/control_worker control-worker/dns control-worker/dns_resources
@@ -61,7 +62,8 @@ net-worker/core                     -> common
 
 # What a whole process is, and who knows it.
 KNOWN_TO = {
-    "control-worker/worker.h": ["control-worker/main.c", "control-worker/ipc_control.c"],
+    "control-worker/worker.h": ["control-worker/main.c", "control-worker/ipc_control.c",
+                                "control-worker/ipc_parts.c"],
     "net-worker/worker.h": ["net-worker/main.c", "net-worker/ipc_net.c"],
     "parent/service.h": ["parent/main.c", "parent/service.c", "parent/supervise.h"],
 }

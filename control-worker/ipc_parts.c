@@ -1,0 +1,346 @@
+/*
+ * What the parts of control-worker ask of the process around them, as worker.h
+ * hands it out: what becomes a message to the parent or to net-worker.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "control-worker/worker.h"
+
+/* Times that many of a dead net-worker: more than its socket holds. */
+#define LEFT_BEHIND_MAX 64
+
+/*
+ * Messages that may wait for net-worker before the portal has to wait: of the
+ * longest ones half of what the channel takes, the rest being one frame's.
+ */
+#define NET_BACKLOG_MAX 128
+
+/* The results of the portal's messages. */
+
+/* What came of a message to net-worker: the result of its ipc_send. */
+static void
+check_sent(struct control_worker *w, int r)
+{
+	if (r == 0)
+		return;
+	if (errno == EPIPE)
+		w->net_closed = true;
+	else if (errno == ENOBUFS)
+		ipc_control_fatal(
+		    w, 1, "net-worker does not read its messages");
+	else
+		log_warnx("a message does not fit its bounds");
+}
+
+#define FORWARD(name)                                               \
+	static void forward_##name(void *ctx, struct ipc_##name *m) \
+	{                                                           \
+		struct control_worker *w = ctx;                     \
+                                                                    \
+		if (!w->net_closed)                                 \
+			check_sent(w, ipc_send_##name(w->net, m));  \
+	}
+
+FORWARD(interface)
+FORWARD(relays_begin)
+FORWARD(relay_removed)
+FORWARD(relay_present)
+FORWARD(relays_commit)
+FORWARD(revocation)
+FORWARD(grants_begin)
+FORWARD(grants_entry)
+FORWARD(grants_commit)
+FORWARD(resource_update)
+FORWARD(remote_candidates)
+
+/* An address of the client that is the host's network's, too. */
+static void
+warn_of_overlap(const struct control_worker *w,
+    const struct ipc_authorization *m, const struct ip_address *ip)
+{
+	const struct ip_prefix *network =
+	    overlaps_find(&w->situation.overlaps, ip);
+	char id[UUID_TEXT_LEN + 1], to[ENDPOINT_TEXT_MAX],
+	    text[PREFIX_TEXT_MAX];
+
+	if (network != NULL)
+		log_warnx("client %s cannot be reached at its address %s: it "
+			  "lies in the host's network %s",
+		    uuid_format(&m->client, id), ip_format(ip, to),
+		    prefix_format(network, text));
+}
+
+static void
+forward_authorization(void *ctx, struct ipc_authorization *m)
+{
+	struct control_worker *w = ctx;
+
+	warn_of_overlap(w, m, &m->client_v4);
+	warn_of_overlap(w, m, &m->client_v6);
+	if (!w->net_closed)
+		check_sent(w, ipc_send_authorization(w->net, m));
+}
+
+/*
+ * What clients want may be left out: they want it again. So it never takes the
+ * room of what the portal says.
+ */
+#define OFFER(name)                                                     \
+	static bool offer_##name(void *ctx, const struct ipc_##name *m) \
+	{                                                               \
+		struct control_worker *w = ctx;                         \
+                                                                        \
+		return !w->net_closed &&                                \
+		    ipc_backlog(w->net) < NET_BACKLOG_MAX &&            \
+		    ipc_send_##name(w->net, m) == 0;                    \
+	}
+
+OFFER(assignment)
+OFFER(name_resolved)
+OFFER(peer_message)
+
+struct assignments_host
+ipc_control_names(struct control_worker *w)
+{
+	return (struct assignments_host){
+		.ctx = w,
+		.ask = offer_assignment,
+		.resolved = offer_name_resolved,
+		.say = offer_peer_message,
+	};
+}
+
+static struct lookup *
+look_up(void *resolver, const char *name, lookup_done done, void *ctx)
+{
+	return resolver_lookup(resolver, name, done, ctx);
+}
+
+static struct lookup *
+look_up_cached(void *resolver, const char *name, lookup_done done, void *ctx)
+{
+	return resolver_lookup_cached(resolver, name, done, ctx);
+}
+
+struct lookups
+ipc_control_lookups(struct control_worker *w, bool cached)
+{
+	return (struct lookups){
+		.resolver = w->resolver,
+		.start = cached ? look_up_cached : look_up,
+		.cancel = lookup_cancel,
+	};
+}
+
+/* What the parent's packet filter has to let through; see egress.h. */
+
+static void
+send_egress(void *ctx, const struct ipc_egress *m)
+{
+	struct control_worker *w = ctx;
+
+	if (ipc_send_egress(w->parent, m) == -1)
+		fatal("the parent does not take our messages");
+}
+
+static void
+send_resolvers(void *ctx, const struct ipc_resolvers *m)
+{
+	struct control_worker *w = ctx;
+
+	if (ipc_send_resolvers(w->parent, m) == -1)
+		fatal("the parent does not take our messages");
+}
+
+/* What it does not take it is told at the next attempt. */
+static void
+send_private_hosts(void *ctx, const struct ipc_private_hosts *m)
+{
+	struct control_worker *w = ctx;
+
+	(void)ipc_send_private_hosts(w->parent, m);
+}
+
+static void
+use_resolv_conf(
+    void *ctx, const char *text, size_t len, const struct resolv_conf *conf)
+{
+	struct control_worker *w = ctx;
+
+	resolver_set_resolv_conf(w->resolver, text, len);
+	dns_server_set_servers(w->dns, conf);
+}
+
+struct egress_host
+ipc_control_egress(struct control_worker *w)
+{
+	return (struct egress_host){
+		.ctx = w,
+		.egress = send_egress,
+		.resolvers = send_resolvers,
+		.private_hosts = send_private_hosts,
+		.use = use_resolv_conf,
+	};
+}
+
+static void
+configure_tun(void *ctx, struct ipc_tun_configure *m)
+{
+	struct control_worker *w = ctx;
+
+	w->situation.v4 = m->v4;
+	w->situation.v6 = m->v6;
+	if (ipc_send_tun_configure(w->parent, m) == -1)
+		fatal("the parent does not take our messages");
+}
+
+static bool
+has_room(void *ctx)
+{
+	struct control_worker *w = ctx;
+
+	if (ipc_backlog(w->net) < NET_BACKLOG_MAX)
+		return true;
+	w->net_was_full = true;
+	return false;
+}
+
+static void
+show_online(void *ctx, bool online)
+{
+	struct control_worker *w = ctx;
+
+	w->situation.online = online;
+	w->situation.since = (uint64_t)time(NULL);
+	setproctitle("control-worker [%s %s]", online ? "online" : "connecting",
+	    w->host);
+}
+
+static void
+compare_clocks(void *ctx, const struct portal_date *date)
+{
+	struct control_worker *w = ctx;
+
+	portal_clock_compare(&w->situation.clock, date);
+}
+
+bool
+ipc_control_ask(void *ctx, const struct ipc_query *q)
+{
+	struct control_worker *w = ctx;
+
+	return w->situation.process[IPC_NET].running && !w->net_closed &&
+	    ipc_send_query(w->net, q) == 0;
+}
+
+static void
+on_fatal(void *ctx, const char *reason)
+{
+	ipc_control_fatal(ctx, 1, reason);
+}
+
+/* Flow logs; see flow/control.h. */
+
+static void
+forward_flow_settings(void *ctx, const struct json_value *v)
+{
+	struct control_worker *w = ctx;
+
+	flow_control_settings(&w->flow, v);
+}
+
+static bool
+take_flow_token(void *ctx, const char *jwt, size_t len, struct uuid *id)
+{
+	struct control_worker *w = ctx;
+
+	return flow_control_token(&w->flow, jwt, len, id);
+}
+
+static void
+send_flow_settings(void *ctx, const struct ipc_flow_settings *m)
+{
+	struct control_worker *w = ctx;
+
+	if (!w->net_closed)
+		check_sent(w, ipc_send_flow_settings(w->net, m));
+}
+
+static bool
+send_flow_stored(void *ctx, const struct ipc_flow_stored *m)
+{
+	struct control_worker *w = ctx;
+
+	return !w->net_closed && ipc_send_flow_stored(w->net, m) == 0;
+}
+
+static void
+read_rest(void *ctx)
+{
+	struct control_worker *w = ctx;
+
+	for (int i = 0; i < LEFT_BEHIND_MAX && !w->net_closed; i++)
+		ipc_control_read(w, w->net);
+}
+
+static void
+stop_if_done(void *ctx)
+{
+	struct control_worker *w = ctx;
+
+	if (w->portal_closed && flow_control_is_done(&w->flow))
+		w->stop = true;
+}
+
+struct flow_control_host
+ipc_control_flows(struct control_worker *w)
+{
+	return (struct flow_control_host){
+		.ctx = w,
+		.settings = send_flow_settings,
+		.stored = send_flow_stored,
+		.read_rest = read_rest,
+		.done = stop_if_done,
+	};
+}
+
+static void
+on_closed(void *ctx)
+{
+	struct control_worker *w = ctx;
+
+	w->portal_closed = true;
+	stop_if_done(w);
+}
+
+struct portal_events
+ipc_control_events(void)
+{
+	return (struct portal_events) {
+		.to = {
+			.interface = forward_interface,
+			.relays_begin = forward_relays_begin,
+			.relay_removed = forward_relay_removed,
+			.relay_present = forward_relay_present,
+			.relays_commit = forward_relays_commit,
+			.authorization = forward_authorization,
+			.revocation = forward_revocation,
+			.grants_begin = forward_grants_begin,
+			.grants_entry = forward_grants_entry,
+			.grants_commit = forward_grants_commit,
+			.resource_update = forward_resource_update,
+			.remote_candidates = forward_remote_candidates,
+			.tun_configure = configure_tun,
+		},
+		.flow_settings = forward_flow_settings,
+		.flow_token = take_flow_token,
+		.has_room = has_room,
+		.online = show_online,
+		.date = compare_clocks,
+		.fatal = on_fatal,
+		.closed = on_closed,
+	};
+}
