@@ -160,7 +160,7 @@ class Peer:
 
 
 async def connect(
-    portal, kind, generation=2, token=None, query_token=None, user_agent=None,
+    portal, kind, v2=True, token=None, query_token=None, user_agent=None,
     public_key=None, drop=(), **params,
 ):
     public_key = public_key or new_key()
@@ -171,7 +171,7 @@ async def connect(
     headers = {"user-agent": user_agent or (GATEWAY_UA if kind == "gateway" else CLIENT_UA)}
     if token is not None:
         headers["x-authorization"] = f"Bearer {token}"
-    version = "v2/" if generation == 2 else ""
+    version = "v2/" if v2 else ""
     socket = await connect_websocket(
         f"ws://{portal.addresses[0]}/{kind}/{version}websocket?"
         + urllib.parse.urlencode(query),

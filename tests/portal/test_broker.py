@@ -92,7 +92,7 @@ async def test_the_path_decides_the_names(tmp_path):
     async with running(site(tmp_path)) as portal:
         rig = await Rig(portal).connect()
         await rig.client.expect_reply(await rig.request(event="create_flow"), "unknown_message")
-        rig.client = await (await client(portal, generation=1)).join()
+        rig.client = await (await client(portal, v2=False)).join()
         await rig.client.expect_reply(await rig.request(), "unknown_message")
         await rig.request(event="create_flow")
         await rig.acknowledge(await rig.created())

@@ -46,8 +46,9 @@ def test_rest_credentials():
 
 
 def test_a_ref_is_good_only_as_it_was_signed():
-    ref = signed.sign_ref(b"k", {"a": 1})
-    assert signed.verify_ref(b"k", ref) == {"a": 1}
+    ref = signed.sign_ref(b"k", "flow", {"a": 1})
+    assert signed.verify_ref(b"k", "flow", ref) == {"a": 1}
     for bad in (ref + "x", "x" + ref, ref[:-1], "", ".", None, 7, "\N{SNOWMAN}"):
-        assert signed.verify_ref(b"k", bad) is None
-    assert signed.verify_ref(b"other", ref) is None
+        assert signed.verify_ref(b"k", "flow", bad) is None
+    assert signed.verify_ref(b"other", "flow", ref) is None
+    assert signed.verify_ref(b"k", "connection", ref) is None

@@ -25,10 +25,10 @@ def check_problem(answer, status, code):
 @asynchronous
 async def test_v1_and_v2_paths_take_header_and_query_tokens(tmp_path):
     async with running(site(tmp_path)) as portal:
-        for generation in (1, 2):
+        for v2 in (False, True):
             for token in ({"token": "jane"}, {"token": None, "query_token": "jane"},
                           {"token": "jane", "query_token": "wrong"}):
-                peer = await client(portal, generation=generation, **token)
+                peer = await client(portal, v2=v2, **token)
                 await peer.join()
                 await peer.close()
         peer = await gateway(portal, token=None, query_token=".gw")

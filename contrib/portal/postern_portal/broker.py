@@ -11,8 +11,9 @@ import uuid
 from typing import TYPE_CHECKING
 
 from . import render, signed, versions
+from .denied import Denied
 from .derive import Peer
-from .model import FOREVER, Resource
+from .model import FOREVER, Policy, Resource
 from .state import Authorization
 
 if TYPE_CHECKING:
@@ -77,44 +78,63 @@ class Broker:
         self, client: ClientChannel, resource_id: str, connected: list[str]
     ) -> None:
         """What a client asks for; the answer comes as a push, now or on the ack."""
+        try:
+            resource, policy = self.allowed(client, resource_id)
+            gateway = self.choose(client, connected)
+        except Denied as denied:
+            log.info("%s: refused %.40a: %s", client, resource_id, denied.reason)
+            client.fail(resource_id, denied.reason, **denied.details)
+            return
+        authorization = self.record(client, resource, gateway, policy)
+        self.dispatch(client, gateway, authorization)
+
+    def allowed(self, client: ClientChannel, resource_id: str) -> tuple[Resource, Policy]:
+        """What the client may use, and by which policy."""
         resource = self.site.resources.get(resource_id)
         if not resource or not self.site.permitted(client.user, client.device.id, resource):
-            self._refuse(client, resource_id, "not_found")
-            return
+            raise Denied("not_found")
         policies = self.site.policies_for(client.user, resource)
         policy = next((p for p in policies if p.conforms(client.remote_ip)), None)
         if policy is None:
-            self._refuse(client, resource_id, "forbidden", ["remote_ip"])
-            return
+            raise Denied("forbidden", violated_properties=["remote_ip"])
+        return resource, policy
+
+    def choose(self, client: ClientChannel, connected: list[str]) -> GatewayChannel:
+        """One that fits, if possible of those that the client is connected to."""
         online = [g for g in self.site.gateways.values() if g.joined]
-        fitting = [g for g in online if versions.compatible(client.version, g.version)]
+        if not online:
+            raise Denied("offline")
+        fitting = [
+            g for g in online
+            if not self.site.config.era.check_versions
+            or versions.compatible(client.version, g.version)
+        ]
         if not fitting:
-            reason = "version_mismatch" if online else "offline"
-            self._refuse(client, resource_id, reason)
-            return
+            raise Denied("version_mismatch")
         known = [g for g in fitting if g.device.id in connected]
-        gateway = random.choice(known or fitting)
-        self.grant(client, resource, gateway, policy.id, client.expires_at)
+        return random.choice(known or fitting)
 
-    def _refuse(
-        self, client: ClientChannel, resource_id: str, reason: str,
-        violated: list[str] | None = None,
-    ) -> None:
-        log.info("%s: refused %.40a: %s", client, resource_id, reason)
-        client.fail(resource_id, reason, violated)
+    def online(self, gateway_id: object) -> GatewayChannel:
+        """The one that a client has chosen."""
+        if not isinstance(gateway_id, str):
+            raise Denied("not_found")
+        gateway = self.site.gateways.get(gateway_id)
+        if gateway and gateway.joined:
+            return gateway
+        device = self.site.state.device_by_id(gateway_id)
+        raise Denied("offline" if device and device.kind == "gateway" else "not_found")
 
-    def grant(
+    def record(
         self, client: ClientChannel, resource: Resource, gateway: GatewayChannel,
-        policy_id: str, expires_at: int,
+        policy: Policy,
     ) -> Authorization:
-        """Send the gateway an authorization and wait for its acknowledgement."""
-        client.await_acknowledgement(resource.id)
+        """What is granted by a policy, with its end."""
+        expires_at = policy.expires_at(client.expires_at, int(time.time()))
         key = client.device.id, resource.id, gateway.device.id
-        return self._dispatch(client, gateway, key, policy_id, expires_at)
+        return self.enter(key, policy.id, expires_at)
 
-    def _dispatch(
-        self, client: ClientChannel, gateway: GatewayChannel, key: tuple[str, str, str],
-        policy_id: str, expires_at: int,
+    def enter(
+        self, key: tuple[str, str, str], policy_id: str, expires_at: int
     ) -> Authorization:
         authorization = self._all.get(key)
         if authorization is None or authorization.expired:
@@ -128,44 +148,75 @@ class Broker:
             authorization.expires_at = expires_at
             self._save_soon()
         self._watch_expiry(authorization)
+        return authorization
+
+    def dispatch(
+        self, client: ClientChannel, gateway: GatewayChannel, authorization: Authorization,
+        event: str | None = None,
+    ) -> None:
+        """Send the gateway an authorization and wait for its acknowledgement."""
+        client.await_acknowledgement(authorization.resource_id)
+        self._push(client, gateway, authorization, event or gateway.authorize)
+
+    def _push(
+        self, client: ClientChannel, gateway: GatewayChannel, authorization: Authorization,
+        event: str,
+    ) -> None:
         # Decided once, for both directions (firezone-portal(7), Capabilities).
         iceless = self.site.config.iceless and client.iceless and gateway.iceless
-        gateway.push("create_authorization", render.create_authorization(
+        gateway.push(event, render.authorize(
             self.site, client, gateway, authorization, iceless
         ))
-        log.info("%s: create_authorization of %s at %s", client, key[1], gateway)
-        return authorization
+        log.info("%s: %s of %s at %s", client, event, authorization.resource_id, gateway)
 
     def acknowledge(self, gateway: GatewayChannel, ref: object) -> bool:
         """False for a ref that is not ours; late ones are good but useless."""
-        facts = signed.verify_ref(self.site.state.secret, ref)
-        if facts is None or facts["gateway"][0] != gateway.device.id:
+        facts = self._facts(gateway, "flow", ref)
+        if facts is None:
             return False
-        client_peer, gateway_peer = Peer(*facts["client"]), Peer(*facts["gateway"])
-        client = self.site.clients.get(client_peer.id)
-        key = client_peer.id, facts["resource_id"], gateway_peer.id
-        authorization = self._all.get(key)
-        if not client or client.peer != client_peer or authorization is None:
-            return True
-        if client.answered(facts["resource_id"]):
+        found = self._granted(facts)
+        if found and found[0].answered(facts["resource_id"]):
+            client, authorization = found
             client.succeed(render.authorization_created(
-                self.site, client, gateway_peer, authorization, facts["use_iceless"]
+                self.site, client, authorization, facts
             ))
             log.info("%s: authorization_created of %s", client, facts["resource_id"])
         return True
+
+    def ready(self, gateway: GatewayChannel, ref: object, gateway_payload: object) -> bool:
+        """The same for a connection of a client until 1.3."""
+        facts = self._facts(gateway, "connection", ref)
+        if facts is None:
+            return False
+        found = self._granted(facts)
+        if found:
+            found[0].two_step.ready(facts["gateway"][1], facts, gateway_payload)
+        return True
+
+    def _facts(self, gateway: GatewayChannel, purpose: str, ref: object) -> dict | None:
+        facts = signed.verify_ref(self.site.state.secret, purpose, ref)
+        return facts if facts and facts["gateway"][0] == gateway.device.id else None
+
+    def _granted(self, facts: dict) -> tuple[ClientChannel, Authorization] | None:
+        """The client that asked, if it is still the same and still may."""
+        client = self.site.clients.get(facts["client"][0])
+        key = facts["client"][0], facts["resource_id"], facts["gateway"][0]
+        authorization = self._all.get(key)
+        if not client or client.peer != Peer(*facts["client"]) or authorization is None:
+            return None
+        return client, authorization
 
     # Ending.
 
     def set_expiry(self, client: ClientChannel, authorization: Authorization, at: int) -> None:
         gateway = self.site.gateways.get(authorization.gateway_id)
-        if gateway and gateway.joined:
-            self._dispatch(
-                client, gateway, authorization.key, authorization.policy_id, at
-            )
+        self.enter(authorization.key, authorization.policy_id, at)
+        if not gateway or not gateway.joined:
+            return
+        if client.two_step.used:
+            client.two_step.extend(gateway, authorization)
         else:
-            authorization.expires_at = at
-            self._save_soon()
-            self._watch_expiry(authorization)
+            self._push(client, gateway, authorization, gateway.authorize)
 
     def revoke(self, client_id: str, resource_id: str) -> list[Authorization]:
         """Take the authorizations of a pair away, at the gateways first."""
@@ -174,7 +225,7 @@ class Broker:
             self._delete(authorization)
             gateway = self.site.gateways.get(authorization.gateway_id)
             if gateway and gateway.joined and not authorization.expired:
-                payload = {"client_id": client_id, "resource_id": resource_id}
+                payload = render.reject_access(self.site, authorization)
                 gateway.push("reject_access", payload)
         client = self.site.clients.get(client_id)
         if client:

@@ -11,6 +11,7 @@ from .channel import ids, log
 from .model import FOREVER, Relay, Resource
 from .peer import PeerChannel
 from .phoenix import Frame
+from .twostep import TwoStep
 
 if TYPE_CHECKING:
     from .server import PortalSocket
@@ -24,10 +25,10 @@ class Names(NamedTuple):
     failed: str
 
 
-# By path (firezone-portal(7), Client matrix).
+# By path, v2 or not (firezone-portal(7), Client matrix).
 NAMES = {
-    1: Names("create_flow", "flow_created", "flow_creation_failed"),
-    2: Names(
+    False: Names("create_flow", "flow_created", "flow_creation_failed"),
+    True: Names(
         "request_authorization", "authorization_created", "authorization_creation_failed"
     ),
 }
@@ -44,19 +45,19 @@ class ClientChannel(PeerChannel):
         # Requests that wait for a gateway, by resource.
         self._pending: dict[str, asyncio.TimerHandle] = {}
         self._session_end: asyncio.TimerHandle | None = None
+        self.two_step = TwoStep(self)
 
     def handlers(self) -> dict[str, Callable[[Frame], None]]:
         add, invalidate = "ice_candidates", "invalidate_ice_candidates"
-        return {
-            NAMES[self.generation].request: self.on_request,
+        era = self.site.config.era
+        known = {
+            **self.two_step.handlers(),
             "new_gateway_ice_candidates": lambda f: self._forward_one(add, f),
             "broadcast_ice_candidates": lambda f: self._forward_all(add, f),
             "invalidate_gateway_ice_candidates":
                 lambda f: self._forward_one(invalidate, f),
             "broadcast_invalidated_ice_candidates":
                 lambda f: self._forward_all(invalidate, f),
-            "no_relays": self.on_no_relays,
-            "set_snownet_capabilities": self.on_capabilities,
             # Device pools: there are none here (firezone-portal(7), Device
             # pools).
             "request_device_access": self.on_ignored,
@@ -64,6 +65,12 @@ class ClientChannel(PeerChannel):
             "new_client_ice_candidates": self.on_ignored,
             "invalidate_client_ice_candidates": self.on_ignored,
         }
+        if era.has_flows:
+            known[NAMES[self.v2].request] = self.on_request
+        if not era.first_forms:
+            known["no_relays"] = self.on_no_relays
+            known["set_snownet_capabilities"] = self.on_capabilities
+        return known
 
     def init(self, chosen: list[Relay]) -> dict:
         if self.expires_at < FOREVER and self._session_end is None:
@@ -116,13 +123,11 @@ class ClientChannel(PeerChannel):
         self.fail(resource_id, "offline")
 
     def succeed(self, payload: dict) -> None:
-        self.push(NAMES[self.generation].created, payload)
+        self.push(NAMES[self.v2].created, payload)
 
-    def fail(self, resource_id: str, reason: str, violated: list[str] | None = None) -> None:
-        payload: dict[str, Any] = {"resource_id": resource_id, "reason": reason}
-        if violated:
-            payload["violated_properties"] = violated
-        self.push(NAMES[self.generation].failed, payload)
+    def fail(self, resource_id: str, reason: str, **details: Any) -> None:
+        payload = {"resource_id": resource_id, "reason": reason, **details}
+        self.push(NAMES[self.v2].failed, payload)
 
     @property
     def pending(self) -> list[str]:

@@ -120,13 +120,16 @@ class Commands:
         client, resource = self._joined(request, "client"), self._resource(request)
         gateway = self._joined(request, "gateway")
         seconds = request.take("expires_in", int, None)
+        event = request.string("event", None)
         request.done()
         self._lift(request, client.device, resource)
         policy = self._site.policies_for(client.user, resource)[0]
         expires_at = client.expires_at
         if seconds is not None:
             expires_at = min(expires_at, int(time.time()) + seconds)
-        granted = self._site.broker.grant(client, resource, gateway, policy.id, expires_at)
+        key = client.device.id, resource.id, gateway.device.id
+        granted = self._site.broker.enter(key, policy.id, expires_at)
+        self._site.broker.dispatch(client, gateway, granted, event)
         return {"authorization": dataclasses.asdict(granted)}
 
     def _expire(self, request: Table) -> dict:
@@ -306,13 +309,13 @@ def _peer_status(channel: PeerChannel) -> dict:
         "ipv4": device.ipv4, "ipv6": device.ipv6,
         "public_key": channel.public_key, "version": channel.version,
         "remote_ip": channel.remote_ip, "joined": channel.joined,
-        "iceless": channel.iceless, "relays": list(channel.announced),
+        "v2": channel.v2, "iceless": channel.iceless,
+        "relays": list(channel.announced),
     }
 
 
 def _client_status(client: ClientChannel) -> dict:
     return {
         **_peer_status(client), "user": client.user.name,
-        "generation": client.generation, "expires_at": client.expires_at,
-        "pending": client.pending,
+        "expires_at": client.expires_at, "pending": client.pending,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import os
 import re
@@ -12,12 +13,17 @@ import uuid
 from . import derive
 from .fields import REQUIRED, ConfigError, Table
 from .model import (
-    FOREVER, Config, Dns, FlowLogs, Policy, Relay, Resource, Token, User, stable_id,
+    ERAS, FOREVER, Config, Dns, Era, FlowLogs, Policy, Relay, Resource, Token, User,
+    stable_id,
 )
 
 _FILTER = re.compile(r"(tcp|udp)(?:/(\d{1,5})(?:-(\d{1,5}))?)?\Z|icmp\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _PATTERN = re.compile(r"[^\s/]+\Z")
+# What a gateway can be told when it has joined (firezone-portal(7), Gateway init).
+GATEWAY_INIT = (
+    "interface", "relays", "authorizations", "account_slug", "flow_logs", "config",
+)
 _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z")
 
 
@@ -47,6 +53,7 @@ def parse(file: str, values: dict) -> Config:
         site_id=_id(site, "site", site_name),
         site_name=site_name,
         iceless=site.take("iceless", bool, False),
+        era=_era(top.table("era")),
         dns=_dns(top.table("dns")),
         flow_logs=_flow_logs(top.table("flow_logs")),
         gateway_tokens=_tokens(top, "gateway"),
@@ -185,6 +192,30 @@ def _dns(table: Table) -> Dns:
     return dns
 
 
+def _era(table: Table) -> Era:
+    """A generation's portal, and where it is to be otherwise."""
+    generation = table.take("generation", int, 3)
+    if generation not in ERAS:
+        raise table.error("generation", "must be 1, 2 or 3")
+    era = ERAS[generation]
+    switches = {
+        key: table.take(key, bool, getattr(era, key))
+        for key in (
+            "header_token", "first_forms", "random_preshared_key", "never_expires",
+            "check_versions",
+        )
+    }
+    members = table.each("gateway_init", _init_member, era.gateway_init)
+    table.done()
+    return dataclasses.replace(era, gateway_init=members, **switches)
+
+
+def _init_member(text: str) -> str:
+    if text not in GATEWAY_INIT:
+        raise ValueError(f'"{text}" is none of {", ".join(GATEWAY_INIT)}')
+    return text
+
+
 def _flow_logs(table: Table) -> FlowLogs:
     logs = FlowLogs(
         table.string("api_url", FlowLogs.api_url),
@@ -263,7 +294,10 @@ def _policy(table: Table) -> Policy:
         table.string("resource"),
         frozenset(table.strings("users")),
         table.each("remote_ip", _network),
+        table.take("lasts", int, None),
     )
+    if policy.lasts is not None and policy.lasts < 1:
+        raise table.error("lasts", "must be at least 1 second")
     table.done()
     return policy
 

@@ -57,6 +57,7 @@ class Policy:
     resource: str  # its name
     users: frozenset[str]
     remote_ip: tuple[Network, ...] = ()  # empty: from everywhere
+    lasts: int | None = None  # seconds, then the client has to ask again
 
     @property
     def id(self) -> str:
@@ -68,6 +69,9 @@ class Policy:
     def conforms(self, remote_ip: str) -> bool:
         address = ipaddress.ip_address(remote_ip)
         return not self.remote_ip or any(address in net for net in self.remote_ip)
+
+    def expires_at(self, session_end: int, now: int) -> int:
+        return session_end if self.lasts is None else min(session_end, now + self.lasts)
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,36 @@ class FlowLogs:
 
 
 @dataclass(frozen=True)
+class Era:
+    """The time whose portal this one acts as (firezone-portal(7), Generations): it knows
+    nothing that came later."""
+
+    generation: int = 3  # the newest that it speaks
+    header_token: bool = True  # and not only the one of the query
+    first_forms: bool = False  # of what it sends: without what was added later
+    gateway_init: tuple[str, ...] = ()  # its members; empty: all there are
+    random_preshared_key: bool = False  # another one with each authorization
+    never_expires: bool = False  # what a gateway is told instead of the time
+    check_versions: bool = True
+
+    @property
+    def has_v2(self) -> bool:
+        return self.generation >= 3
+
+    @property
+    def has_flows(self) -> bool:
+        return self.generation >= 2
+
+
+_SEED_INIT = ("interface", "relays", "config")
+ERAS = {
+    1: Era(1, header_token=False, first_forms=True, gateway_init=_SEED_INIT),
+    2: Era(2, header_token=False, first_forms=True, gateway_init=_SEED_INIT),
+    3: Era(),
+}
+
+
+@dataclass(frozen=True)
 class Config:
     listen: tuple[tuple[str, int], ...]
     tls_certificate: str | None
@@ -114,6 +148,7 @@ class Config:
     site_id: str
     site_name: str
     iceless: bool
+    era: Era
     dns: Dns
     flow_logs: FlowLogs
     gateway_tokens: tuple[Token, ...]

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from .site import Site
     from .upgrade import Admission
 
-# Relays that a peer is told of at a time (firezone-portal(7), Relay selection).
-MOST_RELAYS = 2
-
 
 class PeerChannel(Channel):
     """A peer has a device and a key, and is told of relays."""
@@ -27,7 +24,7 @@ class PeerChannel(Channel):
     def __init__(self, site: Site, socket: PortalSocket, admission: Admission):
         super().__init__(site, socket, admission)
         self.device = admission.device
-        self.generation = admission.generation
+        self.v2 = admission.v2
         self.public_key = admission.public_key
         self.iceless = False
         # The relays this peer was told of, and not yet that they are gone.
@@ -83,7 +80,7 @@ class PeerChannel(Channel):
         for relay_id in gone:
             del self.announced[relay_id]
         moved = any(online[i] != relay for i, relay in self.announced.items())
-        if gone or moved or (len(self.announced) < MOST_RELAYS and online):
+        if gone or moved or (len(self.announced) < render.MOST_RELAYS and online):
             self._push_relays(gone, self._choose_relays())
 
     def _push_relays(self, disconnected: list[str], chosen: list[Relay]) -> None:
@@ -98,7 +95,7 @@ class PeerChannel(Channel):
         return self._announce(sorted(relays, key=lambda r: r.id not in self.announced))
 
     def _announce(self, ranked: list[Relay]) -> list[Relay]:
-        chosen = ranked[:MOST_RELAYS]
+        chosen = ranked[:render.MOST_RELAYS]
         self.announced |= {relay.id: relay for relay in chosen}
         return chosen
 

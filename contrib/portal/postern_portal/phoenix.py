@@ -42,12 +42,12 @@ def push(topic: str, event: str, payload: Any) -> str:
     return _encode(topic, event, payload, None)
 
 
-def reply_ok(frame: Frame) -> str:
-    return _reply(frame, "ok", {})
+def reply_ok(frame: Frame, response: dict | None = None) -> str:
+    return _reply(frame, "ok", response or {})
 
 
-def reply_error(frame: Frame, reason: str) -> str:
-    return _reply(frame, "error", {"reason": reason})
+def reply_error(frame: Frame, reason: str, **details: Any) -> str:
+    return _reply(frame, "error", {"reason": reason, **details})
 
 
 def _reply(frame: Frame, status: str, response: dict) -> str:

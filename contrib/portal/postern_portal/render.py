@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
-from typing import TYPE_CHECKING
+import secrets
+from typing import TYPE_CHECKING, Any
 
 from . import derive, signed, versions
 from .model import Config, Relay, Resource, stable_id
@@ -14,7 +16,10 @@ if TYPE_CHECKING:
     from .gateway import GatewayChannel
     from .site import Site
 
+# Relays that a peer is told of at a time (firezone-portal(7), Relay selection).
+MOST_RELAYS = 2
 _REPORTING_GRACE = 30 * 86400  # firezone-portal(7), Ingest token.
+PERSISTENT_KEEPALIVE = 25  # seconds (firezone-portal(7), Two-step authorization)
 
 
 def gateway_resource(resource: Resource) -> dict:
@@ -76,7 +81,7 @@ def relays(chosen: list[Relay], peer: derive.Peer, expires: int) -> list[dict]:
 
 
 def gateway_init(site: Site, gateway: GatewayChannel, chosen: list[Relay]) -> dict:
-    return {
+    members = {
         "interface": {"ipv4": gateway.device.ipv4, "ipv6": gateway.device.ipv6},
         "relays": relays(chosen, gateway.peer, gateway.expires_at),
         "authorizations": [
@@ -91,19 +96,22 @@ def gateway_init(site: Site, gateway: GatewayChannel, chosen: list[Relay]) -> di
         "flow_logs": flow_logs(site.config),
         "config": {"ipv4_masquerade_enabled": True, "ipv6_masquerade_enabled": True},
     }
+    wanted = site.config.era.gateway_init or members
+    return {key: value for key, value in members.items() if key in wanted}
 
 
 def client_init(site: Site, client: ClientChannel, chosen: list[Relay]) -> dict:
-    return {
+    members = {
         "interface": client_interface(site.config, client),
         "resources": [
             client_resource(site.config, resource)
             for resource in site.resources_of(client.user, client.device.id)
         ],
         "relays": relays(chosen, client.peer, client.expires_at),
-        "authorizations": [],
-        "flow_logs": flow_logs(site.config),
     }
+    if not site.config.era.first_forms:
+        members |= {"authorizations": [], "flow_logs": flow_logs(site.config)}
+    return members
 
 
 def client_interface(config: Config, client: ClientChannel) -> dict:
@@ -132,52 +140,142 @@ def flow_logs(config: Config) -> dict:
     }
 
 
-def connection(site: Site, client: derive.Peer, gateway: derive.Peer) -> dict:
-    """The part of an authorization that both peers must get with equal values."""
-    client_base = bytes.fromhex(site.state.device_by_id(client.id).psk_base)
-    gateway_base = bytes.fromhex(site.state.device_by_id(gateway.id).psk_base)
+def ice_credentials(client: derive.Peer, gateway: derive.Peer) -> dict:
     client_ice, gateway_ice = derive.ice_credentials(client, gateway)
     return {
-        "preshared_key": derive.preshared_key(client, client_base, gateway, gateway_base),
         "client_ice_credentials": client_ice._asdict(),
         "gateway_ice_credentials": gateway_ice._asdict(),
     }
 
 
-def create_authorization(
+def preshared_key(site: Site, client: derive.Peer, gateway: derive.Peer) -> str:
+    if site.config.era.random_preshared_key:
+        return base64.b64encode(secrets.token_bytes(32)).decode()
+    client_base = bytes.fromhex(site.state.device_by_id(client.id).psk_base)
+    gateway_base = bytes.fromhex(site.state.device_by_id(gateway.id).psk_base)
+    return derive.preshared_key(client, client_base, gateway, gateway_base)
+
+
+def gateway_expiry(site: Site, authorization: Authorization) -> int | None:
+    return None if site.config.era.never_expires else authorization.expires_at
+
+
+def authorize(
     site: Site, client: ClientChannel, gateway: GatewayChannel,
     authorization: Authorization, use_iceless: bool,
 ) -> dict:
-    shared = connection(site, client.peer, gateway.peer)
+    """For the gateway. What both peers must get with equal values goes into the ref, as
+    far as it cannot be found out again."""
+    first = site.config.era.first_forms
     resource = site.resources[authorization.resource_id]
+    key = preshared_key(site, client.peer, gateway.peer)
+    added = _first_extras(client, authorization) if first else {
+        "use_iceless": use_iceless,
+        "subject": subject(client),
+        "flow_logs_ingest_token": ingest_token(site, client, authorization, "responder"),
+    }
     return {
-        "ref": signed.sign_ref(site.state.secret, {
-            "client": client.peer, "gateway": gateway.peer,
+        "ref": signed.sign_ref(site.state.secret, "flow", {
+            "client": client.peer, "gateway": gateway.peer, "preshared_key": key,
             "resource_id": resource.id, "use_iceless": use_iceless,
         }),
         "client": {
             "id": client.device.id,
             "public_key": client.public_key,
-            "preshared_key": shared.pop("preshared_key"),
+            "preshared_key": key,
             "ipv4": client.device.ipv4,
             "ipv6": client.device.ipv6,
-            "version": client.version,
-            **client.hardware,
+            **({} if first else {"version": client.version, **client.hardware}),
         },
         "resource": gateway_resource(resource),
-        **shared,
-        "expires_at": authorization.expires_at,
-        "use_iceless": use_iceless,
-        "subject": subject(client),
-        "flow_logs_ingest_token": ingest_token(site, client, authorization, "responder"),
+        **ice_credentials(client.peer, gateway.peer),
+        "expires_at": gateway_expiry(site, authorization),
+        **added,
+    }
+
+
+def _first_extras(client: ClientChannel, authorization: Authorization) -> dict:
+    return {"flow_id": authorization.id, "actor": {"id": client.user.id}}
+
+
+def connection_details(site: Site, resource: Resource, gateway: GatewayChannel) -> dict:
+    """For a client until 1.3: where to go with its request."""
+    return {
+        "resource_id": resource.id,
+        "gateway_group_id": site.config.site_id,
+        "gateway_id": gateway.device.id,
+        "gateway_remote_ip": gateway.remote_ip,
+    }
+
+
+def request_connection(
+    client: ClientChannel, gateway: GatewayChannel, authorization: Authorization,
+    ref: str, key: str, client_payload: Any,
+) -> dict:
+    """What the client gives for the gateway is passed on as it is."""
+    site = client.site
+    extras = {}
+    if site.config.era.first_forms:
+        chosen = site.relays[:MOST_RELAYS]
+        extras = {
+            **_first_extras(client, authorization),
+            "relays": relays(chosen, gateway.peer, gateway.expires_at),
+        }
+    return {
+        "ref": ref,
+        "expires_at": gateway_expiry(site, authorization),
+        "resource": gateway_resource(site.resources[authorization.resource_id]),
+        "client": {
+            "id": client.device.id,
+            "peer": {
+                "public_key": client.public_key,
+                "preshared_key": key,
+                "ipv4": client.device.ipv4,
+                "ipv6": client.device.ipv6,
+                "persistent_keepalive": PERSISTENT_KEEPALIVE,
+            },
+            "payload": client_payload,
+        },
+        **extras,
+    }
+
+
+def allow_access(
+    client: ClientChannel, authorization: Authorization, ref: str, payload: Any
+) -> dict:
+    site = client.site
+    extras = {"flow_id": authorization.id} if site.config.era.first_forms else {}
+    return {
+        "ref": ref,
+        "client_id": client.device.id,
+        "client_ipv4": client.device.ipv4,
+        "client_ipv6": client.device.ipv6,
+        "expires_at": gateway_expiry(site, authorization),
+        "resource": gateway_resource(site.resources[authorization.resource_id]),
+        "payload": payload,
+        **extras,
+    }
+
+
+def reject_access(site: Site, authorization: Authorization) -> dict:
+    extras = {"flow_id": authorization.id} if site.config.era.first_forms else {}
+    return {
+        "client_id": authorization.client_id,
+        "resource_id": authorization.resource_id,
+        **extras,
     }
 
 
 def authorization_created(
-    site: Site, client: ClientChannel, gateway: derive.Peer,
-    authorization: Authorization, use_iceless: bool,
+    site: Site, client: ClientChannel, authorization: Authorization, facts: dict
 ) -> dict:
+    """For the client, of what the gateway has acknowledged."""
+    gateway = derive.Peer(*facts["gateway"])
     device = site.state.device_by_id(gateway.id)
+    added = {} if site.config.era.first_forms else {
+        "use_iceless": facts["use_iceless"],
+        "flow_logs_ingest_token": ingest_token(site, client, authorization, "initiator"),
+    }
     return {
         "resource_id": authorization.resource_id,
         "gateway_id": gateway.id,
@@ -185,9 +283,9 @@ def authorization_created(
         "gateway_public_key": gateway.public_key,
         "gateway_ipv4": device.ipv4,
         "gateway_ipv6": device.ipv6,
-        **connection(site, client.peer, gateway),
-        "use_iceless": use_iceless,
-        "flow_logs_ingest_token": ingest_token(site, client, authorization, "initiator"),
+        "preshared_key": facts["preshared_key"],
+        **ice_credentials(client.peer, gateway),
+        **added,
     }
 
 

@@ -16,17 +16,18 @@ def sign_jwt(secret: bytes, claims: dict) -> str:
     return f"{text}.{_mac(secret, 'ingest', text)}"
 
 
-def sign_ref(secret: bytes, facts: dict) -> str:
+def sign_ref(secret: bytes, purpose: str, facts: dict) -> str:
+    """One of another purpose is none."""
     text = _encode(_json(facts))
-    return f"{text}.{_mac(secret, 'ref', text)}"
+    return f"{text}.{_mac(secret, f'ref {purpose}', text)}"
 
 
-def verify_ref(secret: bytes, ref: object) -> dict | None:
+def verify_ref(secret: bytes, purpose: str, ref: object) -> dict | None:
     """The facts that `sign_ref` was given, or None for anything else."""
     if not isinstance(ref, str) or not ref.isascii():
         return None
     text, _, mac = ref.partition(".")
-    if not hmac.compare_digest(mac, _mac(secret, "ref", text)):
+    if not hmac.compare_digest(mac, _mac(secret, f"ref {purpose}", text)):
         return None
     try:
         return json.loads(_decode(text))

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
     from .site import Site
 
-# The path alone decides what is spoken (firezone-portal(7), Generations and
-# Client matrix).
+# The kind of peer, and whether by the path it is of today (firezone-portal(7),
+# Generations and Client matrix).
 ROUTES = {
-    "/gateway/v2/websocket": ("gateway", 2),
-    "/client/v2/websocket": ("client", 2),
-    "/client/websocket": ("client", 1),
-    "/relay/websocket": ("relay", 1),
+    "/gateway/v2/websocket": ("gateway", True),
+    "/gateway/websocket": ("gateway", False),
+    "/client/v2/websocket": ("client", True),
+    "/client/websocket": ("client", False),
+    "/relay/websocket": ("relay", False),
 }
 
 
@@ -44,7 +45,7 @@ class RelayAddresses(NamedTuple):
 @dataclass
 class Admission:
     kind: str
-    generation: int
+    v2: bool  # the path
     user_agent: str
     remote_ip: str
     params: dict[str, str] = field(repr=False)
@@ -82,9 +83,9 @@ def admit(site: Site, path: str, headers: Headers, remote_ip: str) -> Admission:
     Client admission)."""
     path = path.encode("ascii", "surrogateescape").decode("utf-8", "replace")
     path, _, query = path.partition("?")
-    if path not in ROUTES:
+    kind, v2 = ROUTES.get(path, (None, False))
+    if kind is None or (v2 and not site.config.era.has_v2):
         raise Refusal(404, {"Content-Type": "text/plain"}, b"Not Found")
-    kind, generation = ROUTES[path]
     params = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
     if not params.get("vsn", "1.0.0").startswith("1."):
         raise Refusal(403, {}, b"")
@@ -95,7 +96,7 @@ def admit(site: Site, path: str, headers: Headers, remote_ip: str) -> Admission:
         component = versions.component(user_agent)
         if not component or not component.startswith(versions.CLIENT_WORDS):
             raise _invalid("user agent names no known client")
-    admission = Admission(kind, generation, user_agent, remote_ip, params, user)
+    admission = Admission(kind, v2, user_agent, remote_ip, params, user)
     if kind == "relay":
         admission.relay = _relay_addresses(params)
     else:
@@ -157,7 +158,7 @@ def _authenticate(
 ) -> User | None:
     token = params.pop("token", "")
     for value in headers.get_all("X-Authorization")[:1]:
-        if value.startswith("Bearer "):
+        if value.startswith("Bearer ") and site.config.era.header_token:
             token = value.removeprefix("Bearer ").strip()
     if not token:
         raise problem(401, "missing_token", "Missing token")
