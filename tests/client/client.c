@@ -15,7 +15,6 @@
 #include "common/plan.h"
 
 #define ASK_AGAIN_S 2
-#define IDLE_S      20
 #define UPSERT_S    20
 
 /* Source ports of relays: firezone-tunnel(7), Demultiplexing. */
@@ -157,6 +156,7 @@ forget_connection(struct client *c)
 {
 	ice_stop(c);
 	tunnel_stop(c);
+	names_untell(c);
 	c->path = (struct path){ 0 };
 	c->gateway[0] = '\0';
 	sodium_memzero(&c->agreed, sizeof(c->agreed));
@@ -278,7 +278,10 @@ static void
 upsert(struct client *c)
 {
 	activity(c);
-	if (c->path.remote.ip.family == IP_NONE ||
+	if (c->habits.announces_again)
+		ice_announce_again(c);
+	if (!c->habits.handshake_on_grant ||
+	    c->path.remote.ip.family == IP_NONE ||
 	    !mono_due(mono_add_s(c->upserted, UPSERT_S), c->now))
 		return;
 	c->upserted = c->now;
@@ -316,12 +319,12 @@ ask(struct client *c, struct resource *r)
 }
 
 static void
-to_gateway(
-    struct client *c, struct resource *r, const uint8_t *packet, size_t len)
+to_gateway(struct client *c, struct resource *r, bool named,
+    const uint8_t *packet, size_t len)
 {
-	if (!r->authorized)
+	if (!r->authorized || !named)
 		ask(c, r);
-	if (r->authorized && tunnel_ready(c))
+	if (r->authorized && named && tunnel_ready(c))
 		send_packet(c, packet, len);
 	else
 		wait_for_session(c, packet, len);
@@ -379,10 +382,24 @@ client_authorized(struct client *c, const struct authorization *a)
 }
 
 void
+client_allowed(struct client *c, const char *resource)
+{
+	struct resource *r = find_resource(c, resource);
+
+	if (r == NULL)
+		return;
+	r->authorized = true;
+	r->asked = (struct mono){ 0 };
+	event("authorized %s %s", resource, c->gateway);
+	send_waiting(c);
+}
+
+void
 client_refused(struct client *c, const char *resource, const char *reason)
 {
 	struct resource *r = find_resource(c, resource);
 
+	two_step_forget(c);
 	if (r != NULL)
 		r->authorized = false;
 	event("refused %s %s", resource, reason);
@@ -411,7 +428,7 @@ client_path(struct client *c, const struct path *path, bool relayed)
 	event("connected %s %s %s", relayed ? "relayed" : "direct",
 	    endpoint_format(&path->local, local),
 	    endpoint_format(&path->remote, remote));
-	if (first && !tunnel_ready(c))
+	if (c->habits.handshake_on_path || (first && !tunnel_ready(c)))
 		tunnel_handshake(c);
 }
 
@@ -420,6 +437,15 @@ client_session(struct client *c, bool first)
 {
 	event(first ? "handshake" : "rekey");
 	send_waiting(c);
+}
+
+void
+client_ask(struct client *c, const char *resource)
+{
+	struct resource *r = find_resource(c, resource);
+
+	if (r != NULL)
+		ask(c, r);
 }
 
 bool
@@ -457,7 +483,7 @@ client_tun_input(struct client *c, const uint8_t *packet, size_t len)
 	if (len > PACKET_MAX || !destination_of(packet, len, &to))
 		return;
 	if ((r = resource_for(c, &to)) != NULL)
-		to_gateway(c, r, packet, len);
+		to_gateway(c, r, names_known(c, &to), packet, len);
 	else if (ip_in_proxy_range(&to) && tunnel_ready(c))
 		send_packet(c, packet, len); /* for its verdict */
 }
@@ -472,6 +498,8 @@ control_packet(struct client *c, const uint8_t *packet, size_t len)
 		names_input(c, packet + EVENT_HEADER, len - EVENT_HEADER);
 		break;
 	case GOODBYE:
+		if (!c->habits.goodbye)
+			break;
 		forget_connection(c);
 		event("goodbye");
 		break;
@@ -508,12 +536,27 @@ client_tunnel_packet(struct client *c, uint8_t *packet, size_t len)
 	activity(c);
 	if (packet[0] >> 4 == 6 && len >= CONTROL_HEADER &&
 	    packet[NEXT_HEADER_AT] == CONTROL) {
-		control_packet(c, packet, len);
+		if (!habits_two_step(&c->habits))
+			control_packet(c, packet, len);
 		return;
 	}
 	if (c->commands.fd != -1 && destination_of(packet, len, &to))
 		tell_icmp(packet, len);
 	io_write(c, packet, len);
+}
+
+static bool
+takes_wireguard_from(const struct client *c, const struct endpoint *remote)
+{
+	switch (c->habits.wireguard) {
+	case FROM_NOMINATED:
+		return endpoint_equal(remote, &c->path.remote);
+	case FROM_CHECKED:
+		return endpoint_equal(remote, &c->path.remote) ||
+		    ice_checked(c, remote);
+	default:
+		return true;
+	}
 }
 
 /* The order of firezone-tunnel(7), Demultiplexing. */
@@ -535,8 +578,18 @@ client_udp_input(struct client *c, const struct endpoint *from,
 		ice_input(c, &path, &m);
 		return;
 	}
-	if (!tunnel_input(c, data, len))
+	if (!takes_wireguard_from(c, &path.remote))
+		debug(
+		    c, "%zu bytes from an address that was not agreed on", len);
+	else if (!tunnel_input(c, data, len))
 		debug(c, "unknown datagram of %zu bytes", len);
+}
+
+static bool
+is_idle_for(const struct client *c, int64_t seconds)
+{
+	return seconds != 0 &&
+	    mono_due(mono_add_s(c->last_activity, seconds), c->now);
 }
 
 void
@@ -546,9 +599,12 @@ client_timers(struct client *c)
 	ice_timer(c);
 	tunnel_timer(c);
 	names_timer(c);
-	if (c->gateway[0] != '\0' && c->path.remote.ip.family != IP_NONE &&
-	    mono_due(mono_add_s(c->last_activity, IDLE_S), c->now))
+	if (c->gateway[0] == '\0' || c->path.remote.ip.family == IP_NONE)
+		return;
+	if (is_idle_for(c, c->habits.idle_after_s))
 		ice_set_idle(c, true);
+	if (is_idle_for(c, c->habits.close_after_s))
+		client_lost(c, "idle");
 }
 
 struct mono
@@ -561,7 +617,7 @@ client_deadline(const struct client *c)
 void
 client_stop(struct client *c)
 {
-	if (tunnel_ready(c))
+	if (c->habits.goodbye && tunnel_ready(c))
 		client_send_control(c, GOODBYE, NULL, 0);
 	turn_stop(c);
 	io_flush(c);

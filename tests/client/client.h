@@ -1,7 +1,7 @@
 /*
  * A Firezone client for tests: the initiating, controlling side of everything
- * that the gateway answers. It plays a client of the published kind
- * (firezone-tunnel(7), Clients in the field; the last classic one) and shares
+ * that the gateway answers. It plays clients of the published kinds
+ * (firezone-tunnel(7), Clients in the field; see habits.h) and shares
  * nothing with the gateway but codecs: addresses, buffers, time and STUN. Its
  * ICE agent, TURN client, Noise handshake and sessions are its own, so that a
  * mistake made on one side is not answered by the same mistake on the other.
@@ -29,12 +29,14 @@
 #include "common/address.h"
 #include "common/time.h"
 #include "tests/client/commands.h"
+#include "tests/client/habits.h"
 #include "tests/client/ice.h"
 #include "tests/client/io.h"
 #include "tests/client/names.h"
 #include "tests/client/portal.h"
 #include "tests/client/tunnel.h"
 #include "tests/client/turn.h"
+#include "tests/client/twostep.h"
 
 #define PACKET_MAX    1280 /* inside the tunnel */
 #define RESOURCES_MAX 64
@@ -62,6 +64,7 @@ struct client {
 
 	/* What the options say. */
 	bool relay_only, direct_only, verbose;
+	struct habits habits;
 	const char *device;  /* name of the TUN device */
 	const char *outside; /* of the one for all but the tunnel, or "" */
 
@@ -89,6 +92,7 @@ struct client {
 	struct name names[NAMES_MAX]; /* in the order of their assignments */
 	size_t n_names;
 
+	struct two_step two_step;
 	struct commands commands;
 	struct portal portal;
 	struct turn turn;
@@ -123,6 +127,8 @@ void client_stop(struct client *);
 /* For names.c: by id or name; NULL when there is none. */
 const struct resource *client_find_resource(
     struct client *, const char *id_or_name);
+/* Asks the portal for it, though not too often. */
+void client_ask(struct client *, const char *resource);
 /* True when the gateway has let us; else what can be done for it is. */
 bool client_may_send(struct client *, const char *resource);
 /* A control packet, firezone-policy(7), Control packet format. */
@@ -138,6 +144,8 @@ void client_resource_deleted(struct client *, const char *id);
 void client_resources_begin(struct client *);
 void client_resources_commit(struct client *);
 void client_authorized(struct client *, const struct authorization *);
+/* On the connection that there is, for all that was asked. */
+void client_allowed(struct client *, const char *resource);
 void client_refused(struct client *, const char *resource, const char *reason);
 void client_remote_candidate(
     struct client *, const char *gateway, const char *line, bool added);

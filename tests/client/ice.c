@@ -8,18 +8,10 @@
 
 #include "tests/client/client.h"
 
-/* firezone-tunnel(7), Check schedule: the client's profiles. */
-static const struct profile {
-	unsigned retransmissions;
-	int64_t first_ms, last_ms;
-} profiles[] = {
-	{ 12, 250, 1500 },
-	{ 4, 25000, 25000 },
-};
-
 #define NO_REQUEST_MS   15000 /* a pair the peer still uses is not dead */
-#define HOPELESS_MS     2000  /* firezone-tunnel(7), Agent states */
 #define NO_CANDIDATE_MS 10000
+
+#define LOCAL_PREFERENCE_MAX 65535
 
 /*
  * RFC 8445 5.1.2.1, and the local preferences of firezone-tunnel(7), Candidate
@@ -35,10 +27,10 @@ static const struct kind {
 	[CANDIDATE_RELAY] = { "relay", 2, 16383 },
 };
 
-static const struct profile *
-profile(const struct ice *ice)
+static const struct schedule *
+schedule_of(const struct client *c)
 {
-	return &profiles[ice->idle];
+	return c->ice.idle ? &c->habits.idle : &c->habits.active;
 }
 
 static uint32_t
@@ -179,6 +171,32 @@ ice_start(struct client *c, const struct ice_credentials *ours,
 }
 
 void
+ice_announce_again(struct client *c)
+{
+	const struct ice *ice = &c->ice;
+
+	for (size_t i = 0; i < ice->n_locals; i++)
+		if (ice->locals[i].kind != CANDIDATE_PRFLX ||
+		    c->habits.announces_prflx)
+			announce(c, &ice->locals[i]);
+}
+
+bool
+ice_checked(const struct client *c, const struct endpoint *remote)
+{
+	const struct ice *ice = &c->ice;
+
+	for (size_t i = 0; i < ice->n_pairs; i++) {
+		const struct pair *p = &ice->pairs[i];
+
+		if (endpoint_equal(&p->path.remote, remote) &&
+		    (p->succeeded || p->last_request.ns != 0))
+			return true;
+	}
+	return false;
+}
+
+void
 ice_stop(struct client *c)
 {
 	struct ice *ice = &c->ice;
@@ -240,14 +258,21 @@ ice_format(
     const struct client *c, const struct candidate *l, char to[ICE_LINE_SIZE])
 {
 	char address[ENDPOINT_TEXT_MAX], related[64] = "";
+	char ufrag[ICE_TEXT_MAX + 16] = "";
+	uint32_t priority = l->priority;
 
-	if (l->kind == CANDIDATE_SRFLX || l->kind == CANDIDATE_RELAY)
-		snprintf(related, sizeof(related), "raddr %s rport 0 ",
+	if (c->habits.raddr &&
+	    (l->kind == CANDIDATE_SRFLX || l->kind == CANDIDATE_RELAY))
+		snprintf(related, sizeof(related), " raddr %s rport 0",
 		    l->address.ip.family == IP_V4 ? "0.0.0.0" : "::");
-	snprintf(to, ICE_LINE_SIZE,
-	    "candidate:%08x 1 udp %u %s %u typ %s %sufrag %s", l->priority,
-	    l->priority, ip_format(&l->address.ip, address), l->address.port,
-	    kinds[l->kind].name, related, c->ice.ours.username);
+	if (c->habits.ufrag)
+		snprintf(
+		    ufrag, sizeof(ufrag), " ufrag %s", c->ice.ours.username);
+	else
+		priority = priority_as(l->kind, LOCAL_PREFERENCE_MAX);
+	snprintf(to, ICE_LINE_SIZE, "candidate:%08x 1 udp %u %s %u typ %s%s%s",
+	    l->priority, priority, ip_format(&l->address.ip, address),
+	    l->address.port, kinds[l->kind].name, related, ufrag);
 }
 
 static bool
@@ -295,6 +320,8 @@ ice_add_remote(struct client *c, const char *line)
 	struct ice *ice = &c->ice;
 	struct candidate r;
 
+	if (!c->habits.late_candidates && c->path.remote.ip.family != IP_NONE)
+		return;
 	if (!ice->running || !parse_line(line, &r) ||
 	    (c->direct_only && r.kind == CANDIDATE_RELAY) ||
 	    find_remote(ice, &r.address) != NULL ||
@@ -327,14 +354,13 @@ ice_remove_remote(struct client *c, const char *line)
 static unsigned
 counted_attempts(const struct client *c, const struct pair *p)
 {
-	const struct profile *profile_ = profile(&c->ice);
-	unsigned remembered = p->sent < profile_->retransmissions
-	    ? p->sent
-	    : profile_->retransmissions;
+	const struct schedule *schedule = schedule_of(c);
+	unsigned remembered =
+	    p->sent < schedule->attempts ? p->sent : schedule->attempts;
 
 	if (p->unanswered > 0 &&
 	    mono_ms_between(p->unanswered_since, c->now) >
-		profile_->last_ms / 2)
+		schedule->last_ms / 2)
 		return p->unanswered;
 	return remembered;
 }
@@ -342,14 +368,14 @@ counted_attempts(const struct client *c, const struct pair *p)
 static int64_t
 gap_after(const struct client *c, const struct pair *p)
 {
-	const struct profile *profile_ = profile(&c->ice);
+	const struct schedule *schedule = schedule_of(c);
 	unsigned n = counted_attempts(c, p);
 	unsigned doublings = n > 0 ? n - 1 : 0;
-	int64_t ms = profile_->first_ms;
+	int64_t ms = schedule->first_ms;
 
-	while (doublings-- > 0 && ms < profile_->last_ms)
+	while (doublings-- > 0 && ms < schedule->last_ms)
 		ms *= 2;
-	return ms < profile_->last_ms ? ms : profile_->last_ms;
+	return ms < schedule->last_ms ? ms : schedule->last_ms;
 }
 
 static void
@@ -396,10 +422,10 @@ send_check(struct client *c, struct pair *p)
 static bool
 is_dead(const struct client *c, const struct pair *p)
 {
-	const struct profile *profile_ = profile(&c->ice);
+	const struct schedule *schedule = schedule_of(c);
 
-	return p->unanswered >= profile_->retransmissions &&
-	    mono_ms_between(p->last_sent, c->now) >= profile_->last_ms &&
+	return p->unanswered >= schedule->attempts &&
+	    mono_ms_between(p->last_sent, c->now) >= schedule->last_ms &&
 	    mono_ms_between(p->last_request, c->now) >= NO_REQUEST_MS;
 }
 
@@ -559,7 +585,7 @@ ice_input(
 	return false;
 }
 
-/* RFC 8445 has no such state; clients wait 2 s before they give up. */
+/* RFC 8445 has no such state: firezone-tunnel(7), Agent states. */
 static void
 watch_hope(struct client *c)
 {
@@ -576,7 +602,7 @@ watch_hope(struct client *c)
 	}
 	if (mono_is_never(ice->hopeless))
 		ice->hopeless = c->now;
-	else if (mono_ms_between(ice->hopeless, c->now) >= HOPELESS_MS)
+	if (mono_ms_between(ice->hopeless, c->now) >= c->habits.hopeless_ms)
 		client_lost(c, "ice");
 }
 

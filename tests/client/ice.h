@@ -81,6 +81,10 @@ struct ice {
 void ice_start(struct client *, const struct ice_credentials *ours,
     const struct ice_credentials *theirs);
 void ice_stop(struct client *);
+/* Tells the gateway, which may have lost them. */
+void ice_announce_again(struct client *);
+/* Whether a check of ours was answered from there, or one of its own came. */
+bool ice_checked(const struct client *, const struct endpoint *remote);
 /* False when there is such a candidate already, or no room. */
 bool ice_add_local(struct client *, enum candidate_kind,
     const struct endpoint *address, const struct endpoint *base);

@@ -38,6 +38,9 @@ static const char usage[] =
     "  -i EXTERNAL-ID     of the device (test-client)\n"
     "  -t DEVICE          name of the TUN device (tun-client)\n"
     "  -p FILE            the portal driver\n"
+    "  -g, --generation N        a client of generation 1, 2 or 3 (3)\n"
+    "  -V, --client-version V    of release 1.3 to 1.5.16: see habits.h\n"
+    "  -I, --close-after S       when idle; until 1.3: 300 s, then never\n"
     "  -o DEVICE          reach portal and peers through that device only, "
     "and\n"
     "                     activate the Internet resource\n"
@@ -50,11 +53,16 @@ static const struct option long_options[] = {
 	{ "ipv6", no_argument, NULL, '6' },
 	{ "relay-only", no_argument, NULL, 'r' },
 	{ "direct-only", no_argument, NULL, 'd' },
+	{ "generation", required_argument, NULL, 'g' },
+	{ "client-version", required_argument, NULL, 'V' },
+	{ "close-after", required_argument, NULL, 'I' },
 	{ NULL, 0, NULL, 0 },
 };
 
 struct options {
-	const char *url, *driver, *external_id, *fifo;
+	struct portal_options portal;
+	const char *fifo;
+	int close_after; /* seconds, or -1 */
 	struct ip_address local[2];
 	bool unwanted[2]; /* address families */
 };
@@ -77,12 +85,26 @@ parse_local(struct options *o, const char *text)
 }
 
 static void
+choose_habits(struct client *c, const struct options *o)
+{
+	const struct habits *found = o->portal.release == NULL
+	    ? NULL
+	    : habits_of_release(o->portal.release);
+
+	if (found == NULL)
+		errx(2, "no such client");
+	c->habits = *found;
+	if (o->close_after >= 0)
+		c->habits.close_after_s = o->close_after;
+}
+
+static void
 parse_options(struct client *c, struct options *o, int argc, char **argv)
 {
 	int ch;
 
-	while ((ch = getopt_long(argc, argv, "46vdrl:i:t:p:o:c:", long_options,
-		    NULL)) != -1) {
+	while ((ch = getopt_long(argc, argv,
+		    "46vdrl:i:t:p:o:c:g:V:I:", long_options, NULL)) != -1) {
 		switch (ch) {
 		case '4':
 			o->unwanted[1] = true;
@@ -103,16 +125,26 @@ parse_options(struct client *c, struct options *o, int argc, char **argv)
 			parse_local(o, optarg);
 			break;
 		case 'i':
-			o->external_id = optarg;
+			o->portal.external_id = optarg;
 			break;
 		case 't':
 			c->device = optarg;
 			break;
 		case 'p':
-			o->driver = optarg;
+			o->portal.driver = optarg;
 			break;
 		case 'o':
 			c->outside = optarg;
+			break;
+		case 'g':
+			o->portal.release = habits_release_of(
+			    (unsigned)strtoul(optarg, NULL, 10));
+			break;
+		case 'V':
+			o->portal.release = optarg;
+			break;
+		case 'I':
+			o->close_after = atoi(optarg);
 			break;
 		case 'c':
 			o->fifo = optarg;
@@ -123,7 +155,9 @@ parse_options(struct client *c, struct options *o, int argc, char **argv)
 	}
 	if (optind + 1 != argc || (c->direct_only && c->relay_only))
 		bad_usage();
-	o->url = argv[optind];
+	o->portal.url = argv[optind];
+	o->portal.device = c->outside;
+	choose_habits(c, o);
 }
 
 static int
@@ -226,8 +260,12 @@ main(int argc, char **argv)
 		.commands.fd = -1,
 	};
 	struct options o = {
-		.driver = PORTAL_DRIVER,
-		.external_id = "test-client",
+		.portal = {
+			.driver = PORTAL_DRIVER,
+			.external_id = "test-client",
+			.release = habits_newest,
+		},
+		.close_after = -1,
 	};
 	uint8_t private_key[NOISE_KEY_LEN];
 	int signals, status;
@@ -252,9 +290,8 @@ main(int argc, char **argv)
 	io_init(&c);
 	c.now = mono_now();
 	tunnel_stop(&c);
-	if (portal_start(&c.portal, o.driver, o.url, o.external_id,
-		c.identity.public_key, c.outside) == -1)
-		err(1, "%s", o.driver);
+	if (portal_start(&c.portal, &o.portal, c.identity.public_key) == -1)
+		err(1, "%s", o.portal.driver);
 	/* Only now: the driver must not inherit blocked signals. */
 	signals = open_signals();
 	status = run(&c, signals);

@@ -13,8 +13,8 @@
 
 #define EVENT_ASSIGNED_IPS 0
 
-static struct name *
-find(struct client *c, const char *resource, const char *domain)
+struct name *
+names_find(struct client *c, const char *resource, const char *domain)
 {
 	for (size_t i = 0; i < c->n_names; i++)
 		if (strcmp(c->names[i].resource, resource) == 0 &&
@@ -27,7 +27,7 @@ find(struct client *c, const char *resource, const char *domain)
 static struct name *
 newest(struct client *c, const char *resource, const char *domain)
 {
-	struct name *n = find(c, resource, domain);
+	struct name *n = names_find(c, resource, domain);
 
 	if (n != NULL) {
 		size_t after = (size_t)(&c->names[c->n_names] - n) - 1;
@@ -63,14 +63,55 @@ names_assign(struct client *c, const char *resource, const char *domain,
 	n->due = c->now;
 }
 
-const char *
-names_resource(const struct client *c, const struct ip_address *proxy)
+static const struct name *
+name_of_proxy(const struct client *c, const struct ip_address *proxy)
 {
 	for (size_t i = c->n_names; i-- > 0;)
 		for (size_t j = 0; j < c->names[i].proxy_count; j++)
 			if (ip_equal(&c->names[i].proxies[j], proxy))
-				return c->names[i].resource;
+				return &c->names[i];
 	return NULL;
+}
+
+const char *
+names_resource(const struct client *c, const struct ip_address *proxy)
+{
+	const struct name *n = name_of_proxy(c, proxy);
+
+	return n == NULL ? NULL : n->resource;
+}
+
+struct name *
+names_untold(struct client *c, const char *resource)
+{
+	for (size_t i = 0; i < c->n_names; i++)
+		if (!c->names[i].told &&
+		    strcmp(c->names[i].resource, resource) == 0)
+			return &c->names[i];
+	return NULL;
+}
+
+void
+names_told(struct client *c __attribute__((unused)), struct name *n)
+{
+	n->told = true;
+	n->pending = false;
+	event("name %s told", n->domain);
+}
+
+void
+names_untell(struct client *c)
+{
+	for (size_t i = 0; i < c->n_names; i++)
+		c->names[i].told = false;
+}
+
+bool
+names_known(const struct client *c, const struct ip_address *proxy)
+{
+	const struct name *n = name_of_proxy(c, proxy);
+
+	return n == NULL || n->told || !habits_two_step(&c->habits);
 }
 
 static void
@@ -98,8 +139,12 @@ names_timer(struct client *c)
 
 		if (!n->pending || !mono_due(n->due, c->now))
 			continue;
-		if (client_may_send(c, n->resource))
+		if (habits_two_step(&c->habits)) {
+			n->due = mono_add_s(c->now, REPEAT_S);
+			client_ask(c, n->resource);
+		} else if (client_may_send(c, n->resource)) {
 			tell(c, n);
+		}
 	}
 }
 
@@ -154,7 +199,7 @@ names_input(struct client *c, const uint8_t *payload, size_t len)
 		debug(c, "domain status: %s", json);
 		return;
 	}
-	if ((n = find(c, resource, domain)) != NULL)
+	if ((n = names_find(c, resource, domain)) != NULL)
 		n->pending = false;
 	event("name %s %s", domain,
 	    strcmp(status, "Active") == 0 ? "active" : "inactive");

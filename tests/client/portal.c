@@ -20,19 +20,19 @@
 #define KEY_TEXT sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_ORIGINAL)
 
 static void
-run_driver(int fd, const char *driver, const char *url, const char *external_id,
-    const char *key, const char *device)
+run_driver(int fd, const struct portal_options *o, const char *key)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (dup2(fd, STDIN_FILENO) == -1 || dup2(fd, STDOUT_FILENO) == -1)
 		_exit(1);
-	execl(PYTHON, PYTHON, driver, url, external_id, key, device, NULL);
+	execl(PYTHON, PYTHON, o->driver, o->url, o->external_id, key,
+	    o->release, o->device, NULL);
 	_exit(127);
 }
 
 int
-portal_start(struct portal *p, const char *driver, const char *url,
-    const char *external_id, const uint8_t public_key[32], const char *device)
+portal_start(struct portal *p, const struct portal_options *o,
+    const uint8_t public_key[32])
 {
 	char key[KEY_TEXT];
 	int fds[2];
@@ -42,7 +42,7 @@ portal_start(struct portal *p, const char *driver, const char *url,
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == -1)
 		return -1;
 	if ((p->pid = fork()) == 0)
-		run_driver(fds[1], driver, url, external_id, key, device);
+		run_driver(fds[1], o, key);
 	close(fds[1]);
 	if (p->pid == -1) {
 		close(fds[0]);
@@ -169,6 +169,25 @@ on_authorized(struct client *c, char **word)
 }
 
 static void
+on_prepared(struct client *c, char **word)
+{
+	two_step_prepared(c, word[1], word[2]);
+}
+
+static void
+on_connected(struct client *c, char **word)
+{
+	struct ice_credentials theirs;
+	uint8_t key[32];
+
+	if (parse_key(word[3], key) &&
+	    copy_word(theirs.username, sizeof(theirs.username), word[4]) &&
+	    copy_word(theirs.password, sizeof(theirs.password), word[5]))
+		two_step_connected(c, word[1], word[2], key, &theirs);
+	sodium_memzero(&theirs, sizeof(theirs));
+}
+
+static void
 on_refused(struct client *c, char **word)
 {
 	client_refused(c, word[1], word[2]);
@@ -187,8 +206,9 @@ on_uncandidate(struct client *c, char **word)
 }
 
 static void
-on_portal(struct client *c __attribute__((unused)), char **word)
+on_portal(struct client *c, char **word)
 {
+	two_step_forget(c); /* an answer will not come any more */
 	event("portal %s", word[1]);
 }
 
@@ -200,6 +220,8 @@ static const struct line_command commands[] = {
 	{ "relay", 5, on_relay },
 	{ "forget-relay", 2, on_forget_relay },
 	{ "authorized", 9, on_authorized },
+	{ "prepared", 3, on_prepared },
+	{ "connected", 6, on_connected },
 	{ "refused", 3, on_refused },
 	{ "candidate", 3, on_candidate },
 	{ "uncandidate", 3, on_uncandidate },

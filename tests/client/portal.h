@@ -10,12 +10,18 @@
  *		forget-relay ID
  *		authorized RESOURCE GATEWAY KEY PSK CLIENT-USER CLIENT-PASSWORD
  *			GATEWAY-USER GATEWAY-PASSWORD
+ *		prepared RESOURCE GATEWAY
+ *		connected RESOURCE GATEWAY KEY GATEWAY-USER GATEWAY-PASSWORD
  *		refused RESOURCE REASON
  *		candidate GATEWAY LINE | uncandidate GATEWAY LINE
  *		portal up | portal down
  *	to it	request RESOURCE [GATEWAY]
+ *		connect RESOURCE GATEWAY PSK USER PASSWORD [DOMAIN PROXY ...]
+ *		reuse RESOURCE GATEWAY [DOMAIN PROXY ...]
  *		candidate GATEWAY LINE | uncandidate GATEWAY LINE
  *		no-relays
+ *
+ * prepared, connected, connect and reuse are for clients until 1.3 only.
  */
 #ifndef TESTS_CLIENT_PORTAL_H
 #define TESTS_CLIENT_PORTAL_H
@@ -46,12 +52,14 @@ struct portal {
 	struct lines lines;
 };
 
-/*
- * Starts the driver with the options that are its own; it speaks through the
- * device only, unless that is "". -1 and errno.
- */
-int portal_start(struct portal *, const char *driver, const char *url,
-    const char *external_id, const uint8_t public_key[32], const char *device);
+/* What the driver is started with; it keeps to the device, unless "". */
+struct portal_options {
+	const char *driver, *url, *external_id, *release, *device;
+};
+
+/* -1 and errno. */
+int portal_start(struct portal *, const struct portal_options *,
+    const uint8_t public_key[32]);
 /* Reads what there is; false when the driver is gone. */
 bool portal_input(struct client *);
 void portal_send(struct client *, const char *format, ...)

@@ -18,7 +18,6 @@
 #define SEND_AFTER_REKEY   170 /* an initiator stops sending */
 #define REJECT_AFTER       180
 #define REKEY_TIMEOUT      5
-#define REKEY_ATTEMPT      20
 #define KEEPALIVE_TIMEOUT  10
 #define UNANSWERED_TIMEOUT (KEEPALIVE_TIMEOUT + REKEY_TIMEOUT)
 #define DEAD_AFTER         (3 * REJECT_AFTER)
@@ -87,6 +86,7 @@ static void
 send_datagram(struct client *c, const void *data, size_t len)
 {
 	c->tunnel.keepalive = MONO_NEVER;
+	c->tunnel.last_sent = c->now;
 	client_send_path(c, &c->path, data, len);
 }
 
@@ -390,7 +390,7 @@ tunnel_timer(struct client *c)
 		return;
 	if (older_than(c, t->started, DEAD_AFTER) ||
 	    (!mono_is_never(t->attempt_since) &&
-		older_than(c, t->attempt_since, REKEY_ATTEMPT))) {
+		older_than(c, t->attempt_since, c->habits.attempt_s))) {
 		client_lost(c, "handshake");
 		return;
 	}
@@ -404,6 +404,9 @@ tunnel_timer(struct client *c)
 		t->keepalive = MONO_NEVER;
 		tunnel_send(c, NULL, 0);
 	}
+	if (c->habits.keepalive_s != 0 &&
+	    older_than(c, t->last_sent, c->habits.keepalive_s))
+		tunnel_send(c, NULL, 0);
 }
 
 struct mono

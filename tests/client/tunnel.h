@@ -47,6 +47,7 @@ struct tunnel {
 
 	struct mono unanswered; /* first data sent since we heard, or never */
 	struct mono keepalive;  /* when one is due, or never */
+	struct mono last_sent;  /* anything at all */
 };
 
 /* The identity is kept for the life of the process. */

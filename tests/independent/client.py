@@ -59,7 +59,7 @@ class Client:
         public_key = await self.device.start()
         self.driver = await asyncio.create_subprocess_exec(
             sys.executable, str(DRIVER), self.options.url, self.options.external_id,
-            public_key, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            public_key, "1.5.16", "", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         await asyncio.gather(self.read(), self.serve())
 
     async def stop(self):
