@@ -106,8 +106,7 @@ allocate_succeeded(struct allocation *a, struct mono now,
     const struct endpoint *local, struct request *r,
     const struct stun_message *m)
 {
-	if ((m->have & STUN_HAVE_LIFETIME) == 0 || m->lifetime == 0 ||
-	    (m->have & STUN_HAVE_RELAYED) == 0) {
+	if (m->lifetime == 0 || (m->have & STUN_HAVE_RELAYED) == 0) {
 		abandon_request(a, now, r);
 		return;
 	}
@@ -270,7 +269,6 @@ take_challenge(struct allocation *a, struct mono now, struct request *r,
     const struct stun_message *m)
 {
 	if ((m->have & STUN_HAVE_REALM) != 0 &&
-	    (m->have & STUN_HAVE_NONCE) != 0 &&
 	    credentials_set_realm(&a->credentials, &m->realm))
 		renew_nonce(a, now, r, m);
 }

@@ -57,12 +57,13 @@ channel_in_use(const struct channels *cs, const struct channel *c)
 bool
 channels_init(struct channels *cs)
 {
-	memset(cs, 0, sizeof(*cs));
-	RB_INIT(&cs->by_peer);
-	TAILQ_INIT(&cs->changes);
-	cs->deadline = MONO_NEVER;
-	cs->slots = calloc(CHANNELS_MAX, sizeof(*cs->slots));
-	return cs->slots != NULL;
+	*cs = (struct channels){
+		.slots = calloc(CHANNELS_MAX, sizeof(*cs->slots)),
+	};
+	if (cs->slots == NULL)
+		return false;
+	channels_clear(cs);
+	return true;
 }
 
 void
@@ -76,11 +77,14 @@ void
 channels_clear(struct channels *cs)
 {
 	memset(cs->slots, 0, cs->used * sizeof(*cs->slots));
+	*cs = (struct channels){
+		.slots = cs->slots,
+		.next = cs->next,
+		.deadline = MONO_NEVER,
+		.permissions = cs->permissions,
+	};
 	RB_INIT(&cs->by_peer);
 	TAILQ_INIT(&cs->changes);
-	cs->used = 0;
-	cs->deadline = MONO_NEVER;
-	cs->refused_until = (struct mono){ 0 };
 }
 
 struct channel *

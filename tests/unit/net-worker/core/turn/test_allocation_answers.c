@@ -559,6 +559,12 @@ refresh_without_lifetime(void **state)
 	    (struct reply){ .type = STUN_REFRESH_SUCCESS });
 	expect_no_event();
 	expect_silence();
+	/* An eighth of the lifetime later, as after one that was refused. */
+	pass_ms(75000 - 1);
+	timeout();
+	answer(expect(STUN_BINDING_REQUEST), binding_ok);
+	next_deadline(1);
+	expect(STUN_REFRESH_REQUEST);
 }
 
 int

@@ -128,6 +128,24 @@ every_client_has_a_share(void **state)
 	assert_non_null(take_for(0, 40, 15 * MINUTE + 3));
 }
 
+/* Which spares counting all channels for each packet of one that had enough. */
+static void
+a_refusal_is_remembered_for_a_second(void **state)
+{
+	struct mono refused = mono_add_ms(at(15 * MINUTE), -1);
+	struct turn_owner o = owner(0);
+	struct endpoint e = peer(40);
+
+	(void)state;
+	take_all_it_gets(0, 0, 0);
+	assert_null(channels_take(&cs, refused, &e, &o));
+	assert_null(channels_take(&cs, mono_add_ms(refused, 999), &e, &o));
+	assert_non_null(channels_take(&cs, mono_add_ms(refused, 1000), &e, &o));
+	take_all_it_gets(0, 0, 15 * MINUTE);
+	channels_clear(&cs);
+	assert_non_null(take_for(0, 40, 15 * MINUTE));
+}
+
 static void
 all_numbers_used(void **state)
 {
@@ -356,6 +374,7 @@ clear_forgets_all(void **state)
 	assert_null(channels_find(&cs, &e));
 	assert_null(channels_get(&cs, 0x4000));
 	assert_true(mono_is_never(cs.deadline));
+	assert_int_equal(cs.used, 0);
 	/* Late data of an old channel must not meet a new peer. */
 	assert_int_equal(take(1, 0)->number, 0x4001);
 }
@@ -383,6 +402,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(numbers_count_up),
 		TEST(every_client_has_a_share),
+		TEST(a_refusal_is_remembered_for_a_second),
 		TEST(all_numbers_used),
 		TEST(old_numbers_wait_for_the_new),
 		TEST(recycling_goes_on_in_order),

@@ -5,7 +5,7 @@
  */
 #include "net-worker/core/turn/relays.h"
 #include "net-worker/core/turn/sampling.h"
-#include "tests/lib/unit.h"
+#include "tests/lib/no_memory.h"
 
 #include <sodium.h>
 
@@ -235,6 +235,49 @@ both_addresses_were_used(void **state)
 	relays_removed(rs, &one);
 	assert_true(relays_formerly_used(rs, &c.address[0].ip));
 	assert_true(relays_formerly_used(rs, &v6.ip));
+}
+
+/* The oldest of 64 gives way. */
+static void
+not_for_ever(void **state)
+{
+	struct ip_address first = config_of(1).address[0].ip;
+	struct ip_address second = config_of(2).address[0].ip;
+
+	(void)state;
+	for (uint8_t i = 1; i <= 65; i++) {
+		struct uuid id = id_of(i);
+
+		assert_int_equal(relays_formerly_used(rs, &first), i > 1);
+		present(i, i);
+		relays_removed(rs, &id);
+		forget_events();
+	}
+	assert_false(relays_formerly_used(rs, &first));
+	assert_true(relays_formerly_used(rs, &second));
+}
+
+static bool
+started_with_one(void)
+{
+	struct relay_config c = config_of(1);
+
+	rs = relays_new();
+	if (rs != NULL && relays_present(rs, now, &c))
+		return true;
+	relays_free(rs);
+	return false;
+}
+
+static void
+without_memory(void **state)
+{
+	(void)state;
+	if (!HEAP_IS_OURS)
+		skip();
+	relays_free(rs);
+	assert_int_equal(fail_each_allocation(started_with_one), 4);
+	assert_int_equal(relays_count(rs), 1);
 }
 
 static void
@@ -474,6 +517,9 @@ sampling_nothing(void **state)
 	assert_null(relays_sample(rs));
 	present(1, 2);
 	assert_null(relays_sample(rs));
+	/* One that is so near that the clock does not see it. */
+	serve(0);
+	assert_non_null(relays_sample(rs));
 }
 
 static void
@@ -573,6 +619,8 @@ main(void)
 		TEST(unchanged_relays_are_left_alone),
 		TEST(unnamed_relays_are_refreshed),
 		TEST(both_addresses_were_used),
+		TEST(not_for_ever),
+		TEST(without_memory),
 		TEST(removed_by_the_portal),
 		TEST(replaced_when_anything_differs),
 		TEST(limit),
