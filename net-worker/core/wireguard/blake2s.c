@@ -20,8 +20,7 @@ blake2s_hash(uint8_t to[BLAKE2S_HASH_LEN], const void *a, size_t a_len,
 
 	if (a_len > sizeof(input) || b_len > sizeof(input) - a_len)
 		return false;
-	if (a_len > 0)
-		memcpy(input, a, a_len);
+	memcpy(input, a, a_len);
 	if (b_len > 0)
 		memcpy(input + a_len, b, b_len);
 	ok = EVP_Digest(input, a_len + b_len, to, NULL, EVP_blake2s256(), NULL);

@@ -14,7 +14,7 @@
 /* The most that one call hashes, both parts together. */
 #define BLAKE2S_INPUT_MAX 128
 
-/* HASH(a || b). "to" may be a or b. */
+/* HASH(a || b). "to" may be a or b; b may be NULL where it has no length. */
 bool blake2s_hash(uint8_t to[BLAKE2S_HASH_LEN], const void *a, size_t a_len,
     const void *b, size_t b_len);
 /* Keyed BLAKE2s of 16 bytes; the key has 16 or 32. */

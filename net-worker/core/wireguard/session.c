@@ -37,13 +37,13 @@ slide_window(struct replay_window *window, uint64_t from, uint64_t to)
 		return;
 	}
 	while (from < to) {
-		if (from % 64 == 0 && to - from >= 64) {
-			window->bitmap[WORD(from)] = 0;
-			from += 64;
-		} else {
-			window->bitmap[WORD(from)] &= ~BIT(from);
-			from++;
-		}
+		uint64_t next_word = (from | 63) + 1;
+		uint64_t bits = ~(BIT(from) - 1);
+
+		if (next_word > to)
+			bits &= BIT(to) - 1;
+		window->bitmap[WORD(from)] &= ~bits;
+		from = next_word;
 	}
 }
 
