@@ -64,7 +64,7 @@ authorize(struct rig *r, uint32_t number)
 }
 
 static void
-revoke(struct rig *r, uint32_t number)
+revoke_client(struct rig *r, uint32_t number)
 {
 	struct ipc_authorization a = authorization_of(r, number);
 	struct ipc_revocation gone = {
@@ -121,7 +121,7 @@ portal_authorizes(struct rig *r, uint32_t call)
 static void
 portal_revokes(struct rig *r, uint32_t call)
 {
-	revoke(r, CLIENTS_MAX + call);
+	revoke_client(r, CLIENTS_MAX + call);
 }
 
 static void

@@ -7,7 +7,11 @@
 #ifndef TESTS_LIB_DATAPLANE_H
 #define TESTS_LIB_DATAPLANE_H
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "common/buffer.h"
+#include "common/log.h"
 #include "net-worker/core/inner/control_packet.h"
 #include "net-worker/core/inner/packet.h"
 #include "net-worker/core/stun/stun.h"
@@ -51,11 +55,14 @@ struct rig {
 	struct ipc_flow flow; /* the last one, and how many */
 	unsigned flows;
 	bool deaf; /* takes no flows */
+	bool full; /* takes no datagrams */
 	/* The last page of an answer. */
 	struct ipc_query_client clients[PAGE_MAX];
 	struct ipc_query_relay relays[PAGE_MAX];
 	size_t client_count, relay_count;
 	struct ipc_query_end end;
+
+	int log[2]; /* of a log that is overheard: read, write */
 
 	struct noise_identity identity; /* the client's */
 	struct noise_peer gateway;
@@ -89,6 +96,8 @@ note_udp(void *ctx, const struct endpoint *to, const struct ip_address *from,
 	struct note *n = &r->udp[r->udp_count % NOTES];
 
 	assert_true(len <= DATAGRAM_MAX);
+	if (r->full)
+		return NULL;
 	n->to = *to;
 	n->from = *from;
 	n->ecn = ecn;
@@ -285,8 +294,9 @@ last_udp(const struct rig *r)
 	return &r->udp[(r->udp_count - 1) % NOTES];
 }
 
+/* Before the portal's init. */
 static inline int
-set_up(void **state)
+set_up_unconfigured(void **state, bool log_denied)
 {
 	static struct rig rig;
 	struct rig *r = &rig;
@@ -304,13 +314,10 @@ set_up(void **state)
 		.relays = on_relays,
 	};
 	const struct packet_sink sink = { r, note_udp, note_tun };
-	struct dataplane_settings settings = { .counters = &r->page };
+	struct dataplane_settings settings = { .log_denied = log_denied,
+		.counters = &r->page };
 	struct clock_reading started = {
 		.wall = { UNIX_NOW * INT64_C(1000000000) },
-	};
-	struct ipc_interface own = {
-		.v4 = at("100.64.0.1:0").ip,
-		.v6 = at("[fd00:2021:1111::1]:0").ip,
 	};
 
 	memset(r, 0, sizeof(*r));
@@ -320,10 +327,49 @@ set_up(void **state)
 	r->dp = dataplane_new(&host, &sink, &settings, &started);
 	assert_non_null(r->dp);
 	assert_true(noise_identity_generate(&r->identity));
-	tell(r, interface, &own);
-	settle(r);
 	*state = r;
 	return 0;
+}
+
+static inline void
+tell_own_addresses(struct rig *r, const char *v4, const char *v6)
+{
+	struct ipc_interface own = { .v4 = at(v4).ip, .v6 = at(v6).ip };
+
+	tell(r, interface, &own);
+	settle(r);
+}
+
+static inline int
+set_up(void **state)
+{
+	set_up_unconfigured(state, false);
+	tell_own_addresses(*state, "100.64.0.1:0", "[fd00:2021:1111::1]:0");
+	return 0;
+}
+
+/* From now on the log is for logged(). */
+static inline void
+overhear(struct rig *r)
+{
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, r->log), 0);
+	log_init_worker(r->log[1], LOG_LEVEL_INFO);
+}
+
+/* How many lines with that text there are since the last call. */
+static inline unsigned
+logged(struct rig *r, const char *text)
+{
+	char line[LOG_TEXT_MAX + 2];
+	unsigned count = 0;
+	ssize_t n;
+
+	while ((n = recv(r->log[0], line, sizeof(line) - 1, 0)) > 0) {
+		line[n] = '\0';
+		count += strstr(line + 1, text) != NULL;
+	}
+	return count;
 }
 
 static inline int
@@ -333,6 +379,11 @@ tear_down(void **state)
 
 	dataplane_free(r->dp);
 	aead_free(r->aead);
+	if (r->log[1] != 0) {
+		log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+		close(r->log[0]);
+		close(r->log[1]);
+	}
 	return 0;
 }
 
@@ -418,31 +469,59 @@ check_with_use_candidate(struct rig *r)
 	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", check, w.len);
 }
 
-/* The client's half of a handshake; the answer is the last datagram. */
 static inline void
-handshake(struct rig *r)
+client_sends_packet(struct rig *r, const uint8_t *packet, size_t len)
 {
-	uint8_t message[MESSAGE_INITIATION_LEN], psk[32],
-	    timestamp[NOISE_TIMESTAMP_LEN], data[MESSAGE_DATA_MIN];
-	struct noise_keys keys;
-	const struct note *n;
+	uint8_t data[INNER_PACKET_MAX + WIREGUARD_OVERHEAD];
+
+	session_seal(&r->session, r->aead, packet, len, data);
+	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", data,
+	    len + WIREGUARD_OVERHEAD);
+}
+
+/* The client's half of a handshake, in steps. */
+static inline void
+make_initiation(struct rig *r, uint8_t to[static MESSAGE_INITIATION_LEN])
+{
+	uint8_t psk[32], timestamp[NOISE_TIMESTAMP_LEN];
 
 	memset(psk, 0x55, sizeof(psk));
 	assert_true(noise_peer_init(
 	    &r->gateway, &r->identity, dataplane_public_key(r->dp), psk));
 	noise_timestamp(UNIX_NOW, (uint32_t)r->udp_count, timestamp);
 	assert_true(noise_create_initiation(
-	    &r->identity, &r->gateway, 77, timestamp, r->now, message));
+	    &r->identity, &r->gateway, 77, timestamp, r->now, to));
+}
+
+static inline void
+take_response(struct rig *r, const uint8_t *response, size_t len)
+{
+	struct noise_keys keys;
+
+	assert_int_equal(message_classify(response, len), MESSAGE_RESPONSE);
+	assert_true(
+	    noise_consume_response(&r->identity, &r->gateway, response, &keys));
+	session_init(&r->session, &keys, r->now);
+}
+
+/* The answer is the last datagram. */
+static inline void
+client_initiates(struct rig *r)
+{
+	uint8_t message[MESSAGE_INITIATION_LEN];
+
+	make_initiation(r, message);
 	receive(
 	    r, "192.0.2.7:50000", "10.0.0.4:52625", message, sizeof(message));
-	n = last_udp(r);
-	assert_int_equal(message_classify(n->data, n->len), MESSAGE_RESPONSE);
-	assert_true(
-	    noise_consume_response(&r->identity, &r->gateway, n->data, &keys));
-	session_init(&r->session, &keys, r->now);
-	/* The empty packet that lets the gateway switch to the session. */
-	session_seal(&r->session, r->aead, NULL, 0, data);
-	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", data, sizeof(data));
+}
+
+/* Both sides, and the empty packet by which the gateway sends on it, too. */
+static inline void
+handshake(struct rig *r)
+{
+	client_initiates(r);
+	take_response(r, last_udp(r)->data, last_udp(r)->len);
+	client_sends_packet(r, NULL, 0);
 }
 
 static inline void
@@ -478,21 +557,22 @@ tcp_packet(uint8_t *to, const char *from, const char *dest)
 }
 
 static inline void
-client_sends_packet(struct rig *r, const uint8_t *packet, size_t len)
-{
-	uint8_t data[INNER_PACKET_MAX + WIREGUARD_OVERHEAD];
-
-	session_seal(&r->session, r->aead, packet, len, data);
-	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", data,
-	    len + WIREGUARD_OVERHEAD);
-}
-
-static inline void
 client_sends(struct rig *r, const char *from, const char *to)
 {
 	uint8_t packet[40];
 	size_t len = tcp_packet(packet, from, to);
 
+	client_sends_packet(r, packet, len);
+}
+
+/* A SYN; with rst what ends it. */
+static inline void
+client_opens(struct rig *r, const char *from, const char *to, bool rst)
+{
+	uint8_t packet[40];
+	size_t len = tcp_packet(packet, from, to);
+
+	packet[33] = rst ? 0x04 : 0x02;
 	client_sends_packet(r, packet, len);
 }
 

@@ -291,20 +291,11 @@ static void
 holds_the_response_until_there_is_a_path(void **state)
 {
 	struct rig *r = *state;
-	uint8_t message[MESSAGE_INITIATION_LEN], psk[32],
-	    timestamp[NOISE_TIMESTAMP_LEN];
 	size_t before;
 
 	authorized(r);
-	memset(psk, 0x55, sizeof(psk));
-	assert_true(noise_peer_init(
-	    &r->gateway, &r->identity, dataplane_public_key(r->dp), psk));
-	noise_timestamp(UNIX_NOW, 1, timestamp);
-	assert_true(noise_create_initiation(
-	    &r->identity, &r->gateway, 77, timestamp, r->now, message));
 	before = r->udp_count;
-	receive(
-	    r, "192.0.2.7:50000", "10.0.0.4:52625", message, sizeof(message));
+	client_initiates(r);
 	assert_int_equal(r->udp_count, before);
 	check_with_use_candidate(r);
 	pass(r, 20);

@@ -310,23 +310,14 @@ heard_by_channel(struct rig *r, size_t *len)
 static void
 handshake_by_channel(struct rig *r)
 {
-	uint8_t message[MESSAGE_INITIATION_LEN], psk[32],
-	    timestamp[NOISE_TIMESTAMP_LEN], data[MESSAGE_DATA_MIN], *response;
-	struct noise_keys keys;
+	uint8_t message[MESSAGE_INITIATION_LEN], data[MESSAGE_DATA_MIN];
+	uint8_t *response;
 	size_t len;
 
-	memset(psk, 0x55, sizeof(psk));
-	assert_true(noise_peer_init(
-	    &r->gateway, &r->identity, dataplane_public_key(r->dp), psk));
-	noise_timestamp(UNIX_NOW, (uint32_t)r->udp_count, timestamp);
-	assert_true(noise_create_initiation(
-	    &r->identity, &r->gateway, 77, timestamp, r->now, message));
+	make_initiation(r, message);
 	receive_by_channel(r, message, sizeof(message));
 	response = heard_by_channel(r, &len);
-	assert_int_equal(message_classify(response, len), MESSAGE_RESPONSE);
-	assert_true(
-	    noise_consume_response(&r->identity, &r->gateway, response, &keys));
-	session_init(&r->session, &keys, r->now);
+	take_response(r, response, len);
 	session_seal(&r->session, r->aead, NULL, 0, data);
 	receive_by_channel(r, data, sizeof(data));
 }
