@@ -27,6 +27,11 @@ enum packet_kind {
 struct packet {
 	uint8_t *data;
 	size_t length;
+	/*
+	 * Bytes in front of and behind it that are free to be written; none,
+	 * unless who had it parsed says so.
+	 */
+	size_t headroom, tailroom;
 	enum packet_kind kind;
 	struct ip_address source, destination;
 	uint8_t protocol;  /* of the transport, after IPv6 extensions */

@@ -12,8 +12,7 @@
 #include "common/buffer.h"
 #include "net-worker/core/inner/headers.h"
 
-/* The checksum of the transport header, or NULL where there is none. */
-static uint8_t *
+uint8_t *
 transport_checksum(const struct packet *p)
 {
 	size_t at = p->transport;

@@ -23,4 +23,10 @@ void rewrite_destination_port(struct packet *, uint16_t);
 /* ICMP echo only. */
 void rewrite_echo_id(struct packet *, uint16_t);
 
+/*
+ * Where the checksum of the transport is, or NULL: there is none, its sender
+ * made none (UDP), or the quote ends before it.
+ */
+uint8_t *transport_checksum(const struct packet *);
+
 #endif /* NET_WORKER_CORE_INNER_REWRITE_H */

@@ -1,0 +1,394 @@
+/*
+ * Translation between IPv4 and IPv6: see translate.h.
+ *
+ * Both families have the same transports, and the pseudo-headers of both sum up
+ * alike but for their addresses. So little changes: the IP header, the numbers
+ * of ICMP, and of what a checksum covers the addresses and these numbers.
+ */
+#include "net-worker/core/inner/translate.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "net-worker/core/inner/headers.h"
+#include "net-worker/core/inner/rewrite.h"
+
+#define IPV4_DF 0x4000
+
+/* What an IP header of both families says, but for its addresses. */
+struct header {
+	uint8_t traffic_class;
+	uint8_t hops;
+	uint8_t protocol;
+	size_t upper; /* bytes behind the header, and behind its extensions */
+};
+
+static size_t
+header_length(uint8_t family)
+{
+	return family == IP_V4 ? IPV4_HEADER_LEN : IPV6_HEADER_LEN;
+}
+
+/* False when it is shorter than its own header. */
+static bool
+read_header(const struct packet *p, struct header *h)
+{
+	bool v4 = p->source.family == IP_V4;
+	const uint8_t *at = p->data;
+	size_t total = v4 ? load_be16(at + IPV4_TOTAL)
+			  : load_be16(at + IPV6_PAYLOAD) + IPV6_HEADER_LEN;
+
+	if (total < p->transport)
+		return false;
+	h->traffic_class = v4 ? at[1] : (uint8_t)(load_be16(at) >> 4);
+	h->hops = v4 ? at[8] : at[7];
+	h->protocol = p->protocol;
+	h->upper = total - p->transport;
+	return true;
+}
+
+static uint8_t
+other_protocol(uint8_t protocol)
+{
+	switch (protocol) {
+	case IPPROTO_ICMP:
+		return IPPROTO_ICMPV6;
+	case IPPROTO_ICMPV6:
+		return IPPROTO_ICMP;
+	default:
+		return protocol;
+	}
+}
+
+static void
+write_ipv4(uint8_t *to, const struct header *h, const struct packet *p,
+    uint16_t identification)
+{
+	size_t total = IPV4_HEADER_LEN + h->upper;
+
+	to[0] = 0x45;
+	to[1] = h->traffic_class;
+	store_be16(to + IPV4_TOTAL, (uint16_t)total);
+	store_be16(to + 4, identification);
+	store_be16(to + IPV4_FRAGMENT, total > TRANSLATE_V4_MAX ? IPV4_DF : 0);
+	to[8] = h->hops;
+	to[IPV4_PROTOCOL] = h->protocol;
+	store_be16(to + IPV4_CHECKSUM, 0);
+	memcpy(to + IPV4_SOURCE, p->source.bytes, 4);
+	memcpy(to + IPV4_DESTINATION, p->destination.bytes, 4);
+	store_be16(to + IPV4_CHECKSUM,
+	    checksum_finish(checksum_add(0, to, IPV4_HEADER_LEN)));
+}
+
+static void
+write_ipv6(uint8_t *to, const struct header *h, const struct packet *p)
+{
+	store_be32(to, 0x60000000 | (uint32_t)h->traffic_class << 20);
+	store_be16(to + IPV6_PAYLOAD, (uint16_t)h->upper);
+	to[IPV6_NEXT] = h->protocol;
+	to[7] = h->hops;
+	memcpy(to + IPV6_SOURCE, p->source.bytes, 16);
+	memcpy(to + IPV6_DESTINATION, p->destination.bytes, 16);
+}
+
+static void
+write_header(struct packet *p, const struct header *h, uint16_t identification)
+{
+	if (p->source.family == IP_V4)
+		write_ipv4(p->data, h, p, identification);
+	else
+		write_ipv6(p->data, h, p);
+}
+
+/*
+ * The sum of all that the checksum of the transport covers and that is not the
+ * same in both families.
+ */
+static uint16_t
+sum_of_difference(const struct packet *p, size_t upper)
+{
+	uint32_t sum = 0;
+
+	if (p->protocol != IPPROTO_ICMP)
+		sum = checksum_pseudo(
+		    &p->source, &p->destination, p->protocol, upper);
+	if (p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6)
+		sum = checksum_add(sum, p->data + p->transport, 2);
+	return (uint16_t)~checksum_finish(sum);
+}
+
+/* Of an echo: RFC 792 and 4443. */
+static void
+turn_echo(struct packet *p)
+{
+	uint8_t *type = p->data + p->transport;
+
+	switch (*type) {
+	case 8:
+		*type = 128;
+		break;
+	case 0:
+		*type = 129;
+		break;
+	case 128:
+		*type = 8;
+		break;
+	default:
+		*type = 0;
+		break;
+	}
+}
+
+/*
+ * The packet's transport stands where it will be, and what is in front of it
+ * is no longer needed: the rest of it becomes that of the other family.
+ */
+static void
+turn_packet(struct packet *p, const struct header *from,
+    const struct ip_address *source, const struct ip_address *destination,
+    uint16_t identification)
+{
+	struct header h = *from;
+	uint16_t before = sum_of_difference(p, h.upper);
+	uint8_t *checksum;
+
+	p->protocol = h.protocol = other_protocol(h.protocol);
+	p->source = *source;
+	p->destination = *destination;
+	p->source_route = false;
+	if (p->kind == PACKET_ICMP_ECHO)
+		turn_echo(p);
+	if ((checksum = transport_checksum(p)) != NULL)
+		store_be16(checksum,
+		    checksum_update(load_be16(checksum), before,
+			sum_of_difference(p, h.upper)));
+	write_header(p, &h, identification);
+}
+
+/* RFC 8200, 8.1: in IPv6 there has to be one. */
+static void
+compute_udp_checksum(struct packet *p)
+{
+	size_t length = p->length - p->transport;
+	uint8_t *udp = p->data + p->transport;
+	uint16_t sum;
+
+	sum = checksum_finish(checksum_add(
+	    checksum_pseudo(&p->source, &p->destination, IPPROTO_UDP, length),
+	    udp, length));
+	store_be16(udp + UDP_CHECKSUM, sum == 0 ? UINT16_MAX : sum);
+}
+
+static bool
+has_udp_checksum(const struct packet *p)
+{
+	return load_be16(p->data + p->transport + UDP_CHECKSUM) != 0;
+}
+
+static bool
+is_translatable(const struct packet *p)
+{
+	return p->kind == PACKET_TCP || p->kind == PACKET_UDP ||
+	    p->kind == PACKET_ICMP_ECHO;
+}
+
+bool
+translate_fits(const struct packet *p)
+{
+	return p->source.family == IP_V6 ||
+	    p->length - p->transport <= INNER_PACKET_MAX - IPV6_HEADER_LEN;
+}
+
+/* Makes room for that much header in front of the transport. */
+static bool
+move_transport(struct packet *p, size_t header)
+{
+	size_t grow = header > p->transport ? header - p->transport : 0;
+	size_t upper = p->length - p->transport, move = 0;
+	uint8_t *transport = p->data + p->transport;
+
+	if (grow > p->headroom)
+		move = grow - p->headroom;
+	if (move > p->tailroom)
+		return false;
+	if (move > 0)
+		memmove(transport + move, transport, upper);
+	p->headroom += p->transport + move - header;
+	p->tailroom -= move;
+	p->data = transport + move - header;
+	p->transport = header;
+	p->length = header + upper;
+	return true;
+}
+
+bool
+translate_packet(struct packet *p, const struct ip_address *source,
+    const struct ip_address *destination, uint16_t identification)
+{
+	struct header h;
+
+	if (!is_translatable(p) || !translate_fits(p) || !read_header(p, &h) ||
+	    !move_transport(p, header_length(source->family)))
+		return false;
+	turn_packet(p, &h, source, destination, identification);
+	if (p->kind == PACKET_UDP && p->source.family == IP_V6 &&
+	    !has_udp_checksum(p))
+		compute_udp_checksum(p);
+	return true;
+}
+
+/* Errors. */
+
+/* Type 0 is no error of either family: there is no such error there. */
+struct error_name {
+	uint8_t type, code;
+};
+
+/* ICMPv4 type 3 by its code, but for 4, whose rest differs. */
+static const struct error_name unreachable_v4[] = {
+	[0] = { 1, 0 },
+	[1] = { 1, 0 },
+	[2] = { 4, 1 }, /* of the protocol, which is the next header here */
+	[3] = { 1, 4 },
+	[5] = { 1, 0 },
+	[6] = { 1, 0 },
+	[7] = { 1, 0 },
+	[8] = { 1, 0 },
+	[9] = { 1, 1 },
+	[10] = { 1, 1 },
+	[11] = { 1, 0 },
+	[12] = { 1, 0 },
+	[13] = { 1, 1 },
+	[15] = { 1, 1 },
+};
+
+/* ICMPv6 type 1 by its code. */
+static const struct error_name unreachable_v6[] = {
+	[0] = { 3, 1 },
+	[1] = { 3, 10 },
+	[2] = { 3, 1 },
+	[3] = { 3, 1 },
+	[4] = { 3, 3 },
+};
+
+static bool
+name_error(struct icmp_error *to, const struct error_name *names, size_t count,
+    uint8_t code)
+{
+	if (code >= count || names[code].type == 0)
+		return false;
+	to->type = names[code].type;
+	to->code = names[code].code;
+	if (to->type == 4)
+		to->rest = IPV6_NEXT; /* where in the packet the trouble is */
+	return true;
+}
+
+/* RFC 1191, 7.1: of a packet that was too long, what might not be. */
+static uint32_t
+plateau_below(uint16_t total)
+{
+	static const uint16_t plateaus[] = { 65535, 32000, 17914, 8166, 4352,
+		2002, 1492, 1006, 508, 296 };
+
+	for (size_t i = 0; i < sizeof(plateaus) / sizeof(plateaus[0]); i++)
+		if (plateaus[i] < total)
+			return plateaus[i];
+	return 68;
+}
+
+static uint32_t
+mtu_in_ipv6(uint16_t mtu, const struct packet *quote)
+{
+	uint32_t grown = mtu;
+
+	if (mtu == 0)
+		grown = plateau_below(load_be16(quote->data + IPV4_TOTAL));
+	grown += IPV6_HEADER_LEN - IPV4_HEADER_LEN;
+	return grown < INNER_PACKET_MAX ? grown : INNER_PACKET_MAX;
+}
+
+/* No IPv4 link has less than 68: RFC 791. */
+static uint32_t
+mtu_in_ipv4(uint32_t mtu)
+{
+	const uint32_t less = IPV6_HEADER_LEN - IPV4_HEADER_LEN, least = 68;
+
+	if (mtu < least + less)
+		return least;
+	return mtu - less < TRANSLATE_V4_MAX ? mtu - less : TRANSLATE_V4_MAX;
+}
+
+static bool
+error_in_ipv6(
+    const uint8_t *h, const struct packet *quote, struct icmp_error *to)
+{
+	to->rest = 0;
+	if (h[0] == 11) {
+		to->type = 3;
+		to->code = h[1];
+		return true;
+	}
+	if (h[1] == 4) {
+		to->type = 2;
+		to->code = 0;
+		to->rest = mtu_in_ipv6(load_be16(h + 6), quote);
+		return true;
+	}
+	return name_error(to, unreachable_v4,
+	    sizeof(unreachable_v4) / sizeof(unreachable_v4[0]), h[1]);
+}
+
+static bool
+error_in_ipv4(const uint8_t *h, struct icmp_error *to)
+{
+	to->rest = 0;
+	if (h[0] == 3) {
+		to->type = 11;
+		to->code = h[1];
+		return true;
+	}
+	if (h[0] == 2) {
+		to->type = 3;
+		to->code = 4;
+		to->rest = mtu_in_ipv4(load_be32(h + 4));
+		return true;
+	}
+	return name_error(to, unreachable_v6,
+	    sizeof(unreachable_v6) / sizeof(unreachable_v6[0]), h[1]);
+}
+
+bool
+translate_error(const struct packet *error, const struct packet *quote,
+    struct icmp_error *to)
+{
+	const uint8_t *h = error->data + error->transport;
+
+	if (error->kind != PACKET_ICMP_ERROR)
+		return false;
+	if (error->source.family == IP_V4)
+		return error_in_ipv6(h, quote, to);
+	return error_in_ipv4(h, to);
+}
+
+bool
+translate_quote(struct packet *quote, const struct ip_address *source,
+    const struct ip_address *destination, uint8_t *to)
+{
+	size_t header = header_length(source->family);
+	size_t rest = quote->length - quote->transport;
+	struct header h;
+
+	if (!read_header(quote, &h) || h.upper > UINT16_MAX - header)
+		return false;
+	if (rest > INNER_PACKET_MAX - header)
+		rest = INNER_PACKET_MAX - header;
+	memcpy(to + header, quote->data + quote->transport, rest);
+	quote->data = to;
+	quote->length = header + rest;
+	quote->transport = header;
+	quote->headroom = quote->tailroom = 0;
+	turn_packet(quote, &h, source, destination, 0);
+	return true;
+}
