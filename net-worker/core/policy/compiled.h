@@ -73,6 +73,7 @@ struct parties {
 	struct ip_address client_v4, client_v6;   /* IP_NONE: has none */
 	struct ip_address gateway_v4, gateway_v6; /* likewise */
 	bool expose_host;
+	bool closed; /* nothing passes, and nothing is answered */
 };
 
 struct policy {

@@ -26,6 +26,7 @@ struct grants {
 	struct grant **grants;
 	size_t count;
 	size_t room;
+	bool closed;
 	struct names *names;
 };
 
@@ -96,6 +97,12 @@ grants_address(const struct grants *c, enum ip_family family)
 	default:
 		return (struct ip_address){ 0 };
 	}
+}
+
+void
+grants_close(struct grants *c, bool closed)
+{
+	c->closed = closed;
 }
 
 /* Where the grant of the resource is, or would have to be. */
@@ -619,6 +626,7 @@ grants_compile(const struct grants *c, const struct ip_address *gateway_v4,
 			.gateway_v4 = address_of(gateway_v4, IP_V4),
 			.gateway_v6 = address_of(gateway_v6, IP_V6),
 			.expose_host = expose_host,
+			.closed = c->closed,
 		},
 	};
 	struct policy *policy = NULL;

@@ -48,6 +48,9 @@ bool grants_have_addresses(const struct grants *, const struct ip_address *v4,
     const struct ip_address *v6);
 struct ip_address grants_address(const struct grants *, enum ip_family);
 
+/* From now on nothing passes, be it to our own address, nor is it answered. */
+void grants_close(struct grants *, bool closed);
+
 enum grant_result {
 	GRANT_NEW,
 	GRANT_UPDATED,       /* filters and expiry replaced */

@@ -178,6 +178,8 @@ policy_outbound(const struct policy *p, const struct packet *packet)
 	const struct ip_address *to = &packet->destination;
 	struct policy_decision decision;
 
+	if (p->parties.closed)
+		return decide_refusal(VERDICT_DROP, REASON_NO_ROUTE);
 	if (ip_is_multicast(to))
 		return decide_refusal(VERDICT_DROP, REASON_MULTICAST);
 	if (packet->kind == PACKET_ICMP_ERROR)
@@ -239,6 +241,8 @@ is_host_answer(const struct packet *packet)
 struct policy_decision
 policy_arrival(const struct policy *p, const struct packet *packet)
 {
+	if (p->parties.closed)
+		return decide_refusal(VERDICT_DROP, REASON_NO_ROUTE);
 	/* Step 2, for this client. */
 	if (!ip_in_tunnel_range(&packet->destination) ||
 	    !is_client_address(p, &packet->destination))

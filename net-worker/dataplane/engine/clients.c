@@ -60,8 +60,20 @@ client_forget_waiting(struct client *m)
 }
 
 void
+client_set_lingering(struct engine *e, struct client *c, bool lingers)
+{
+	if (lingers && !c->lingers)
+		TAILQ_INSERT_TAIL(&e->lingering, c, lingering_entry);
+	else if (!lingers && c->lingers)
+		TAILQ_REMOVE(&e->lingering, c, lingering_entry);
+	c->lingers = lingers;
+	grants_close(c->grants, lingers);
+}
+
+void
 client_forget(struct engine *e, struct client *c)
 {
+	client_set_lingering(e, c, false);
 	RB_REMOVE(client_tree, &e->clients, c);
 	key_map_remove(&e->clients_by_id, &c->by_id);
 	deadlines_remove(&e->expiries, &c->expiry);

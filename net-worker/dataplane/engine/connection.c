@@ -155,7 +155,8 @@ connection_close(struct engine *e, struct connection *c)
 void
 connection_goodbye(struct engine *e, struct connection *c)
 {
-	control_send(e, c, CONTROL_GOODBYE, NULL, 0);
+	if (!c->client->is_older)
+		control_send(e, c, CONTROL_GOODBYE, NULL, 0);
 }
 
 void
@@ -187,11 +188,14 @@ static void
 fail_connection(struct engine *e, struct connection *c, const char *why)
 {
 	char who[UUID_TEXT_LEN + 1];
+	struct client *client = c->client;
 
 	log_info("connection to client %s failed: %s",
-	    uuid_format(client_id(c->client), who), why);
+	    uuid_format(client_id(client), who), why);
 	e->counters->connections_failed++;
 	connection_close(e, c);
+	if (client->lingers)
+		client_remove(e, client, false);
 }
 
 void

@@ -49,6 +49,7 @@ engine_new(const struct dataplane_host *host, const struct packet_sink *sink,
 	if (e == NULL)
 		return NULL;
 	RB_INIT(&e->clients);
+	TAILQ_INIT(&e->lingering);
 	STAILQ_INIT(&e->flows);
 	e->host = host;
 	e->sink = sink;

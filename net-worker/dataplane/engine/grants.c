@@ -127,6 +127,7 @@ client_add(struct engine *e, const struct ipc_authorization *a)
 
 	if (m == NULL)
 		return NULL;
+	m->is_older = a->kind != AUTHORIZATION_UPSERT;
 	if ((command.client.policy = compile(e, m)) == NULL) {
 		client_forget(e, m);
 		return NULL;
@@ -156,14 +157,33 @@ client_remove(struct engine *e, struct client *m, bool goodbye)
 	client_forget(e, m);
 }
 
-/* Enforces what is left; a client without grants is sent away. */
+/*
+ * Enforces what is left. A client without grants is sent away; one of 1.3 could
+ * not be told, and is left the connection that it believes in, to nothing.
+ */
 static void
 grants_changed(struct engine *e, struct client *m)
 {
-	if (grants_count(m->grants) == 0)
+	bool has_none = grants_count(m->grants) == 0;
+
+	if (has_none && !(m->is_older && m->connection != NULL)) {
 		client_remove(e, m, true);
-	else
-		client_enforce(e, m, false);
+		return;
+	}
+	client_set_lingering(e, m, has_none);
+	client_enforce(e, m, false);
+}
+
+/* One that lingers gives way: its connection is of no use to it. */
+static bool
+make_room_for_client(struct engine *e)
+{
+	if (e->client_count < SHARD_PEERS_MAX)
+		return true;
+	if (TAILQ_EMPTY(&e->lingering))
+		return false;
+	client_remove(e, TAILQ_FIRST(&e->lingering), false);
+	return true;
 }
 
 static void
@@ -224,7 +244,7 @@ client_for(struct engine *e, const struct ipc_authorization *a)
 	return m != NULL ? m : client_add(e, a);
 }
 
-/* NULL, or what is wrong with it before anything is touched. */
+/* NULL, or what is wrong with it before the client is touched. */
 static const char *
 why_not(struct engine *e, const struct ipc_authorization *a)
 {
@@ -237,8 +257,7 @@ why_not(struct engine *e, const struct ipc_authorization *a)
 	if (a->use_iceless)
 		return "it asks for a connection without ICE, which we did "
 		       "not offer";
-	if (e->client_count == SHARD_PEERS_MAX &&
-	    client_find(e, &a->client) == NULL)
+	if (client_find(e, &a->client) == NULL && !make_room_for_client(e))
 		return "there are too many clients";
 	return NULL;
 }
@@ -270,11 +289,17 @@ authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
 			client_remove(e, m, false);
 		return false;
 	}
+	if (a->kind != AUTHORIZATION_ACCESS)
+		m->is_older = a->kind == AUTHORIZATION_CONNECTION;
 	switch (grant(e, m, a)) {
 	case GRANT_INVALID:
 	case GRANT_NO_MEMORY:
 		log_refused(e, now, "it is none, or too much of it");
-		grants_changed(e, m);
+		if (grants_count(m->grants) == 0 &&
+		    a->kind != AUTHORIZATION_ACCESS)
+			client_remove(e, m, true);
+		else
+			grants_changed(e, m);
 		return false;
 	case GRANT_TYPE_CONFLICT:
 		log_error("the portal changed the type of a resource a client "
@@ -286,7 +311,7 @@ authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
 	case GRANT_UPDATED:
 		break;
 	}
-	client_enforce(e, m, false);
+	grants_changed(e, m);
 	return true;
 }
 

@@ -41,8 +41,8 @@ struct notice {
 /*
  * A client: the one record of it, with all that it was granted and its way to
  * us. It outlives connections (firezone-tunnel(7), Failure), and is gone with
- * its last grant. The shard has a peer of the same number, with what packets
- * need.
+ * its last grant, or one of 1.3 with its connection if that is later. The shard
+ * has a peer of the same number, with what packets need.
  */
 struct client {
 	RB_ENTRY(client) by_number;
@@ -52,6 +52,10 @@ struct client {
 	struct deadline expiry;        /* of the grant that ends first */
 	uint32_t number;               /* never used again */
 	bool nat_given;                /* to the shard */
+	bool is_older;                 /* of 1.3: has it no goodbye */
+	/* Without grants, for as long as it has a connection. */
+	TAILQ_ENTRY(client) lingering_entry;
+	bool lingers;
 	/* Names that the shard does not know yet: client_enforce_names(). */
 	struct deadline names_due;
 	struct mono names_rested; /* the work done for them is made up for */
@@ -136,6 +140,7 @@ struct engine {
 	struct client_tree clients;
 	struct key_map clients_by_id;
 	size_t client_count;
+	TAILQ_HEAD(, client) lingering; /* longest first */
 	uint32_t next_number;
 
 	struct path_table *paths;
@@ -168,6 +173,11 @@ struct client *client_enter(struct engine *, const struct uuid *,
 void client_forget(struct engine *, struct client *);
 /* The client will not hear of the names that wait. */
 void client_forget_waiting(struct client *);
+/*
+ * Whether it is there without grants, for the sake of its connection. Nothing
+ * passes then, once that is enforced.
+ */
+void client_set_lingering(struct engine *, struct client *, bool);
 struct connection *connection_of_index(struct engine *, uint32_t index);
 /* The connection can be found from now on; false when there are too many. */
 bool connection_enter(struct engine *, struct connection *);
@@ -205,6 +215,7 @@ void clients_clock_was_set(struct engine *);
 struct connection *connection_upsert(struct engine *, struct mono,
     const struct ipc_authorization *, struct client *);
 void connection_close(struct engine *, struct connection *);
+/* Where the client understands it. */
 void connection_goodbye(struct engine *, struct connection *);
 /* There was traffic. */
 void connection_active(struct engine *, struct mono, struct connection *);
