@@ -233,6 +233,12 @@ prefix_contains(const struct ip_prefix *p, const struct ip_address *ip)
 }
 
 bool
+prefix_covers(const struct ip_prefix *p, const struct ip_prefix *other)
+{
+	return p->length <= other->length && prefix_contains(p, &other->ip);
+}
+
+bool
 prefix_parse(const char *text, struct ip_prefix *p)
 {
 	char host[INET6_ADDRSTRLEN];

@@ -65,5 +65,7 @@ socklen_t endpoint_to_sockaddr(const struct endpoint *,
 /* "10.0.0.0/8"; host bits must be zero, a bare address is a /32 or /128. */
 bool prefix_parse(const char *text, struct ip_prefix *);
 bool prefix_contains(const struct ip_prefix *, const struct ip_address *);
+/* Whether all of the other is in it. */
+bool prefix_covers(const struct ip_prefix *, const struct ip_prefix *other);
 
 #endif /* COMMON_ADDRESS_H */

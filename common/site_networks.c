@@ -5,19 +5,13 @@
 
 const struct site_networks site_networks_none;
 
-static bool
-covers(const struct ip_prefix *p, const struct ip_prefix *other)
-{
-	return p->length <= other->length && prefix_contains(p, &other->ip);
-}
-
 static void
 remove_covered(struct site_networks *s, const struct ip_prefix *by)
 {
 	size_t left = 0;
 
 	for (size_t i = 0; i < s->count; i++)
-		if (!covers(by, &s->network[i]))
+		if (!prefix_covers(by, &s->network[i]))
 			s->network[left++] = s->network[i];
 	s->count = left;
 }
@@ -28,7 +22,7 @@ site_networks_add(struct site_networks *s, const struct ip_prefix *p)
 	size_t at = 0;
 
 	for (size_t i = 0; i < s->count; i++)
-		if (covers(&s->network[i], p))
+		if (prefix_covers(&s->network[i], p))
 			return;
 	remove_covered(s, p);
 	if (s->count == SITE_NETWORKS_MAX) {

@@ -44,13 +44,6 @@ is_default(const struct ip_prefix *p)
 						  : SITE_DEFAULT_BELOW_V6);
 }
 
-static bool
-within(const struct ip_prefix *inner, const struct ip_prefix *outer)
-{
-	return outer->length <= inner->length &&
-	    prefix_contains(outer, &inner->ip);
-}
-
 /* What is behind a translator of the network is judged by its IPv4 address. */
 bool
 site_routes_matter(const struct ip_prefix *to)
@@ -60,9 +53,9 @@ site_routes_matter(const struct ip_prefix *to)
 
 	for (const struct ip_prefix *p = not_internet; p->ip.family != IP_NONE;
 	     p++)
-		if (within(to, p))
+		if (prefix_covers(p, to))
 			return false;
-	return !within(to, &nat64);
+	return !prefix_covers(&nat64, to);
 }
 
 /* False when it is of no interest. */
