@@ -44,7 +44,7 @@ clock_mono_of_unix(const struct clock_reading *r, uint64_t unix_s)
 }
 
 static int64_t
-ahead_by(const struct clock_reading *r)
+wall_ahead_by(const struct clock_reading *r)
 {
 	return r->wall.ns - r->mono.ns;
 }
@@ -54,13 +54,13 @@ wall_clock_init(struct wall_clock *c, const struct clock_reading *r)
 {
 	*c = (struct wall_clock) { .last = *r, .count = 1 };
 	c->steps[0].since = r->mono;
-	c->steps[0].ahead = ahead_by(r);
+	c->steps[0].ahead = wall_ahead_by(r);
 }
 
 int64_t
 wall_clock_update(struct wall_clock *c, const struct clock_reading *r)
 {
-	int64_t step = ahead_by(r) - c->steps[c->count - 1].ahead;
+	int64_t step = wall_ahead_by(r) - c->steps[c->count - 1].ahead;
 
 	c->last = *r;
 	if (step > -WALL_STEP_MIN_NS && step < WALL_STEP_MIN_NS)
@@ -69,7 +69,7 @@ wall_clock_update(struct wall_clock *c, const struct clock_reading *r)
 		memmove(&c->steps[0], &c->steps[1],
 		    --c->count * sizeof(c->steps[0]));
 	c->steps[c->count].since = r->mono;
-	c->steps[c->count].ahead = ahead_by(r);
+	c->steps[c->count].ahead = wall_ahead_by(r);
 	c->count++;
 	return step;
 }

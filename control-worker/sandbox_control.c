@@ -183,7 +183,7 @@ is_directory(const char *path)
 
 /* The filter cannot tell one path from another, so something else has to. */
 static bool
-is_usable(const char *spool)
+is_usable_spool(const char *spool)
 {
 	if (!is_directory(spool)) {
 		log_warn("the spool %s cannot be used", spool);
@@ -203,7 +203,7 @@ sandbox_control_enter(uint16_t port, char *spool)
 {
 	struct sandbox_profile profile = control_worker_profile;
 
-	if (spool[0] != '\0' && !is_usable(spool))
+	if (spool[0] != '\0' && !is_usable_spool(spool))
 		spool[0] = '\0';
 	if (spool[0] != '\0') {
 		profile.root = spool;

@@ -260,7 +260,7 @@ tell_candidates(
 }
 
 static void
-tell_closed(void *ctx, const struct uuid *client)
+tell_client_closed(void *ctx, const struct uuid *client)
 {
 	struct worker *w = ctx;
 	struct ipc_connection_closed m = { .client = *client };
@@ -368,7 +368,7 @@ ipc_net_host(struct worker *w)
 		.acknowledged = tell_acknowledged,
 		.refused = tell_refused,
 		.candidates = tell_candidates,
-		.closed = tell_closed,
+		.closed = tell_client_closed,
 		.no_relays = tell_no_relays,
 		.peer_event = tell_peer_event,
 		.assignment = tell_assignment,

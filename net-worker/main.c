@@ -56,7 +56,7 @@ sink_tun(void *ctx, uint8_t *packet, size_t len)
 /* The end of a turn. */
 
 static void
-rearm_timer(struct worker *w)
+rearm_dataplane_timer(struct worker *w)
 {
 	struct mono next = dataplane_deadline(w->dataplane);
 	int64_t ms = MAX_SLEEP_MS;
@@ -94,7 +94,7 @@ settle_turn(struct worker *w)
 		exit(0);
 	}
 	watch_control(w);
-	rearm_timer(w);
+	rearm_dataplane_timer(w);
 }
 
 static void

@@ -410,7 +410,7 @@ replace_table(struct firewall *fw, const char *rules)
 }
 
 static bool
-same_list(const struct ip_address *a, size_t a_count,
+same_addresses(const struct ip_address *a, size_t a_count,
     const struct ip_address *b, size_t b_count)
 {
 	if (a_count != b_count)
@@ -425,9 +425,9 @@ static bool
 same_egress(const struct firewall_egress *a, const struct firewall_egress *b)
 {
 	return a->portal_port == b->portal_port &&
-	    same_list(a->resolvers, a->resolver_count, b->resolvers,
+	    same_addresses(a->resolvers, a->resolver_count, b->resolvers,
 		b->resolver_count) &&
-	    same_list(a->hosts, a->host_count, b->hosts, b->host_count);
+	    same_addresses(a->hosts, a->host_count, b->hosts, b->host_count);
 }
 
 int

@@ -453,7 +453,7 @@ overrule_chain(struct foreign_chains *f, const struct ruleset *all,
 
 /* Whether the base chain refuses one of these kinds; it may see one family. */
 static bool
-refuses_any(
+refuses_any_packet(
     const struct ruleset *all, unsigned chain, uint8_t family, unsigned kinds)
 {
 	const unsigned first = family == NFPROTO_IPV6 ? PACKET_V6 : 0;
@@ -476,7 +476,7 @@ judge_chain(struct foreign_chains *f, const struct ruleset *all,
 	const struct hook *h = hook_of(c.family, b->hook);
 	struct noted *n;
 
-	if (h == NULL || !refuses_any(all, chain, c.family, h->packets))
+	if (h == NULL || !refuses_any_packet(all, chain, c.family, h->packets))
 		return;
 	if ((n = note_chain(f, &c, b->hook)) == NULL) {
 		set_trouble(f,

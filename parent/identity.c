@@ -46,7 +46,7 @@ read_text_file(const char *path, char *to, size_t size)
 }
 
 static const char *
-skip_any_of(const char *text, const char *set)
+skip_chars_of(const char *text, const char *set)
 {
 	return text + strspn(text, set);
 }
@@ -61,16 +61,16 @@ parse_state(const char *text, char to[IDENTITY_MAX])
 	static const char space[] = " \t\r\n";
 	size_t len;
 
-	text = skip_any_of(text, space);
+	text = skip_chars_of(text, space);
 	if (*text++ != '{')
 		return false;
-	text = skip_any_of(text, space);
+	text = skip_chars_of(text, space);
 	if (strncmp(text, "\"id\"", 4) != 0)
 		return false;
-	text = skip_any_of(text + 4, space);
+	text = skip_chars_of(text + 4, space);
 	if (*text++ != ':')
 		return false;
-	text = skip_any_of(text, space);
+	text = skip_chars_of(text, space);
 	if (*text++ != '"')
 		return false;
 	len = strcspn(text, "\"\\");
@@ -81,8 +81,8 @@ parse_state(const char *text, char to[IDENTITY_MAX])
 			return false;
 	memcpy(to, text, len);
 	to[len] = '\0';
-	text = skip_any_of(text + len + 1, space);
-	return *text == '}' && *skip_any_of(text + 1, space) == '\0';
+	text = skip_chars_of(text + len + 1, space);
+	return *text == '}' && *skip_chars_of(text + 1, space) == '\0';
 }
 
 /* 1: found, 0: there is none, -1: there is one, but not for us. */
@@ -133,7 +133,7 @@ derive_id(const char *machine_id, char to[IDENTITY_MAX])
 	char text[256];
 	ssize_t n = read_text_file(machine_id, text, sizeof(text));
 
-	if (n <= 0 || *skip_any_of(text, " \n") == '\0' ||
+	if (n <= 0 || *skip_chars_of(text, " \n") == '\0' ||
 	    strncmp(text, "uninitialized", strlen("uninitialized")) == 0)
 		return false;
 	hmac_hex(text, (size_t)n, to);
@@ -245,7 +245,7 @@ os_release_field(const char *text, const char *key, char *to, size_t size)
 
 	to[0] = '\0';
 	for (; *text != '\0';
-	     text = skip_any_of(text + strcspn(text, "\n"), "\n")) {
+	     text = skip_chars_of(text + strcspn(text, "\n"), "\n")) {
 		const char *value = text + key_len + 1;
 
 		if (strncmp(text, key, key_len) != 0 || text[key_len] != '=')

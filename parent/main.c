@@ -428,7 +428,7 @@ on_supervisor_tick(void *ctx)
 }
 
 static struct mono
-watch_until(const void *ctx)
+network_deadline(const void *ctx)
 {
 	const struct daemon *d = ctx;
 
@@ -524,7 +524,7 @@ run_daemon(struct daemon *d)
 {
 	struct lookout lookouts[] = {
 		{ .ctx = d,
-		    .deadline = watch_until,
+		    .deadline = network_deadline,
 		    .turn = look_after_network },
 		{ .ctx = d,
 		    .deadline = firewall_until,

@@ -111,7 +111,7 @@ negated_match(enum match m)
 }
 
 static enum match
-match_of(bool yes)
+match_of_bool(bool yes)
 {
 	return yes ? MATCH_YES : MATCH_NO;
 }
@@ -172,7 +172,7 @@ load_subject(
 
 /* NULL for what is not understood. */
 static const struct loaded *
-loaded_from(const struct rule_reader *r, const struct nlattr *reg)
+loaded_word_of(const struct rule_reader *r, const struct nlattr *reg)
 {
 	const int word = word_of(reg);
 
@@ -259,7 +259,7 @@ read_bitwise(struct rule_reader *r, const struct nlattr *data)
 	    netlink_nested(data, NFTA_BITWISE_XOR), NFTA_DATA_VALUE);
 	const struct nlattr *to = netlink_nested(data, NFTA_BITWISE_DREG);
 	const struct loaded *from =
-	    loaded_from(r, netlink_nested(data, NFTA_BITWISE_SREG));
+	    loaded_word_of(r, netlink_nested(data, NFTA_BITWISE_SREG));
 	struct loaded masked = { 0 };
 	const int word = word_of(to);
 
@@ -325,7 +325,7 @@ match_masked(const struct rule_reader *r, enum test_packet p,
 	if (l->field.subject == SUBJECT_CT_STATE) {
 		memcpy(&mask, l->mask, sizeof(mask));
 		memcpy(&wanted, v->bytes, sizeof(wanted));
-		return match_of((packet_ct_state(p) & mask) == wanted);
+		return match_of_bool((packet_ct_state(p) & mask) == wanted);
 	}
 	if (!is_prefix_mask(l->mask, v->len))
 		return MATCH_MAYBE;
@@ -337,7 +337,7 @@ match_masked(const struct rule_reader *r, enum test_packet p,
 
 /* Whether the field lies between the values. */
 static enum match
-match_between(const struct rule_reader *r, enum test_packet p,
+match_field_between(const struct rule_reader *r, enum test_packet p,
     const struct loaded *l, const struct value *low, const struct value *high)
 {
 	if (l == NULL || low->len == 0 || low->len != high->len)
@@ -356,7 +356,7 @@ require_between(struct rule_reader *r, const struct loaded *l,
 {
 	for (unsigned i = 0; i < TEST_PACKETS; i++) {
 		enum match m =
-		    match_between(r, (enum test_packet)i, l, low, high);
+		    match_field_between(r, (enum test_packet)i, l, low, high);
 
 		require_match(
 		    r, (enum test_packet)i, inverted ? negated_match(m) : m);
@@ -367,7 +367,7 @@ static void
 read_cmp(struct rule_reader *r, const struct nlattr *data)
 {
 	const struct loaded *l =
-	    loaded_from(r, netlink_nested(data, NFTA_CMP_SREG));
+	    loaded_word_of(r, netlink_nested(data, NFTA_CMP_SREG));
 	const struct value v = value_of(netlink_nested(data, NFTA_CMP_DATA));
 	struct value least = { .len = v.len }, greatest = { .len = v.len };
 
@@ -408,7 +408,7 @@ read_range(struct rule_reader *r, const struct nlattr *data)
 
 	if (op == NFT_RANGE_EQ || op == NFT_RANGE_NEQ)
 		require_between(r,
-		    loaded_from(r, netlink_nested(data, NFTA_RANGE_SREG)),
+		    loaded_word_of(r, netlink_nested(data, NFTA_RANGE_SREG)),
 		    &low, &high, op == NFT_RANGE_NEQ);
 	else
 		require_maybe(r);
@@ -590,8 +590,8 @@ read_match(struct rule_reader *r, const struct nlattr *data)
 	inverted = (ct.invert_flags & XT_CONNTRACK_STATE) != 0;
 	for (unsigned i = 0; i < TEST_PACKETS; i++)
 		require_match(r, (enum test_packet)i,
-		    match_of(((packet_ct_state((enum test_packet)i) &
-				  ct.state_mask) != 0) != inverted));
+		    match_of_bool(((packet_ct_state((enum test_packet)i) &
+				       ct.state_mask) != 0) != inverted));
 }
 
 static enum action

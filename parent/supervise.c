@@ -313,7 +313,7 @@ check_post(struct supervisor *s, struct post *p, struct mono now)
 }
 
 static void
-count_ready(struct supervisor *s)
+count_ready_workers(struct supervisor *s)
 {
 	unsigned ready = 0;
 
@@ -434,7 +434,7 @@ supervise_once(struct supervisor *s)
 	if (s->phase != STOPPING)
 		FOREACH_POST(p, s)
 	check_post(s, p, now);
-	count_ready(s);
+	count_ready_workers(s);
 	if (mono_due(s->deadline, now))
 		on_stop_deadline(s);
 }

@@ -102,7 +102,7 @@ attach_queue(int fd, bool first, unsigned queues)
 }
 
 static int
-attach_first(int fd, unsigned queues)
+attach_first_queue(int fd, unsigned queues)
 {
 	const struct timespec step = { .tv_nsec = WAIT_STEP_NS };
 
@@ -149,7 +149,8 @@ open_queue(struct tun *t, unsigned queues, char *why, size_t why_size)
 	if (fd == -1)
 		return -1;
 	t->queue[t->queues++] = fd;
-	r = first ? attach_first(fd, queues) : attach_queue(fd, false, queues);
+	r = first ? attach_first_queue(fd, queues)
+		  : attach_queue(fd, false, queues);
 	if (r == -1) {
 		explain_attach(errno, why, why_size);
 		return -1;

@@ -58,7 +58,7 @@ nameservers_answered(struct nameservers *n, size_t server, bool tcp)
  * refuses TCP say, the rounds are soon as rare as any.
  */
 static void
-schedule_again(struct nameservers *n, struct mono now)
+schedule_round(struct nameservers *n, struct mono now)
 {
 	if (n->answered[0] && n->answered[1]) {
 		n->again_ms = NAMESERVERS_AGAIN_MS;
@@ -81,7 +81,7 @@ nameservers_end(struct nameservers *n, struct mono now)
 		changed = changed || n->chosen[tcp] != NAMESERVERS_NOBODY;
 		n->chosen[tcp] = NAMESERVERS_NOBODY;
 	}
-	schedule_again(n, now);
+	schedule_round(n, now);
 	return changed;
 }
 

@@ -38,7 +38,7 @@ socket_failed(void)
 
 /* Into a place of that size, of which before stands elsewhere. */
 static int
-read_some(
+read_message_part(
     struct tcp_message *m, int fd, uint8_t *to, size_t size, size_t before)
 {
 	size_t at = m->done - before;
@@ -58,14 +58,14 @@ tcp_message_read(struct tcp_message *m, int fd)
 	int r;
 
 	if (m->done < PREFIX_LEN) {
-		r = read_some(m, fd, m->prefix, PREFIX_LEN, 0);
+		r = read_message_part(m, fd, m->prefix, PREFIX_LEN, 0);
 		if (r != 1)
 			return r;
 		m->len = load_be16(m->prefix);
 		if (m->len == 0 || (m->bytes = malloc(m->len)) == NULL)
 			return -1;
 	}
-	return read_some(m, fd, m->bytes, m->len, PREFIX_LEN);
+	return read_message_part(m, fd, m->bytes, m->len, PREFIX_LEN);
 }
 
 int

@@ -99,15 +99,15 @@ fail_post(struct poster *p, enum post_outcome outcome, const char *why)
 }
 
 static void
-on_later(uv_timer_t *timer)
+on_late_failure(uv_timer_t *timer)
 {
 	fail_post(timer->data, POST_UNREACHABLE, "out of memory");
 }
 
 static void
-fail_later(struct poster *p)
+fail_post_later(struct poster *p)
 {
-	uv_timer_start(&p->later, on_later, 0, 0);
+	uv_timer_start(&p->later, on_late_failure, 0, 0);
 }
 
 /* The value of a field of the answer; NULL when it has none or too long. */
@@ -196,7 +196,7 @@ take_answer_body(char *data, size_t size, size_t count, void *ctx)
 }
 
 static bool
-append_to_list(struct curl_slist **list, const char *text)
+append_to_slist(struct curl_slist **list, const char *text)
 {
 	struct curl_slist *longer = curl_slist_append(*list, text);
 
@@ -220,12 +220,12 @@ make_header_lists(struct poster *p)
 	snprintf(text, sizeof(text), "+%s:%d:%s", p->host, INGEST_PORT,
 	    ip_format(&p->peer.ip, address));
 	if (p->target.host.literal.family == IP_NONE &&
-	    !append_to_list(&p->resolve, text))
+	    !append_to_slist(&p->resolve, text))
 		return false;
-	return append_to_list(&p->headers, p->authorization) &&
-	    append_to_list(&p->headers, "Content-Type: application/json") &&
-	    append_to_list(&p->headers, "Accept: application/json") &&
-	    append_to_list(&p->headers, "Expect:");
+	return append_to_slist(&p->headers, p->authorization) &&
+	    append_to_slist(&p->headers, "Content-Type: application/json") &&
+	    append_to_slist(&p->headers, "Accept: application/json") &&
+	    append_to_slist(&p->headers, "Expect:");
 }
 
 static bool
@@ -263,7 +263,7 @@ start_transfer(struct poster *p)
 	if (!curl_transfer_init(p->curl, &p->transfer) ||
 	    !make_header_lists(p) || !set_post_options(p) ||
 	    !curl_transfer_start(&p->transfer))
-		fail_later(p);
+		fail_post_later(p);
 }
 
 static void
@@ -290,7 +290,7 @@ dial_server(struct poster *p, const struct ip_address *addresses, size_t count)
 	p->dial = dial_start(p->loop, &p->dialler, addresses, count,
 	    INGEST_PORT, on_server_dialled, p);
 	if (p->dial == NULL)
-		fail_later(p);
+		fail_post_later(p);
 }
 
 static void
@@ -319,7 +319,7 @@ look_server_up(struct poster *p)
 	p->lookup = p->lookups.start(p->lookups.resolver,
 	    url_host_name(&p->target.host, name), on_server_resolved, p);
 	if (p->lookup == NULL)
-		fail_later(p);
+		fail_post_later(p);
 }
 
 void
@@ -335,7 +335,7 @@ poster_post(struct poster *p, const struct ingest_url *target,
 	if (asprintf(&p->authorization, "Authorization: Bearer %s", token) ==
 	    -1) {
 		p->authorization = NULL;
-		fail_later(p);
+		fail_post_later(p);
 	} else if (strcmp(p->host, target->host.text) == 0) {
 		p->connections++;
 		start_transfer(p);
@@ -344,7 +344,7 @@ poster_post(struct poster *p, const struct ingest_url *target,
 }
 
 static void
-on_later_closed(uv_handle_t *later)
+on_poster_closed(uv_handle_t *later)
 {
 	free(later->data);
 }
@@ -357,7 +357,7 @@ poster_free(struct poster *p)
 	poster_cancel(p);
 	curl_loop_free(p->curl);
 	free(p->user_agent);
-	uv_close((uv_handle_t *)&p->later, on_later_closed);
+	uv_close((uv_handle_t *)&p->later, on_poster_closed);
 }
 
 struct poster *

@@ -425,7 +425,7 @@ reports_known(const struct reports *r, const char *name)
 }
 
 static bool
-fits_last(const struct reports *r, size_t len)
+fits_last_segment(const struct reports *r, size_t len)
 {
 	return r->last != NULL && r->last->size + len <= SEGMENT_MAX;
 }
@@ -433,7 +433,7 @@ fits_last(const struct reports *r, size_t len)
 size_t
 reports_need(const struct reports *r, size_t len)
 {
-	if (!fits_last(r, len))
+	if (!fits_last_segment(r, len))
 		return blocks_of_size(len);
 	return blocks_of_size(r->last->size + len) -
 	    blocks_of_size(r->last->size);
@@ -446,7 +446,7 @@ write_line(struct reports *r, int dir, const char *line, size_t len)
 	struct segment *s;
 	int saved;
 
-	if (!fits_last(r, len))
+	if (!fits_last_segment(r, len))
 		r->last = NULL;
 	if ((s = r->last) == NULL) {
 		s = r->next_number == UINT32_MAX

@@ -300,7 +300,7 @@ count_dir(void *ctx, int at, const char *name)
 }
 
 static void
-count_all(struct spool *s)
+count_dirs(struct spool *s)
 {
 	for (enum flow_role r = FLOW_INITIATOR; r <= FLOW_RESPONDER; r++) {
 		int dir = openat(s->root, flow_role_name(r), DIRECTORY);
@@ -330,7 +330,7 @@ spool_open(const char *root, size_t blocks_max)
 		errno = saved;
 		return NULL;
 	}
-	count_all(s);
+	count_dirs(s);
 	return s;
 }
 

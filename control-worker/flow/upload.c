@@ -165,7 +165,7 @@ post_batch(struct upload *u)
 
 /* Posts what comes next, or goes to the next directory. */
 static void
-post_next(struct upload *u)
+post_next_range(struct upload *u)
 {
 	free(u->body);
 	u->body = NULL;
@@ -189,7 +189,7 @@ retry_batch(struct upload *u, const char *why)
 
 	if (u->flushing || ms < 0) {
 		complain(u, "given up for now: %s", why);
-		post_next(u);
+		post_next_range(u);
 		return;
 	}
 	log_debug("flow logs: %s; again in %lld ms", why, (long long)ms);
@@ -201,7 +201,7 @@ keep_reports(struct upload *u, const struct post_result *r)
 {
 	complain(u, "%s: %zu reports are kept: HTTP status %d: %.200s",
 	    current_directory(u)->id, u->range.count, r->status, r->text);
-	post_next(u);
+	post_next_range(u);
 }
 
 static void
@@ -220,7 +220,7 @@ follow_redirect(struct upload *u, const struct post_result *r)
 		return;
 	}
 	complain(u, "the server's redirection is not followed: %s", what);
-	post_next(u);
+	post_next_range(u);
 }
 
 static void
@@ -235,17 +235,17 @@ act_on_answer(struct upload *u, const struct post_result *r)
 		u->stored = true;
 		spool_remove(u->spool, current_directory(u),
 		    u->batch.names + u->range.first, u->range.count);
-		post_next(u);
+		post_next_range(u);
 		break;
 	case UPLOAD_SPLIT:
 		if (upload_ranges_split(&u->ranges, &u->range))
-			post_next(u);
+			post_next_range(u);
 		else
 			keep_reports(u, r);
 		break;
 	case UPLOAD_LATER:
 		if (u->flushing)
-			post_next(u);
+			post_next_range(u);
 		else
 			continue_upload(
 			    u, PAUSING, upload_later_ms(r->retry_after));
@@ -337,7 +337,7 @@ load_reports(struct upload *u)
 		return;
 	}
 	upload_ranges_init(&u->ranges, u->batch.count);
-	post_next(u);
+	post_next_range(u);
 }
 
 static void

@@ -32,7 +32,7 @@ stop_transfer_poll(struct curl_transfer *t)
 
 /* A transfer is over before its owner hears of it, who may use the socket. */
 static void
-check_done(struct curl_loop *c)
+end_done_transfers(struct curl_loop *c)
 {
 	CURLMsg *m;
 	int left;
@@ -64,7 +64,7 @@ on_transfer_event(uv_poll_t *poll, int status, int events)
 	if (events & UV_WRITABLE)
 		flags |= CURL_CSELECT_OUT;
 	curl_multi_socket_action(c->multi, t->poll_fd, flags, &running);
-	check_done(c);
+	end_done_transfers(c);
 }
 
 static void
@@ -74,7 +74,7 @@ on_curl_timer(uv_timer_t *timer)
 	int running;
 
 	curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	check_done(c);
+	end_done_transfers(c);
 }
 
 static int

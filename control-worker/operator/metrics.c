@@ -39,7 +39,7 @@ write_single_series(struct text *t, const struct metric *m, uint64_t value)
 /* What is not in the counter page; one function for each SITUATION. */
 
 static void
-write_build_info(
+metric_build_info(
     struct text *t, const struct metric *m, const struct situation *s)
 {
 	(void)s;
@@ -48,20 +48,20 @@ write_build_info(
 }
 
 static void
-write_ready(struct text *t, const struct metric *m, const struct situation *s)
+metric_ready(struct text *t, const struct metric *m, const struct situation *s)
 {
 	write_single_series(t, m, situation_lacks(s) == NULL);
 }
 
 static void
-write_portal_connected(
+metric_portal_connected(
     struct text *t, const struct metric *m, const struct situation *s)
 {
 	write_single_series(t, m, s->online);
 }
 
 static void
-write_clock_ahead_seconds(
+metric_clock_ahead_seconds(
     struct text *t, const struct metric *m, const struct situation *s)
 {
 	if (!s->clock.known)
@@ -72,14 +72,14 @@ write_clock_ahead_seconds(
 }
 
 static void
-write_network_trouble(
+metric_network_trouble(
     struct text *t, const struct metric *m, const struct situation *s)
 {
 	write_single_series(t, m, s->trouble.text[0] != '\0');
 }
 
 static void
-write_tunnel_configured(
+metric_tunnel_configured(
     struct text *t, const struct metric *m, const struct situation *s)
 {
 	declare_metric(t, m);
@@ -96,7 +96,7 @@ write_process_series(
 }
 
 static void
-write_process_running(
+metric_process_running(
     struct text *t, const struct metric *m, const struct situation *s)
 {
 	declare_metric(t, m);
@@ -105,7 +105,7 @@ write_process_running(
 }
 
 static void
-write_process_restarts_total(
+metric_process_restarts_total(
     struct text *t, const struct metric *m, const struct situation *s)
 {
 	declare_metric(t, m);
@@ -114,7 +114,7 @@ write_process_restarts_total(
 }
 
 static void
-write_process_start_time_seconds(
+metric_process_start_time_seconds(
     struct text *t, const struct metric *m, const struct situation *s)
 {
 	declare_metric(t, m);
@@ -123,7 +123,7 @@ write_process_start_time_seconds(
 }
 
 static void
-write_dns_refused_total(
+metric_dns_refused_total(
     struct text *t, const struct metric *m, const struct situation *s)
 {
 	if (s->dns_queries_refused == NULL ||
@@ -138,7 +138,7 @@ static void
 write_situation_metrics(struct text *t, const struct situation *s)
 {
 #define SITUATION(name, type, help) \
-	write_##name(t, &(const struct metric){ #name, #type, help }, s);
+	metric_##name(t, &(const struct metric){ #name, #type, help }, s);
 #include "common/counters.def"
 }
 

@@ -397,7 +397,7 @@ count_failed_datagrams(struct udp_io *io, size_t datagrams)
  * has the length of a segment.
  */
 static int
-send_one_by_one(struct udp_io *io, const struct batch *b)
+send_datagrams_singly(struct udp_io *io, const struct batch *b)
 {
 	size_t refused = SIZE_MAX;
 	int first = 0;
@@ -433,12 +433,12 @@ send_batch(struct udp_io *io, const struct batch *b)
 		return;
 	}
 	if (b->count == 1 || !may_segment(io, &b->to.ip)) {
-		(void)send_one_by_one(io, b);
+		(void)send_datagrams_singly(io, b);
 		return;
 	}
 	error = send_part(io, b, b->bytes, b->len, true);
 	if (error == EIO || error == EINVAL || error == EMSGSIZE) {
-		if (send_one_by_one(io, b) == 0)
+		if (send_datagrams_singly(io, b) == 0)
 			note_segmentation_refused(io, &b->to.ip, error);
 	} else if (error != 0) {
 		count_failed_datagrams(io, b->count);

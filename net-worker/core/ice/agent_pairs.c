@@ -258,7 +258,7 @@ agent_release_pairs(
 }
 
 static void
-free_list(struct candidate_list *list)
+free_candidate_list(struct candidate_list *list)
 {
 	struct listed_candidate *listed;
 
@@ -277,6 +277,6 @@ agent_free_lists(struct ice_agent *agent)
 		TAILQ_REMOVE(&agent->pairs, pair, entry);
 		free(pair);
 	}
-	free_list(&agent->locals);
-	free_list(&agent->remotes);
+	free_candidate_list(&agent->locals);
+	free_candidate_list(&agent->remotes);
 }

@@ -152,7 +152,7 @@ name_is_older(const struct names *n, const struct name *a, const struct name *b)
 
 /* False where all but keep are in use. */
 static bool
-forget_oldest(struct names *n, const struct name *keep)
+forget_oldest_name(struct names *n, const struct name *keep)
 {
 	struct name *oldest = NULL;
 
@@ -206,7 +206,7 @@ name_of(struct names *n, const char *domain, bool *changed)
 	if (n->use == NULL && (n->use = name_use_new()) == NULL)
 		return NULL;
 	if ((number = free_number(n)) == NAMES_MAX) {
-		if (!forget_oldest(n, NULL))
+		if (!forget_oldest_name(n, NULL))
 			return NULL;
 		*changed = true;
 		number = free_number(n);
@@ -336,8 +336,8 @@ names_assign(struct names *n, const struct names_entry *e, bool *changed)
 	name->assigned = e->now;
 	name->order = ++n->order;
 	more = new_proxies(n, e);
-	while (
-	    n->proxy_count + more > NAMES_PROXIES_MAX && forget_oldest(n, name))
+	while (n->proxy_count + more > NAMES_PROXIES_MAX &&
+	    forget_oldest_name(n, name))
 		*changed = true;
 	for (size_t i = 0; i < e->proxy_count; i++) {
 		struct proxy *p = proxy_of(n, name, &e->proxies[i]);

@@ -257,7 +257,7 @@ allocation_refresh(struct allocation *a, struct mono now)
  * family may be silent as it likes (firezone-tunnel(7), Retransmission).
  */
 static bool
-lost_without(const struct allocation *a, const struct request *r)
+needs_answer_to(const struct allocation *a, const struct request *r)
 {
 	return a->active && r->to.ip.family == a->server.ip.family;
 }
@@ -271,7 +271,7 @@ retry_requests(struct allocation *a, struct mono now)
 		if (!mono_due(r->retry, now) ||
 		    request_retry(r, now, &a->server))
 			continue;
-		if (lost_without(a, r)) {
+		if (needs_answer_to(a, r)) {
 			a->active = false;
 			allocation_invalidate(a);
 			return;

@@ -55,7 +55,7 @@ relays_new(void)
 }
 
 static void
-forget_gone(struct relays *rs, struct relay *r)
+forget_gone_relay(struct relays *rs, struct relay *r)
 {
 	TAILQ_REMOVE(&rs->gone, r, entry);
 	rs->gone_count--;
@@ -72,7 +72,7 @@ relays_free(struct relays *rs)
 		free(rs->list[i]);
 	}
 	while (!TAILQ_EMPTY(&rs->gone))
-		forget_gone(rs, TAILQ_FIRST(&rs->gone));
+		forget_gone_relay(rs, TAILQ_FIRST(&rs->gone));
 	free(rs);
 }
 
@@ -343,7 +343,7 @@ relays_transmit(struct relays *rs, struct datagram *d)
 
 /* Withdrawals, then REMOVED, then NONE if it was the last. */
 static bool
-gone_event(struct relays *rs, struct relay *r, struct relays_event *e)
+relay_gone_event(struct relays *rs, struct relay *r, struct relays_event *e)
 {
 	e->relay = r->id;
 	for (size_t i = 0; i < 2; i++) {
@@ -358,7 +358,7 @@ gone_event(struct relays *rs, struct relay *r, struct relays_event *e)
 	e->end = r->end;
 	e->type = r->removed ? RELAYS_NONE : RELAYS_REMOVED;
 	if (r->removed || !r->last)
-		forget_gone(rs, r);
+		forget_gone_relay(rs, r);
 	else
 		r->removed = true;
 	return true;
@@ -385,7 +385,7 @@ relays_event(struct relays *rs, struct relays_event *e)
 {
 	memset(e, 0, sizeof(*e));
 	if (!TAILQ_EMPTY(&rs->gone))
-		return gone_event(rs, TAILQ_FIRST(&rs->gone), e);
+		return relay_gone_event(rs, TAILQ_FIRST(&rs->gone), e);
 	for (size_t i = 0; i < rs->count; i++) {
 		if (!allocation_event(rs->list[i]->allocation, &e->detail))
 			continue;
