@@ -209,11 +209,12 @@ has_room(void *ctx)
 }
 
 static void
-show_online(void *ctx, bool online)
+show_online(void *ctx, bool online, unsigned generation)
 {
 	struct control_worker *w = ctx;
 
 	w->situation.online = online;
+	w->situation.generation = generation;
 	w->situation.since = (uint64_t)time(NULL);
 	setproctitle("control-worker [%s %s]", online ? "online" : "connecting",
 	    w->host);

@@ -153,6 +153,7 @@ make_connection(struct control_worker *w, struct login_url *login)
 				.arch = w->identity.arch,
 				.kernel = w->identity.kernel,
 			},
+			.generation = w->identity.portal_generation,
 			.max_partition_ms = w->identity.max_partition_ms,
 			.resumed = w->identity.resumed,
 		},

@@ -105,6 +105,17 @@ set_max_partition(struct options *o, const char *value)
 }
 
 static bool
+set_portal_generation(struct options *o, const char *value)
+{
+	long n;
+
+	if (!parse_number(value, 2, 3, &n))
+		return false;
+	o->portal_generation = (uint8_t)n;
+	return true;
+}
+
+static bool
 set_ca_file(struct options *o, const char *value)
 {
 	o->ca_file = value;
@@ -215,6 +226,8 @@ static const struct setting settings[] = {
 	{ "max-partition-time", "FIREZONE_MAX_PARTITION_TIME",
 	    set_max_partition, "a duration such as 5m, 1h or 30d", 'm', false,
 	    false },
+	{ "portal-generation", "POSTERN_PORTAL_GENERATION",
+	    set_portal_generation, "2 or 3", 0, false, false },
 	{ "log-format", "FIREZONE_LOG_FORMAT", set_log_format, "human or json",
 	    0, false, false },
 	{ "no-check", NULL, set_no_check, boolean, 0, true, false },
@@ -308,6 +321,8 @@ print_help(void)
 	    "      --no-check               skip the test of privileges\n"
 	    "      --no-inc-buf             leave net.core.*mem_max alone\n"
 	    "      --no-masquerade          leave NAT to the administrator\n"
+	    "      --portal-generation N    of the portal's protocol: 2 or 3 "
+	    "(3)\n"
 	    "      --state-dir DIRECTORY    for flow logs that wait "
 	    "(/var/lib/firezone)\n"
 	    "      --threads N              threads of the data path\n"
@@ -444,6 +459,7 @@ options_parse(
 		.health = { ip_v4(0, 0, 0, 0), 8080 },
 		.threads = 1,
 		.max_partition_ms = UINT64_C(24) * 60 * 60 * 1000,
+		.portal_generation = 3,
 		.log_level = LOG_LEVEL_INFO,
 		.log_format = LOG_FORMAT_HUMAN,
 	};

@@ -37,6 +37,7 @@ struct options {
 	bool flow_logs; /* to our log, too */
 	unsigned threads;
 	uint64_t max_partition_ms;
+	uint8_t portal_generation;
 	int udp_receive_bytes; /* 0: the default */
 	int udp_send_bytes;
 	enum log_level log_level;

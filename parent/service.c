@@ -171,6 +171,7 @@ send_identity(
 	struct ipc_channel *ch = s->control.channel;
 	struct ipc_control_identity m = {
 		.max_partition_ms = o->max_partition_ms,
+		.portal_generation = o->portal_generation,
 		/* The portal has once said who we are in the tunnel. */
 		.resumed = s->v4.family != IP_NONE || s->v6.family != IP_NONE,
 	};

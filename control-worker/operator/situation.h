@@ -18,6 +18,7 @@
 struct situation {
 	const char *url; /* of the portal */
 	bool online;
+	unsigned generation; /* of the protocol, while it is online */
 	uint64_t since; /* unix seconds: it is online, or not, so long */
 
 	struct portal_clock clock;

@@ -92,6 +92,11 @@ put_portal(struct json_writer *w, const struct situation *s)
 	json_put_object(w);
 	member_string(w, "url", s->url);
 	member_bool(w, "online", s->online);
+	json_put_name(w, "generation");
+	if (s->online)
+		json_put_unsigned(w, s->generation);
+	else
+		json_put_text(w, NULL);
 	member_number(w, "since", s->since);
 	json_put_name(w, "clock_ahead_ms");
 	if (s->clock.known)

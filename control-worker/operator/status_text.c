@@ -168,9 +168,12 @@ write_situation(struct status *status, const struct situation *s, uint64_t now)
 	text_add(t, "posternd " POSTERN_VERSION ": %s%s\n",
 	    lacks == NULL ? "ready" : "not ready: ",
 	    lacks == NULL ? "" : lacks);
-	text_add(t, "portal: %s for %s, %s\n",
+	text_add(t, "portal: %s for %s, %s",
 	    s->online ? "online" : "not connected",
 	    format_duration(seconds_since(s->since, now), text), s->url);
+	if (s->online)
+		text_add(t, ", generation %u", s->generation);
+	text_add(t, "\n");
 	write_clock(t, &s->clock);
 	write_tunnel(t, s);
 	if (s->trouble.text[0] != '\0')

@@ -94,7 +94,7 @@ drop_attempt(struct portal_connection *c)
 	c->no_relays_due = false;
 	c->state = STATE_IDLE;
 	if (was_online)
-		c->events.online(c->ctx, false);
+		c->events.online(c->ctx, false, c->generation->number);
 }
 
 __attribute__((__format__(printf, 2, 3))) static void
@@ -207,10 +207,14 @@ go_online(struct portal_connection *c, struct mono now)
 {
 	char url[URL_HOST_MAX + 32];
 
-	log_info("portal: online at %s",
-	    login_url_display(&c->login, url, sizeof(url)));
+	log_info("portal: online at %s, generation %u",
+	    login_url_display(&c->login, url, sizeof(url)),
+	    c->generation->number);
 	backoff_joined(&c->backoff);
-	c->events.online(c->ctx, true);
+	/* An init is on its way already. */
+	if (!c->generation->asks_for_relays)
+		c->no_relays_at = mono_add_ms(now, c->generation->no_relays_ms);
+	c->events.online(c->ctx, true, c->generation->number);
 	/* The first message after each join; what was held follows it. */
 	if (c->generation->says_capabilities)
 		say_event(c, now, EVENT_CAPABILITIES, outgoing_capabilities());
@@ -416,7 +420,7 @@ handle_failure(struct portal_connection *c, struct mono now,
 		c->events.closed(c->ctx);
 		return;
 	}
-	if (f->status == c->generation->final_status) {
+	if (generation_is_refused(c->generation, f->status)) {
 		report_refusal(c, f);
 		return;
 	}
@@ -489,14 +493,23 @@ start_attempt(struct portal_connection *c, struct mono now)
 static void
 say_no_relays(struct portal_connection *c, struct mono now)
 {
+	const struct generation *g = c->generation;
+	bool early = !mono_due(c->no_relays_at, now);
+
 	/* The init of the next join names relays anyway. */
 	if (!is_online(c))
 		return;
-	c->no_relays_due = !mono_due(c->no_relays_at, now);
-	if (c->no_relays_due)
+	/* What costs a connection is done when it is wanted, or not at all. */
+	c->no_relays_due = early && g->asks_for_relays;
+	if (early)
 		return;
-	c->no_relays_at = mono_add_ms(now, PORTAL_NO_RELAYS_MS);
-	say_event(c, now, EVENT_NO_RELAYS, outgoing_empty());
+	c->no_relays_at = mono_add_ms(now, g->no_relays_ms);
+	if (g->asks_for_relays)
+		say_event(c, now, EVENT_NO_RELAYS, outgoing_empty());
+	else
+		lose_connection(c, now,
+		    "no relay is usable and this portal "
+		    "names others to a new connection only");
 }
 
 static void
@@ -630,7 +643,7 @@ portal_new(const struct portal_config *config, const struct portal_host *host,
 	if (c == NULL)
 		return NULL;
 	c->login = config->login;
-	c->generation = generation_newest();
+	c->generation = generation_of(config->generation);
 	c->host = *host;
 	c->events = *events;
 	c->ctx = ctx;

@@ -23,9 +23,7 @@
 #include "control-worker/portal/failure.h"
 #include "control-worker/portal/login.h"
 
-#define PORTAL_CLOSE_MS     1000 /* for the closing handshake */
-/* Between two of them: firezone-portal(7), Requesting relays. */
-#define PORTAL_NO_RELAYS_MS 2000
+#define PORTAL_CLOSE_MS 1000 /* for the closing handshake */
 /* With more than this in the outbox, candidates are held and merged. */
 #define PORTAL_OUTBOX_BUSY 512
 
@@ -34,6 +32,7 @@ struct portal_connection;
 struct portal_config {
 	struct login_url login;
 	struct login_identity identity; /* copied */
+	unsigned generation;            /* one that there is */
 	uint64_t max_partition_ms;
 	bool resumed; /* the daemon was online before: this is a reconnect */
 };
@@ -77,7 +76,7 @@ struct portal_events {
 	    void *ctx, const char *jwt, size_t len, struct uuid *authorization);
 	/* Whether more of them may be handed over just now. */
 	bool (*has_room)(void *ctx);
-	void (*online)(void *ctx, bool online);
+	void (*online)(void *ctx, bool online, unsigned generation);
 	/* The portal answered, and said what time it is. */
 	void (*date)(void *ctx, const struct portal_date *);
 	/* It is over; the connection may be freed later, not in the call. */

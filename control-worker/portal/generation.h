@@ -12,7 +12,7 @@
 #include "control-worker/portal/messages.h"
 #include "control-worker/portal/phoenix.h"
 
-#define GENERATION_PUSHES_MAX 16
+#define GENERATION_REFUSALS_MAX 2
 
 /* Parameters of the login URL, in the order in which they are sent. */
 enum login_parameter {
@@ -34,13 +34,25 @@ struct generation {
 	const char *path;  /* of the WebSocket, after that of the API URL */
 	const char *agent; /* our component and version in User-Agent */
 	enum login_parameter parameters[4];
-	int final_status; /* of HTTP: the portal does not want this login */
+	/* Statuses of HTTP by which the portal does not want this login. */
+	int refusals[GENERATION_REFUSALS_MAX + 1]; /* 0: there are no more */
 	struct phoenix_rules channel;
 	bool says_capabilities; /* after each join */
-	struct push pushes[GENERATION_PUSHES_MAX];
+	/* Relays are asked for by a message, else by another connection. */
+	bool asks_for_relays;
+	int64_t no_relays_ms; /* from one time to the next, and more */
+	/* An init without a list of grants says that there are none. */
+	bool always_lists_grants;
+	const struct push *pushes; /* beside those that all understand */
 };
 
-/* The one that is tried first. */
+/* The one of the number; NULL: there is none. */
+const struct generation *generation_of(unsigned number);
 const struct generation *generation_newest(void);
+
+bool generation_is_refused(const struct generation *, int status);
+/* What is done on an event; NULL: it is not one of this generation. */
+const struct push *generation_push(
+    const struct generation *, const char *event);
 
 #endif /* CONTROL_WORKER_PORTAL_GENERATION_H */

@@ -33,6 +33,7 @@ struct incoming {
 	    void *ctx, const char *jwt, size_t len, struct uuid *authorization);
 	void *ctx;
 	/* An init whose list of grants has not been handed over completely. */
+	bool keeps_grants; /* it has no list: those that are there stay */
 	const struct json_value *grants, *next_grant;
 	struct ipc_interface interface;
 };
@@ -48,7 +49,7 @@ enum incoming_result {
 typedef enum incoming_result push_handler(struct incoming *,
     const struct push *, const struct json_value *payload, const char **what);
 push_handler handle_authorization, handle_candidates_added,
-    handle_candidates_withdrawn, handle_init, handle_reject_access,
+    handle_candidates_withdrawn, handle_flow, handle_init, handle_reject_access,
     handle_relays_presence, handle_resource_updated;
 
 /*

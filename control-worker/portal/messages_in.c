@@ -128,7 +128,8 @@ incoming_more(struct incoming *in)
 			in->to->grants_entry(in->ctx, &m);
 		in->next_grant = json_next(in->grants, v);
 	}
-	in->to->grants_commit(in->ctx, &(struct ipc_grants_commit){});
+	if (!in->keeps_grants)
+		in->to->grants_commit(in->ctx, &(struct ipc_grants_commit){});
 	tun.v4 = in->interface.v4;
 	tun.v6 = in->interface.v6;
 	in->to->tun_configure(in->ctx, &tun);
@@ -157,7 +158,10 @@ handle_init(struct incoming *in, const struct push *push,
 	in->interface = m;
 	in->has_interface = true;
 	in->to->interface(in->ctx, &m);
-	in->to->grants_begin(in->ctx, &(struct ipc_grants_begin){});
+	in->keeps_grants =
+	    grants == NULL && !in->generation->always_lists_grants;
+	if (!in->keeps_grants)
+		in->to->grants_begin(in->ctx, &(struct ipc_grants_begin){});
 	in->grants = grants;
 	in->next_grant = json_first(grants);
 	return incoming_more(in);
@@ -271,9 +275,10 @@ take_flow_token(struct incoming *in, const struct json_value *v,
 		a->flow_authorization = authorization;
 }
 
-enum incoming_result
-handle_authorization(struct incoming *in, const struct push *push,
-    const struct json_value *p, const char **what)
+static enum incoming_result
+pass_authorization(struct incoming *in, const struct push *push,
+    const struct json_value *p, const struct json_value *relays,
+    const char **what)
 {
 	struct ipc_authorization a = { 0 };
 	char ref[REF_TEXT_MAX];
@@ -287,11 +292,27 @@ handle_authorization(struct incoming *in, const struct push *push,
 	    (a.serial = refs_keep(&in->refs, ref, push->reply)) == 0)
 		why = "out of memory";
 	if (why == NULL) {
+		if (json_first(relays) != NULL)
+			send_relays(in, NULL, relays);
 		take_flow_token(in, json_get(p, "flow_logs_ingest_token"), &a);
 		in->to->authorization(in->ctx, &a);
 	}
 	explicit_bzero(&a, sizeof(a));
 	return why == NULL ? INCOMING_DONE : dropped(what, why);
+}
+
+enum incoming_result
+handle_authorization(struct incoming *in, const struct push *push,
+    const struct json_value *p, const char **what)
+{
+	return pass_authorization(in, push, p, NULL, what);
+}
+
+enum incoming_result
+handle_flow(struct incoming *in, const struct push *push,
+    const struct json_value *p, const char **what)
+{
+	return pass_authorization(in, push, p, json_get(p, "relays"), what);
 }
 
 enum incoming_result
@@ -394,12 +415,10 @@ enum incoming_result
 incoming_handle(struct incoming *in, const char *event,
     const struct json_value *payload, const char **what)
 {
-	const struct push *push = in->generation->pushes;
+	const struct push *push = generation_push(in->generation, event);
 
 	*what = NULL;
-	while (push->event != NULL && strcmp(push->event, event) != 0)
-		push++;
-	if (push->event == NULL)
+	if (push == NULL)
 		return INCOMING_UNKNOWN;
 	return push->handle(in, push, payload, what);
 }

@@ -485,6 +485,7 @@ make_connection(struct rig *r)
 				.arch = w->identity.arch,
 				.kernel = w->identity.kernel,
 			},
+			.generation = w->identity.portal_generation,
 			.max_partition_ms = w->identity.max_partition_ms,
 		},
 	};

@@ -165,7 +165,8 @@ class ControlWorker:
 
     def __init__(self, folder, api_url, *, token=".gateway-token", ca="", hosts="",
                  resolv_conf="", external_id="gw-1", name="gateway one",
-                 max_partition_ms=86400000, resumed=False, spool="", flow_log=False):
+                 max_partition_ms=86400000, resumed=False, generation=3, spool="",
+                 flow_log=False):
         self.folder = folder
         self.parent, parent_end = self._pair()
         self.log, log_end = self._pair()
@@ -190,7 +191,8 @@ class ControlWorker:
         log_end.close()
         self.tell("CONTROL_IDENTITY", api_url=api_url, external_id=external_id, name=name,
                   os="Debian/12", arch="x86_64", kernel="6.1.0",
-                  max_partition_ms=max_partition_ms, resumed=resumed)
+                  max_partition_ms=max_partition_ms, resumed=resumed,
+                  portal_generation=generation)
         self.tell("CONTROL_TOKEN", token=token)
         self.tell_file("CONTROL_CA_BUNDLE", ca)
         self.tell_file("CONTROL_RESOLV_CONF", resolv_conf)

@@ -72,7 +72,8 @@ struct rig {
 	struct mono now, deadline;
 
 	/* What the world was asked for. */
-	char resolved[256], target[LOGIN_TARGET_MAX];
+	char resolved[256], target[LOGIN_TARGET_MAX], host[LOGIN_HOST_MAX],
+	    user_agent[USER_AGENT_MAX], token[64]; /* empty: none */
 	struct endpoint connected; /* without a port */
 	unsigned resolutions, connections, abandoned;
 	bool mute, blocked; /* no memory; no room to send */
@@ -82,6 +83,7 @@ struct rig {
 
 	/* What the rest of the process was told. */
 	bool online;
+	unsigned generation; /* when it was told that */
 	unsigned changes, dates, closings;
 	char fatal[1024];
 	char story[256]; /* a letter for each message */
@@ -110,6 +112,10 @@ on_connect(void *ctx, const struct ip_address *addresses, size_t count,
 	assert_true(count > 0);
 	r->connected.ip = addresses[0];
 	strlcpy(r->target, request->target, sizeof(r->target));
+	strlcpy(r->host, request->host, sizeof(r->host));
+	strlcpy(r->user_agent, request->user_agent, sizeof(r->user_agent));
+	strlcpy(r->token, request->token == NULL ? "" : request->token,
+	    sizeof(r->token));
 	r->connections++;
 	return !r->mute;
 }
@@ -168,6 +174,7 @@ on_wait_until(void *ctx, struct mono deadline)
 	}
 TELL(interface, "I")
 TELL(relays_begin, "[")
+TELL(relay_present, "+")
 TELL(relays_commit, "]")
 TELL(grants_begin, "(")
 TELL(grants_entry, "")
@@ -199,11 +206,12 @@ on_has_room(void *ctx)
 }
 
 static inline void
-on_online(void *ctx, bool online)
+on_online(void *ctx, bool online, unsigned generation)
 {
 	struct rig *r = ctx;
 
 	assert_true(online != r->online);
+	r->generation = generation;
 	r->online = online;
 	r->changes++;
 }
@@ -235,7 +243,8 @@ on_closed(void *ctx)
 }
 
 static inline void
-make_connection(struct rig *r, const char *url, bool resumed)
+make_connection_of(
+    struct rig *r, const char *url, bool resumed, unsigned generation)
 {
 	const struct portal_host host = { r, on_resolve, on_connect, on_abandon,
 		on_can_send, on_send, on_close, on_wait_until };
@@ -243,6 +252,7 @@ make_connection(struct rig *r, const char *url, bool resumed)
 		.to = {
 			.interface = on_interface,
 			.relays_begin = on_relays_begin,
+			.relay_present = on_relay_present,
 			.relays_commit = on_relays_commit,
 			.authorization = on_authorization,
 			.grants_begin = on_grants_begin,
@@ -266,6 +276,7 @@ make_connection(struct rig *r, const char *url, bool resumed)
 			.arch = "x86_64",
 			.kernel = "6.1",
 		},
+		.generation = generation,
 		.max_partition_ms = 60000,
 		.resumed = resumed,
 	};
@@ -277,6 +288,12 @@ make_connection(struct rig *r, const char *url, bool resumed)
 	assert_int_equal(login_url_parse(url, &config.login, &what), 0);
 	r->c = portal_new(&config, &host, &events, r);
 	assert_non_null(r->c);
+}
+
+static inline void
+make_connection(struct rig *r, const char *url, bool resumed)
+{
+	make_connection_of(r, url, resumed, 3);
 }
 
 static inline int
@@ -341,7 +358,7 @@ break_down(struct rig *r, int status, int64_t retry_after_ms, const char *code)
 __attribute__((__format__(printf, 2, 3))) static inline void
 hear(struct rig *r, const char *fmt, ...)
 {
-	char text[1024];
+	char text[2048];
 	va_list ap;
 
 	va_start(ap, fmt);

@@ -57,6 +57,7 @@ defaults(void **state)
 	assert_null(o.token);
 	assert_null(o.token_argument);
 	assert_int_equal(o.max_partition_ms, 86400000);
+	assert_int_equal(o.portal_generation, 3);
 	assert_int_equal(o.threads, 1);
 	assert_int_equal(o.log_level, LOG_LEVEL_INFO);
 	assert_int_equal(o.log_format, LOG_FORMAT_HUMAN);
@@ -76,13 +77,14 @@ every_flag(void **state)
 		  "-i|me|-m5m|--log-format|json|--no-check|"
 		  "--no-inc-buf|--no-masquerade|--expose-host|"
 		  "--ca-file=/x|--threads=8|--no-telemetry|"
-		  "--flow-logs|--state-dir=/s|"
+		  "--flow-logs|--state-dir=/s|--portal-generation=2|"
 		  ".SFMyNTY.g2g"),
 	    OPTIONS_RUN);
 	assert_string_equal(o.api_url, "ws://localhost:8080/base");
 	assert_string_equal(o.name, "a b");
 	assert_string_equal(o.id, "me");
 	assert_int_equal(o.max_partition_ms, 300000);
+	assert_int_equal(o.portal_generation, 2);
 	assert_int_equal(o.log_format, LOG_FORMAT_JSON);
 	assert_true(
 	    o.no_check && o.no_inc_buf && o.no_masquerade && o.expose_host);
@@ -116,6 +118,7 @@ every_variable(void **state)
 		"POSTERN_CTL_SOCKET=/tmp/ctl",
 		"POSTERN_EXPOSE_HOST=true",
 		"POSTERN_STATE_DIR=/srv/state",
+		"POSTERN_PORTAL_GENERATION=2",
 		"POSTERN_NO_MASQUERADE=false",
 		"FZFF_STREAM_METRICS=true",
 		"FZFF_STREAM_LOGS=true",
@@ -132,6 +135,7 @@ every_variable(void **state)
 	assert_true(o.no_inc_buf && o.expose_host);
 	assert_false(o.no_masquerade);
 	assert_int_equal(o.max_partition_ms, 3600000);
+	assert_int_equal(o.portal_generation, 2);
 	assert_int_equal(o.udp_send_bytes, 4096);
 	assert_int_equal(o.udp_receive_bytes, 8192);
 	assert_int_equal(o.log_level, LOG_LEVEL_DEBUG);
@@ -189,6 +193,9 @@ wrong_values(void **state)
 		"--threads=1x",
 		"--threads=-1",
 		"--no-check=true",
+		"--portal-generation=4",
+		"--portal-generation=",
+		"--portal-generation=3x",
 		"--health-check-addr=8080",
 		"--metrics=none",
 		"--otlp-grpc-endpoint=",

@@ -66,6 +66,7 @@ tell_identity(void *ctx, struct ipc_control_identity *m)
 	assert_string_equal(m->arch, "x86_64");
 	assert_string_equal(m->kernel, "6.1");
 	assert_int_equal(m->max_partition_ms, 5);
+	assert_int_equal(m->portal_generation, 2);
 	strcat(story, "identity ");
 }
 
@@ -179,6 +180,7 @@ what_is_handed_over(void **state)
 		.expose_host = true,
 		.flow_logs = true,
 		.max_partition_ms = 5,
+		.portal_generation = 2,
 	};
 	const struct identity i = { "id", "name", "Debian/12", "x86_64",
 		"6.1" };

@@ -35,6 +35,7 @@ working(void)
 	struct situation s = {
 		.url = "wss://portal",
 		.online = true,
+		.generation = 3,
 		.since = NOW - 3 * 86400 - 2 * 3600 - 59,
 		.v4 = ip("100.64.0.1"),
 		.v6 = ip("fd00:2021:1111::1"),
@@ -118,7 +119,7 @@ text_of_all(void **state)
 {
 	static const char want[] =
 	    "posternd " POSTERN_VERSION ": ready\n"
-	    "portal: online for 3d 2h, wss://portal\n"
+	    "portal: online for 3d 2h, wss://portal, generation 3\n"
 	    "tunnel: tun-firezone, IPv4 100.64.0.1, IPv6 none\n"
 	    "segmentation: UDP IPv4 in use, IPv6 refused, TUN none; refused "
 	    "for 2 destinations\n"
@@ -161,7 +162,7 @@ text_of_what_is_missing(void **state)
 	got = render(&status_text, &s, 0, 0, NULL);
 	assert_non_null(strstr(got,
 	    ": not ready: not connected to the portal\n"
-	    "portal: not connected for 3d 2h, "));
+	    "portal: not connected for 3d 2h, wss://portal\n"));
 	assert_non_null(strstr(got, "\ntunnel: not configured\n"));
 	assert_null(strstr(got, "trouble"));
 	assert_non_null(strstr(got, "\nno relays\n\nno clients\n"));
@@ -335,7 +336,8 @@ json_in_every_byte(void **state)
 	    "{\"version\":\"" POSTERN_VERSION "\",\"now\":1800000000,"
 	    "\"ready\":true,\"lacks\":null,\"trouble\":null,"
 	    "\"portal\":{\"url\":\"wss://portal\",\"online\":true,"
-	    "\"since\":1799733541,\"clock_ahead_ms\":null},"
+	    "\"generation\":3,\"since\":1799733541,"
+	    "\"clock_ahead_ms\":null},"
 	    "\"tunnel\":{\"device\":\"tun-firezone\",\"ipv4\":\"100.64.0.1\","
 	    "\"ipv6\":null},\"segmentation\":{\"udp_ipv4\":\"in use\","
 	    "\"udp_ipv6\":\"refused\",\"tun\":\"none\",\"refusing_paths\":2},"
@@ -376,7 +378,8 @@ json_in_every_byte(void **state)
 	    "{\"version\":\"" POSTERN_VERSION "\",\"now\":1800000000,"
 	    "\"ready\":false,\"lacks\":\"net-worker is not running\","
 	    "\"trouble\":null,\"portal\":{\"url\":\"wss://portal\","
-	    "\"online\":true,\"since\":1799733541,\"clock_ahead_ms\":-1500},"
+	    "\"online\":true,\"generation\":3,\"since\":1799733541,"
+	    "\"clock_ahead_ms\":-1500},"
 	    "\"tunnel\":{\"device\":\"tun-firezone\",\"ipv4\":\"100.64.0.1\","
 	    "\"ipv6\":null},\"segmentation\":null,"
 	    "\"overlaps\":[\"100.64.0.0/30\",\"100.64.0.8/30\"],"

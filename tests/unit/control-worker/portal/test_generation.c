@@ -1,0 +1,221 @@
+/*
+ * What is said and understood in each generation of the protocol:
+ * firezone-portal(7), Generations, Query parameters, Identity, Request headers,
+ * User agent, Gateway matrix and Flow authorization.
+ */
+#include <stdlib.h>
+
+#include "tests/lib/portal_connection.h"
+
+#define AGENT(component) "Debian/12 " component " (x86_64; 6.1)"
+#define KEY_OF_ONES      "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE%3D"
+
+#define FLOW_AUTHORIZED                                         \
+	"{\"topic\":\"gateway\",\"event\":\"flow_authorized\"," \
+	"\"payload\":{\"ref\":\"SFMyNTY.g2g\"},\"ref\":%u}"
+
+/* As portals before July 2025 send it. */
+#define SHORT_INIT                                           \
+	"{\"interface\":{\"ipv4\":\"100.64.17.9\",\"ipv6\":" \
+	"\"fd00:2021:1111::11:9\"},\"relays\":[],"           \
+	"\"config\":{\"ipv4_masquerade_enabled\":true}}"
+
+static void
+begin(struct rig *r, unsigned generation)
+{
+	make_connection_of(r, "wss://api.example.com/", false, generation);
+	set_key(r, 1);
+	open_again(r);
+	hear(r, JOINED, 0);
+	assert_true(r->online);
+	assert_int_equal(r->generation, generation);
+}
+
+/* The request of an attempt. */
+static const struct {
+	unsigned generation;
+	const char *target, *host, *agent, *token;
+} logins[] = {
+	{ 2,
+	    "/gateway/websocket?external_id=id&name=gate"
+	    "&public_key=" KEY_OF_ONES,
+	    "api.example.com", AGENT("gateway/1.5.2"), "secret" },
+	{ 3,
+	    "/gateway/v2/websocket?external_id=id&name=gate"
+	    "&public_key=" KEY_OF_ONES,
+	    "api.example.com", AGENT("gateway/1.6.1"), "secret" },
+};
+
+static void
+logs_in(void **state)
+{
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < sizeof(logins) / sizeof(*logins); i++) {
+		make_connection_of(r, "wss://api.example.com:8443/", false,
+		    logins[i].generation);
+		set_key(r, 1);
+		resolve(r);
+		assert_string_equal(r->target, logins[i].target);
+		assert_string_equal(r->host, logins[i].host);
+		assert_string_equal(r->user_agent, logins[i].agent);
+		assert_string_equal(r->token, logins[i].token);
+	}
+}
+
+static void
+takes_flows_in_generation_2(void **state)
+{
+	struct rig *r = *state;
+
+	begin(r, 2);
+	/* No capabilities: the portal does not know them. */
+	expect_nothing(r);
+	hear(r, PUSH, "init", EMPTY_INIT);
+	hear(r, PUSH, "authorize_flow", AUTHORIZATION);
+	assert_string_equal(r->story, "[]I()TA");
+	portal_acknowledge(r->c, r->now, r->serial);
+	expect(r, FLOW_AUTHORIZED, 1);
+	assert_int_equal(wait_ms(r), 10000);
+	time_out(r);
+	expect(r, HEARTBEAT, 2);
+	expect_nothing(r);
+}
+
+/* The relays of a flow are there before it. */
+static void
+takes_relays_of_a_flow(void **state)
+{
+	char flow[2048];
+	struct rig *r = *state;
+
+	snprintf(flow, sizeof(flow),
+	    "{\"relays\":[{\"id\":\"" CLIENT "\",\"type\":\"turn\",\"addr\":"
+	    "\"203.0.113.5:3478\",\"username\":\"u\",\"password\":\"p\"}],"
+	    "\"expires_at\":null,%s",
+	    AUTHORIZATION + 1);
+	begin(r, 2);
+	hear(r, PUSH, "init", EMPTY_INIT);
+	hear(r, PUSH, "authorize_flow", flow);
+	assert_string_equal(r->story, "[]I()T[+]A");
+	begin(r, 3);
+	expect(r, CAPABILITIES, 1);
+	hear(r, PUSH, "init", EMPTY_INIT);
+	hear(r, PUSH, "create_authorization", flow);
+	assert_string_equal(r->story, "[]I()TA");
+}
+
+/* On the older path, and there alone, no list is no news of grants. */
+static void
+keeps_grants_where_none_are_listed(void **state)
+{
+	struct rig *r = *state;
+
+	begin(r, 2);
+	hear(r, PUSH, "init", SHORT_INIT);
+	assert_string_equal(r->story, "[]IT");
+	hear(r, PUSH, "init", EMPTY_INIT);
+	assert_string_equal(r->story, "[]IT[]I()T");
+	hear(r, PUSH, "init", SHORT_INIT);
+	assert_string_equal(r->story, "[]IT[]I()T[]IT");
+	begin(r, 3);
+	expect(r, CAPABILITIES, 1);
+	hear(r, PUSH, "init", SHORT_INIT);
+	assert_string_equal(r->story, "[]I()T");
+}
+
+static void
+opens_nothing_by_events_of_others(void **state)
+{
+	struct rig *r = *state;
+
+	begin(r, 2);
+	hear(r, PUSH, "init", EMPTY_INIT);
+	hear(r, PUSH, "create_authorization", AUTHORIZATION);
+	assert_string_equal(r->story, "[]I()T");
+	begin(r, 3);
+	expect(r, CAPABILITIES, 1);
+	hear(r, PUSH, "init", EMPTY_INIT);
+	hear(r, PUSH, "authorize_flow", AUTHORIZATION);
+	assert_string_equal(r->story, "[]I()T");
+	portal_acknowledge(r->c, r->now, r->serial);
+	expect_nothing(r);
+}
+
+/* Where no message asks for relays, another connection does; not too often. */
+static void
+connects_again_for_relays(void **state)
+{
+	struct rig *r = *state;
+
+	begin(r, 2);
+	r->now = mono_add_ms(r->now, 1000);
+	portal_no_relays(r->c, r->now);
+	assert_true(r->online);
+	r->now = mono_add_ms(r->now, 14000);
+	portal_no_relays(r->c, r->now);
+	expect_nothing(r);
+	expect_retry(r, 500, 1000);
+	open_again(r);
+	hear(r, JOINED, 0);
+	portal_no_relays(r->c, r->now);
+	assert_true(r->online);
+	expect_nothing(r);
+	/* What came too early is not done later, when there may be relays. */
+	r->now = mono_add_ms(r->now, 15000);
+	portal_timeout(r->c, r->now);
+	assert_true(r->online);
+}
+
+/* Which refusals are final. */
+static const struct {
+	unsigned generation;
+	int status;
+	bool final;
+} refusals[] = {
+	{ 2, 400, false },
+	{ 2, 401, true },
+	{ 2, 403, true },
+	{ 2, 404, false },
+	{ 2, 503, false },
+	{ 3, 400, false },
+	{ 3, 401, true },
+	{ 3, 403, false },
+	{ 3, 404, false },
+};
+
+static void
+ends_where_it_is_refused(void **state)
+{
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+		make_connection_of(
+		    r, "wss://api.example.com/", false, refusals[i].generation);
+		set_key(r, 1);
+		resolve(r);
+		break_down(r, refusals[i].status, -1, "");
+		if (refusals[i].final)
+			expect_end(r, "refused our login");
+		else
+			expect_retry(r, 1000, 1000);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(logs_in),
+		T(takes_flows_in_generation_2),
+		T(takes_relays_of_a_flow),
+		T(keeps_grants_where_none_are_listed),
+		T(opens_nothing_by_events_of_others),
+		T(connects_again_for_relays),
+		T(ends_where_it_is_refused),
+	};
+
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
