@@ -66,6 +66,7 @@ struct rig {
 
 	struct noise_identity identity; /* the client's */
 	struct noise_peer gateway;
+	uint32_t initiations;
 	struct session session;
 };
 
@@ -488,7 +489,7 @@ make_initiation(struct rig *r, uint8_t to[static MESSAGE_INITIATION_LEN])
 	memset(psk, 0x55, sizeof(psk));
 	assert_true(noise_peer_init(
 	    &r->gateway, &r->identity, dataplane_public_key(r->dp), psk));
-	noise_timestamp(UNIX_NOW, (uint32_t)r->udp_count, timestamp);
+	noise_timestamp(UNIX_NOW + r->initiations++, 0, timestamp);
 	assert_true(noise_create_initiation(
 	    &r->identity, &r->gateway, 77, timestamp, r->now, to));
 }

@@ -279,6 +279,72 @@ tells_of_the_address_that_the_client_sees(void **state)
 	assert_non_null(strstr(r->added, "198.51.100.77 41000 typ prflx "));
 }
 
+static uint8_t
+state_of_client(struct rig *r)
+{
+	const struct ipc_query q = { .kind = QUERY_KIND_CLIENTS };
+
+	tell(r, query, &q);
+	assert_int_equal(r->client_count, 1);
+	return r->clients[0].state;
+}
+
+static void
+becomes_idle_and_active(void **state)
+{
+	static const struct {
+		bool sends, hears;
+		int64_t every;
+		int64_t idle_after; /* the last packet */
+	} table[] = {
+		{ false, false, 20000, 0 },
+		{ true, false, 6000, 20000 },
+		{ false, true, 6000, 20000 },
+		/* It is looked at every 5 s only. */
+		{ true, false, 4900, 20000 - 4900 },
+		{ false, true, 4900, 20000 - 4900 },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct rig *r = *state;
+
+		client_answers = true;
+		with_relay(r);
+		play(r);
+		authorized_for_long(r);
+		name_client(r, "host");
+		check_with_use_candidate(r);
+		pass_playing(r, 20);
+		handshake(r);
+		authorized_for_long(r);
+		for (int n = 0; n < 6; n++) {
+			uint8_t packet[40];
+			size_t len = tcp_packet(
+			    packet, "10.20.0.9:80", "100.64.0.2:1234");
+
+			if (n > 0)
+				pass_playing(r, table[i].every);
+			if (table[i].sends)
+				client_sends(
+				    r, "100.64.0.2:1234", "10.20.0.9:80");
+			if (table[i].hears)
+				from_tun(r, packet, len);
+			/* A keepalive is no packet. */
+			client_sends_packet(r, NULL, 0);
+		}
+		pass_playing(r, table[i].idle_after - 200);
+		assert_int_equal(state_of_client(r),
+		    table[i].idle_after == 0 ? QUERY_STATE_IDLE
+					     : QUERY_STATE_CONNECTED);
+		pass_playing(r, 400);
+		assert_int_equal(state_of_client(r), QUERY_STATE_IDLE);
+		client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
+		assert_int_equal(state_of_client(r), QUERY_STATE_CONNECTED);
+		tear_down(state);
+		begin(state);
+	}
+}
+
 /* By the relay. */
 
 static void
@@ -429,6 +495,7 @@ main(void)
 		T(goes_on_with_another_relay),
 		T(opens_channels_to_what_is_not_a_host),
 		T(tells_of_the_address_that_the_client_sees),
+		T(becomes_idle_and_active),
 		T(carries_packets_by_the_relay),
 		T(waits_for_the_relay_to_come_back),
 		T(sends_nothing_without_its_relay),
