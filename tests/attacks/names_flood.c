@@ -33,16 +33,19 @@ grant_names(struct rig *r, unsigned resource)
 /* The linker puts this one in between: what is counted is compiled. */
 static unsigned compiled;
 struct policy *__real_grants_compile(const struct grants *,
-    const struct ip_address *, const struct ip_address *, bool);
+    const struct ip_address *, const struct ip_address *,
+    const struct site_networks *, bool);
 struct policy *__wrap_grants_compile(const struct grants *,
-    const struct ip_address *, const struct ip_address *, bool);
+    const struct ip_address *, const struct ip_address *,
+    const struct site_networks *, bool);
 
 struct policy *
 __wrap_grants_compile(const struct grants *client, const struct ip_address *v4,
-    const struct ip_address *v6, bool expose_host)
+    const struct ip_address *v6, const struct site_networks *site,
+    bool expose_host)
 {
 	compiled++;
-	return __real_grants_compile(client, v4, v6, expose_host);
+	return __real_grants_compile(client, v4, v6, site, expose_host);
 }
 
 /* The client shows that it is there. */
