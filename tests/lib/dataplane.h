@@ -452,6 +452,18 @@ authorized(struct rig *r)
 	assert_false(r->candidates_before_answer);
 }
 
+/* The same without an end, and with logs of its flows by that token. */
+static inline void
+authorized_for_flows(struct rig *r, uint8_t flow_authorization)
+{
+	struct ipc_authorization a = authorization(r);
+
+	a.expires_at = 0;
+	a.flow_authorization.bytes[0] = flow_authorization;
+	tell(r, authorization, &a);
+	settle(r);
+}
+
 static inline void
 check_with_use_candidate(struct rig *r)
 {

@@ -86,6 +86,7 @@ passes_control_packets_on(void **state)
 	/* Other events are consumed. */
 	client_sends_packet(r, packet, control_packet(packet, 1, "x"));
 	client_sends_packet(r, packet, control_packet(packet, 9, "x"));
+	assert_int_equal(r->page.shard[0].counters.control_unknown, 2);
 	assert_int_equal(r->peer_events, 1);
 	assert_int_equal(r->tun_count, 0);
 }
@@ -421,163 +422,25 @@ refused_kinds_are_counted(void **state)
 	    r->page.shard[0].counters.refused_outbound[REASON_FILTER], 1);
 }
 
-/* A flow is told when it opens and when it is over, by its real address. */
+/* A flow to a name is told by its real address, with the name. */
 static void
 reports_flows(void **state)
 {
 	struct rig *r = *state;
 	struct ipc_flow_settings on = { .enabled = true };
-	struct ipc_flow_stored stored;
-	uint8_t syn[40];
 
 	connected(r);
 	grant_names(r);
 	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
-	tcp_packet(syn, "100.64.0.2:1234", "100.96.0.1:80");
-	syn[33] = 0x02;
-	client_sends_packet(r, syn, 40);
-	assert_int_equal(r->flows, 0); /* nobody wants to know */
 	tell(r, flow_settings, &on);
 	settle(r);
-	/* No token for the CIDR resource. */
-	client_sends(r, "100.64.0.2:99", "10.20.0.9:80");
-	client_sends_packet(r, syn, 40);
+	client_opens(r, "100.64.0.2:1234", "100.96.0.1:80", false);
 	assert_int_equal(r->flows, 1);
-	assert_false(r->flow.closed);
-	assert_int_equal(r->flow.authorization.bytes[0], 0xaa);
-	assert_int_equal(r->flow.protocol, 6);
 	assert_string_equal(r->flow.domain, DOMAIN);
 	assert_true(endpoint_equal(&r->flow.source,
 	    &(struct endpoint){ at("100.64.0.2:0").ip, 1234 }));
 	assert_true(endpoint_equal(&r->flow.destination,
 	    &(struct endpoint){ at("192.0.2.80:0").ip, 80 }));
-	assert_int_equal(r->flow.paths_count, 1);
-	assert_true(endpoint_equal(&r->flow.paths[0].from,
-	    &(struct endpoint){ at("192.0.2.7:0").ip, 50000 }));
-	assert_int_equal(r->flow.started_at / 1000000000, UNIX_NOW);
-
-	syn[33] = 0x04; /* RST */
-	pass(r, 2000);
-	client_sends_packet(r, syn, 40);
-	assert_int_equal(r->flows, 2);
-	assert_true(r->flow.closed);
-	assert_int_equal(r->flow.tx_packets, 2);
-	assert_int_equal(r->flow.serial, 2);
-	dataplane_shutdown(r->dp);
-	assert_false(dataplane_has_ended(r->dp));
-	stored.serial = 2;
-	tell(r, flow_stored, &stored);
-	assert_true(dataplane_has_ended(r->dp));
-}
-
-/* Nobody sends, and no NAT: the flow's own deadline ends it. */
-static void
-ends_idle_flows(void **state)
-{
-	struct rig *r = *state;
-	struct ipc_flow_settings on = { .enabled = true };
-	struct ipc_authorization a = authorization(r);
-	uint8_t syn[40];
-
-	connected(r);
-	a.expires_at = 0;
-	a.flow_authorization.bytes[0] = 0xaa;
-	tell(r, authorization, &a);
-	tell(r, flow_settings, &on);
-	settle(r);
-	tcp_packet(syn, "100.64.0.2:1234", "10.20.0.9:80");
-	syn[33] = 0x02;
-	client_sends_packet(r, syn, 40);
-	assert_int_equal(r->flows, 1);
-	pass(r, 120000);
-	assert_int_equal(r->flows, 1);
-	pass(r, 2000);
-	assert_int_equal(r->flows, 2);
-	assert_true(r->flow.closed);
-}
-
-/* What has not been stored is told to the next control-worker. */
-static void
-repeats_reports(void **state)
-{
-	struct rig *r = *state;
-	struct ipc_flow_settings on = { .enabled = true };
-	struct ipc_flow_stored stored = { .serial = 1 };
-	uint8_t syn[40];
-
-	connected(r);
-	grant_names(r);
-	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
-	tell(r, flow_settings, &on);
-	settle(r);
-	r->deaf = true;
-	for (int i = 0; i < 3; i++) {
-		tcp_packet(syn, "100.64.0.2:1234", "100.96.0.1:80");
-		store_be16(syn + 20, (uint16_t)(2000 + i));
-		syn[33] = 0x02;
-		client_sends_packet(r, syn, 40);
-	}
-	assert_int_equal(r->flows, 0);
-	r->deaf = false;
-	dataplane_control_started(r->dp);
-	assert_int_equal(r->flows, 3);
-	assert_int_equal(r->flow.source.port, 2002);
-	tell(r, flow_stored, &stored);
-	dataplane_control_started(r->dp);
-	assert_int_equal(r->flows, 5);
-}
-
-/* What it would not take is offered again. */
-static void
-offers_reports_again(void **state)
-{
-	struct rig *r = *state;
-	struct ipc_flow_settings on = { .enabled = true };
-	uint8_t syn[40];
-
-	connected(r);
-	grant_names(r);
-	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
-	tell(r, flow_settings, &on);
-	settle(r);
-	r->deaf = true;
-	tcp_packet(syn, "100.64.0.2:1234", "100.96.0.1:80");
-	syn[33] = 0x02;
-	client_sends_packet(r, syn, 40);
-	settle(r);
-	assert_int_equal(r->flows, 0);
-	r->deaf = false;
-	settle(r);
-	settle(r);
-	assert_int_equal(r->flows, 1);
-}
-
-static void
-shutdown_ends_flows(void **state)
-{
-	struct rig *r = *state;
-	struct ipc_flow_settings on = { .enabled = true };
-	uint8_t syn[40];
-
-	connected(r);
-	grant_names(r);
-	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
-	tell(r, flow_settings, &on);
-	settle(r);
-	tcp_packet(syn, "100.64.0.2:1234", "100.96.0.1:80");
-	syn[33] = 0x02;
-	client_sends_packet(r, syn, 40);
-	dataplane_shutdown(r->dp);
-	settle(r);
-	assert_int_equal(r->flows, 2);
-	assert_true(r->flow.closed);
-	/* What is under way still passes, and opens no more. */
-	client_sends_packet(r, syn, 40);
-	tell(r, flow_settings, &on);
-	settle(r);
-	client_sends_packet(r, syn, 40);
-	assert_int_equal(r->tun_count, 3);
-	assert_int_equal(r->flows, 2);
 }
 
 int
@@ -597,10 +460,6 @@ main(void)
 		T(sessions_end_with_their_name),
 		T(refused_kinds_are_counted),
 		T(reports_flows),
-		T(ends_idle_flows),
-		T(repeats_reports),
-		T(offers_reports_again),
-		T(shutdown_ends_flows),
 	};
 
 	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);

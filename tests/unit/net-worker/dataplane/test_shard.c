@@ -87,6 +87,9 @@ counts_what_it_drops(void **state)
 	assert_int_equal(counters(r)->malformed_inbound, 1);
 	assert_false(arrives(r, "10.20.0.9:80", "100.64.0.77:1234"));
 	assert_int_equal(counters(r)->no_such_client, 1);
+	/* The client's but for the first bits: not in the tunnel's range. */
+	assert_false(arrives(r, "10.20.0.9:80", "10.64.0.2:1234"));
+	assert_int_equal(counters(r)->no_such_client, 2);
 	assert_false(arrives(r, "10.20.1.9:80", "100.64.0.2:1234"));
 	assert_int_equal(counters(r)->refused_inbound[REASON_NO_ROUTE], 1);
 	assert_int_equal(counters(r)->outbound_packets, 1);
@@ -118,6 +121,183 @@ knows_no_way_to_who_has_gone(void **state)
 	assert_false(arrives(r, "10.20.0.9:80", "100.64.0.2:1234"));
 	assert_int_equal(counters(r)->no_such_client, 1);
 	assert_int_equal(counters(r)->not_connected, 0);
+}
+
+static void
+drops_what_has_no_length(void **state)
+{
+	struct rig *r = *state;
+	uint8_t packet[64] = { 0x45, 0, 0, 65 }; /* longer than it is */
+
+	connected(r);
+	client_sends_packet(r, packet, sizeof(packet));
+	assert_int_equal(counters(r)->malformed_outbound, 1);
+	client_sends_packet(r, NULL, 0);
+	assert_int_equal(counters(r)->malformed_outbound, 1);
+}
+
+/* A client that leaves is forgotten, and gets nothing more. */
+static void
+lets_clients_go(void **state)
+{
+	struct rig *r = *state;
+	uint8_t packet[CONTROL_PACKET_LEN];
+	size_t sent;
+
+	connected(r);
+	sent = r->udp_count;
+	control_packet_begin(packet, CONTROL_GOODBYE, 0);
+	client_sends_packet(r, packet, sizeof(packet));
+	assert_int_equal(r->page.engine.clients, 0);
+	assert_int_equal(r->closed, 1);
+	assert_int_equal(r->udp_count, sent);
+	assert_int_equal(counters(r)->control_unknown, 0);
+}
+
+/* Without the turn's end. */
+static void
+client_sends_meanwhile(struct rig *r, const uint8_t *packet, size_t len)
+{
+	struct arrival a = { .from = at(CLIENT), .local = at(LOCAL) };
+	uint8_t data[128];
+
+	session_seal(&r->session, r->aead, packet, len, data);
+	dataplane_datagram(r->dp, &a, data, len + WIREGUARD_OVERHEAD);
+}
+
+/* Of all that comes up in one turn nothing is lost, in either direction. */
+static void
+turns_hold_much(void **state)
+{
+	struct rig *r = *state;
+	const struct ipc_flow_settings on = { .enabled = true };
+	const struct ipc_peer_message message = {
+		.client = { { 0xc1 } }, .event = 1, .payload = "{}"
+	};
+	uint8_t packet[64];
+	size_t sent, len;
+
+	connected(r);
+	authorized_for_flows(r, 0xaa);
+	tell(r, flow_settings, &on);
+	overhear(r);
+	sent = r->udp_count;
+	for (int i = 0; i < 3000; i++)
+		tell(r, peer_message, &message);
+	settle(r);
+	assert_int_equal(r->udp_count, sent + 3000);
+	for (uint8_t i = 0; i < 100; i++) {
+		control_packet_begin(packet, CONTROL_ASSIGNED_IPS, 1);
+		packet[CONTROL_PACKET_LEN] = i;
+		client_sends_meanwhile(r, packet, CONTROL_PACKET_LEN + 1);
+		len = tcp_packet(packet, "100.64.0.2:1000", "10.20.0.9:80");
+		packet[21] = i; /* of the port */
+		packet[33] = 0x02;
+		client_sends_meanwhile(r, packet, len);
+		packet[23] = 81;
+		client_sends_meanwhile(r, packet, len);
+	}
+	settle(r);
+	assert_int_equal(r->peer_events, 100);
+	assert_int_equal(r->peer_event.payload[0], 99);
+	assert_int_equal(r->flows, 100);
+	assert_int_equal(r->flow.source.port & 0xff, 99);
+	assert_int_equal(logged(r, "denied:"), 100);
+	/* Of two events the first is not lost either. */
+	pass(r, 5000);
+	control_packet_begin(packet, CONTROL_GOODBYE, 0);
+	client_sends_meanwhile(r, packet, CONTROL_PACKET_LEN);
+	len = tcp_packet(packet, "100.64.0.2:1000", "10.20.0.9:80");
+	client_sends_meanwhile(r, packet, len);
+	settle(r);
+	assert_int_equal(r->page.engine.clients, 0);
+	/* The end comes in the middle of a turn. */
+	sent = r->udp_count;
+	authorized_for_flows(r, 0xaa);
+	tell(r, peer_message, &message);
+}
+
+static int
+set_up_denied(void **state)
+{
+	set_up_unconfigured(state, true);
+	tell_own_addresses(*state, "100.64.0.1:0", "[fd00:2021:1111::1]:0");
+	return 0;
+}
+
+/* What did not pass, if somebody wants to read of it. */
+static void
+says_what_it_refuses(void **state)
+{
+	static const struct {
+		const char *hex; /* from the TUN, or from the client */
+		bool outbound;
+		const char *line;
+	} table[] = {
+		{ "45000028 00000000 4006 0000 64400002 0a140009 03e80051 "
+		  "00000000 00000000 50020000 00000000",
+		    true,
+		    "denied: from client c1000000-0000-0000-0000-000000000000: "
+		    "tcp 100.64.0.2:1000 to 10.20.0.9:81: filter of resource "
+		    "42000000-0000-0000-0000-000000000000" },
+		{ "4500001c 00000000 4011 0000 64400002 0a150009 03e80051 "
+		  "00080000",
+		    true, "udp 100.64.0.2:1000 to 10.21.0.9:81: no resource" },
+		{ "4500001c 00000000 4001 0000 64400002 0a150009 0800f7ff "
+		  "00000000",
+		    true, "icmp 100.64.0.2 to 10.21.0.9: no resource" },
+		{ "45000018 00000000 402f 0000 64400002 0a150009 00000000",
+		    true, "ip-47 100.64.0.2 to 10.21.0.9: no resource" },
+		{ "45000018 00000000 40ff 0000 64400002 0a150009 00000000",
+		    true, "ip-255 100.64.0.2 to 10.21.0.9: no resource" },
+		{ "6000000000083a40 fd002021111100000000000000000002 "
+		  "20010db8000000000000000000000001 8000000000000000",
+		    true,
+		    "icmp fd00:2021:1111::2 to 2001:db8::1: no resource" },
+		{ "4500001c 00000000 4011 0000 0a150009 64400002 005103e8 "
+		  "00080000",
+		    false,
+		    "denied: to client c1000000-0000-0000-0000-000000000000: "
+		    "udp 10.21.0.9:81 to 100.64.0.2:1000: no resource" },
+	};
+	struct rig *r = *state;
+	uint8_t packet[64];
+
+	connected(r);
+	overhear(r);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		size_t len = unhex(table[i].hex, packet, sizeof(packet));
+
+		if (packet[0] == 0x45)
+			store_be16(packet + 10,
+			    checksum_finish(checksum_add(0, packet, 20)));
+		if (table[i].outbound)
+			client_sends_packet(r, packet, len);
+		else
+			from_tun(r, packet, len);
+		settle(r);
+		assert_int_equal(logged(r, table[i].line), 1);
+	}
+	/* No more than 100 at once, and 20 in a second. */
+	pass(r, 10000);
+	for (int i = 0; i < 150; i++)
+		client_sends(r, "100.64.0.2:1000", "10.20.0.9:81");
+	assert_int_equal(logged(r, "denied:"), 100);
+	pass(r, 1000);
+	for (int i = 0; i < 150; i++)
+		client_sends(r, "100.64.0.2:1000", "10.20.0.9:81");
+	assert_int_equal(logged(r, "denied:"), 20);
+}
+
+static void
+says_nothing_unasked(void **state)
+{
+	struct rig *r = *state;
+
+	connected(r);
+	overhear(r);
+	client_sends(r, "100.64.0.2:1000", "10.20.0.9:81");
+	assert_int_equal(logged(r, ""), 0);
 }
 
 /* An answer to what is refused, until there are too many of them. */
@@ -213,6 +393,13 @@ main(void)
 		T(counts_what_it_drops),
 		T(counts_what_has_no_way),
 		T(knows_no_way_to_who_has_gone),
+		T(drops_what_has_no_length),
+		T(lets_clients_go),
+		cmocka_unit_test_setup_teardown(
+		    turns_hold_much, set_up_denied, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    says_what_it_refuses, set_up_denied, tear_down),
+		T(says_nothing_unasked),
 		T(counts_refusals_and_answers),
 		T(marks_congestion_inwards),
 		T(marks_congestion_outwards),
