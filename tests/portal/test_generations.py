@@ -2,6 +2,7 @@
 (firezone-portal(7), Generations, Flow authorization, Two-step authorization and Two-step
 requests)."""
 
+import asyncio
 import datetime
 import json
 import time
@@ -379,6 +380,38 @@ async def test_a_policy_that_does_not_last(tmp_path):
         # What a gateway does then is its own business: it is not told.
         await step.gateway.heartbeat()
         await step.prepared()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@asynchronous
+async def test_a_client_that_was_away_hears_what_has_ended(tmp_path, restarted):
+    policies = [{"resource": name, "users": ["*"], "lasts": 1} for name in ("office", "web")]
+
+    async def comes_back(portal, office):
+        peer = await flow_client(portal)
+        assert await peer.expect("resource_deleted") == office
+        assert (await peer.expect("resource_created_or_updated"))["id"] == office
+        await peer.close()
+        await until(lambda: not portal.site.clients)
+        await (await flow_client(portal)).heartbeat()  # once is enough
+
+    async with running(site(tmp_path, policies=policies)) as portal:
+        step = await two_steps(portal)
+        await step.connect()
+        await step.client.close()
+        if not restarted:
+            await until(lambda: not portal.site.state.authorizations)
+            await comes_back(portal, step.resource)
+    if restarted:
+        await asyncio.sleep(max(0, portal_end(tmp_path) - time.time()))
+        async with running(site(tmp_path, policies=policies)) as portal:
+            await comes_back(portal, step.resource)
+
+
+def portal_end(folder):
+    """The end of the only authorization on disk."""
+    content = json.loads((folder / "state.json").read_text())
+    return content["authorizations"][0]["expires_at"]
 
 
 # The portal as it was.

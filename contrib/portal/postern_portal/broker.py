@@ -28,6 +28,8 @@ class Broker:
     def __init__(self, site: Site):
         self.site = site
         self._all = site.state.authorizations
+        # What has ended while its client was not there to be told.
+        self._lapsed: set[tuple[str, str]] = set()
         self._expiry: dict[tuple[str, str, str], asyncio.TimerHandle] = {}
         self._saving: asyncio.TimerHandle | None = None
 
@@ -35,7 +37,7 @@ class Broker:
         """Take up what an earlier run has left, as far as it still holds."""
         for authorization in list(self._all.values()):
             if authorization.expired or not self._still_permitted(authorization):
-                self._delete(authorization)
+                self._lapse(authorization)
             else:
                 self._watch_expiry(authorization)
 
@@ -269,14 +271,27 @@ class Broker:
         if not authorization.expired:  # the clock was set back
             self._watch_expiry(authorization)
             return
-        self._delete(authorization)
+        self._lapse(authorization)
         log.info(
             "client %s: authorization of %s expired",
             authorization.client_id, authorization.resource_id,
         )
         client = self.site.clients.get(authorization.client_id)
         if client and not self.site.session_ended(client.user):
-            self._renew_resource(client, authorization.resource_id)
+            self.renew_lapsed(client)
+
+    def _lapse(self, authorization: Authorization) -> None:
+        self._delete(authorization)
+        self._lapsed.add((authorization.client_id, authorization.resource_id))
+
+    def renew_lapsed(self, client: ClientChannel) -> None:
+        """Let the client ask again for what it takes for granted."""
+        if not client.joined:
+            return
+        lapsed = {pair for pair in self._lapsed if pair[0] == client.device.id}
+        self._lapsed -= lapsed
+        for _, resource_id in sorted(lapsed):
+            self._renew_resource(client, resource_id)
 
     def _delete(self, authorization: Authorization) -> None:
         self._all.pop(authorization.key, None)

@@ -79,6 +79,9 @@ class ClientChannel(PeerChannel):
             self._session_end = loop.call_later(delay, self._end_session)
         return render.client_init(self.site, self, chosen)
 
+    def on_joined(self) -> None:
+        self.site.broker.renew_lapsed(self)
+
     def on_leave(self) -> None:
         for timer in self._pending.values():
             timer.cancel()

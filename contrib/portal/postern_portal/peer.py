@@ -51,6 +51,9 @@ class PeerChannel(Channel):
     def init(self, chosen: list[Relay]) -> dict:
         raise NotImplementedError
 
+    def on_joined(self) -> None:
+        """What there is to say after that."""
+
     # Joining.
 
     def on_join(self, frame: Frame) -> None:
@@ -67,6 +70,7 @@ class PeerChannel(Channel):
         self.send(phoenix.reply_ok(frame))
         self.push("init", self.init(self._choose_relays()))
         log.info("%s: joined", self)
+        self.on_joined()
 
     def on_leave(self) -> None:
         self.site.forget(self)
