@@ -107,9 +107,9 @@ set_max_partition(struct options *o, const char *value)
 static bool
 set_portal_generation(struct options *o, const char *value)
 {
-	long n;
+	long n = 0;
 
-	if (!parse_number(value, 2, 3, &n))
+	if (strcmp(value, "auto") != 0 && !parse_number(value, 1, 3, &n))
 		return false;
 	o->portal_generation = (uint8_t)n;
 	return true;
@@ -227,7 +227,7 @@ static const struct setting settings[] = {
 	    set_max_partition, "a duration such as 5m, 1h or 30d", 'm', false,
 	    false },
 	{ "portal-generation", "POSTERN_PORTAL_GENERATION",
-	    set_portal_generation, "2 or 3", 0, false, false },
+	    set_portal_generation, "auto, 1, 2 or 3", 0, false, false },
 	{ "log-format", "FIREZONE_LOG_FORMAT", set_log_format, "human or json",
 	    0, false, false },
 	{ "no-check", NULL, set_no_check, boolean, 0, true, false },
@@ -321,8 +321,8 @@ print_help(void)
 	    "      --no-check               skip the test of privileges\n"
 	    "      --no-inc-buf             leave net.core.*mem_max alone\n"
 	    "      --no-masquerade          leave NAT to the administrator\n"
-	    "      --portal-generation N    of the portal's protocol: 2 or 3 "
-	    "(3)\n"
+	    "      --portal-generation G    of its protocol: auto, 1, 2 or 3 "
+	    "(auto)\n"
 	    "      --state-dir DIRECTORY    for flow logs that wait "
 	    "(/var/lib/firezone)\n"
 	    "      --threads N              threads of the data path\n"
@@ -459,7 +459,6 @@ options_parse(
 		.health = { ip_v4(0, 0, 0, 0), 8080 },
 		.threads = 1,
 		.max_partition_ms = UINT64_C(24) * 60 * 60 * 1000,
-		.portal_generation = 3,
 		.log_level = LOG_LEVEL_INFO,
 		.log_format = LOG_FORMAT_HUMAN,
 	};

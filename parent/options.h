@@ -37,7 +37,7 @@ struct options {
 	bool flow_logs; /* to our log, too */
 	unsigned threads;
 	uint64_t max_partition_ms;
-	uint8_t portal_generation;
+	uint8_t portal_generation; /* 0: to be found out */
 	int udp_receive_bytes; /* 0: the default */
 	int udp_send_bytes;
 	enum log_level log_level;

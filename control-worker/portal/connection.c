@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "control-worker/portal/backoff.h"
 #include "control-worker/portal/candidates.h"
-#include "control-worker/portal/generation.h"
+#include "control-worker/portal/generation_choice.h"
 #include "control-worker/portal/messages.h"
 #include "control-worker/portal/phoenix.h"
 
@@ -36,6 +36,7 @@ struct portal_connection {
 	struct mono state_ends; /* of WAITING and CLOSING */
 	struct login_url login;
 	struct login_identity identity;
+	struct generation_choice choice;
 	const struct generation *generation; /* of this attempt */
 	struct portal_host host;
 	struct portal_events events;
@@ -66,7 +67,8 @@ portal_deadline(const struct portal_connection *c)
 
 	switch (c->state) {
 	case STATE_OPEN:
-		at = phoenix_deadline(&c->phoenix);
+		at = mono_min(
+		    phoenix_deadline(&c->phoenix), choice_deadline(&c->choice));
 		return c->no_relays_due ? mono_min(at, c->no_relays_at) : at;
 	case STATE_WAITING:
 	case STATE_CLOSING:
@@ -211,6 +213,7 @@ go_online(struct portal_connection *c, struct mono now)
 	    login_url_display(&c->login, url, sizeof(url)),
 	    c->generation->number);
 	backoff_joined(&c->backoff);
+	choice_joined(&c->choice);
 	/* An init is on its way already. */
 	if (!c->generation->asks_for_relays)
 		c->no_relays_at = mono_add_ms(now, c->generation->no_relays_ms);
@@ -400,6 +403,26 @@ report_refusal(struct portal_connection *c, const struct transport_failure *f)
 		    p->detail[0] != '\0' ? p->detail : "no reason given");
 }
 
+/*
+ * To another generation; the portal may have counted this attempt as one:
+ * firezone-portal(7), Connect rate.
+ */
+static void
+turn_to_chosen(struct portal_connection *c, struct mono now,
+    const struct transport_failure *f, int64_t delay_ms)
+{
+	bool absent = generation_is_absent(c->generation, f->status);
+
+	log_info("portal: HTTP status %d in generation %u: generation %u is "
+		 "tried",
+	    f->status, c->generation->number, c->choice.chosen->number);
+	if (delay_ms < 0)
+		delay_ms = absent ? 0 : BACKOFF_INITIAL_MS;
+	drop_attempt(c);
+	c->state = STATE_WAITING;
+	c->state_ends = mono_add_ms(now, delay_ms);
+}
+
 static void
 handle_failure(struct portal_connection *c, struct mono now,
     const struct transport_failure *f)
@@ -420,9 +443,15 @@ handle_failure(struct portal_connection *c, struct mono now,
 		c->events.closed(c->ctx);
 		return;
 	}
-	if (generation_is_refused(c->generation, f->status)) {
+	switch (choice_failed(&c->choice, now, f->status)) {
+	case CHOICE_ENDS:
 		report_refusal(c, f);
 		return;
+	case CHOICE_TURNS:
+		turn_to_chosen(c, now, f, delay);
+		return;
+	case CHOICE_STAYS:
+		break;
 	}
 	/*
 	 * After an unclean end the portal keeps the old session for up to 37 s
@@ -474,12 +503,24 @@ portal_resolved(
 	settle_deadline(c);
 }
 
+/* What the portal calls its messages is not valid in another one. */
+static void
+use_generation(struct portal_connection *c, const struct generation *g)
+{
+	if (c->generation == g)
+		return;
+	refs_clear(&c->incoming.refs);
+	c->generation = c->incoming.generation = g;
+}
+
 static void
 start_attempt(struct portal_connection *c, struct mono now)
 {
 	const struct url_host *host = &c->login.host;
 	char name[URL_HOST_MAX + 2];
 
+	choice_renew(&c->choice, now);
+	use_generation(c, c->choice.chosen);
 	if (host->literal.family != IP_NONE) {
 		connect_to(c, now, &host->literal, 1);
 		return;
@@ -517,6 +558,13 @@ tick_open(struct portal_connection *c, struct mono now)
 {
 	struct phoenix_frame f;
 
+	if (mono_due(choice_deadline(&c->choice), now)) {
+		log_info("portal: after a day the newest generation is tried "
+			 "again");
+		drop_attempt(c);
+		start_attempt(c, now);
+		return;
+	}
 	phoenix_tick(&c->phoenix, now, &f);
 	if (f.type == PHOENIX_LOST) {
 		lose_connection(c, now, f.reason);
@@ -643,7 +691,8 @@ portal_new(const struct portal_config *config, const struct portal_host *host,
 	if (c == NULL)
 		return NULL;
 	c->login = config->login;
-	c->generation = generation_of(config->generation);
+	choice_init(&c->choice, config->generation);
+	c->generation = c->choice.chosen;
 	c->host = *host;
 	c->events = *events;
 	c->ctx = ctx;

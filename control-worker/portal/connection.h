@@ -32,7 +32,7 @@ struct portal_connection;
 struct portal_config {
 	struct login_url login;
 	struct login_identity identity; /* copied */
-	unsigned generation;            /* one that there is */
+	unsigned generation; /* one that there is, or 0: to be found out */
 	uint64_t max_partition_ms;
 	bool resumed; /* the daemon was online before: this is a reconnect */
 };

@@ -6,6 +6,8 @@
 
 #define STATUS_UNAUTHORIZED 401
 #define STATUS_FORBIDDEN    403
+#define STATUS_NOT_FOUND    404
+#define STATUS_REDIRECT     308 /* to another host: no WebSocket there */
 
 /* What every portal says, whatever its path: firezone-portal(7), Gateway
  * matrix.
@@ -36,7 +38,11 @@ static const struct push older_pushes[] = {
  *
  * The heartbeat is that of today in generation 2, too: the portals of its time
  * close after 37 s in which they heard nothing (firezone-portal(7),
- * Heartbeats), and may be asked more often than that.
+ * Heartbeats), and may be asked more often than that. Generation 1 keeps that
+ * of its gateways.
+ *
+ * Portals before the end of 2025 do not read the header, and refuse a login of
+ * generation 2 for want of a token.
  *
  * Most portals of generation 2 do not know no_relays, and some of those end the
  * channel of who says what they do not know, but not the connection. All name
@@ -44,12 +50,30 @@ static const struct push older_pushes[] = {
  */
 static const struct generation generations[] = {
 	{
+	    .number = 1,
+	    .path = "/gateway/websocket",
+	    .agent = "connlib/1.3.2",
+	    .parameters = { LOGIN_PARAMETER_TOKEN, LOGIN_PARAMETER_PUBLIC_KEY,
+		LOGIN_PARAMETER_EXTERNAL_ID, LOGIN_PARAMETER_NAME },
+	    .hashes_every_id = true,
+	    .port_in_host = true,
+	    .refusals = { STATUS_UNAUTHORIZED, STATUS_FORBIDDEN },
+	    .absences = { STATUS_NOT_FOUND, STATUS_REDIRECT },
+	    .channel = { .heartbeat_ms = 30000,
+		.unanswered_max = 1,
+		.refs_continue = true },
+	    .no_relays_ms = 15000,
+	    .pushes = older_pushes,
+	},
+	{
 	    .number = 2,
 	    .path = "/gateway/websocket",
 	    .agent = "gateway/1.5.2",
 	    .parameters = { LOGIN_PARAMETER_EXTERNAL_ID, LOGIN_PARAMETER_NAME,
 		LOGIN_PARAMETER_PUBLIC_KEY },
+	    .token_in_header = true,
 	    .refusals = { STATUS_UNAUTHORIZED, STATUS_FORBIDDEN },
+	    .absences = { STATUS_NOT_FOUND, STATUS_REDIRECT },
 	    .channel = { .heartbeat_ms = 10000, .unanswered_max = 3 },
 	    .no_relays_ms = 15000,
 	    .pushes = older_pushes,
@@ -60,7 +84,10 @@ static const struct generation generations[] = {
 	    .agent = "gateway/1.6.1",
 	    .parameters = { LOGIN_PARAMETER_EXTERNAL_ID, LOGIN_PARAMETER_NAME,
 		LOGIN_PARAMETER_PUBLIC_KEY },
+	    .token_in_header = true,
 	    .refusals = { STATUS_UNAUTHORIZED },
+	    .absences = { STATUS_NOT_FOUND, STATUS_REDIRECT },
+	    .refusal_is_final = true,
 	    .channel = { .heartbeat_ms = 10000, .unanswered_max = 3 },
 	    .says_capabilities = true,
 	    .asks_for_relays = true,
@@ -87,13 +114,24 @@ generation_newest(void)
 	return &generations[GENERATIONS - 1];
 }
 
+static bool
+status_is_in(const int *list, int status)
+{
+	while (*list != 0 && *list != status)
+		list++;
+	return *list != 0;
+}
+
 bool
 generation_is_refused(const struct generation *g, int status)
 {
-	for (const int *r = g->refusals; *r != 0; r++)
-		if (*r == status)
-			return true;
-	return false;
+	return status_is_in(g->refusals, status);
+}
+
+bool
+generation_is_absent(const struct generation *g, int status)
+{
+	return status_is_in(g->absences, status);
 }
 
 static const struct push *

@@ -12,7 +12,7 @@
 #include "control-worker/portal/messages.h"
 #include "control-worker/portal/phoenix.h"
 
-#define GENERATION_REFUSALS_MAX 2
+#define GENERATION_STATUSES_MAX 2
 
 /* Parameters of the login URL, in the order in which they are sent. */
 enum login_parameter {
@@ -20,6 +20,7 @@ enum login_parameter {
 	LOGIN_PARAMETER_EXTERNAL_ID,
 	LOGIN_PARAMETER_NAME,
 	LOGIN_PARAMETER_PUBLIC_KEY,
+	LOGIN_PARAMETER_TOKEN,
 };
 
 /* One event of the portal. */
@@ -33,9 +34,14 @@ struct generation {
 	unsigned number;
 	const char *path;  /* of the WebSocket, after that of the API URL */
 	const char *agent; /* our component and version in User-Agent */
-	enum login_parameter parameters[4];
-	/* Statuses of HTTP by which the portal does not want this login. */
-	int refusals[GENERATION_REFUSALS_MAX + 1]; /* 0: there are no more */
+	enum login_parameter parameters[5];
+	bool hashes_every_id; /* else those that look like a UUID */
+	bool token_in_header;
+	bool port_in_host;
+	/* Statuses of HTTP; 0: there are no more. */
+	int refusals[GENERATION_STATUSES_MAX + 1]; /* of this login */
+	int absences[GENERATION_STATUSES_MAX + 1]; /* of this path */
+	bool refusal_is_final; /* no older generation would be taken */
 	struct phoenix_rules channel;
 	bool says_capabilities; /* after each join */
 	/* Relays are asked for by a message, else by another connection. */
@@ -50,7 +56,9 @@ struct generation {
 const struct generation *generation_of(unsigned number);
 const struct generation *generation_newest(void);
 
+/* What an answer with this status means. */
 bool generation_is_refused(const struct generation *, int status);
+bool generation_is_absent(const struct generation *, int status);
 /* What is done on an event; NULL: it is not one of this generation. */
 const struct push *generation_push(
     const struct generation *, const char *event);

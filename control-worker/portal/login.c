@@ -71,9 +71,9 @@ login_request_make(struct login_request *r, const struct login_url *url,
 	user_agent_format(g, id, r->user_agent, sizeof(r->user_agent));
 	r->http = (struct upgrade_request){
 		.target = r->target,
-		.host = login_url_host_header(url, r->host, sizeof(r->host)),
+		.host = login_url_host_header(url, g, r->host, sizeof(r->host)),
 		.user_agent = r->user_agent,
-		.token = id->token,
+		.token = g->token_in_header ? id->token : NULL,
 	};
 	return login_url_target(
 	    url, g, id, public_key, r->target, sizeof(r->target));

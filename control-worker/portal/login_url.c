@@ -107,9 +107,16 @@ login_url_parse(const char *api_url, struct login_url *login, const char **what)
 }
 
 const char *
-login_url_host_header(const struct login_url *login, char *to, size_t size)
+login_url_host_header(const struct login_url *login, const struct generation *g,
+    char *to, size_t size)
 {
-	return url_host_format(&login->host, to, size);
+	size_t len;
+
+	url_host_format(&login->host, to, size);
+	len = strlen(to);
+	if (g->port_in_host && login->port != DEFAULT_PORT)
+		snprintf(to + len, size - len, ":%u", login->port);
+	return to;
 }
 
 const char *
@@ -117,7 +124,7 @@ login_url_display(const struct login_url *login, char *to, size_t size)
 {
 	char host[URL_HOST_MAX + 3];
 
-	login_url_host_header(login, host, sizeof(host));
+	url_host_format(&login->host, host, sizeof(host));
 	if (login->port == DEFAULT_PORT)
 		snprintf(to, size, "%s://%s", login->tls ? "wss" : "ws", host);
 	else
@@ -128,23 +135,35 @@ login_url_display(const struct login_url *login, char *to, size_t size)
 
 /* application/x-www-form-urlencoded, as the portal's own clients write it. */
 static void
-put_escaped(struct writer *w, const char *text)
+put_escaped_byte(struct writer *w, uint8_t c)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
-	for (; *text != '\0'; text++) {
-		uint8_t c = (uint8_t)*text;
-
-		if (isalnum(c) || strchr("*-._", c) != NULL) {
-			writer_u8(w, c);
-		} else if (c == ' ') {
-			writer_u8(w, '+');
-		} else {
-			writer_u8(w, '%');
-			writer_u8(w, (uint8_t)digits[c >> 4]);
-			writer_u8(w, (uint8_t)digits[c & 15]);
-		}
+	if (isalnum(c) || strchr("*-._", c) != NULL) {
+		writer_u8(w, c);
+	} else if (c == ' ') {
+		writer_u8(w, '+');
+	} else {
+		writer_u8(w, '%');
+		writer_u8(w, (uint8_t)digits[c >> 4]);
+		writer_u8(w, (uint8_t)digits[c & 15]);
 	}
+}
+
+static void
+put_escaped(struct writer *w, const char *text)
+{
+	for (; *text != '\0'; text++)
+		put_escaped_byte(w, (uint8_t)*text);
+}
+
+/* White space is none of its own: firezone-portal(7), Token. */
+static void
+put_token(struct writer *w, const char *token)
+{
+	for (; *token != '\0'; token++)
+		if (!isspace((unsigned char)*token))
+			put_escaped_byte(w, (uint8_t)*token);
 }
 
 static void
@@ -153,18 +172,15 @@ put_text(struct writer *w, const char *text)
 	writer_bytes(w, text, strlen(text));
 }
 
-/*
- * An id that looks like a UUID is sent as its hash: firezone-portal(7),
- * Identity.
- */
+/* As itself or as its hash: firezone-portal(7), Identity. */
 static void
-put_external_id(struct writer *w, const char *external_id)
+put_external_id(struct writer *w, const char *external_id, bool hashed)
 {
 	uint8_t hash[crypto_hash_sha256_BYTES];
 	char hex[sizeof(hash) * 2 + 1];
 	struct uuid u;
 
-	if (!uuid_parse(external_id, &u)) {
+	if (!hashed && !uuid_parse(external_id, &u)) {
 		put_escaped(w, external_id);
 		return;
 	}
@@ -199,7 +215,8 @@ login_url_target(const struct login_url *login, const struct generation *g,
 		switch (*p) {
 		case LOGIN_PARAMETER_EXTERNAL_ID:
 			put_text(&w, "external_id=");
-			put_external_id(&w, id->external_id);
+			put_external_id(
+			    &w, id->external_id, g->hashes_every_id);
 			break;
 		case LOGIN_PARAMETER_NAME:
 			put_text(&w, "name=");
@@ -208,6 +225,10 @@ login_url_target(const struct login_url *login, const struct generation *g,
 		case LOGIN_PARAMETER_PUBLIC_KEY:
 			put_text(&w, "public_key=");
 			put_public_key(&w, public_key);
+			break;
+		case LOGIN_PARAMETER_TOKEN:
+			put_text(&w, "token=");
+			put_token(&w, id->token);
 			break;
 		case LOGIN_PARAMETER_NONE:
 			break;

@@ -15,7 +15,7 @@
 struct generation;
 
 #define LOGIN_PATH_MAX   2048
-#define LOGIN_TARGET_MAX 8192
+#define LOGIN_TARGET_MAX 20480 /* with a token, every byte escaped */
 #define LOGIN_HOST_MAX   (URL_HOST_MAX + 16) /* with brackets and port */
 
 struct login_url {
@@ -35,10 +35,10 @@ struct login_identity {
 int login_url_parse(const char *api_url, struct login_url *, const char **what);
 /* "wss://api.firezone.dev", with the port where it is not 443. */
 const char *login_url_display(const struct login_url *, char *to, size_t size);
-/* The value of Host, which never has a port. */
+/* The value of Host. */
 const char *login_url_host_header(
-    const struct login_url *, char *to, size_t size);
-/* Path and query of the request; false when it does not fit. */
+    const struct login_url *, const struct generation *, char *to, size_t size);
+/* Path and query of the request, maybe with the token; false: no room. */
 bool login_url_target(const struct login_url *, const struct generation *,
     const struct login_identity *, const uint8_t public_key[32], char *to,
     size_t size);

@@ -23,7 +23,10 @@ void
 phoenix_init(
     struct phoenix *p, struct mono now, const struct phoenix_rules *rules)
 {
-	*p = (struct phoenix){ .rules = *rules };
+	*p = (struct phoenix){
+		.rules = *rules,
+		.next_ref = rules->refs_continue ? p->next_ref : 0,
+	};
 	outbox_init(&p->outbox);
 	p->heartbeat_at = mono_add_ms(now, rules->heartbeat_ms);
 	want_join(p, now);

@@ -22,6 +22,7 @@ struct phoenix_rules {
 	int64_t heartbeat_ms; /* from one to the next */
 	/* So many without answer, and no more; PHOENIX_UNANSWERED_MAX. */
 	size_t unanswered_max;
+	bool refs_continue; /* where those of the connection before ended */
 };
 
 struct phoenix {
@@ -57,6 +58,7 @@ struct phoenix_frame {
 	const struct json_value *payload;
 };
 
+/* Anew, after phoenix_clear(); the first time on one that is all zero. */
 void phoenix_init(
     struct phoenix *, struct mono now, const struct phoenix_rules *);
 void phoenix_clear(struct phoenix *);

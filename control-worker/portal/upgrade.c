@@ -63,7 +63,8 @@ upgrade_format(const struct upgrade_request *r, char *to, size_t size)
 	put_text(&w, "\r\nUser-Agent: ");
 	put_text(&w, r->user_agent);
 	put_text(&w, "\r\n");
-	put_token(&w, r->token);
+	if (r->token != NULL)
+		put_token(&w, r->token);
 	put_text(&w, "\r\n");
 	return writer_failed(&w) ? 0 : w.len;
 }

@@ -19,7 +19,7 @@ struct upgrade_request {
 	const char *target; /* path and query */
 	const char *host;   /* the value of Host */
 	const char *user_agent;
-	const char *token;
+	const char *token;             /* for a header of its own; NULL: none */
 	char key[UPGRADE_KEY_LEN + 1]; /* see upgrade_set_nonce() */
 };
 

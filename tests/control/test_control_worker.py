@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from control_worker import TABLE, ControlWorker, Portal
+from control_worker import TABLE, Portal
 from fake_portal import Listener
 from websocket_frames import BINARY, CLOSE, PING, PONG, frame
 
@@ -43,27 +43,6 @@ def portal(tmp_path):
     p = Portal(tmp_path)
     yield p
     p.stop()
-
-
-@pytest.fixture
-def listener():
-    one = Listener()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def start(tmp_path):
-    workers = []
-
-    def run(api_url, **options):
-        w = ControlWorker(tmp_path, api_url, **options)
-        workers.append(w)
-        return w
-
-    yield run
-    for w in workers:
-        w.stop()
 
 
 @pytest.fixture

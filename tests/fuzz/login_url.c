@@ -15,14 +15,34 @@ check_line(const char *text)
 		must((unsigned char)*text > 0x20 && *text != 0x7f);
 }
 
+static void
+check_request(const struct login_url *url, const struct generation *g,
+    const struct login_identity *who)
+{
+	static const uint8_t key[32];
+	static struct login_request r;
+	bool fits = login_request_make(&r, url, g, who, key);
+
+	check_line(r.http.host);
+	if (fits) {
+		must(r.http.target[0] == '/');
+		check_line(r.http.target);
+	}
+	/* The token goes one way. */
+	must(fits == false ||
+	    (r.http.token == NULL) ==
+		(strstr(r.http.target, "?token=") != NULL));
+	for (const char *c = r.http.user_agent; *c != '\0'; c++)
+		must(*c >= 0x20 && *c < 0x7f);
+	login_request_wipe(&r);
+}
+
 void
 fuzz_one(struct cursor *in)
 {
-	static const uint8_t key[32];
-	char *text = pick_text(in), shown[LOGIN_TARGET_MAX];
+	char *text = pick_text(in), shown[URL_HOST_MAX + 32];
 	const struct login_identity who = { text, text, text, text, text,
 		text };
-	const struct generation *g = generation_newest();
 	struct login_url url;
 	const char *what = NULL;
 
@@ -31,15 +51,8 @@ fuzz_one(struct cursor *in)
 	} else {
 		must(url.host.text[0] != '\0' && url.port != 0);
 		check_line(login_url_display(&url, shown, sizeof(shown)));
-		check_line(login_url_host_header(&url, shown, sizeof(shown)));
-		if (login_url_target(
-			&url, g, &who, key, shown, sizeof(shown))) {
-			must(shown[0] == '/');
-			check_line(shown);
-		}
+		for (unsigned n = 1; n <= generation_newest()->number; n++)
+			check_request(&url, generation_of(n), &who);
 	}
-	user_agent_format(g, &who, shown, USER_AGENT_MAX);
-	for (const char *c = shown; *c != '\0'; c++)
-		must(*c >= 0x20 && *c < 0x7f);
 	free(text);
 }

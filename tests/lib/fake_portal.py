@@ -61,7 +61,8 @@ class Connection:
         while b"\r\n\r\n" not in self.buffer:
             self._more()
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
-        line, *fields = head.decode().split("\r\n")
+        self.head = head.decode()
+        line, *fields = self.head.split("\r\n")
         self.method, target, _ = line.split(" ")
         self.path, _, query = target.partition("?")
         self.query = urllib.parse.parse_qsl(query, keep_blank_values=True)
@@ -76,7 +77,10 @@ class Connection:
             + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     def upgrade(self, extra=(), then=b"", **changes):
-        self.request()
+        return self.request().switch(extra, then, **changes)
+
+    def switch(self, extra=(), then=b"", **changes):
+        """What answers a request that has been read."""
         key = self.headers["sec-websocket-key"]
         headers = {
             "Upgrade": "websocket", "Connection": "Upgrade",

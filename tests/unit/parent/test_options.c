@@ -57,7 +57,7 @@ defaults(void **state)
 	assert_null(o.token);
 	assert_null(o.token_argument);
 	assert_int_equal(o.max_partition_ms, 86400000);
-	assert_int_equal(o.portal_generation, 3);
+	assert_int_equal(o.portal_generation, 0);
 	assert_int_equal(o.threads, 1);
 	assert_int_equal(o.log_level, LOG_LEVEL_INFO);
 	assert_int_equal(o.log_format, LOG_FORMAT_HUMAN);
@@ -95,6 +95,21 @@ every_flag(void **state)
 	assert_string_equal(o.token_argument, ".SFMyNTY.g2g");
 	assert_int_equal(o.ineffective_count, 1);
 	assert_string_equal(o.ineffective[0], "threads");
+}
+
+static void
+every_generation(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i <= 3; i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "--portal-generation=%u", i);
+		assert_int_equal(parse(line), OPTIONS_RUN);
+		assert_int_equal(o.portal_generation, i);
+	}
+	assert_int_equal(parse("--portal-generation=auto"), OPTIONS_RUN);
+	assert_int_equal(o.portal_generation, 0);
 }
 
 static void
@@ -193,6 +208,7 @@ wrong_values(void **state)
 		"--threads=1x",
 		"--threads=-1",
 		"--no-check=true",
+		"--portal-generation=0",
 		"--portal-generation=4",
 		"--portal-generation=",
 		"--portal-generation=3x",
@@ -412,6 +428,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(every_flag),
+		cmocka_unit_test(every_generation),
 		cmocka_unit_test(every_variable),
 		cmocka_unit_test(flag_goes_before_variable),
 		cmocka_unit_test(empty_values),

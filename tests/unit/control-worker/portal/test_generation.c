@@ -10,6 +10,10 @@
 #define AGENT(component) "Debian/12 " component " (x86_64; 6.1)"
 #define KEY_OF_ONES      "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE%3D"
 
+/* SHA-256 of "id", as sha256sum(1) has it. */
+#define HASH_OF_ID \
+	"a56145270ce6b3bebd1dd012b73948677dd618d496488bc608a3cb43ce3547dd"
+
 #define FLOW_AUTHORIZED                                         \
 	"{\"topic\":\"gateway\",\"event\":\"flow_authorized\"," \
 	"\"payload\":{\"ref\":\"SFMyNTY.g2g\"},\"ref\":%u}"
@@ -36,14 +40,18 @@ static const struct {
 	unsigned generation;
 	const char *target, *host, *agent, *token;
 } logins[] = {
+	{ 1,
+	    "/gateway/websocket?token=.SFMyNTY.x%2F%2B"
+	    "&public_key=" KEY_OF_ONES "&external_id=" HASH_OF_ID "&name=gate",
+	    "api.example.com:8443", AGENT("connlib/1.3.2"), "" },
 	{ 2,
 	    "/gateway/websocket?external_id=id&name=gate"
 	    "&public_key=" KEY_OF_ONES,
-	    "api.example.com", AGENT("gateway/1.5.2"), "secret" },
+	    "api.example.com", AGENT("gateway/1.5.2"), TOKEN },
 	{ 3,
 	    "/gateway/v2/websocket?external_id=id&name=gate"
 	    "&public_key=" KEY_OF_ONES,
-	    "api.example.com", AGENT("gateway/1.6.1"), "secret" },
+	    "api.example.com", AGENT("gateway/1.6.1"), TOKEN },
 };
 
 static void
@@ -167,12 +175,62 @@ connects_again_for_relays(void **state)
 	assert_true(r->online);
 }
 
+/* Without a port of its own the host stands alone. */
+static void
+leaves_the_usual_port_out(void **state)
+{
+	struct rig *r = *state;
+
+	make_connection_of(r, "wss://api.example.com/", false, 1);
+	set_key(r, 1);
+	resolve(r);
+	assert_string_equal(r->host, "api.example.com");
+	make_connection_of(r, "ws://[2001:db8::1]:8080", false, 1);
+	set_key(r, 1);
+	assert_string_equal(r->host, "[2001:db8::1]:8080");
+}
+
+static void
+counts_on_over_connections_in_generation_1(void **state)
+{
+	struct rig *r = *state;
+
+	begin(r, 1);
+	expect_nothing(r);
+	hear(r, PUSH, "init", SHORT_INIT);
+	hear(r, PUSH, "authorize_flow", AUTHORIZATION);
+	portal_acknowledge(r->c, r->now, r->serial);
+	expect(r, FLOW_AUTHORIZED, 1);
+	break_down(r, 0, -1, "");
+	time_out(r);
+	resolve(r);
+	open_socket(r);
+	expect(r, JOIN, 2);
+	hear(r, JOINED, 2);
+	assert_true(r->online);
+	assert_int_equal(wait_ms(r), 30000);
+	time_out(r);
+	expect(r, HEARTBEAT, 3);
+	hear(r, ALIVE, 3);
+	time_out(r);
+	expect(r, HEARTBEAT, 4);
+	assert_true(r->online);
+	/* One that is not answered is the end. */
+	time_out(r);
+	expect_nothing(r);
+	expect_retry(r, 500, 1000);
+}
+
 /* Which refusals are final. */
 static const struct {
 	unsigned generation;
 	int status;
 	bool final;
 } refusals[] = {
+	{ 1, 400, false },
+	{ 1, 401, true },
+	{ 1, 403, true },
+	{ 1, 404, false },
 	{ 2, 400, false },
 	{ 2, 401, true },
 	{ 2, 403, true },
@@ -208,7 +266,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(logs_in),
+		T(leaves_the_usual_port_out),
 		T(takes_flows_in_generation_2),
+		T(counts_on_over_connections_in_generation_1),
 		T(takes_relays_of_a_flow),
 		T(keeps_grants_where_none_are_listed),
 		T(opens_nothing_by_events_of_others),

@@ -125,7 +125,8 @@ test_parse(void **state)
 		    generation_newest()->path);
 		assert_string_equal(path, good[i].path);
 		assert_string_equal(
-		    login_url_host_header(&u, text, sizeof(text)),
+		    login_url_host_header(
+			&u, generation_newest(), text, sizeof(text)),
 		    good[i].host_header);
 		assert_string_equal(
 		    login_url_display(&u, text, sizeof(text)), good[i].display);

@@ -1,0 +1,174 @@
+"""What control-worker says in each generation of the protocol, byte for byte and in its
+order, and how it finds out which one a portal speaks. firezone-portal(7)."""
+
+import json
+
+import pytest
+
+from control_worker import Portal
+
+CLIENT = "3abd725a-733b-4801-ac16-72f26cd98a24"
+RESOURCE = "c7793628-8579-465b-83e3-1a5d4af4db3b"
+REF = "SFMyNTY.g2gDbQAA"
+LINE = "candidate:1 1 udp 1694498559 198.51.100.7 47717 typ srflx raddr 0.0.0.0 rport 0"
+TOKEN = ".SFMyNTY.g2gD-x_y+/"
+ESCAPED = ".SFMyNTY.g2gD-x_y%2B%2F"
+HASH = "09bf23d265f306f12948e66eecef86cce967f6e09d64ea8d63a3e49cf3af10d3"
+KEY = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8%3D"
+INIT = {
+    "interface": {"ipv4": "100.64.17.9", "ipv6": "fd00:2021:1111::11:9"}, "relays": [],
+    "config": {"ipv4_masquerade_enabled": True, "ipv6_masquerade_enabled": True},
+}
+FLOW = {
+    "ref": REF,
+    "client": {
+        "id": CLIENT, "public_key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        "preshared_key": "rq1Lza3benj3b0JlLrPECTtPoyvro2thAwued7JDLsU=",
+        "ipv4": "100.93.74.51", "ipv6": "fd00:2021:1111::f:853b"},
+    "resource": {"id": RESOURCE, "type": "cidr", "name": "Office",
+                 "address": "172.20.0.0/16", "filters": []},
+    "client_ice_credentials": {"username": "4y2x", "password": "ruvkmmk6flk66jpbphvows"},
+    "gateway_ice_credentials": {"username": "qwg5", "password": "tf2tuiorzcc4zbmoestrkq"},
+    "expires_at": None,
+}
+
+QUERIES = {
+    1: f"/gateway/websocket?token={ESCAPED}&public_key={KEY}&external_id={HASH}&name=gw-1",
+    2: f"/gateway/websocket?external_id={HASH}&name=gw-1&public_key={KEY}",
+    3: f"/gateway/v2/websocket?external_id={HASH}&name=gw-1&public_key={KEY}",
+}
+AGENTS = {1: "connlib/1.3.2", 2: "gateway/1.5.2", 3: "gateway/1.6.1"}
+
+
+def expected_request(generation, port, key):
+    host = f"127.0.0.1:{port}" if generation == 1 else "127.0.0.1"
+    token = "" if generation == 1 else f"X-Authorization: Bearer {TOKEN}\r\n"
+    return (f"GET {QUERIES[generation]} HTTP/1.1\r\nHost: {host}\r\n"
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: {key}\r\n"
+            f"User-Agent: Debian/12 {AGENTS[generation]} (x86_64; 6.1.0)\r\n{token}")
+
+
+def join(ref):
+    return '{"topic":"gateway","event":"phx_join","payload":null,"ref":%d}' % ref
+
+
+def said(event, payload, ref):
+    return '{"topic":"gateway","event":"%s","payload":%s,"ref":%d}' % (event, payload, ref)
+
+
+@pytest.fixture
+def gateway(start, listener):
+    def run(generation):
+        w = start(f"ws://127.0.0.1:{listener.port}", token=TOKEN, name="gw-1",
+                  external_id="6f1c9c0e-2e1d-4d0c-9b1a-1c0f5d7b8a90",
+                  generation=generation)
+        return w.ready().key(bytes(range(0x20, 0x40)))
+
+    return run
+
+
+def hear_raw(c):
+    return c.receive()[1].decode()
+
+
+def hear_init(w, last="INTERFACE"):
+    got = []
+    while not got or got[-1] != last:
+        got.append(w.hear()[0])
+    w.hear_parent("TUN_CONFIGURE")
+    return got
+
+
+def accept_request(listener, generation):
+    c = listener.accept().request()
+    assert c.head == expected_request(generation, listener.port,
+                                      c.headers["sec-websocket-key"]).rstrip()
+    return c
+
+
+@pytest.mark.parametrize("generation", [1, 2, 3])
+def test_what_is_said(listener, gateway, generation):
+    w = gateway(generation)
+    c = accept_request(listener, generation)
+    c.switch()
+    assert hear_raw(c) == join(0)
+    c.reply(0)
+    ref = 1
+    if generation == 3:
+        assert hear_raw(c) == said("set_snownet_capabilities", '{"iceless":false}', ref)
+        ref += 1
+    w.wait_log(f"online at ws://127.0.0.1:{listener.port}, generation {generation}")
+    c.push("init", INIT if generation < 3 else INIT | {"authorizations": []})
+    # Before the authorization nothing else follows.
+    hear_init(w, "GRANTS_COMMIT" if generation == 3 else "INTERFACE")
+    c.push("create_authorization" if generation == 3 else "authorize_flow", FLOW)
+    serial = w.expect("AUTHORIZATION")["serial"]
+    w.say("ACKNOWLEDGED", serial=serial)
+    w.say("LOCAL_CANDIDATES", client=CLIENT, withdrawn=0, lines=LINE + "\n")
+    w.say("LOCAL_CANDIDATES", client=CLIENT, withdrawn=1, lines=LINE + "\n")
+    assert hear_raw(c) == said(
+        "authorization_created" if generation == 3 else "flow_authorized",
+        '{"ref":"%s"}' % REF, ref)
+    candidates = '{"client_ids":["%s"],"candidates":["%s"]}' % (CLIENT, LINE)
+    assert hear_raw(c) == said("broadcast_ice_candidates", candidates, ref + 1)
+    assert hear_raw(c) == said("broadcast_invalidated_ice_candidates", candidates, ref + 2)
+    ref += 3
+    if generation == 3:
+        w.say("NO_RELAYS")
+        assert hear_raw(c) == said("no_relays", "{}", ref)
+        ref += 1
+    if generation != 1:
+        assert hear_raw(c) == ('{"topic":"phoenix","event":"heartbeat","payload":{},'
+                               '"ref":%d}' % ref)
+        ref += 1
+    c.drop()
+    c = accept_request(listener, generation)
+    c.switch()
+    assert hear_raw(c) == join(ref if generation == 1 else 0)
+    assert TOKEN not in w.text() and ESCAPED not in w.text()
+    w.shut_down()
+
+
+def test_finds_an_older_portal(listener, gateway):
+    w = gateway(0)
+    accept_request(listener, 3).answer(404, body=b"Not found")
+    accept_request(listener, 2).answer(401, body=b"Missing token")
+    c = accept_request(listener, 1)
+    c.switch()
+    assert hear_raw(c) == join(0)
+    c.reply(0)
+    w.wait_log("generation 1")
+    c.push("init", INIT)
+    hear_init(w)
+    # What has worked is used again.
+    c.drop()
+    c = accept_request(listener, 1)
+    c.answer(401, body=b"Invalid token")
+    accept_request(listener, 3).answer(404)
+    accept_request(listener, 2).answer(401)
+    fatal = w.hear_parent("CONTROL_FATAL")
+    assert fatal["status"] == 1 and "refused our login" in fatal["reason"]
+    assert TOKEN not in w.text() and ESCAPED not in w.text()
+
+
+def test_a_wrong_token_is_never_in_a_query_of_a_newer_portal(listener, gateway):
+    w = gateway(0)
+    c = accept_request(listener, 3)
+    c.answer(401, [("Content-Type", "application/problem+json")],
+             json.dumps({"code": "invalid_token"}).encode())
+    fatal = w.hear_parent("CONTROL_FATAL")
+    assert fatal["reason"] == \
+        "the portal refused the token (invalid_token): check FIREZONE_TOKEN"
+
+
+@pytest.mark.parametrize("generation", [1, 2, 3])
+def test_finds_the_generation_of_the_small_portal(tmp_path, start, generation):
+    portal = Portal(tmp_path, f"[era]\ngeneration = {generation}\n")
+    try:
+        w = start(f"ws://127.0.0.1:{portal.port}", generation=0).ready().key()
+        assert "RELAY_PRESENT" in hear_init(w)
+        w.wait_log(f"generation {generation}")
+        w.shut_down()
+    finally:
+        portal.stop()

@@ -1,0 +1,256 @@
+/*
+ * Which generation of the protocol is tried when that is to be found out:
+ * posternd(8), --portal-generation, and firezone-portal(7), Connect errors.
+ */
+#include "tests/lib/portal_connection.h"
+
+#include "control-worker/portal/generation_choice.h"
+
+#define DAY_MS GENERATION_AGAIN_MS
+
+/* What an attempt comes to, and what is tried next. */
+static const struct {
+	unsigned number; /* as configured */
+	struct {
+		unsigned tried;
+		int status;
+		enum choice_result result;
+	} step[6]; /* until the one whose status is -1: a join */
+} stories[] = {
+	/* A portal of today, of a while ago, of long ago. */
+	{ 0, { { 3, -1, 0 } } },
+	{ 0, { { 3, 404, CHOICE_TURNS }, { 2, -1, 0 } } },
+	{ 0, { { 3, 308, CHOICE_TURNS }, { 2, -1, 0 } } },
+	{ 0,
+	    { { 3, 404, CHOICE_TURNS }, { 2, 401, CHOICE_TURNS },
+		{ 1, -1, 0 } } },
+	{ 0,
+	    { { 3, 404, CHOICE_TURNS }, { 2, 403, CHOICE_TURNS },
+		{ 1, -1, 0 } } },
+	/* The token is wrong: nobody sees it in a query who reads headers. */
+	{ 0, { { 3, 401, CHOICE_ENDS } } },
+	{ 0,
+	    { { 3, 404, CHOICE_TURNS }, { 2, 401, CHOICE_TURNS },
+		{ 1, 401, CHOICE_ENDS } } },
+	{ 0,
+	    { { 3, 404, CHOICE_TURNS }, { 2, 401, CHOICE_TURNS },
+		{ 1, 403, CHOICE_ENDS } } },
+	/* No portal at all: the token is not shown around. */
+	{ 0,
+	    { { 3, 404, CHOICE_TURNS }, { 2, 404, CHOICE_STAYS },
+		{ 3, 404, CHOICE_TURNS }, { 2, -1, 0 } } },
+	/* What says nothing of generations. */
+	{ 0,
+	    { { 3, 0, CHOICE_STAYS }, { 3, 503, CHOICE_STAYS },
+		{ 3, 403, CHOICE_STAYS }, { 3, 301, CHOICE_STAYS },
+		{ 3, 400, CHOICE_STAYS }, { 3, -1, 0 } } },
+	{ 0,
+	    { { 3, 404, CHOICE_TURNS }, { 2, 0, CHOICE_STAYS },
+		{ 2, 409, CHOICE_STAYS }, { 2, -1, 0 } } },
+	/* One that is configured is the only one. */
+	{ 3, { { 3, 404, CHOICE_STAYS }, { 3, -1, 0 } } },
+	{ 3, { { 3, 401, CHOICE_ENDS } } },
+	{ 2, { { 2, 404, CHOICE_STAYS }, { 2, 401, CHOICE_ENDS } } },
+	{ 1, { { 1, 404, CHOICE_STAYS }, { 1, 403, CHOICE_ENDS } } },
+};
+
+static void
+finds_the_generation(void **state)
+{
+	const struct mono now = { 1 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(stories) / sizeof(*stories); i++) {
+		struct generation_choice c;
+
+		choice_init(&c, stories[i].number);
+		for (size_t k = 0; k < 6 && stories[i].step[k].tried != 0;
+		     k++) {
+			choice_renew(&c, now);
+			assert_int_equal(
+			    c.chosen->number, stories[i].step[k].tried);
+			if (stories[i].step[k].status == -1)
+				break;
+			assert_int_equal(
+			    choice_failed(&c, now, stories[i].step[k].status),
+			    stories[i].step[k].result);
+		}
+	}
+}
+
+/* What has worked is used again, and newer ones once it works no more. */
+static void
+remembers_what_worked(void **state)
+{
+	const struct mono now = { 1 };
+	struct generation_choice c;
+
+	(void)state;
+	choice_init(&c, 0);
+	choice_failed(&c, now, 404);
+	choice_failed(&c, now, 401);
+	assert_int_equal(c.chosen->number, 1);
+	choice_joined(&c);
+	choice_renew(&c, now);
+	assert_int_equal(c.chosen->number, 1);
+	assert_int_equal(choice_failed(&c, now, 0), CHOICE_STAYS);
+	assert_int_equal(c.chosen->number, 1);
+	/* The portal is a new one. */
+	assert_int_equal(choice_failed(&c, now, 401), CHOICE_TURNS);
+	assert_int_equal(c.chosen->number, 3);
+	choice_joined(&c);
+	assert_true(mono_is_never(choice_deadline(&c)));
+	/* And the old one again, where the token is not valid any more. */
+	assert_int_equal(choice_failed(&c, now, 404), CHOICE_TURNS);
+	choice_joined(&c);
+	assert_int_equal(choice_failed(&c, now, 401), CHOICE_TURNS);
+	assert_int_equal(c.chosen->number, 3);
+	assert_int_equal(choice_failed(&c, now, 404), CHOICE_TURNS);
+	assert_int_equal(c.chosen->number, 1);
+	assert_int_equal(choice_failed(&c, now, 401), CHOICE_ENDS);
+}
+
+static void
+tries_the_newest_after_a_day(void **state)
+{
+	struct mono now = { 1 };
+	struct generation_choice c;
+
+	(void)state;
+	choice_init(&c, 0);
+	choice_failed(&c, now, 404);
+	choice_joined(&c);
+	now = mono_add_ms(now, DAY_MS - 1);
+	assert_int_equal(mono_ms_between(now, choice_deadline(&c)), 1);
+	choice_renew(&c, now);
+	assert_int_equal(c.chosen->number, 2);
+	now = mono_add_ms(now, 1);
+	choice_renew(&c, now);
+	assert_int_equal(c.chosen->number, 3);
+	assert_true(mono_is_never(choice_deadline(&c)));
+	choice_failed(&c, now, 404);
+	choice_joined(&c);
+	assert_int_equal(mono_ms_between(now, choice_deadline(&c)), DAY_MS);
+	/* One that is configured stays for ever. */
+	choice_init(&c, 2);
+	choice_joined(&c);
+	assert_true(mono_is_never(choice_deadline(&c)));
+}
+
+static void
+expect_login(struct rig *r, const char *path)
+{
+	resolve(r);
+	assert_int_equal(strncmp(r->target, path, strlen(path)), 0);
+}
+
+/* The attempts cost no budget, and the one that is online says so. */
+static void
+goes_back_without_giving_up(void **state)
+{
+	struct rig *r = *state;
+
+	make_connection_of(r, "wss://api.example.com/", false, 0);
+	set_key(r, 1);
+	expect_login(r, "/gateway/v2/websocket?");
+	break_down(r, 404, -1, "");
+	assert_int_equal(wait_ms(r), 0);
+	time_out(r);
+	expect_login(r, "/gateway/websocket?external_id=");
+	break_down(r, 401, -1, "");
+	assert_int_equal(wait_ms(r), 1000);
+	time_out(r);
+	expect_login(r, "/gateway/websocket?token=");
+	for (int i = 0; i < 15; i++) {
+		break_down(r, 503, -1, "");
+		expect_retry(r, 1000, 1000);
+		expect_login(r, "/gateway/websocket?token=");
+	}
+	open_socket(r);
+	expect(r, JOIN, 0);
+	hear(r, JOINED, 0);
+	assert_int_equal(r->generation, 1);
+}
+
+static void
+waits_where_the_portal_says_so(void **state)
+{
+	struct rig *r = *state;
+
+	make_connection_of(r, "wss://api.example.com/", false, 0);
+	set_key(r, 1);
+	resolve(r);
+	break_down(r, 404, 7000, "");
+	assert_int_equal(wait_ms(r), 7000);
+}
+
+static void
+is_refused_by_all(void **state)
+{
+	struct rig *r = *state;
+
+	make_connection_of(r, "wss://api.example.com/", false, 0);
+	set_key(r, 1);
+	resolve(r);
+	break_down(r, 404, -1, "");
+	time_out(r);
+	resolve(r);
+	break_down(r, 401, -1, "");
+	time_out(r);
+	resolve(r);
+	break_down(r, 401, -1, "invalid_token");
+	expect_end(r, "check FIREZONE_TOKEN");
+}
+
+/* References of one path mean nothing on the other. */
+static void
+is_online_with_the_newest_after_a_day(void **state)
+{
+	struct mono tomorrow;
+	struct rig *r = *state;
+	unsigned beats = 1;
+
+	make_connection_of(r, "wss://api.example.com/", false, 0);
+	tomorrow = mono_add_ms(r->now, DAY_MS);
+	set_key(r, 1);
+	resolve(r);
+	break_down(r, 404, -1, "");
+	time_out(r);
+	open_again(r);
+	hear(r, JOINED, 0);
+	hear(r, PUSH, "init", EMPTY_INIT);
+	hear(r, PUSH, "authorize_flow", AUTHORIZATION);
+	while (mono_before(r->deadline, tomorrow)) {
+		assert_true(r->online);
+		time_out(r);
+		expect(r, HEARTBEAT, beats);
+		hear(r, ALIVE, beats++);
+	}
+	time_out(r);
+	assert_false(r->online);
+	open_again(r);
+	assert_non_null(strstr(r->target, "/v2/"));
+	hear(r, JOINED, 0);
+	assert_int_equal(r->generation, 3);
+	expect(r, CAPABILITIES, 1);
+	portal_acknowledge(r->c, r->now, r->serial);
+	expect_nothing(r);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(finds_the_generation),
+		T(remembers_what_worked),
+		T(tries_the_newest_after_a_day),
+		T(goes_back_without_giving_up),
+		T(waits_where_the_portal_says_so),
+		T(is_refused_by_all),
+		T(is_online_with_the_newest_after_a_day),
+	};
+
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
