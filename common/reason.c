@@ -23,6 +23,7 @@ policy_reason_name(enum policy_reason reason)
 		[REASON_NAT_KIND] = "kind of packet that has no NAT",
 		[REASON_NAT_EXHAUSTED] = "NAT exhausted",
 		[REASON_NAT_EXPIRED] = "NAT session expired",
+		[REASON_NAT_TOO_LONG] = "too long for the other family",
 	};
 
 	return (size_t)reason < REASON_COUNT ? names[reason] : "unknown";

@@ -18,7 +18,10 @@ struct packet_sink {
 	 */
 	uint8_t *(*udp)(void *ctx, const struct endpoint *to,
 	    const struct ip_address *from, uint8_t ecn, size_t len);
-	/* An inner packet for the TUN; it stays in place until the flush. */
+	/*
+	 * An inner packet for the TUN; unless it is ICMP, which is written at
+	 * once, it stays in place until the flush.
+	 */
 	void (*tun)(void *ctx, uint8_t *packet, size_t len);
 };
 

@@ -308,6 +308,8 @@ may_never_be(int reason, bool outbound)
 	case REASON_INBOUND_KIND:
 	case REASON_NAT_EXPIRED:
 		return outbound;
+	case REASON_NAT_TOO_LONG:
+		return true; /* nothing crosses from family to family here */
 	default:
 		return false;
 	}

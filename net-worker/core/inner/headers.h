@@ -7,7 +7,8 @@
 
 #define IPV4_HEADER_LEN  20 /* without options */
 #define IPV4_TOTAL       2  /* length of the packet */
-#define IPV4_FRAGMENT    6
+#define IPV4_FRAGMENT    6  /* flags and offset */
+#define IPV4_DF          0x4000
 #define IPV4_PROTOCOL    9
 #define IPV4_CHECKSUM    10
 #define IPV4_SOURCE      12

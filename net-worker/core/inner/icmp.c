@@ -93,23 +93,43 @@ icmp_write(const struct icmp_error *e, uint8_t *to)
 	return writer_failed(&w) ? 0 : w.len;
 }
 
-size_t
-icmp_build(enum icmp_reply reply, const struct packet *offending, uint8_t *to)
+/* To whom the offending packet is from, with as much of it as belongs in. */
+static struct icmp_error
+answer_to(const struct packet *offending)
 {
-	bool v4 = offending->source.family == IP_V4;
-	struct icmp_verdict verdict =
-	    v4 ? verdicts_v4[reply] : verdicts_v6[reply];
-	size_t quote_max =
-	    v4 ? offending->transport + QUOTE_V4_LEN : QUOTE_V6_MAX;
-	struct icmp_error e = {
+	size_t quote_max = offending->source.family == IP_V4
+	    ? offending->transport + QUOTE_V4_LEN
+	    : QUOTE_V6_MAX;
+
+	return (struct icmp_error){
 		.source = offending->destination,
 		.destination = offending->source,
-		.type = verdict.type,
-		.code = verdict.code,
 		.quote = offending->data,
 		.quote_len = offending->length < quote_max ? offending->length
 							   : quote_max,
 	};
+}
 
+size_t
+icmp_build(enum icmp_reply reply, const struct packet *offending, uint8_t *to)
+{
+	struct icmp_verdict verdict = offending->source.family == IP_V4
+	    ? verdicts_v4[reply]
+	    : verdicts_v6[reply];
+	struct icmp_error e = answer_to(offending);
+
+	e.type = verdict.type;
+	e.code = verdict.code;
+	return icmp_write(&e, to);
+}
+
+size_t
+icmp_build_too_long(const struct packet *offending, uint16_t mtu, uint8_t *to)
+{
+	struct icmp_error e = answer_to(offending);
+
+	e.type = 3;
+	e.code = 4;
+	e.rest = mtu;
 	return icmp_write(&e, to);
 }

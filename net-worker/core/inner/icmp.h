@@ -19,6 +19,13 @@ enum icmp_reply {
  */
 size_t icmp_build(enum icmp_reply, const struct packet *offending, uint8_t *to);
 
+/*
+ * Likewise to an IPv4 packet that is too long and must not be cut: so many
+ * bytes would have passed.
+ */
+size_t icmp_build_too_long(
+    const struct packet *offending, uint16_t mtu, uint8_t *to);
+
 struct icmp_error {
 	struct ip_address source, destination; /* of one family */
 	uint8_t type;

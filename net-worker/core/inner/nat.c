@@ -25,6 +25,10 @@
 #include "net-worker/core/inner/headers.h"
 #include "net-worker/core/inner/icmp.h"
 #include "net-worker/core/inner/rewrite.h"
+#include "net-worker/core/inner/translate.h"
+
+/* The longest error of IPv4: RFC 1812, 4.3.2.3. */
+#define ERROR_V4_MAX 576
 
 #define BUCKETS 32768 /* a power of two, more than there are sessions */
 
@@ -91,6 +95,8 @@ struct nat {
 	uint16_t expired;
 	struct list lists[PHASE_COUNT];
 	struct name_use *use; /* NULL: nobody wants to know */
+	struct ip_address client_v4, client_v6;
+	uint16_t identification; /* of what becomes IPv4 next */
 	uint16_t buckets[2][BUCKETS];
 	struct session sessions[SLOTS];
 };
@@ -114,6 +120,7 @@ nat_new(void)
 	if (n == NULL)
 		return NULL;
 	crypto_shorthash_keygen(n->key);
+	randombytes_buf(&n->identification, sizeof(n->identification));
 	reset(n);
 	return n;
 }
@@ -130,6 +137,14 @@ void
 nat_count_in(struct nat *n, struct name_use *use)
 {
 	n->use = name_use_hold(use);
+}
+
+void
+nat_set_client(
+    struct nat *n, const struct ip_address *v4, const struct ip_address *v6)
+{
+	n->client_v4 = *v4;
+	n->client_v6 = *v6;
 }
 
 void
@@ -419,12 +434,21 @@ spare_session(const struct nat *n, struct mono now)
 	return i;
 }
 
+static uint8_t
+protocol_in(enum ip_family family, uint8_t protocol)
+{
+	if (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6)
+		return protocol;
+	return family == IP_V4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+}
+
 /* NONE when it cannot be. */
 static uint16_t
 session_new(struct nat *n, struct mono now, const struct tuple *inside,
     const struct ip_address *real, uint16_t name)
 {
-	struct tuple outside = { *real, inside->protocol, inside->value };
+	struct tuple outside = { *real,
+		protocol_in(real->family, inside->protocol), inside->value };
 	bool full = n->live == NAT_SESSIONS_MAX;
 	uint16_t i, spare = full ? spare_session(n, now) : NONE;
 
@@ -499,6 +523,48 @@ rewrite_source_value(struct packet *p, uint16_t value)
 		rewrite_source_port(p, value);
 }
 
+static const struct ip_address *
+client_address(const struct nat *n, enum ip_family family)
+{
+	return family == IP_V4 ? &n->client_v4 : &n->client_v6;
+}
+
+/* Whether the packet changes its family on the way to that address. */
+static bool
+crosses(const struct packet *p, const struct ip_address *ip)
+{
+	return p->source.family != ip->family;
+}
+
+static enum nat_result
+cross(struct nat *n, struct packet *p, const struct ip_address *source,
+    const struct ip_address *destination)
+{
+	if (source->family != destination->family)
+		return NAT_UNUSABLE; /* the client has none of that family */
+	if (!translate_fits(p))
+		return NAT_TOO_LONG;
+	if (!translate_packet(p, source, destination, n->identification))
+		return NAT_UNUSABLE;
+	n->identification++;
+	return NAT_TRANSLATED;
+}
+
+static enum nat_result
+turn_outbound(struct nat *n, struct packet *p, const struct tuple *outside)
+{
+	enum nat_result result = NAT_TRANSLATED;
+
+	if (crosses(p, &outside->ip))
+		result = cross(
+		    n, p, client_address(n, outside->ip.family), &outside->ip);
+	else
+		rewrite_destination(p, &outside->ip);
+	if (result == NAT_TRANSLATED)
+		rewrite_source_value(p, outside->value);
+	return result;
+}
+
 enum nat_result
 nat_outbound(struct nat *n, struct mono now, struct packet *p,
     const struct ip_address *real, uint16_t name)
@@ -513,9 +579,7 @@ nat_outbound(struct nat *n, struct mono now, struct packet *p,
 		note(n, now, i, INSIDE, tcp_flags(p));
 	else if ((i = session_new(n, now, &inside, real, name)) == NONE)
 		return NAT_EXHAUSTED;
-	rewrite_destination(p, &n->sessions[i].tuple[OUTSIDE].ip);
-	rewrite_source_value(p, n->sessions[i].tuple[OUTSIDE].value);
-	return NAT_TRANSLATED;
+	return turn_outbound(n, p, &n->sessions[i].tuple[OUTSIDE]);
 }
 
 /* The live session of the outside tuple, or why there is none. */
@@ -543,22 +607,41 @@ rest_of_error(const struct packet *p)
 }
 
 static size_t
-rebuild_error(const struct packet *p, const struct packet *quote,
-    const struct ip_address *proxy, const struct ip_address *client,
-    uint8_t *to)
+error_room(enum ip_family family)
+{
+	if (family == IP_V4)
+		return ERROR_V4_MAX - IPV4_HEADER_LEN - ICMP_HEADER_LEN;
+	return INNER_PACKET_MAX - IPV6_HEADER_LEN - ICMP_HEADER_LEN;
+}
+
+/*
+ * Names the error in the family of inside, and makes what it quotes, in copy,
+ * what the client has sent. False when there is no such error.
+ */
+static bool
+turn_error(const struct nat *n, const struct packet *p, struct packet *quote,
+    const struct tuple *inside, uint8_t *copy, struct icmp_error *e)
 {
 	const uint8_t *h = p->data + p->transport;
-	struct icmp_error e = {
-		.source = *proxy,
-		.destination = *client,
-		.type = h[0],
-		.code = h[1],
-		.rest = rest_of_error(p),
-		.quote = quote->data,
-		.quote_len = quote->length,
-	};
+	size_t room = quote->length;
 
-	return icmp_write(&e, to);
+	if (crosses(p, &inside->ip)) {
+		room = error_room(inside->ip.family);
+		e->destination = *client_address(n, inside->ip.family);
+		if (!translate_error(p, quote, e) ||
+		    !translate_quote(quote, &e->destination, &inside->ip, copy))
+			return false;
+	} else {
+		e->type = h[0];
+		e->code = h[1];
+		e->rest = rest_of_error(p);
+		quote->data = memcpy(copy, quote->data, quote->length);
+		rewrite_destination(quote, &inside->ip);
+	}
+	rewrite_source_value(quote, inside->value);
+	e->quote = quote->data;
+	e->quote_len = quote->length < room ? quote->length : room;
+	return true;
 }
 
 /*
@@ -569,6 +652,7 @@ static enum nat_result
 inbound_error(struct nat *n, struct mono now, const struct packet *p,
     const struct ip_address *client, uint8_t *to, size_t *length)
 {
+	struct icmp_error e = { .destination = *client };
 	uint8_t copy[INNER_PACKET_MAX];
 	const struct tuple *inside;
 	struct packet quote;
@@ -585,10 +669,46 @@ inbound_error(struct nat *n, struct mono now, const struct packet *p,
 	note(n, now, i, OUTSIDE, 0);
 
 	inside = &n->sessions[i].tuple[INSIDE];
-	quote.data = memcpy(copy, quote.data, quote.length);
-	rewrite_destination(&quote, &inside->ip);
-	rewrite_source_value(&quote, inside->value);
-	*length = rebuild_error(p, &quote, &inside->ip, client, to);
+	if (!turn_error(n, p, &quote, inside, copy, &e))
+		return NAT_UNUSABLE;
+	e.source = inside->ip;
+	*length = icmp_write(&e, to);
+	return NAT_TRANSLATED;
+}
+
+/* What grows and has no room is taken to where there is some. */
+static void
+make_room(struct packet *p, uint8_t *to)
+{
+	size_t growth = translate_growth(p);
+
+	if (growth <= p->headroom + p->tailroom)
+		return;
+	p->data = memcpy(to + growth, p->data, p->length);
+	p->headroom = growth;
+	p->tailroom = 0;
+}
+
+static enum nat_result
+turn_inbound(
+    struct nat *n, struct packet *p, const struct tuple *inside, uint8_t *to)
+{
+	enum nat_result result = NAT_TRANSLATED;
+
+	if (crosses(p, &inside->ip)) {
+		if (translate_fits(p))
+			make_room(p, to);
+		result = cross(
+		    n, p, &inside->ip, client_address(n, inside->ip.family));
+	} else {
+		rewrite_source(p, &inside->ip);
+	}
+	if (result != NAT_TRANSLATED)
+		return result;
+	if (p->kind == PACKET_ICMP_ECHO)
+		rewrite_echo_id(p, inside->value);
+	else
+		rewrite_destination_port(p, inside->value);
 	return NAT_TRANSLATED;
 }
 
@@ -597,7 +717,6 @@ nat_inbound(struct nat *n, struct mono now, struct packet *p,
     const struct ip_address *client, uint8_t *to, size_t *length)
 {
 	struct tuple outside = { p->source, p->protocol, p->destination_port };
-	const struct tuple *inside;
 	enum nat_result result;
 	uint16_t i;
 
@@ -611,12 +730,7 @@ nat_inbound(struct nat *n, struct mono now, struct packet *p,
 	if ((result = find_outside(n, now, &outside, &i)) != NAT_TRANSLATED)
 		return result;
 	note(n, now, i, OUTSIDE, tcp_flags(p));
-
-	inside = &n->sessions[i].tuple[INSIDE];
-	rewrite_source(p, &inside->ip);
-	if (p->kind == PACKET_ICMP_ECHO)
-		rewrite_echo_id(p, inside->value);
-	else
-		rewrite_destination_port(p, inside->value);
-	return NAT_TRANSLATED;
+	result = turn_inbound(n, p, &n->sessions[i].tuple[INSIDE], to);
+	*length = p->length;
+	return result;
 }

@@ -13,6 +13,11 @@
  * port is part of neither. The client's address stays the source; the packets
  * of its other addresses are not told apart here.
  *
+ * Where the real address is of the other family than the proxy address, the
+ * session crosses: its packets are translated between IPv4 and IPv6
+ * (translate.h), with the client's address of the other family as source. The
+ * port or id is one of the family of the real address.
+ *
  * A session has ended as soon as its time has come, whether nat_timeout was
  * called meanwhile or not:
  *
@@ -65,6 +70,12 @@ struct nat *nat_new(void);   /* NULL without memory */
 void nat_free(struct nat *); /* NULL is fine */
 /* Sessions are counted there by their names; it is held. */
 void nat_count_in(struct nat *, struct name_use *);
+/*
+ * The client's tunnel addresses, IP_NONE where it has none. No session crosses
+ * before they are known, or without both.
+ */
+void nat_set_client(
+    struct nat *, const struct ip_address *v4, const struct ip_address *v6);
 /* The client has renumbered its proxies: no session, no expired one is left. */
 void nat_forget(struct nat *);
 /*
@@ -80,21 +91,24 @@ enum nat_result {
 	NAT_EXPIRED,    /* it belongs to a session that has ended */
 	NAT_UNUSABLE,   /* a kind of packet that NAT cannot evaluate */
 	NAT_EXHAUSTED,  /* no port found, or too many sessions in use */
+	NAT_TOO_LONG,   /* it crosses, and were longer than INNER_PACKET_MAX */
 };
 
 /*
  * Client to resource: the packet has been parsed and its destination is a proxy
- * address. Rewritten in place, and so are the fields of the packet. real, of
- * the same family, is where a new session goes; one that exists keeps its own.
- * name is the number of the name that the proxy address stands for.
- * TRANSLATED, UNUSABLE or EXHAUSTED; the packet is as it was but for the first.
+ * address. Rewritten in place, and so are the fields of the packet; one that
+ * crosses needs headroom and tailroom for that. real is where a new session
+ * goes; one that exists keeps its own. name is the number of the name that the
+ * proxy address stands for. TRANSLATED, UNUSABLE, EXHAUSTED or TOO_LONG; the
+ * packet is as it was but for the first.
  */
 enum nat_result nat_outbound(struct nat *, struct mono now, struct packet *,
     const struct ip_address *real, uint16_t name);
 
 /*
- * Resource to client, in place likewise; never EXHAUSTED. *length is the length
- * of the packet.
+ * Resource to client, in place likewise, but that one which crosses and has no
+ * room to grow is made in "to"; never EXHAUSTED. *length is the length of the
+ * packet.
  *
  * But an ICMP error that quotes a packet of a session (TRANSLATED, and the kind
  * is PACKET_ICMP_ERROR) is built anew, from the proxy address to client, the

@@ -341,6 +341,13 @@ packet_quote(const struct packet *error, struct packet *quote)
 }
 
 bool
+packet_forbids_fragments(const struct packet *p)
+{
+	return p->source.family == IP_V6 ||
+	    (load_be16(p->data + IPV4_FRAGMENT) & IPV4_DF) != 0;
+}
+
+bool
 packet_is_echo_reply(const struct packet *echo)
 {
 	uint8_t reply = echo->source.family == IP_V4 ? 0 : 129;

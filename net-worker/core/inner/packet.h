@@ -53,6 +53,8 @@ enum packet_result packet_parse(uint8_t *data, size_t length, struct packet *);
  */
 bool packet_quote(const struct packet *error, struct packet *quote);
 
+/* Whether routers may not cut it: DF, or IPv6. */
+bool packet_forbids_fragments(const struct packet *);
 /* Of an echo: whether it is a reply. */
 bool packet_is_echo_reply(const struct packet *);
 

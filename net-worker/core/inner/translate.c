@@ -14,8 +14,6 @@
 #include "net-worker/core/inner/headers.h"
 #include "net-worker/core/inner/rewrite.h"
 
-#define IPV4_DF 0x4000
-
 /* What an IP header of both families says, but for its addresses. */
 struct header {
 	uint8_t traffic_class;
@@ -193,18 +191,25 @@ is_translatable(const struct packet *p)
 	    p->kind == PACKET_ICMP_ECHO;
 }
 
+size_t
+translate_growth(const struct packet *p)
+{
+	/* Of IPv6 all headers together are longer than the one of IPv4. */
+	return p->transport < IPV6_HEADER_LEN ? IPV6_HEADER_LEN - p->transport
+					      : 0;
+}
+
 bool
 translate_fits(const struct packet *p)
 {
-	return p->source.family == IP_V6 ||
-	    p->length - p->transport <= INNER_PACKET_MAX - IPV6_HEADER_LEN;
+	return p->length + translate_growth(p) <= INNER_PACKET_MAX;
 }
 
 /* Makes room for that much header in front of the transport. */
 static bool
 move_transport(struct packet *p, size_t header)
 {
-	size_t grow = header > p->transport ? header - p->transport : 0;
+	size_t grow = translate_growth(p);
 	size_t upper = p->length - p->transport, move = 0;
 	uint8_t *transport = p->data + p->transport;
 

@@ -1,6 +1,7 @@
 /*
  * Translation of packets between IPv4 and IPv6 (RFC 7915), for the names that
- * have addresses of one family only.
+ * have addresses of one family only: firezone-policy(7), Translation between
+ * families.
  *
  * What comes here is what NAT can follow, whole packets of TCP, UDP and echo of
  * at most INNER_PACKET_MAX bytes and the errors about them. So of the RFC:
@@ -36,14 +37,16 @@
 /* The longest packet of IPv4 without options that fits when it is of IPv6. */
 #define TRANSLATE_V4_MAX 1260
 
-/* Whether the packet, which was parsed, fits when it is of the other family. */
+/* How much longer the packet, which was parsed, is in the other family. */
+size_t translate_growth(const struct packet *);
+/* Whether it fits then. */
 bool translate_fits(const struct packet *);
 
 /*
  * Makes a packet of the family of source and destination out of one of the
  * other, in place: it may begin and end elsewhere, within its headroom and
- * tailroom, which have to be 20 bytes together when it becomes IPv6. All fields
- * of the packet follow. identification is for IPv4.
+ * tailroom, which together have room for its growth. All fields of the packet
+ * follow. identification is for IPv4.
  *
  * False, with the packet as it was, when it does not fit, has no room, or is
  * neither TCP, UDP nor echo.

@@ -2,6 +2,7 @@
 #include "net-worker/core/policy/gate.h"
 
 #include "net-worker/core/inner/icmp.h"
+#include "net-worker/core/inner/translate.h"
 
 static struct gate_result
 drop_packet(enum policy_reason reason)
@@ -47,6 +48,26 @@ answer_packet(struct gate *g, struct mono now, enum icmp_reply reply,
 	return r;
 }
 
+/* Its sender may send it in parts, but then whole packets. */
+static struct gate_result
+refuse_length(
+    struct gate *g, struct mono now, const struct packet *p, uint8_t *scratch)
+{
+	struct gate_result r = drop_packet(REASON_NAT_TOO_LONG);
+
+	if (!packet_forbids_fragments(p))
+		return r;
+	if (!bucket_take(
+		&g->icmp, now, GATE_ICMP_BURST, GATE_ICMP_INTERVAL_MS)) {
+		r.answer_limited = true;
+		return r;
+	}
+	r.verdict = GATE_ANSWER;
+	r.data = scratch;
+	r.length = icmp_build_too_long(p, TRANSLATE_V4_MAX, scratch);
+	return r;
+}
+
 static bool
 has_proxy(const void *policy, const struct ip_address *proxy)
 {
@@ -65,8 +86,8 @@ gate_enforce(struct gate *g, struct mono now, struct policy *policy)
 }
 
 static struct gate_result
-translate_packet(struct gate *g, struct mono now, struct packet *p,
-    const struct policy_decision *d)
+translate_outbound(struct gate *g, struct mono now, struct packet *p,
+    const struct policy_decision *d, uint8_t *scratch)
 {
 	if (g->nat == NULL)
 		return drop_packet(REASON_NAT_EXHAUSTED);
@@ -75,6 +96,8 @@ translate_packet(struct gate *g, struct mono now, struct packet *p,
 		return pass_packet(d, p->data, p->length);
 	case NAT_UNUSABLE:
 		return drop_packet(REASON_NAT_KIND);
+	case NAT_TOO_LONG:
+		return refuse_length(g, now, p, scratch);
 	default:
 		return drop_packet(REASON_NAT_EXHAUSTED);
 	}
@@ -89,7 +112,7 @@ gate_outbound(
 	switch (d.verdict) {
 	case VERDICT_PASS:
 		if (d.translate)
-			return translate_packet(g, now, p, &d);
+			return translate_outbound(g, now, p, &d, scratch);
 		return pass_packet(&d, p->data, p->length);
 	case VERDICT_PROHIBITED:
 		return answer_packet(g, now, ICMP_PROHIBITED, &d, p, scratch);
@@ -150,6 +173,8 @@ gate_inbound(
 		if (!policy_is_own(g->policy, &p->source))
 			return drop_packet(REASON_INBOUND_KIND);
 		break;
+	case NAT_TOO_LONG:
+		return refuse_length(g, now, p, scratch);
 	default:
 		break;
 	}

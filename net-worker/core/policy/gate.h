@@ -27,7 +27,7 @@ struct gate {
 
 enum gate_verdict {
 	GATE_DROP,
-	GATE_ANSWER, /* send data back to the client */
+	GATE_ANSWER, /* send data back to where the packet came from */
 	GATE_PASS,   /* data goes on: to the TUN, or to the client */
 };
 
@@ -49,14 +49,15 @@ struct policy *gate_enforce(struct gate *, struct mono now, struct policy *);
 
 /*
  * Client to resource. Source checks, routes, filters, then NAT: the packet may
- * be rewritten in place. An answer is made in scratch, of INNER_PACKET_MAX
- * bytes.
+ * be rewritten in place, and translated between IPv4 and IPv6 in its headroom
+ * and tailroom. An answer is made in scratch, of INNER_PACKET_MAX bytes.
  */
 struct gate_result gate_outbound(
     struct gate *, struct mono now, struct packet *, uint8_t *scratch);
 /*
- * Resource to client, an ICMP error rebuilt in scratch. There is never an
- * answer.
+ * Resource to client, an ICMP error rebuilt in scratch, and so a packet that
+ * becomes one of IPv6. There is an answer only to one that is too long for that
+ * and must not be cut.
  */
 struct gate_result gate_inbound(
     struct gate *, struct mono now, struct packet *, uint8_t *scratch);

@@ -29,11 +29,16 @@ compile(struct engine *e, const struct client *m)
 static bool
 give_nat(struct client *m, struct shard_command *command)
 {
+	struct ip_address v4, v6;
+
 	if (m->nat_given || !grants_have_names(m->grants))
 		return true;
 	if ((command->policy.nat = nat_new()) == NULL)
 		return false;
 	nat_count_in(command->policy.nat, grants_name_use(m->grants));
+	v4 = grants_address(m->grants, IP_V4);
+	v6 = grants_address(m->grants, IP_V6);
+	nat_set_client(command->policy.nat, &v4, &v6);
 	m->nat_given = true;
 	return true;
 }

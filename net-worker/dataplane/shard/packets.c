@@ -261,6 +261,9 @@ outbound(struct shard *s, struct mono now, const struct arrival *a,
 		control(s, now, t, &c);
 		return;
 	}
+	/* What was around the plaintext has done its duty. */
+	p.headroom = MESSAGE_DATA_HEADER_LEN;
+	p.tailroom = MESSAGE_DATA_MIN - MESSAGE_DATA_HEADER_LEN;
 	report_activity(s, now, t);
 	r = gate_outbound(&t->peer->gate, now, &p, s->scratch);
 	mind_sessions(s, &t->peer->gate);
@@ -385,7 +388,10 @@ shard_packet(struct shard *s, struct mono now, uint8_t *data, size_t len,
 	mind_sessions(s, &peer->gate);
 	if (r.verdict != GATE_PASS) {
 		s->counters->refused_inbound[r.reason]++;
+		s->counters->icmp_limited += r.answer_limited;
 		report_refusal(s, now, peer, false, &p, &r);
+		if (r.verdict == GATE_ANSWER)
+			out->tun(out->ctx, r.data, r.length);
 		return;
 	}
 	ecn = r.data == p.data ? packet_ecn(&p) : 0;
