@@ -59,7 +59,7 @@ struct routes {
 /* What a proxy address stands for: firezone-policy(7), DNS RESOURCES. */
 struct translation {
 	struct number proxy;
-	struct ip_address real; /* IP_NONE: no address of its family */
+	struct ip_address real; /* IP_NONE: there is none to reach */
 	const char *domain;     /* in the policy */
 	uint16_t name;          /* its number */
 };

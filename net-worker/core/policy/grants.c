@@ -28,6 +28,7 @@ struct grants {
 	size_t room;
 	bool closed;
 	struct names *names;
+	bool translates; /* between IPv4 and IPv6 */
 };
 
 static struct ip_address
@@ -103,6 +104,12 @@ void
 grants_close(struct grants *c, bool closed)
 {
 	c->closed = closed;
+}
+
+void
+grants_allow_translation(struct grants *c)
+{
+	c->translates = true;
 }
 
 /* Where the grant of the resource is, or would have to be. */
@@ -458,6 +465,8 @@ grants_assign(
 	struct names_entry entry = {
 		.domain = a->domain,
 		.resource = a->resource,
+		.crosses = c->translates && c->v4.family != IP_NONE &&
+		    c->v6.family != IP_NONE,
 		.now = a->now,
 		.proxy_count = a->proxy_count,
 		.address_count = a->address_count,

@@ -298,6 +298,17 @@ addresses_of_family(const struct names_entry *e, enum ip_family family)
 	return f;
 }
 
+/* What proxies of the family stand for. */
+static struct family
+reached_by(const struct names_entry *e, enum ip_family family)
+{
+	struct family f = addresses_of_family(e, family);
+
+	if (f.count == 0 && e->crosses)
+		return addresses_of_family(e, family == IP_V4 ? IP_V6 : IP_V4);
+	return f;
+}
+
 static struct ip_address
 next_address(struct family *f)
 {
@@ -323,8 +334,7 @@ new_proxies(const struct names *n, const struct names_entry *e)
 bool
 names_assign(struct names *n, const struct names_entry *e, bool *changed)
 {
-	struct family v4 = addresses_of_family(e, IP_V4),
-		      v6 = addresses_of_family(e, IP_V6);
+	struct family v4 = reached_by(e, IP_V4), v6 = reached_by(e, IP_V6);
 	struct name *name;
 	size_t more;
 

@@ -30,7 +30,7 @@ struct name {
 
 struct proxy {
 	struct ip_address ip;
-	struct ip_address real; /* IP_NONE: the name has none of the family */
+	struct ip_address real; /* IP_NONE: the name has none for it */
 	struct name *name;
 	struct uuid *resources; /* descending */
 	size_t resource_count;
@@ -59,14 +59,15 @@ struct names_entry {
 	size_t proxy_count;
 	const struct ip_address *addresses;
 	size_t address_count;
+	bool crosses; /* without one of its family, a proxy gets another */
 	struct mono now;
 };
 
 /*
- * The i-th proxy of a family stands for the (i mod n)-th of its n addresses.
- * No proxy may conflict. False without memory, or with too many names in use,
- * with a part of it done;
- * *changed: something is not as it was.
+ * The i-th proxy of a family stands for the (i mod n)-th of its n addresses,
+ * or, where it has none and may cross, of those of the other family. No proxy
+ * may conflict. False without memory, or with too many names in use, with a
+ * part of it done; *changed: something is not as it was.
  */
 bool names_assign(struct names *, const struct names_entry *, bool *changed);
 

@@ -154,7 +154,7 @@ decide_translation(const struct policy *p, const struct ip_address *proxy,
 	const struct translation *t =
 	    translations_find(&p->translations, proxy);
 
-	if (t == NULL || t->real.family != proxy->family)
+	if (t == NULL || t->real.family == IP_NONE)
 		return decide_refusal(
 		    VERDICT_UNREACHABLE, REASON_NO_TRANSLATION);
 	decision.translate = true;

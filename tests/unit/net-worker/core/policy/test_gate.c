@@ -334,6 +334,128 @@ a_name_without_the_family(void **state)
 	assert_int_equal(answer[41], 3);
 }
 
+/* As out(), in a buffer like that of a shard. */
+static enum gate_verdict
+out_with_room(struct world *w, const char *to, uint8_t protocol, uint16_t port)
+{
+	struct ip_address a = ip(source_for(to)), b = ip(to);
+	uint8_t *at = w->data + 16;
+
+	w->packet = parsed(at, build_ports(at, &a, &b, protocol, 1000, port));
+	w->packet.headroom = w->packet.tailroom = 16;
+	w->result = gate_outbound(&w->gate, w->now, &w->packet, w->scratch);
+	return w->result.verdict;
+}
+
+/* A name of one family, for a client that reaches it over both. */
+static void
+one_family(struct world *w, const char *proxy, const char *address)
+{
+	struct ip_address v4 = ip(CLIENT_V4), v6 = ip(CLIENT_V6);
+
+	grants_allow_translation(w->client);
+	nat_set_client(w->gate.nat, &v4, &v6);
+	grant(w, 1, RESOURCE_DNS, "foo.com", FILTER_UDP, 80, 80);
+	assign(w, 1, "foo.com", proxy, address);
+}
+
+/* Filters and answers are about what the client sent, as for any name. */
+static void
+a_name_over_the_other_family(void **state)
+{
+	static const struct {
+		const char *proxy, *real;
+	} ways[] = { { PROXY_V6, "10.0.0.1" }, { PROXY_V4, "2001:db8::1" } };
+	struct world *w = *state;
+	struct uuid resource = id(1);
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *proxy = ways[i].proxy, *real = ways[i].real;
+		struct packet answer;
+
+		one_family(w, proxy, real);
+		assert_int_equal(out_with_room(w, proxy, UDP, 80), GATE_PASS);
+		goes(w, source_for(real), real);
+		assert_true(
+		    uuid_equal(&w->result.decision.resource, &resource));
+		assert_string_equal(w->result.decision.domain, "foo.com");
+		assert_int_equal(in(w, real, UDP, 80, 1000), GATE_PASS);
+		goes(w, proxy, source_for(proxy));
+		assert_int_equal(in(w, real, UDP, 81, 1000), GATE_DROP);
+		assert_int_equal(w->result.reason, REASON_FILTER);
+		assert_int_equal(out_with_room(w, proxy, UDP, 81), GATE_ANSWER);
+		assert_int_equal(w->result.reason, REASON_FILTER);
+		answer = parsed(w->result.data, w->result.length);
+		assert_int_equal(answer.source.family, w->packet.source.family);
+		/* The address itself is no more open than it was. */
+		assert_int_equal(out_with_room(w, real, UDP, 80), GATE_ANSWER);
+		assert_int_equal(w->result.reason, REASON_NO_ROUTE);
+	}
+}
+
+/* UDP of that length, as one of two comes to the gate. */
+static enum gate_verdict
+long_datagram(struct world *w, bool outbound, size_t length, bool whole)
+{
+	struct ip_address a = ip(outbound ? CLIENT_V4 : "10.0.0.1"),
+			  b = ip(outbound ? PROXY_V4 : CLIENT_V4);
+	uint8_t *at = w->data + 16, payload[2048] = { 0 };
+
+	store_be16(payload, outbound ? 1000 : 80);
+	store_be16(payload + 2, outbound ? 80 : 1000);
+	store_be16(payload + 4, (uint16_t)(length - 20));
+	build_ip(at, &a, &b, UDP, payload, length - 20);
+	at[6] = whole ? 0x40 : 0;
+	w->packet = parsed(at, length);
+	w->packet.headroom = w->packet.tailroom = 16;
+	w->result = (outbound ? gate_outbound : gate_inbound)(
+	    &w->gate, w->now, &w->packet, w->scratch);
+	return w->result.verdict;
+}
+
+/* Who may not have it cut hears what would have passed; who may, nothing. */
+static void
+check_length(struct world *w, bool outbound)
+{
+	struct packet answer;
+	const uint8_t *h;
+
+	assert_int_equal(long_datagram(w, outbound, 1260, true), GATE_PASS);
+	assert_int_equal(w->result.length, 1280);
+	assert_int_equal(long_datagram(w, outbound, 1261, false), GATE_DROP);
+	assert_int_equal(w->result.reason, REASON_NAT_TOO_LONG);
+	assert_false(w->result.answer_limited);
+	assert_int_equal(long_datagram(w, outbound, 1261, true), GATE_ANSWER);
+	assert_int_equal(w->result.reason, REASON_NAT_TOO_LONG);
+	assert_int_equal(w->result.length, 56);
+	answer = parsed(w->result.data, w->result.length);
+	assert_true(ip_equal(&answer.source, &w->packet.destination));
+	assert_true(ip_equal(&answer.destination, &w->packet.source));
+	h = answer.data + answer.transport;
+	assert_int_equal(load_be16(h), 0x0304);
+	assert_int_equal(load_be32(h + 4), 1260);
+	assert_int_equal(checksum_finish(checksum_add(0, h, 36)), 0);
+	assert_memory_equal(h + 8, w->packet.data, 28);
+	for (unsigned i = 0; i < GATE_ICMP_BURST - 1; i++)
+		assert_int_equal(
+		    long_datagram(w, outbound, 1280, true), GATE_ANSWER);
+	assert_int_equal(long_datagram(w, outbound, 1280, true), GATE_DROP);
+	assert_true(w->result.answer_limited);
+	w->now = mono_add_s(w->now, 2);
+}
+
+static void
+too_long_for_the_other_family(void **state)
+{
+	struct world *w = *state;
+
+	one_family(w, PROXY_V4, "2001:db8::1");
+	check_length(w, true);
+	one_family(w, PROXY_V6, "10.0.0.1");
+	assert_int_equal(out_with_room(w, PROXY_V6, UDP, 80), GATE_PASS);
+	check_length(w, false);
+}
+
 /* 12. */
 static void
 two_resources_of_one_name(void **state)
@@ -530,6 +652,8 @@ main(void)
 		T(sessions_stay_where_they_are),
 		T(a_renumbered_client_begins_anew),
 		T(a_name_without_the_family),
+		T(a_name_over_the_other_family),
+		T(too_long_for_the_other_family),
 		T(two_resources_of_one_name),
 		T(no_errors_from_clients),
 		T(answers_byte_for_byte),

@@ -145,6 +145,109 @@ one_family_leaves_the_other_without(void **state)
 	grants_free(c);
 }
 
+/* For clients that count on it: each proxy has an address if there is any. */
+static void
+one_family_serves_the_other_too(void **state)
+{
+	struct grants *c = new_client();
+	struct assign_effect e;
+
+	(void)state;
+	grants_allow_translation(c);
+	assert_int_equal(assign(c, 1, "x.a.example",
+			     "100.96.0.1 100.96.0.2 100.96.0.3 "
+			     "fd00:2021:1111:8000:: fd00:2021:1111:8000::1 "
+			     "fd00:2021:1111:8000::2",
+			     "192.0.2.2 192.0.2.1", &e),
+	    ASSIGN_DONE);
+	assert_true(e.changed);
+	IS(c, "100.96.0.1", "192.0.2.1");
+	IS(c, "100.96.0.2", "192.0.2.2");
+	IS(c, "100.96.0.3", "192.0.2.1");
+	IS(c, "fd00:2021:1111:8000::", "192.0.2.1");
+	IS(c, "fd00:2021:1111:8000::1", "192.0.2.2");
+	IS(c, "fd00:2021:1111:8000::2", "192.0.2.1");
+	assert_int_equal(
+	    assign(c, 1, "x.a.example",
+		"100.96.0.1 fd00:2021:1111:8000::", "2001:db8::7", &e),
+	    ASSIGN_DONE);
+	assert_true(e.changed);
+	IS(c, "100.96.0.1", "2001:db8::7");
+	IS(c, "fd00:2021:1111:8000::", "2001:db8::7");
+	/* With both, each has its own; and the same again changes nothing. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(assign(c, 1, "x.a.example",
+				     "100.96.0.1 fd00:2021:1111:8000::",
+				     "2001:db8::7 192.0.2.1", &e),
+		    ASSIGN_DONE);
+		assert_int_equal(e.changed, i == 0);
+		IS(c, "100.96.0.1", "192.0.2.1");
+		IS(c, "fd00:2021:1111:8000::", "2001:db8::7");
+	}
+	assert_int_equal(assign(c, 1, "x.a.example",
+			     "100.96.0.1 fd00:2021:1111:8000::", "", &e),
+	    ASSIGN_DONE);
+	IS(c, "100.96.0.1", "none");
+	IS(c, "fd00:2021:1111:8000::", "none");
+	grants_free(c);
+}
+
+/* What was assigned before anybody said so stays until it is again. */
+static void
+crosses_from_the_next_assignment_on(void **state)
+{
+	struct grants *c = new_client();
+	struct assign_effect e;
+
+	(void)state;
+	assert_int_equal(
+	    assign(c, 1, "x.a.example", "100.96.0.1", "2001:db8::7", &e),
+	    ASSIGN_DONE);
+	IS(c, "100.96.0.1", "none");
+	grants_allow_translation(c);
+	IS(c, "100.96.0.1", "none");
+	assert_int_equal(
+	    assign(c, 1, "x.a.example", "100.96.0.1", "2001:db8::7", &e),
+	    ASSIGN_DONE);
+	assert_true(e.changed);
+	IS(c, "100.96.0.1", "2001:db8::7");
+	grants_free(c);
+}
+
+/* There would be no source for its packets. */
+static void
+crosses_only_with_addresses_of_both_families(void **state)
+{
+	static const struct ip_address none;
+	struct ip_address v4 = ip("100.64.0.1"), v6 = ip("fd00:2021:1111::1");
+	struct uuid client = id(200);
+	struct grant dns = { .resource = id(1),
+		.type = RESOURCE_DNS,
+		.pattern = "**.example",
+		.expires = MONO_NEVER };
+	struct assign_effect e;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct grants *c = grants_new(
+		    &client, i == 0 ? &v4 : &none, i == 0 ? &none : &v6);
+
+		assert_non_null(c);
+		assert_int_equal(grants_add(c, &dns), GRANT_NEW);
+		grants_allow_translation(c);
+		assert_int_equal(
+		    assign(c, 1, "x.example",
+			i == 0 ? "100.96.0.1" : "fd00:2021:1111:8000::",
+			i == 0 ? "2001:db8::7" : "192.0.2.1", &e),
+		    ASSIGN_DONE);
+		if (i == 0)
+			IS(c, "100.96.0.1", "none");
+		else
+			IS(c, "fd00:2021:1111:8000::", "none");
+		grants_free(c);
+	}
+}
+
 static void
 the_same_again_changes_nothing(void **state)
 {
@@ -454,6 +557,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(goes_round),
 		cmocka_unit_test(one_family_leaves_the_other_without),
+		cmocka_unit_test(one_family_serves_the_other_too),
+		cmocka_unit_test(crosses_from_the_next_assignment_on),
+		cmocka_unit_test(crosses_only_with_addresses_of_both_families),
 		cmocka_unit_test(the_same_again_changes_nothing),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(leaves_out_what_must_not_be),
