@@ -153,7 +153,7 @@ find_free_channel(struct channels *cs, struct mono now)
 static bool
 same_owner(const struct turn_owner *a, const struct turn_owner *b)
 {
-	return a->connection == b->connection &&
+	return a->connection == b->connection && a->relays == b->relays &&
 	    uuid_equal(&a->client, &b->client);
 }
 

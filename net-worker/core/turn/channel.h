@@ -24,8 +24,9 @@
  * A number cannot be given back: the relay keeps it for its peer, and 15
  * minutes go by before another one may have it. So it counts as its owner's for
  * that long, whatever became of candidate and connection. A connection has at
- * most CHANNELS_OF_CONNECTION, and a client less than one in CHANNELS_LEFT of
- * what is free: 63 if it is alone, and always something for one more client.
+ * most CHANNELS_OF_CONNECTION, and as many for what its peer has on relays; a
+ * client has less than one in CHANNELS_LEFT of what is free: 63 if it is alone,
+ * and always something for one more client.
  */
 #define CHANNELS_OF_CONNECTION 32
 #define CHANNELS_LEFT          64

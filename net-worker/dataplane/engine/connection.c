@@ -59,7 +59,10 @@ static struct paths *
 make_paths(struct engine *e, struct mono now, struct connection *c,
     const struct ipc_authorization *a)
 {
-	const struct turn_owner owner = { a->client, c->index };
+	const struct turn_owner owner = {
+		.client = a->client,
+		.connection = c->index,
+	};
 	struct ice_credentials local, remote;
 	struct paths *paths;
 

@@ -78,9 +78,12 @@ open_channel(struct path_table *t, struct mono now, const struct paths *p,
     const struct candidate *remote)
 {
 	struct allocation *relay = relay_of(t, p);
+	struct turn_owner owner = p->owner;
 
+	/* Old clients name dozens of other addresses before. */
+	owner.relays = remote->kind == CANDIDATE_RELAYED;
 	if (relay == NULL || remote->kind == CANDIDATE_HOST ||
-	    allocation_bind(relay, now, &remote->address, &p->owner))
+	    allocation_bind(relay, now, &remote->address, &owner))
 		return;
 	t->counters->channels_refused++;
 	log_no_channel(t, now, p);

@@ -240,6 +240,19 @@ name_client(struct rig *r, const char *kind)
 	settle(r);
 }
 
+static void
+name_address(struct rig *r, unsigned port, const char *kind)
+{
+	static struct ipc_remote_candidates m;
+
+	m = (struct ipc_remote_candidates){ .client = { { 0xc1 } } };
+	snprintf(m.lines, sizeof(m.lines),
+	    "candidate:1 1 udp %u 192.0.2.9 %u typ %s\n", 1000 - port, port,
+	    kind);
+	tell(r, remote_candidates, &m);
+	settle(r);
+}
+
 /* A host address is reached directly or not at all; any other by the relay. */
 static void
 opens_channels_to_what_is_not_a_host(void **state)
@@ -255,6 +268,28 @@ opens_channels_to_what_is_not_a_host(void **state)
 	name_client(r, "srflx raddr 10.0.0.1 rport 9");
 	play(r);
 	assert_int_equal(binds, 1);
+}
+
+/* Old clients do so behind many a NAT, and their relay comes last. */
+static void
+relays_are_heard_after_many_addresses(void **state)
+{
+	struct rig *r = *state;
+
+	with_relay(r);
+	play(r);
+	authorized_for_long(r);
+	for (unsigned port = 1; port <= 60; port++) {
+		name_address(r, port, "srflx");
+		pass_playing(r, 20);
+	}
+	assert_int_equal(binds, 32);
+	assert_true(r->page.engine.channels_refused > 0);
+	name_address(r, 61, "relay");
+	play(r);
+	assert_int_equal(binds, 33);
+	pass_playing(r, 1000);
+	assert_int_equal(binds, 33);
 }
 
 /*
@@ -494,6 +529,7 @@ main(void)
 		T(withdraws_a_relayed_address_that_is_gone),
 		T(goes_on_with_another_relay),
 		T(opens_channels_to_what_is_not_a_host),
+		T(relays_are_heard_after_many_addresses),
 		T(tells_of_the_address_that_the_client_sees),
 		T(becomes_idle_and_active),
 		T(carries_packets_by_the_relay),
