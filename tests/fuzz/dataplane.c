@@ -1,8 +1,9 @@
 /*
  * The whole data plane, as it stands with one connected client and one relay:
  * datagrams of that client, of the relay and of strangers, sealed and not, and
- * packets from the TUN. Whatever they are, what reaches the TUN is what the
- * client was granted.
+ * packets from the TUN; and the portal grants and revokes as portals of any
+ * generation do. Whatever they are, what reaches the TUN is what the client was
+ * granted.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ static const char *const senders[] = { "192.0.2.7:50000", "203.0.113.5:3478",
 	"198.51.100.77:1", "203.0.113.5:49152" };
 
 static struct ip_address client_v4, client_v6;
+static bool granted[2]; /* 10.20.0.0/24 and 10.30.0.0/24 */
 
 void
 fuzz_init(void)
@@ -41,10 +43,15 @@ check_tun(struct rig *r)
 		must(packet_parse(n->data, n->len, &p) == PACKET_OK);
 		must(ip_equal(&p.source, &client_v4) ||
 		    ip_equal(&p.source, &client_v6));
+		must(granted[0] || granted[1]);
 		if (ip_in_tunnel_range(&p.destination))
 			continue; /* our own address: DNS and echo */
 		must(p.kind == PACKET_TCP && p.destination_port == 80);
-		must(memcmp(p.destination.bytes, "\x0a\x14\x00", 3) == 0);
+		must(memcmp(p.destination.bytes, "\x0a\x14\x00", 3) == 0
+			? granted[0]
+			: granted[1] &&
+			    memcmp(p.destination.bytes, "\x0a\x1e\x00", 3) ==
+				0);
 	}
 	r->tun_count = r->udp_count = 0;
 }
@@ -89,8 +96,8 @@ static void
 hear_packet(struct rig *r, struct cursor *in)
 {
 	static const char *const places[] = { "100.64.0.2:1234", "10.20.0.9:80",
-		"100.64.0.1:53535", "100.64.0.3:80" };
-	const char *from = places[pick(in, 4)], *to = places[pick(in, 4)];
+		"100.64.0.1:53535", "100.64.0.3:80", "10.30.0.9:80" };
+	const char *from = places[pick(in, 5)], *to = places[pick(in, 5)];
 	uint8_t packet[40], data[40 + WIREGUARD_OVERHEAD];
 	size_t len = tcp_packet(packet, from, to), at_byte = cursor_u8(in);
 
@@ -151,9 +158,62 @@ hear_candidates(struct rig *r, struct cursor *in)
 }
 
 static void
+connect_as(struct rig *r, enum authorization_kind kind)
+{
+	struct ipc_authorization a = authorization(r);
+	struct ipc_remote_candidates m = {
+		.client = a.client,
+		.lines = "candidate:1 1 udp 2130706175 192.0.2.7 50000 typ "
+			 "host\n",
+	};
+
+	with_relay(r);
+	a.kind = (uint8_t)kind;
+	tell(r, authorization, &a);
+	settle(r);
+	tell(r, remote_candidates, &m);
+	check_with_use_candidate(r);
+	pass(r, 20);
+	handshake(r);
+}
+
+/* Kinds as they come: a mixture that no portal makes. */
+static void
+hear_grant(struct rig *r, struct cursor *in)
+{
+	struct ipc_authorization a = authorization(r);
+	unsigned which = (unsigned)pick(in, 2);
+
+	a.kind = (uint8_t)pick(in, 3);
+	a.keepalive = (uint16_t)pick(in, 30);
+	a.expires_at = UNIX_NOW + cursor_be16(in);
+	a.resource.bytes[0] = (uint8_t)(a.resource.bytes[0] + which);
+	a.network.ip.bytes[1] = which == 0 ? 20 : 30;
+	r->acknowledged = r->refused = 0;
+	tell(r, authorization, &a);
+	settle(r);
+	must((r->acknowledged == a.serial) != (r->refused == a.serial));
+	granted[which] = granted[which] || r->acknowledged == a.serial;
+}
+
+static void
+hear_revocation(struct rig *r, struct cursor *in)
+{
+	unsigned which = (unsigned)pick(in, 2);
+	const struct ipc_revocation m = {
+		.client = { { 0xc1 } },
+		.resource = { { (uint8_t)(0x42 + which) } },
+	};
+
+	tell(r, revocation, &m);
+	settle(r);
+	granted[which] = false;
+}
+
+static void
 step(struct rig *r, struct cursor *in)
 {
-	switch (pick(in, 9)) {
+	switch (pick(in, 11)) {
 	case 0:
 		hear_bytes(r, in);
 		break;
@@ -176,6 +236,12 @@ step(struct rig *r, struct cursor *in)
 	case 7:
 		hear_candidates(r, in);
 		break;
+	case 8:
+		hear_grant(r, in);
+		break;
+	case 9:
+		hear_revocation(r, in);
+		break;
 	default:
 		check_with_use_candidate(r);
 	}
@@ -190,7 +256,11 @@ fuzz_one(struct cursor *in)
 
 	must(set_up(&state) == 0);
 	r = state;
-	connected(r);
+	granted[0] = true;
+	granted[1] = false;
+	connect_as(r,
+	    in->left % 2 == 0 ? AUTHORIZATION_UPSERT
+			      : AUTHORIZATION_CONNECTION);
 	check_tun(r);
 	for (int i = 0; more(in) && i < STEPS_MAX; i++)
 		step(r, in);

@@ -379,6 +379,42 @@ keepalives_are_no_activity(void **state)
 	assert_int_equal(r->clients[0].received_packets, 0);
 }
 
+/* It has told the portal of them, and is told nothing. */
+static void
+names_come_by_the_portal(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization a = access_only(r);
+	struct ipc_name_resolved name = {
+		.client = a.client,
+		.resource = a.resource,
+		.domain = "app.example.com",
+		.proxies = { at("100.96.0.1:0").ip },
+		.proxies_count = 1,
+		.addresses = { at("192.0.2.80:0").ip },
+		.addresses_count = 1,
+	};
+	uint8_t expected[40];
+
+	connected_older(r, 0);
+	a.type = RESOURCE_DNS;
+	strlcpy(a.pattern, "*.example.com", sizeof(a.pattern));
+	tell(r, authorization, &a);
+	tell(r, name_resolved, &name);
+	settle(r);
+	assert_int_equal(r->acknowledged, a.serial);
+	assert_true(reaches(r, "100.96.0.1:80"));
+	tcp_packet(expected, "100.64.0.2:1234", "192.0.2.80:80");
+	assert_memory_equal(r->tun[0].data, expected, 36); /* no checksum */
+	/* Revoked, it comes back with the next access. */
+	take_away(r, 0x43);
+	assert_false(reaches(r, "100.96.0.1:80"));
+	tell(r, authorization, &a);
+	settle(r);
+	assert_true(reaches(r, "100.96.0.1:80"));
+	assert_int_equal(r->tellings, 0);
+}
+
 /* One grant for each name, with an end of its own: the longest counts. */
 static void
 repeated_access_never_shortens(void **state)
@@ -729,6 +765,7 @@ main(void)
 		T(no_keepalives_unless_wanted),
 		T(keepalives_end_with_the_session),
 		T(keepalives_are_no_activity),
+		T(names_come_by_the_portal),
 		T(repeated_access_never_shortens),
 		T(access_for_ever_stays_so),
 		T(longest_access_ends_by_the_clock),
