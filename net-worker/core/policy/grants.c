@@ -107,9 +107,9 @@ grants_close(struct grants *c, bool closed)
 }
 
 void
-grants_allow_translation(struct grants *c)
+grants_allow_translation(struct grants *c, bool translates)
 {
-	c->translates = true;
+	c->translates = translates;
 }
 
 /* Where the grant of the resource is, or would have to be. */

@@ -48,12 +48,12 @@ bool grants_have_addresses(const struct grants *, const struct ip_address *v4,
     const struct ip_address *v6);
 struct ip_address grants_address(const struct grants *, enum ip_family);
 /*
- * From now on names with addresses of one family are reached over both, if the
- * client has addresses of both: firezone-policy(7), Translation between
- * families. Otherwise, as long as nobody says so, proxies of the other family
- * stand for nothing. What was assigned before stays until it is assigned again.
+ * Whether from now on names with addresses of one family are reached over both,
+ * if the client has addresses of both: firezone-policy(7), Translation between
+ * families. Otherwise, as at first, proxies of the other family stand for
+ * nothing. What was assigned before stays until it is assigned again.
  */
-void grants_allow_translation(struct grants *);
+void grants_allow_translation(struct grants *, bool);
 
 /* From now on nothing passes, be it to our own address, nor is it answered. */
 void grants_close(struct grants *, bool closed);

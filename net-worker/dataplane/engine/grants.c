@@ -123,6 +123,13 @@ client_enforce(struct engine *e, struct client *m, bool forget_sessions)
 	client_remove(e, m, true);
 }
 
+static void
+client_set_older(struct client *m, bool is_older)
+{
+	m->is_older = is_older;
+	grants_allow_translation(m->grants, is_older);
+}
+
 static struct client *
 client_add(struct engine *e, const struct ipc_authorization *a)
 {
@@ -132,7 +139,7 @@ client_add(struct engine *e, const struct ipc_authorization *a)
 
 	if (m == NULL)
 		return NULL;
-	m->is_older = a->kind != AUTHORIZATION_UPSERT;
+	client_set_older(m, a->kind != AUTHORIZATION_UPSERT);
 	if ((command.client.policy = compile(e, m)) == NULL) {
 		client_forget(e, m);
 		return NULL;
@@ -295,7 +302,7 @@ authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
 		return false;
 	}
 	if (a->kind != AUTHORIZATION_ACCESS)
-		m->is_older = a->kind == AUTHORIZATION_CONNECTION;
+		client_set_older(m, a->kind == AUTHORIZATION_CONNECTION);
 	switch (grant(e, m, a)) {
 	case GRANT_INVALID:
 	case GRANT_NO_MEMORY:

@@ -52,7 +52,7 @@ struct client {
 	struct deadline expiry;        /* of the grant that ends first */
 	uint32_t number;               /* never used again */
 	bool nat_given;                /* to the shard */
-	bool is_older;                 /* of 1.3: has it no goodbye */
+	bool is_older;                 /* of 1.3: see client_set_older() */
 	/* Without grants, for as long as it has a connection. */
 	TAILQ_ENTRY(client) lingering_entry;
 	bool lingers;

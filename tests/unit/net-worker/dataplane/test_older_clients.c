@@ -267,6 +267,60 @@ names_come_by_the_portal(void **state)
 	assert_int_equal(r->tellings, 0);
 }
 
+/* The resource of a name that has one address, and that of the other family. */
+static void
+name_of_one_family(struct rig *r)
+{
+	struct ipc_authorization a = access_only(r);
+	struct ipc_name_resolved name = {
+		.client = a.client,
+		.resource = a.resource,
+		.domain = "app.example.com",
+		.proxies = { at("100.96.0.1:0").ip },
+		.proxies_count = 1,
+		.addresses = { at("[2001:db8::80]:0").ip },
+		.addresses_count = 1,
+	};
+
+	a.type = RESOURCE_DNS;
+	strlcpy(a.pattern, "*.example.com", sizeof(a.pattern));
+	tell(r, authorization, &a);
+	tell(r, name_resolved, &name);
+	settle(r);
+}
+
+static void
+names_of_one_family_are_reached_over_both(void **state)
+{
+	struct rig *r = *state;
+	struct ip_address from = at("[fd00:2021:1111::2]:0").ip,
+			  to = at("[2001:db8::80]:0").ip;
+	struct ipc_authorization upsert = authorization(r);
+	struct packet p;
+
+	connected_older(r, 0);
+	name_of_one_family(r);
+	assert_true(reaches(r, "100.96.0.1:80"));
+	assert_int_equal(
+	    packet_parse(r->tun[0].data, r->tun[0].len, &p), PACKET_OK);
+	assert_true(ip_equal(&p.source, &from));
+	assert_true(ip_equal(&p.destination, &to));
+	/* By an upsert it has become one that knows better. */
+	tell(r, authorization, &upsert);
+	name_of_one_family(r);
+	assert_false(reaches(r, "100.96.0.1:80"));
+}
+
+static void
+later_clients_get_no_translation(void **state)
+{
+	struct rig *r = *state;
+
+	connected(r);
+	name_of_one_family(r);
+	assert_false(reaches(r, "100.96.0.1:80"));
+}
+
 /* One grant for each name, with an end of its own: the longest counts. */
 static void
 repeated_access_never_shortens(void **state)
@@ -388,6 +442,8 @@ main(void)
 		T(keepalives_end_with_the_session),
 		T(keepalives_are_no_activity),
 		T(names_come_by_the_portal),
+		T(names_of_one_family_are_reached_over_both),
+		T(later_clients_get_no_translation),
 		T(repeated_access_never_shortens),
 		T(access_for_ever_stays_so),
 		T(longest_access_ends_by_the_clock),

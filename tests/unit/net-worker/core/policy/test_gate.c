@@ -353,7 +353,7 @@ one_family(struct world *w, const char *proxy, const char *address)
 {
 	struct ip_address v4 = ip(CLIENT_V4), v6 = ip(CLIENT_V6);
 
-	grants_allow_translation(w->client);
+	grants_allow_translation(w->client, true);
 	nat_set_client(w->gate.nat, &v4, &v6);
 	grant(w, 1, RESOURCE_DNS, "foo.com", FILTER_UDP, 80, 80);
 	assign(w, 1, "foo.com", proxy, address);

@@ -153,7 +153,7 @@ one_family_serves_the_other_too(void **state)
 	struct assign_effect e;
 
 	(void)state;
-	grants_allow_translation(c);
+	grants_allow_translation(c, true);
 	assert_int_equal(assign(c, 1, "x.a.example",
 			     "100.96.0.1 100.96.0.2 100.96.0.3 "
 			     "fd00:2021:1111:8000:: fd00:2021:1111:8000::1 "
@@ -204,7 +204,7 @@ crosses_from_the_next_assignment_on(void **state)
 	    assign(c, 1, "x.a.example", "100.96.0.1", "2001:db8::7", &e),
 	    ASSIGN_DONE);
 	IS(c, "100.96.0.1", "none");
-	grants_allow_translation(c);
+	grants_allow_translation(c, true);
 	IS(c, "100.96.0.1", "none");
 	assert_int_equal(
 	    assign(c, 1, "x.a.example", "100.96.0.1", "2001:db8::7", &e),
@@ -234,7 +234,7 @@ crosses_only_with_addresses_of_both_families(void **state)
 
 		assert_non_null(c);
 		assert_int_equal(grants_add(c, &dns), GRANT_NEW);
-		grants_allow_translation(c);
+		grants_allow_translation(c, true);
 		assert_int_equal(
 		    assign(c, 1, "x.example",
 			i == 0 ? "100.96.0.1" : "fd00:2021:1111:8000::",
