@@ -64,9 +64,21 @@ enum incoming_result incoming_handle(struct incoming *, const char *event,
  */
 enum incoming_result incoming_more(struct incoming *);
 
+/* The end of a message that cannot be acted upon. */
+enum incoming_result incoming_drop(const char **what, const char *why);
+
+/*
+ * Hands lists of relays over; NULL and what is no list are empty ones. See
+ * ipc.def.
+ */
+void pass_relays(struct incoming *, const struct json_value *removed,
+    const struct json_value *present);
+
 /* Parts of messages, parsed alone: messages_fields.c. */
 bool parse_key(const struct json_value *, uint8_t key[32]);
 bool parse_uuid(const struct json_value *, struct uuid *);
+/* 0: none that we know */
+enum resource_type parse_resource_type(const struct json_value *);
 bool parse_ip(const struct json_value *, enum ip_family, struct ip_address *);
 /* Unix seconds as IPC has them, where 0 is never; absent only if optional. */
 bool parse_expiry(const struct json_value *, bool optional, uint64_t *);

@@ -9,6 +9,13 @@
 #define KEY_LEN        32
 #define KEY_BASE64_LEN 44
 
+enum incoming_result
+incoming_drop(const char **what, const char *why)
+{
+	*what = why;
+	return INCOMING_DROPPED;
+}
+
 bool
 parse_key(const struct json_value *v, uint8_t key[KEY_LEN])
 {
@@ -49,6 +56,18 @@ parse_expiry(const struct json_value *v, bool optional, uint64_t *at)
 	/* The first second of 1970 is long past, not never. */
 	*at = v->number == 0 ? 1 : v->number;
 	return true;
+}
+
+enum resource_type
+parse_resource_type(const struct json_value *v)
+{
+	if (json_is_text(v, "cidr"))
+		return RESOURCE_CIDR;
+	if (json_is_text(v, "dns"))
+		return RESOURCE_DNS;
+	if (json_is_text(v, "internet"))
+		return RESOURCE_INTERNET;
+	return 0;
 }
 
 /* A port that is given must be one; what is absent has a default. */

@@ -12,13 +12,6 @@
 #define CANDIDATE_MAX  512
 #define GRANTS_AT_ONCE 256
 
-static enum incoming_result
-dropped(const char **what, const char *why)
-{
-	*what = why;
-	return INCOMING_DROPPED;
-}
-
 /* One entry of a list of relays; other types than TURN are none of ours. */
 static bool
 parse_relay(const struct json_value *v, struct ipc_relay_present *r)
@@ -67,8 +60,8 @@ merge_relay(struct ipc_relay_present *list, size_t *n,
 		same->v6 = r->v6;
 }
 
-static void
-send_relays(struct incoming *in, const struct json_value *removed,
+void
+pass_relays(struct incoming *in, const struct json_value *removed,
     const struct json_value *present)
 {
 	struct ipc_relay_present list[RELAYS_MAX], one;
@@ -104,8 +97,8 @@ handle_relays_presence(struct incoming *in, const struct push *push,
 
 	(void)push;
 	if (!json_is(removed, JSON_ARRAY) || !json_is(present, JSON_ARRAY))
-		return dropped(what, "lists of relays missing");
-	send_relays(in, removed, present);
+		return incoming_drop(what, "lists of relays missing");
+	pass_relays(in, removed, present);
 	return INCOMING_DONE;
 }
 
@@ -148,13 +141,13 @@ handle_init(struct incoming *in, const struct push *push,
 	(void)push;
 	if (!parse_ip(json_get(interface, "ipv4"), IP_V4, &m.v4) ||
 	    !parse_ip(json_get(interface, "ipv6"), IP_V6, &m.v6))
-		return dropped(what, "tunnel addresses missing");
+		return incoming_drop(what, "tunnel addresses missing");
 	if (!ip_in_tunnel_range(&m.v4) || !ip_in_tunnel_range(&m.v6))
-		return dropped(what, "tunnel addresses out of range");
+		return incoming_drop(what, "tunnel addresses out of range");
 	if (grants != NULL && !json_is(grants, JSON_ARRAY))
-		return dropped(what, "authorizations are no list");
+		return incoming_drop(what, "authorizations are no list");
 	in->flow_settings(in->ctx, json_get(p, "flow_logs"));
-	send_relays(in, NULL, json_get(p, "relays"));
+	pass_relays(in, NULL, json_get(p, "relays"));
 	in->interface = m;
 	in->has_interface = true;
 	in->to->interface(in->ctx, &m);
@@ -167,154 +160,6 @@ handle_init(struct incoming *in, const struct push *push,
 	return incoming_more(in);
 }
 
-static const char *
-parse_client(const struct json_value *v, struct ipc_authorization *a)
-{
-	if (!parse_uuid(json_get(v, "id"), &a->client) ||
-	    !parse_key(json_get(v, "public_key"), a->public_key) ||
-	    !parse_key(json_get(v, "preshared_key"), a->preshared_key))
-		return "client id or key missing";
-	if (!parse_ip(json_get(v, "ipv4"), IP_V4, &a->client_v4) ||
-	    !parse_ip(json_get(v, "ipv6"), IP_V6, &a->client_v6))
-		return "client addresses missing";
-	if (!ip_in_tunnel_range(&a->client_v4) ||
-	    !ip_in_tunnel_range(&a->client_v6))
-		return "client addresses out of range";
-	return NULL;
-}
-
-static bool
-parse_credentials(
-    const struct json_value *v, char *username, char *password, size_t size)
-{
-	return json_copy(json_get(v, "username"), username, size) &&
-	    json_copy(json_get(v, "password"), password, size) &&
-	    username[0] != '\0' && password[0] != '\0';
-}
-
-static enum resource_type
-parse_type(const struct json_value *v)
-{
-	if (json_is_text(v, "cidr"))
-		return RESOURCE_CIDR;
-	if (json_is_text(v, "dns"))
-		return RESOURCE_DNS;
-	if (json_is_text(v, "internet"))
-		return RESOURCE_INTERNET;
-	return 0;
-}
-
-static const char *
-parse_resource(const struct json_value *v, struct ipc_authorization *a)
-{
-	char network[ENDPOINT_TEXT_MAX];
-
-	if (!parse_uuid(json_get(v, "id"), &a->resource))
-		return "resource id missing";
-	a->type = (uint8_t)parse_type(json_get(v, "type"));
-	switch (a->type) {
-	case RESOURCE_CIDR:
-		if (!json_copy(
-			json_get(v, "address"), network, sizeof(network)) ||
-		    !prefix_parse(network, &a->network))
-			return "resource has no network";
-		break;
-	case RESOURCE_DNS:
-		if (!json_copy(json_get(v, "address"), a->pattern,
-			sizeof(a->pattern)) ||
-		    a->pattern[0] == '\0')
-			return "resource has no pattern";
-		break;
-	case RESOURCE_INTERNET:
-		return NULL; /* has no filters */
-	default:
-		return "resource of unknown type";
-	}
-	if (parse_filters(
-		json_get(v, "filters"), a->filters, &a->filters_count) == -1)
-		return "filters missing or too many";
-	return NULL;
-}
-
-static const char *
-parse_authorization(const struct json_value *p, struct ipc_authorization *a)
-{
-	const struct json_value *iceless = json_get(p, "use_iceless");
-	const char *what;
-
-	if ((what = parse_client(json_get(p, "client"), a)) != NULL ||
-	    (what = parse_resource(json_get(p, "resource"), a)) != NULL)
-		return what;
-	if (!parse_credentials(json_get(p, "gateway_ice_credentials"),
-		a->local_username, a->local_password,
-		sizeof(a->local_username)) ||
-	    !parse_credentials(json_get(p, "client_ice_credentials"),
-		a->remote_username, a->remote_password,
-		sizeof(a->remote_username)))
-		return "ICE credentials missing";
-	if (!parse_expiry(json_get(p, "expires_at"), true, &a->expires_at))
-		return "expiry is no time";
-	if (iceless != NULL && !json_is(iceless, JSON_BOOL))
-		return "use_iceless is no boolean";
-	a->use_iceless = iceless != NULL && iceless->truth;
-	return NULL;
-}
-
-/*
- * Without a usable token its flows are not followed: firezone-policy(7), Flow
- * settings.
- */
-static void
-take_flow_token(struct incoming *in, const struct json_value *v,
-    struct ipc_authorization *a)
-{
-	struct uuid authorization;
-
-	if (json_is(v, JSON_STRING) &&
-	    in->flow_token(in->ctx, v->text, v->len, &authorization))
-		a->flow_authorization = authorization;
-}
-
-static enum incoming_result
-pass_authorization(struct incoming *in, const struct push *push,
-    const struct json_value *p, const struct json_value *relays,
-    const char **what)
-{
-	struct ipc_authorization a = { 0 };
-	char ref[REF_TEXT_MAX];
-	const char *why = NULL;
-
-	if (!in->has_interface)
-		return dropped(what, "no init has come yet");
-	if (!json_copy(json_get(p, "ref"), ref, sizeof(ref)))
-		return dropped(what, "ref missing");
-	if ((why = parse_authorization(p, &a)) == NULL &&
-	    (a.serial = refs_keep(&in->refs, ref, push->reply)) == 0)
-		why = "out of memory";
-	if (why == NULL) {
-		if (json_first(relays) != NULL)
-			send_relays(in, NULL, relays);
-		take_flow_token(in, json_get(p, "flow_logs_ingest_token"), &a);
-		in->to->authorization(in->ctx, &a);
-	}
-	explicit_bzero(&a, sizeof(a));
-	return why == NULL ? INCOMING_DONE : dropped(what, why);
-}
-
-enum incoming_result
-handle_authorization(struct incoming *in, const struct push *push,
-    const struct json_value *p, const char **what)
-{
-	return pass_authorization(in, push, p, NULL, what);
-}
-
-enum incoming_result
-handle_flow(struct incoming *in, const struct push *push,
-    const struct json_value *p, const char **what)
-{
-	return pass_authorization(in, push, p, json_get(p, "relays"), what);
-}
-
 enum incoming_result
 handle_reject_access(struct incoming *in, const struct push *push,
     const struct json_value *p, const char **what)
@@ -324,7 +169,7 @@ handle_reject_access(struct incoming *in, const struct push *push,
 	(void)push;
 	if (!parse_uuid(json_get(p, "client_id"), &m.client) ||
 	    !parse_uuid(json_get(p, "resource_id"), &m.resource))
-		return dropped(what, "ids missing");
+		return incoming_drop(what, "ids missing");
 	in->to->revocation(in->ctx, &m);
 	return INCOMING_DONE;
 }
@@ -334,13 +179,13 @@ handle_resource_updated(struct incoming *in, const struct push *push,
     const struct json_value *p, const char **what)
 {
 	struct ipc_resource_update m = { 0 };
-	enum resource_type type = parse_type(json_get(p, "type"));
+	enum resource_type type = parse_resource_type(json_get(p, "type"));
 
 	(void)push;
 	if (!parse_uuid(json_get(p, "id"), &m.resource))
-		return dropped(what, "resource id missing");
+		return incoming_drop(what, "resource id missing");
 	if (type == 0)
-		return dropped(what, "resource of unknown type");
+		return incoming_drop(what, "resource of unknown type");
 	m.type = (uint8_t)type;
 	/*
 	 * The old rules may permit what the new ones do not: when these cannot
@@ -377,7 +222,7 @@ pass_candidates(struct incoming *in, const struct json_value *p, bool withdrawn,
 
 	if (!parse_uuid(json_get(p, "client_id"), &m.client) ||
 	    !json_is(list, JSON_ARRAY))
-		return dropped(what, "client or list missing");
+		return incoming_drop(what, "client or list missing");
 	for (v = json_first(list); v != NULL && count < CANDIDATES_MAX;
 	     v = json_next(list, v)) {
 		if (!json_copy(v, line, sizeof(line)) ||
