@@ -211,6 +211,13 @@ crosses_from_the_next_assignment_on(void **state)
 	    ASSIGN_DONE);
 	assert_true(e.changed);
 	IS(c, "100.96.0.1", "2001:db8::7");
+	grants_allow_translation(c, false);
+	IS(c, "100.96.0.1", "2001:db8::7");
+	assert_int_equal(
+	    assign(c, 1, "x.a.example", "100.96.0.1", "2001:db8::7", &e),
+	    ASSIGN_DONE);
+	assert_true(e.changed);
+	IS(c, "100.96.0.1", "none");
 	grants_free(c);
 }
 

@@ -1,0 +1,230 @@
+/*
+ * Names of one family and older clients, which reach them over the other:
+ * packets through the shard, and what is told of their flows
+ * (firezone-policy(7), Translation between families).
+ */
+#include <sodium.h>
+
+#include "common/log.h"
+#include "tests/lib/checksums.h"
+#include "tests/lib/dataplane.h"
+#include "tests/lib/packets.h"
+
+#define CLIENT_V4 "100.64.0.2"
+#define CLIENT_V6 "fd00:2021:1111::2"
+#define PROXY_V4  "100.96.0.1"
+#define PROXY_V6  "fd00:2021:1111:8000::1"
+#define REAL_V4   "10.20.0.9"
+#define REAL_V6   "2001:db8::9"
+
+#define SYN 0x02
+
+/* Names, granted by what an authorization of that kind says. */
+static void
+connected_as(struct rig *r, enum authorization_kind kind)
+{
+	struct ipc_authorization a = authorization(r);
+	struct ipc_flow_settings flows = { .enabled = true };
+	struct ipc_remote_candidates candidates = {
+		.client = { { 0xc1 } },
+		.lines = "candidate:1 1 udp 2130706175 192.0.2.7 50000 typ "
+			 "host\n",
+	};
+
+	connected(r);
+	a.kind = (uint8_t)kind;
+	a.expires_at = 0;
+	a.resource.bytes[0] = 0x77;
+	a.type = RESOURCE_DNS;
+	memset(&a.network, 0, sizeof(a.network));
+	strlcpy(a.pattern, "*.example.com", sizeof(a.pattern));
+	a.flow_authorization.bytes[0] = 0xaa;
+	tell(r, authorization, &a);
+	settle(r);
+	tell(r, remote_candidates, &candidates);
+	check_with_use_candidate(r);
+	pass(r, 20);
+	handshake(r);
+	tell(r, flow_settings, &flows);
+	settle(r);
+}
+
+static void
+install(struct rig *r, const char *address)
+{
+	struct ipc_name_resolved m = {
+		.client = { { 0xc1 } },
+		.resource = { { 0x77 } },
+		.domain = "app.example.com",
+		.proxies = { ip(PROXY_V4), ip(PROXY_V6) },
+		.proxies_count = 2,
+		.addresses = { ip(address) },
+		.addresses_count = 1,
+	};
+
+	tell(r, name_resolved, &m);
+	settle(r);
+}
+
+static struct packet
+segment(uint8_t *to, const char *from, const char *dest, uint16_t source,
+    uint16_t port, uint8_t flags)
+{
+	struct ip_address a = ip(from), b = ip(dest);
+	struct packet p =
+	    parsed(to, build_ports(to, &a, &b, IPPROTO_TCP, source, port));
+
+	to[p.transport + 13] = flags;
+	set_checksums(&p);
+	return p;
+}
+
+static void
+check_segment(uint8_t *data, size_t len, const char *from, const char *to,
+    uint16_t source, uint16_t port)
+{
+	struct packet p = parsed(data, len);
+	struct ip_address a = ip(from), b = ip(to);
+
+	assert_true(ip_equal(&p.source, &a));
+	assert_true(ip_equal(&p.destination, &b));
+	assert_int_equal(p.source_port, source);
+	assert_int_equal(p.destination_port, port);
+	assert_true(checksums_right(&p));
+}
+
+/* A connection by the proxy address: out, back, and what is told of it. */
+static void
+check_connection(struct rig *r, const char *client, const char *proxy,
+    const char *source, const char *real)
+{
+	uint8_t data[128], *inner;
+	struct endpoint from = { ip(source), 1234 }, to = { ip(real), 80 };
+	unsigned flows = r->flows;
+	size_t tun = r->tun_count, udp, len;
+	struct note *n;
+	struct packet p;
+
+	p = segment(data, client, proxy, 1234, 80, SYN);
+	client_sends_packet(r, p.data, p.length);
+	assert_int_equal(r->tun_count, tun + 1);
+	n = &r->tun[tun % NOTES];
+	check_segment(n->data, n->len, source, real, 1234, 80);
+
+	assert_int_equal(r->flows, flows + 1);
+	assert_string_equal(r->flow.domain, "app.example.com");
+	assert_true(endpoint_equal(&r->flow.source, &from));
+	assert_true(endpoint_equal(&r->flow.destination, &to));
+
+	udp = r->udp_count;
+	p = segment(data, real, source, 80, 1234, SYN | 0x10);
+	from_tun(r, p.data, p.length);
+	assert_int_equal(r->udp_count, udp + 1);
+	len = client_hears(r, &inner);
+	check_segment(inner, len, proxy, client, 80, 1234);
+
+	p = segment(data, client, proxy, 1234, 80, 0x04);
+	client_sends_packet(r, p.data, p.length);
+	pass(r, 2000);
+	assert_int_equal(r->flows, flows + 2);
+	assert_true(r->flow.closed);
+	assert_int_equal(r->flow.tx_packets, 2);
+	assert_int_equal(r->flow.rx_packets, 1);
+}
+
+static void
+older_clients_cross(void **state)
+{
+	struct rig *r = *state;
+
+	connected_as(r, AUTHORIZATION_CONNECTION);
+	install(r, REAL_V4);
+	check_connection(r, CLIENT_V6, PROXY_V6, CLIENT_V4, REAL_V4);
+	check_connection(r, CLIENT_V4, PROXY_V4, CLIENT_V4, REAL_V4);
+	install(r, REAL_V6);
+	check_connection(r, CLIENT_V4, PROXY_V4, CLIENT_V6, REAL_V6);
+	check_connection(r, CLIENT_V6, PROXY_V6, CLIENT_V6, REAL_V6);
+}
+
+static void
+newer_clients_do_not(void **state)
+{
+	struct rig *r = *state;
+	struct shard_counters *c = &r->page.shard[0].counters;
+	uint8_t data[128], *inner;
+	struct packet p;
+	size_t len;
+
+	connected_as(r, AUTHORIZATION_UPSERT);
+	install(r, REAL_V4);
+	p = segment(data, CLIENT_V6, PROXY_V6, 1234, 80, SYN);
+	client_sends_packet(r, p.data, p.length);
+	assert_int_equal(r->tun_count, 0);
+	assert_int_equal(c->refused_outbound[REASON_NO_TRANSLATION], 1);
+	len = client_hears(r, &inner);
+	assert_int_equal(len, 40 + 8 + p.length);
+	assert_int_equal(inner[40], 1);
+	assert_int_equal(inner[41], 3);
+	check_connection(r, CLIENT_V4, PROXY_V4, CLIENT_V4, REAL_V4);
+}
+
+/* A resource hears of it by the TUN, a client by its tunnel. */
+static void
+both_sides_hear_of_too_long_packets(void **state)
+{
+	struct rig *r = *state;
+	struct shard_counters *c = &r->page.shard[0].counters;
+	struct ip_address real = ip(REAL_V4), client = ip(CLIENT_V4);
+	uint8_t data[INNER_PACKET_MAX], payload[1241] = { 0, 80, 0x04, 0xd2 };
+	uint8_t *inner;
+	struct packet p;
+	struct note *n;
+	size_t len;
+
+	connected_as(r, AUTHORIZATION_CONNECTION);
+	install(r, REAL_V4);
+	p = segment(data, CLIENT_V6, PROXY_V6, 1234, 80, SYN);
+	client_sends_packet(r, p.data, p.length);
+	assert_int_equal(r->tun_count, 1);
+	payload[12] = 0x50;
+	len = build_ip(data, &real, &client, IPPROTO_TCP, payload, 1241);
+	data[6] = 0x40;
+	from_tun(r, data, len);
+	assert_int_equal(c->refused_inbound[REASON_NAT_TOO_LONG], 1);
+	assert_int_equal(r->tun_count, 2);
+	n = &r->tun[1];
+	p = parsed(n->data, n->len);
+	assert_true(ip_equal(&p.destination, &real));
+	assert_true(ip_equal(&p.source, &client));
+	assert_int_equal(load_be16(n->data + 20), 0x0304);
+
+	install(r, REAL_V6);
+	real = ip(PROXY_V4);
+	store_be16(payload, 4321);
+	store_be16(payload + 2, 80);
+	len = build_ip(data, &client, &real, IPPROTO_TCP, payload, 1241);
+	data[6] = 0x40;
+	client_sends_packet(r, data, len);
+	assert_int_equal(c->refused_outbound[REASON_NAT_TOO_LONG], 1);
+	assert_int_equal(r->tun_count, 2);
+	len = client_hears(r, &inner);
+	assert_int_equal(len, 56);
+	assert_int_equal(load_be16(inner + 20), 0x0304);
+	assert_int_equal(load_be32(inner + 24), 1260);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(older_clients_cross),
+		T(newer_clients_do_not),
+		T(both_sides_hear_of_too_long_packets),
+	};
+
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	if (sodium_init() == -1)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
