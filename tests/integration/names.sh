@@ -215,23 +215,6 @@ test_renumbering() {
 
 # --- Revocation -------------------------------------------------------------
 
-# count_packets SPACE CHAIN RULE
-count_packets() {
-	at "$1" nft -f - <<-RULES
-	table inet counting {
-		chain $2 {
-			type filter hook $2 priority filter;
-			$3 counter
-		}
-	}
-	RULES
-}
-
-packets() {
-	at "$1" nft list table inet counting |
-	    sed -n 's/.*counter packets \([0-9]*\).*/\1/p'
-}
-
 more_packets() {
 	[ "$(packets "$1")" -gt "$2" ]
 }

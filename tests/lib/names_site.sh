@@ -132,8 +132,8 @@ no_icmp_limits() {
 	sysctl_at client net.ipv4.ping_group_range="0 2147483647"
 }
 
-# start_site: all but the client.
-start_site() {
+# start_services: the network, with all that is behind the gateway.
+start_services() {
 	local address
 	topology
 	narrow_link
@@ -156,6 +156,11 @@ start_site() {
 	name_server $LAN4
 	printf '127.0.0.1 localhost\n%s filed.corp.test\n' 10.20.0.13 \
 	    > "/etc/netns/${prefix}gateway/hosts"
+}
+
+# start_site: all but the client.
+start_site() {
+	start_services
 	site_configuration > "$work/site.toml"
 	start_relay
 	start_portal
@@ -216,6 +221,23 @@ probe() {
 # where ADDRESS: which of the servers answers there by TCP.
 where() {
 	probe where "$1"
+}
+
+# count_packets SPACE CHAIN RULE
+count_packets() {
+	at "$1" nft -f - <<-RULES
+	table inet counting {
+		chain $2 {
+			type filter hook $2 priority filter;
+			$3 counter
+		}
+	}
+	RULES
+}
+
+packets() {
+	at "$1" nft list table inet counting |
+	    sed -n 's/.*counter packets \([0-9]*\).*/\1/p'
 }
 
 # icmp_since MARK EXPRESSION: an ICMP error came out of the tunnel.
