@@ -490,6 +490,20 @@ async def test_the_first_form_of_a_flow(tmp_path):
 
 
 @asynchronous
+async def test_until_2025_clients_need_gateways_that_are_not_older(tmp_path):
+    async with running(site(tmp_path, era={"generation": 2})) as portal:
+        peer = await flow_client(portal)
+        request = {"resource_id": resource_id(portal, "office")}
+        await seed_gateway(portal, external_id="A")
+        await peer.send("create_flow", request)
+        assert (await peer.expect("flow_creation_failed"))["reason"] == "not_found"
+        new = await seed_gateway(portal, user_agent="Debian/12 gateway/1.6.1")
+        for _ in range(5):
+            await peer.send("create_flow", request)
+            await new.expect("authorize_flow")
+
+
+@asynchronous
 async def test_the_first_form_of_two_steps(tmp_path):
     async with running(site(tmp_path, era={"generation": 1})) as portal:
         step = await two_steps(portal)

@@ -15,6 +15,16 @@ def test_window(client, gateway, fits):
     assert versions.compatible(client, gateway) is fits
 
 
+@pytest.mark.parametrize("client, gateway, fits", [
+    ("1.4.0", "1.4.0", True), ("1.4.0", "1.3.9", False), ("1.5.0", "1.4.0", True),
+    ("1.4.0", "1.6.1", True), ("1.3.3", "1.3.2", True), ("1.3.3", "1.1.0", True),
+    ("1.3.3", "1.0.9", False), ("1.0.0", "0.9.0", True), ("1.4.0", None, False),
+    (None, "0.1.0", True),
+])
+def test_the_first_rule(client, gateway, fits):
+    assert versions.compatible(client, gateway, first_rule=True) is fits
+
+
 @pytest.mark.parametrize("user_agent, version, system", [
     ("Debian/12.0.0 gateway/1.6.1 (x86_64; 6.1.0)", "1.6.1", ("Debian", "12.0.0")),
     ("Red Hat Linux/9.4 headless-client/1.5.12", "1.5.12", ("Red Hat Linux", "9.4")),

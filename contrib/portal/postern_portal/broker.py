@@ -106,13 +106,14 @@ class Broker:
         online = [g for g in self.site.gateways.values() if g.joined]
         if not online:
             raise Denied("offline")
+        era = self.site.config.era
         fitting = [
             g for g in online
-            if not self.site.config.era.check_versions
-            or versions.compatible(client.version, g.version)
+            if not era.check_versions
+            or versions.compatible(client.version, g.version, era.first_forms)
         ]
         if not fitting:
-            raise Denied("version_mismatch")
+            raise Denied("not_found" if era.first_forms else "version_mismatch")
         known = [g for g in fitting if g.device.id in connected]
         return random.choice(known or fitting)
 

@@ -33,13 +33,22 @@ def operating_system(user_agent: str) -> tuple[str | None, str | None]:
     return name or None, number or None
 
 
-def compatible(client: str | None, gateway: str | None) -> bool:
-    """Whether a client may be sent to a gateway: one minor version apart at most."""
-    wanted = _SEMVER.match(client or "")
-    if not wanted:
+def compatible(client: str | None, gateway: str | None, first_rule: bool = False) -> bool:
+    """Whether a client may be sent to a gateway: one minor version apart at most; by the
+    first rule, so that neither is older than what the other one needs."""
+    wanted = _minor(client)
+    if wanted is None:
         return True  # a client that does not tell is not checked
-    offered = _SEMVER.match(gateway or "")
-    if not offered:
+    offered = _minor(gateway)
+    if offered is None:
         return False
-    major, minor = int(wanted[1]), int(wanted[2])
-    return int(offered[1]) == major and minor - 1 <= int(offered[2]) <= minor + 1
+    if first_rule:
+        needed = max((v for v in ((1, 1), (1, 4)) if v <= wanted), default=(0, 0))
+        return offered >= needed
+    (major, minor), (offered_major, offered_minor) = wanted, offered
+    return offered_major == major and minor - 1 <= offered_minor <= minor + 1
+
+
+def _minor(version: str | None) -> tuple[int, int] | None:
+    match = _SEMVER.match(version or "")
+    return (int(match[1]), int(match[2])) if match else None
