@@ -243,13 +243,16 @@ test_portal_restarts() {
 	checked "portal: another resource" eval '[ "$(where $BRIEF)" = $BRIEF ]'
 }
 
-# It ends in order; who does not know goodbye finds out by ICE.
+# It ends in order; who does not know goodbye finds out by ICE. Nobody tells the
+# new one which generation it is.
 test_gateway_restarts() {
 	local mark
 	mark=$(lines_of "$work/client.log")
 	stop gateway
 	same "the gateway's exit status" "$exit_status" 0
-	start_gateway_of_time
+	start_gateway
+	checked "gateway: it finds out the generation" wait_line 5 \
+	    "$work/gateway.log" "portal: online at .*, generation $generation\$"
 	checked "gateway: the client connects again" \
 	    at_the_latest 40 line_after "$work/client.log" '^handshake' "$mark"
 	checked "gateway: ping" wait_until 10 ping_lan
