@@ -19,8 +19,7 @@ static const struct {
 	{ "relay", CANDIDATE_RELAYED, 2, 16383 },
 };
 
-#define KINDS          (sizeof(kinds) / sizeof(kinds[0]))
-#define PREFERENCE_MAX 65535
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 /*
  * Keeps relayed traffic in one address family (firezone-tunnel(7), Candidate
  * priorities).
@@ -54,15 +53,13 @@ uint16_t
 candidate_local_preference(enum candidate_kind kind, enum ip_family address,
     enum ip_family via, unsigned added_before)
 {
-	int preference = kinds[kind_index(kind)].first_local_preference;
+	int64_t preference = kinds[kind_index(kind)].first_local_preference;
 
 	if (address == IP_V4)
 		preference--;
 	if (kind == CANDIDATE_RELAYED && via != IP_NONE && via != address)
 		preference -= CROSS_FAMILY;
-	if (added_before > PREFERENCE_MAX / 2)
-		return 0;
-	preference -= 2 * (int)added_before;
+	preference -= 2 * (int64_t)added_before;
 	return preference < 0 ? 0 : (uint16_t)preference;
 }
 
