@@ -288,8 +288,10 @@ receive_on(uint16_t channel, const char *peer)
 {
 	struct endpoint e, want = endpoint_of(peer);
 
-	return allocation_received(a, now, channel, &e) &&
-	    endpoint_equal(&e, &want);
+	if (!allocation_received(a, now, channel, &e))
+		return false;
+	assert_true(endpoint_equal(&e, &want));
+	return true;
 }
 
 /*
