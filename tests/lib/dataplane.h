@@ -137,6 +137,7 @@ on_candidates(
 	struct rig *r = ctx;
 
 	(void)client;
+	assert_string_not_equal(lines, "");
 	strlcat(withdrawn ? r->withdrawn : r->added, lines, sizeof(r->added));
 }
 

@@ -1,6 +1,7 @@
 /*
  * A heap that is used up when the test says so. Not where the sanitizers have
- * one of their own.
+ * one of their own. What is tried must not fail assertions on the way, which
+ * need memory to be told.
  */
 #ifndef TESTS_LIB_NO_MEMORY_H
 #define TESTS_LIB_NO_MEMORY_H

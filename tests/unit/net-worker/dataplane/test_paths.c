@@ -7,7 +7,9 @@
 
 #include "common/log.h"
 #include "net-worker/core/turn/allocation.h"
+#include "net-worker/dataplane/engine/paths/paths.h"
 #include "tests/lib/dataplane.h"
+#include "tests/lib/no_memory.h"
 
 #define RELAY    "203.0.113.5:3478"
 #define LOCAL    "10.0.0.4:52625"
@@ -15,6 +17,7 @@
 #define SEEN     "198.51.100.77:41000"
 #define RELAYED  "203.0.113.9:50001"
 #define RELAY_V6 "[2001:db8::9]:50001"
+#define MOVED    "203.0.113.9:50002"
 
 /* Of the relay's user, as with_relay() names it. */
 static uint8_t relay_key[16];
@@ -22,6 +25,7 @@ static size_t heard; /* of what the gateway has sent */
 static uint16_t refresh_error;
 static bool client_answers;
 static unsigned binds;
+static const char *relayed; /* what the relay has for us */
 static uint16_t channel; /* the last that was bound */
 
 static void
@@ -37,7 +41,7 @@ reply(struct rig *r, const char *from, struct writer *w, const void *key,
 static void
 play_relay(struct rig *r, const struct stun_message *m)
 {
-	struct endpoint v4 = at(RELAYED), v6 = at(RELAY_V6);
+	struct endpoint v4 = at(relayed), v6 = at(RELAY_V6);
 	bool fails = m->type == STUN_REFRESH_REQUEST && refresh_error != 0;
 	uint8_t answer[256];
 	struct writer w;
@@ -113,6 +117,7 @@ begin(void **state)
 	refresh_error = 0;
 	client_answers = false;
 	binds = 0;
+	relayed = RELAYED;
 	return set_up(state);
 }
 
@@ -170,18 +175,21 @@ static void
 tells_of_all_at_once(void **state)
 {
 	struct rig *r = *state;
-	const char *host, *reflexive, *relayed;
+	static const char *const kinds[] = { "host", "srflx", "relay",
+		"relay" };
+	char *rest = r->added, *line;
 
 	with_relay(r);
 	play(r);
 	authorized_for_long(r);
-	host = strstr(r->added, "typ host");
-	reflexive = strstr(r->added, "typ srflx");
-	relayed = strstr(r->added, "typ relay");
-	assert_non_null(host);
-	assert_non_null(reflexive);
-	assert_non_null(relayed);
-	assert_true(host < reflexive && reflexive < relayed);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		line = strsep(&rest, "\n");
+		assert_non_null(line);
+		line = strstr(line, "typ ");
+		assert_non_null(line);
+		assert_memory_equal(line + 4, kinds[i], strlen(kinds[i]));
+	}
+	assert_string_equal(rest, "");
 }
 
 /*
@@ -491,6 +499,11 @@ carries_packets_by_the_relay(void **state)
 	assert_int_equal(r->page.engine.connections_direct, 0);
 	client_sends_by_channel(r);
 	assert_true(answer_arrives(r));
+	/* The client finds that it can do without. */
+	check_with_use_candidate(r);
+	pass(r, 20);
+	assert_int_equal(r->page.engine.connections_relayed, 0);
+	assert_int_equal(r->page.engine.connections_direct, 1);
 }
 
 /* Nothing goes to a channel that is gone; it goes on when there is another. */
@@ -519,6 +532,108 @@ sends_nothing_without_its_relay(void **state)
 	assert_false(answer_arrives(r));
 }
 
+/* The client does not listen for us there. */
+static void
+sends_nothing_from_another_relayed_address(void **state)
+{
+	struct rig *r = *state;
+
+	connected_by_relay(r);
+	client_sends_by_channel(r);
+	relayed = MOVED;
+	relay_refuses_refresh(r);
+	pass_playing(r, 100);
+	assert_false(answer_arrives(r));
+	pass_playing(r, 100);
+	assert_false(answer_arrives(r));
+}
+
+/* Of what it had set going nothing is left that finds it. */
+static void
+a_client_that_left_hears_no_more(void **state)
+{
+	struct rig *r = *state;
+	const struct ipc_revocation revocation = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } } };
+	size_t sent;
+
+	connected_by_relay(r);
+	name_client(r, "host");
+	tell(r, revocation, &revocation);
+	settle(r);
+	assert_int_equal(r->closed, 1);
+	assert_int_equal(r->page.engine.connections_relayed, 0);
+	/* It answers its last checks, and its channel ends. */
+	client_answers = true;
+	play(r);
+	sent = r->udp_count;
+	check_with_use_candidate(r);
+	assert_int_equal(r->udp_count, sent);
+	r->now = mono_add_s(r->now, 601);
+	pass_playing(r, 20);
+}
+
+static void
+strangers_are_not_answered(void **state)
+{
+	static const char *const names[] = { NULL, "", ":", "gate", "clie:gate",
+		"gat:clie", "gatex:clie" };
+	struct rig *r = *state;
+	uint8_t check[128];
+	struct writer w;
+	size_t sent;
+
+	with_relay(r);
+	play(r);
+	authorized_for_long(r);
+	sent = r->udp_count;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		writer_init(&w, check, sizeof(check));
+		stun_begin(&w, STUN_BINDING_REQUEST, (uint8_t[12]){ 1 });
+		if (names[i] != NULL)
+			stun_add_text(&w, STUN_USERNAME, names[i]);
+		stun_add_u32(&w, STUN_PRIORITY, 1);
+		reply(r, CLIENT, &w, "gatepassword", 12);
+		assert_int_equal(r->udp_count, sent);
+	}
+}
+
+static struct relays *no_relays;
+
+static bool
+paths_of_one(void)
+{
+	static const struct ice_credentials ours = { "gate", "gatepassword" },
+					    theirs = { "clie", "cliepassword" };
+	static const struct packet_sink sink = { 0 };
+	static const struct turn_owner owner = { 0 };
+	static struct engine_counters counters;
+	struct path_table *t = path_table_new(no_relays, &sink, &counters, 16);
+	struct paths *p = NULL;
+	bool ok;
+
+	if (t != NULL)
+		p = paths_new(
+		    t, (struct mono){ 1 }, &owner, &ours, &theirs, &counters);
+	ok = p != NULL && paths_connection(p) == &counters;
+	if (t != NULL)
+		paths_free(t, p);
+	path_table_free(t);
+	return ok;
+}
+
+static void
+without_memory(void **state)
+{
+	(void)state;
+	if (!HEAP_IS_OURS)
+		skip();
+	no_relays = relays_new();
+	assert_non_null(no_relays);
+	assert_in_range(fail_each_allocation(paths_of_one), 5, 20);
+	relays_free(no_relays);
+}
+
 int
 main(void)
 {
@@ -535,6 +650,10 @@ main(void)
 		T(carries_packets_by_the_relay),
 		T(waits_for_the_relay_to_come_back),
 		T(sends_nothing_without_its_relay),
+		T(sends_nothing_from_another_relayed_address),
+		T(a_client_that_left_hears_no_more),
+		T(strangers_are_not_answered),
+		T(without_memory),
 	};
 
 	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);

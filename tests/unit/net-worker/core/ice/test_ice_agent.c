@@ -39,10 +39,12 @@ check_is_vector_a(void **state)
 		.random = counting_random,
 		.buf = counting_bytes,
 	};
-	struct ice_agent *agent = make_agent();
+	struct ice_agent *agent = make_agent(), *other = make_agent();
 	struct ice_message out;
 
 	(void)state;
+	assert_true(agent->tie_breaker != other->tie_breaker);
+	ice_agent_free(other);
 	agent->tie_breaker = 0x0102030405060708;
 	assert_true(add_host(agent, HOST4));
 	assert_true(add_remote(agent, start, CANDIDATE_HOST, PEER, 5));
@@ -321,6 +323,36 @@ response_must_be_signed_and_whole(void **state)
 	ice_agent_free(agent);
 }
 
+/* As a request would: at once, not at the next check. */
+static void
+response_brings_a_silent_path_back(void **state)
+{
+	struct ice_agent *agent = make_agent();
+	struct mono now = start;
+	const struct pair *direct;
+
+	(void)state;
+	assert_true(add_host(agent, HOST4));
+	assert_true(add_relay(agent, RELAY4));
+	assert_true(add_remote(agent, start, CANDIDATE_HOST, PEER, 5));
+	request(agent, now, HOST4, PEER, REQUEST_USE_CANDIDATE);
+	request(agent, now, RELAY4, PEER, REQUEST_USE_CANDIDATE);
+	direct = pair_between(agent, HOST4, PEER);
+	for (int i = 0; i <= 4; i++, now = mono_add_s(now, 10)) {
+		request(agent, now, RELAY4, PEER, 0);
+		ice_agent_timeout(agent, now);
+		assert_int_equal(agent->selected == direct, i < 4);
+	}
+	now = mono_add_s(now, -10);
+	assert_true(mono_before(now, ice_agent_deadline(agent)));
+	assert_true(
+	    respond(agent, now, pair_last_attempt(direct)->transaction, HOST4));
+	assert_true(mono_due(ice_agent_deadline(agent), now));
+	ice_agent_timeout(agent, now);
+	assert_ptr_equal(agent->selected, direct);
+	ice_agent_free(agent);
+}
+
 static void
 response_of_a_dropped_pair_is_late(void **state)
 {
@@ -431,6 +463,7 @@ main(void)
 		cmocka_unit_test(other_messages_are_ignored),
 		cmocka_unit_test(response_counts_once_and_in_time),
 		cmocka_unit_test(response_must_be_signed_and_whole),
+		cmocka_unit_test(response_brings_a_silent_path_back),
 		cmocka_unit_test(response_of_a_dropped_pair_is_late),
 		cmocka_unit_test(mapped_address_becomes_local),
 		cmocka_unit_test(mapped_address_ranks_nothing),

@@ -1,5 +1,6 @@
 /* The ICE agent's candidates, and the pairs they form. */
 #include "tests/lib/ice_agent.h"
+#include "tests/lib/no_memory.h"
 
 /*
  * Local candidates (firezone-tunnel(7), Gathering and Agent cases)
@@ -504,6 +505,47 @@ optimistic_candidates_are_few(void **state)
 	ice_agent_free(agent);
 }
 
+/* Signalled ones do, the oldest first. */
+static void
+a_guess_takes_nobodys_place(void **state)
+{
+	struct ice_agent *agent = make_agent();
+
+	(void)state;
+	add_many(agent, start, CANDIDATES_MAX, 1000, 5000);
+	assert_int_equal(count_remote(agent), CANDIDATES_MAX);
+	add_remote(agent, start, CANDIDATE_SERVER_REFLEXIVE, "1.1.1.1:4", 7);
+	assert_int_equal(count_remote(agent), CANDIDATES_MAX);
+	assert_false(has_remote(agent, "203.0.113.1:1000"));
+	assert_true(has_remote(agent, "203.0.113.1:1001"));
+	ice_agent_free(agent);
+}
+
+static bool
+two_pairs(void)
+{
+	struct ice_agent *agent =
+	    ice_agent_new(&gateway_credentials, &client_credentials, start);
+	bool ok = agent != NULL && add_host(agent, HOST4) &&
+	    add_remote(agent, start, CANDIDATE_HOST, PEER, 5) &&
+	    pair_between(agent, HOST4, PEER) != NULL &&
+	    add_remote(agent, start, CANDIDATE_HOST, OTHER, 5) &&
+	    pair_between(agent, HOST4, OTHER) != NULL;
+
+	ice_agent_free(agent);
+	return ok;
+}
+
+/* The agent, its candidate, and two of the peer with a pair each. */
+static void
+without_memory(void **state)
+{
+	(void)state;
+	if (!HEAP_IS_OURS)
+		skip();
+	assert_int_equal(fail_each_allocation(two_pairs), 6);
+}
+
 int
 main(void)
 {
@@ -528,6 +570,8 @@ main(void)
 		cmocka_unit_test(requests_from_everywhere_are_capped),
 		cmocka_unit_test(optimistic_candidates),
 		cmocka_unit_test(optimistic_candidates_are_few),
+		cmocka_unit_test(a_guess_takes_nobodys_place),
+		cmocka_unit_test(without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
