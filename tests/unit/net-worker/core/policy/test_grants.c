@@ -1,4 +1,5 @@
 /* Grants, their expiry and their way into the compiled policy. */
+#include "tests/lib/no_memory.h"
 #include "tests/lib/packets.h"
 
 #include "net-worker/core/policy/grants.h"
@@ -435,6 +436,88 @@ a_step_of_the_clock_prolongs_nothing(void **state)
 	grants_free(c);
 }
 
+/* What may be left of a grant whose filters could not be replaced: nothing. */
+static bool kept_old_filters;
+
+static bool
+has_no_grant(const struct grants *c, uint8_t resource)
+{
+	const struct grant *g;
+	struct uuid wanted = id(resource);
+
+	for (size_t i = 0; (g = grants_get(c, i)) != NULL; i++)
+		if (uuid_equal(&g->resource, &wanted))
+			return false;
+	return true;
+}
+
+/* All that allocates: two grants, their filters anew, a name, the policy. */
+static bool
+fills(struct grants *c)
+{
+	static struct filter list[2] = { { FILTER_TCP, 1, 1 } };
+	static const struct ip_address proxies[2] = {
+		{ IP_V4, { 100, 96, 0, 1 } }, { IP_V4, { 100, 96, 0, 2 } }
+	};
+	static const struct ip_address real = { IP_V4, { 10, 0, 0, 1 } };
+	struct grant network = { .resource = id(1),
+		.type = RESOURCE_CIDR,
+		.network = { { IP_V4, { 10, 0, 0, 0 } }, 8 },
+		.filters = list,
+		.filter_count = 1 };
+	struct grant name = { .resource = id(2),
+		.type = RESOURCE_DNS,
+		.pattern = "*.example.com" };
+	struct assignment a = { .resource = id(2),
+		.domain = "www.example.com",
+		.proxies = proxies,
+		.proxy_count = 2,
+		.addresses = &real,
+		.address_count = 1 };
+	struct assign_effect effect;
+	enum grant_result again;
+	struct policy *policy;
+
+	if (grants_add(c, &network) != GRANT_NEW ||
+	    grants_add(c, &name) != GRANT_NEW)
+		return false;
+	again = grants_add(c, &network);
+	kept_old_filters |= again != GRANT_UPDATED && !has_no_grant(c, 1);
+	if (again != GRANT_UPDATED ||
+	    !grants_update_filters(
+		c, &network.resource, RESOURCE_CIDR, list, 2))
+		return false;
+	if (has_no_grant(c, 1) || grants_assign(c, &a, &effect) != ASSIGN_DONE)
+		return false;
+	policy = grants_compile(c, &network.network.ip, &network.network.ip,
+	    &site_networks_none, false);
+	policy_free(policy);
+	return policy != NULL;
+}
+
+static bool
+one_client(void)
+{
+	static const struct uuid client = { { 200 } };
+	static const struct ip_address v4 = { IP_V4, { 100, 64, 0, 1 } }, v6;
+	struct grants *c = grants_new(&client, &v4, &v6);
+	bool ok = c != NULL && fills(c);
+
+	grants_free(c);
+	return ok;
+}
+
+static void
+without_memory(void **state)
+{
+	(void)state;
+	if (!HEAP_IS_OURS)
+		skip();
+	/* One less would be one that nobody looked at. */
+	assert_int_equal(fail_each_allocation(one_client), 24);
+	assert_false(kept_old_filters);
+}
+
 int
 main(void)
 {
@@ -450,6 +533,7 @@ main(void)
 		cmocka_unit_test(internet_has_no_filters),
 		cmocka_unit_test(converts_unix_time),
 		cmocka_unit_test(a_step_of_the_clock_prolongs_nothing),
+		cmocka_unit_test(without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
