@@ -132,9 +132,8 @@ paths_relay_event(
 	switch (event->type) {
 	case RELAYS_CANDIDATE:
 		TAILQ_FOREACH(p, list, relay_entry)
-			if (relay != NULL)
-				offer_kind(t, now, p, relay,
-				    kind_of(event->detail.type));
+			offer_kind(
+			    t, now, p, relay, kind_of(event->detail.type));
 		migrate_all(t, now, &t->homeless);
 		break;
 	case RELAYS_WITHDRAWN:
