@@ -103,18 +103,23 @@ complete_checksum(
 	return true;
 }
 
-/* The length of the transport header, or 0 when the kind does not fit. */
+/*
+ * The length of the transport header, or 0 when the kind does not fit, or the
+ * packet is too short for it.
+ */
 static size_t
 transport_header(struct segmenter *s, uint8_t kind)
 {
 	const uint8_t *header = s->packet + s->transport;
+	size_t left = s->length - s->transport;
 
 	if (kind == VIRTIO_NET_HDR_GSO_UDP_L4) {
 		s->udp = true;
-		return UDP_HEADER_LEN;
+		return left < UDP_HEADER_LEN ? 0 : UDP_HEADER_LEN;
 	}
 	if (kind !=
 		(s->v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4) ||
+	    left < TCP_HEADER_LEN ||
 	    header[TCP_OFFSET] >> 4 < TCP_HEADER_LEN / 4)
 		return 0;
 	return (size_t)(header[TCP_OFFSET] >> 4) * 4;
@@ -128,8 +133,7 @@ init_cut(struct segmenter *s, const struct virtio_net_hdr *vnet)
 	       len;
 
 	s->transport = vnet->csum_start;
-	if (s->transport < ip_len ||
-	    s->transport + TCP_HEADER_LEN > s->length ||
+	if (s->transport < ip_len || s->transport > s->length ||
 	    (len = transport_header(s, kind)) == 0)
 		return false;
 	s->header = s->transport + len;

@@ -168,6 +168,39 @@ cuts_datagrams(void **state)
 	assert_null(segmenter_next(&s, room, &len));
 }
 
+/* Together they are shorter than a TCP header. */
+static void
+cuts_tiny_datagrams(void **state)
+{
+	struct virtio_net_hdr h = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = 5, /* UDP_L4 */
+		.gso_size = 1,
+		.csum_start = 20,
+		.csum_offset = 6,
+	};
+	uint8_t vnet[10], room[INNER_PACKET_MAX], *p;
+	struct segmenter s;
+	size_t len;
+
+	(void)state;
+	memcpy(vnet, &h, sizeof(h));
+	unhex("4500001e 1234 4000 4011 0000 0a000001 0a000002"
+	      "0035 c350 000a 0000 6162",
+	    super, 30);
+	assert_true(segmenter_init(&s, vnet, super, 30));
+	for (size_t i = 0; i < 2; i++) {
+		assert_non_null(p = segmenter_next(&s, room, &len));
+		assert_int_equal(len, 29);
+		assert_int_equal(p[28], 'a' + i);
+		assert_true(checksum_right(p, len));
+	}
+	assert_null(segmenter_next(&s, room, &len));
+	/* No header, or nothing behind it. */
+	assert_false(segmenter_init(&s, vnet, super, 27));
+	assert_false(segmenter_init(&s, vnet, super, 28));
+}
+
 static void
 refuses_headers_that_do_not_fit(void **state)
 {
@@ -257,6 +290,7 @@ main(void)
 		cmocka_unit_test(cuts_and_glues),
 		cmocka_unit_test(flags_go_where_they_belong),
 		cmocka_unit_test(cuts_datagrams),
+		cmocka_unit_test(cuts_tiny_datagrams),
 		cmocka_unit_test(refuses_headers_that_do_not_fit),
 		cmocka_unit_test(glues_only_what_belongs_together),
 	};
