@@ -306,6 +306,18 @@ take_over(struct worker *w)
 		fatalx("the parent did not hand over all that is needed");
 }
 
+static unsigned
+kinds_to_glue(const struct ipc_net_settings *settings)
+{
+	unsigned kinds = 0;
+
+	if (settings->tun_offload)
+		kinds |= COALESCE_TCP;
+	if (settings->tun_uso)
+		kinds |= COALESCE_UDP;
+	return kinds;
+}
+
 static void
 make_parts(struct worker *w)
 {
@@ -323,8 +335,8 @@ make_parts(struct worker *w)
 		ipc_set_epoch(w->control, w->epoch);
 	w->udp = udp_io_new(w->udp_fd[0], w->settings.port_v4, w->udp_fd[1],
 	    w->settings.port_v6, &w->now, &w->counters->io);
-	w->tun = tun_io_new(w->tun_fd, w->settings.tun_offload, &w->now,
-	    &w->counters->io);
+	w->tun = tun_io_new(
+	    w->tun_fd, kinds_to_glue(&w->settings), &w->now, &w->counters->io);
 	w->aead = settings.aead = aead_new();
 	if (w->control == NULL || w->udp == NULL || w->tun == NULL ||
 	    w->aead == NULL)

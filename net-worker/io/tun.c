@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 struct tun_io *
-tun_io_new(int fd, bool offload, const struct mono *now,
+tun_io_new(int fd, unsigned kinds, const struct mono *now,
     struct io_counters *counters)
 {
 	struct tun_io *io = calloc(1, sizeof(*io));
@@ -15,7 +15,7 @@ tun_io_new(int fd, bool offload, const struct mono *now,
 	if (io == NULL)
 		return NULL;
 	io->fd = fd;
-	io->offload = offload;
+	io->kinds = kinds;
 	io->now = now;
 	io->counters = counters;
 	return io;
@@ -107,21 +107,28 @@ write_packets_apart(struct tun_io *io, const struct coalescer *c, int count)
 	return first;
 }
 
+static struct offload_pause *
+pause_of(struct tun_io *io, unsigned kind)
+{
+	return kind == COALESCE_TCP ? &io->pause_tcp : &io->pause_udp;
+}
+
 /* It was the gluing's fault if a packet is taken: a TUN that is down is not. */
 static void
 write_glued(struct tun_io *io, const struct coalescer *c,
     const struct iovec *iov, int count, size_t packets)
 {
+	struct offload_pause *pause = pause_of(io, c->kind);
 	int error = write_vector(io, iov, count);
 
 	if (error == 0) {
-		offload_taken(&io->pause);
+		offload_taken(pause);
 		io->counters->tun_written += packets;
 	} else if (error != EINVAL && error != EIO) {
 		io->counters->tun_write_failed += packets;
 	} else if (write_packets_apart(io, c, count) == 0) {
 		io->counters->tun_segmentation_refused++;
-		offload_refused(&io->pause, *io->now);
+		offload_refused(pause, *io->now);
 	}
 }
 
@@ -135,18 +142,31 @@ write_flow(struct tun_io *io, struct coalescer *c)
 	if (packets == 0)
 		return;
 	iov = coalesce_finish(c, &count);
-	if (packets > 1 && !offload_paused(&io->pause, *io->now))
+	if (packets > 1 && !offload_paused(pause_of(io, c->kind), *io->now))
 		write_glued(io, c, iov, count, packets);
 	else
 		(void)write_packets_apart(io, c, count);
 }
 
+/* Kinds of flows that the TUN would take glued, but has refused lately. */
+static unsigned
+paused_kinds(const struct tun_io *io)
+{
+	unsigned paused = 0;
+
+	if (offload_paused(&io->pause_tcp, *io->now))
+		paused |= COALESCE_TCP;
+	if (offload_paused(&io->pause_udp, *io->now))
+		paused |= COALESCE_UDP;
+	return paused & io->kinds;
+}
+
 void
 tun_io_describe(const struct tun_io *io)
 {
-	io->counters->tun_segmentation = !io->offload ? OFFLOAD_NONE
-	    : offload_paused(&io->pause, *io->now)    ? OFFLOAD_REFUSED
-						      : OFFLOAD_IN_USE;
+	io->counters->tun_segmentation = io->kinds == 0 ? OFFLOAD_NONE
+	    : paused_kinds(io) != 0                     ? OFFLOAD_REFUSED
+							: OFFLOAD_IN_USE;
 }
 
 /* A free flow; all are in use: the one that has waited longest makes room. */
@@ -166,9 +186,9 @@ vacant_flow(struct tun_io *io)
 void
 tun_io_write(struct tun_io *io, uint8_t *packet, size_t len)
 {
-	bool glue = io->offload && !offload_paused(&io->pause, *io->now);
+	unsigned kinds = io->kinds & ~paused_kinds(io);
 
-	for (size_t i = 0; io->offload && i < TUN_FLOWS; i++) {
+	for (size_t i = 0; io->kinds != 0 && i < TUN_FLOWS; i++) {
 		switch (coalesce_add(&io->flow[i], packet, len)) {
 		case COALESCE_JOINED:
 			return;
@@ -179,7 +199,7 @@ tun_io_write(struct tun_io *io, uint8_t *packet, size_t len)
 			break;
 		}
 	}
-	if (!glue || !coalesce_start(vacant_flow(io), packet, len))
+	if (kinds == 0 || !coalesce_start(vacant_flow(io), packet, len, kinds))
 		(void)write_packet(io, packet, len);
 }
 

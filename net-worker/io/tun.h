@@ -3,7 +3,7 @@
  * in front. With offload, what is read is cut into segments and what is written
  * is glued per flow, so that one call moves up to 64 KiB; the order within a
  * flow is kept. Where the kernel refuses what was glued, its packets are
- * written one by one, and so for some time (offload_pause.h).
+ * written one by one, and those of its kind for some time (offload_pause.h).
  */
 #ifndef NET_WORKER_IO_TUN_H
 #define NET_WORKER_IO_TUN_H
@@ -20,8 +20,8 @@
 
 struct tun_io {
 	int fd; /* the caller's */
-	bool offload;
-	struct offload_pause pause; /* of gluing */
+	unsigned kinds; /* of flows that are glued: COALESCE_*; 0: none */
+	struct offload_pause pause_tcp, pause_udp; /* of gluing */
 	const struct mono *now;
 	struct io_counters *counters;
 	struct segmenter segments; /* of what was read last */
@@ -32,11 +32,11 @@ struct tun_io {
 };
 
 /*
- * The time (of this turn) and the counters are the caller's. NULL without
- * memory.
+ * With the kinds of flows that the TUN takes glued; the time (of this turn) and
+ * the counters are the caller's. NULL without memory.
  */
 struct tun_io *tun_io_new(
-    int fd, bool offload, const struct mono *now, struct io_counters *);
+    int fd, unsigned kinds, const struct mono *now, struct io_counters *);
 void tun_io_free(struct tun_io *);
 
 /* The next packet, valid until the next call, or NULL when there is none. */
@@ -45,7 +45,10 @@ uint8_t *tun_io_read(struct tun_io *, size_t *len);
 /* A packet with TCP data stays in place until the flush. */
 void tun_io_write(struct tun_io *, uint8_t *packet, size_t len);
 void tun_io_flush(struct tun_io *);
-/* Brings the counter up that says whether packets are glued. */
+/*
+ * Brings the counter up that says whether packets are glued: refused when one
+ * of the kinds is.
+ */
 void tun_io_describe(const struct tun_io *);
 
 #endif /* NET_WORKER_IO_TUN_H */

@@ -168,7 +168,7 @@ io_write(struct client *c, uint8_t *packet, size_t len)
 	if (coalesce_add(&c->io.flow, packet, len) == COALESCE_JOINED)
 		return;
 	write_flow(c);
-	if (!coalesce_start(&c->io.flow, packet, len))
+	if (!coalesce_start(&c->io.flow, packet, len, COALESCE_TCP))
 		write_vector(c, iov, 2);
 }
 

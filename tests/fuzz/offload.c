@@ -41,8 +41,8 @@ cut(struct cursor *in)
 static void
 fix_checksums(uint8_t *packet, size_t len, struct packet *p)
 {
-	size_t tcp_len = len - p->transport;
-	uint8_t *tcp = packet + p->transport;
+	size_t transport_len = len - p->transport, field;
+	uint8_t *transport = packet + p->transport;
 
 	if (packet[0] >> 4 == 4) {
 		store_be16(packet + 10, 0);
@@ -50,38 +50,59 @@ fix_checksums(uint8_t *packet, size_t len, struct packet *p)
 		    checksum_finish(
 			checksum_add(0, packet, (packet[0] & 0x0fu) * 4u)));
 	}
-	if (p->kind != PACKET_TCP)
+	if (p->kind != PACKET_TCP && p->kind != PACKET_UDP)
 		return;
-	store_be16(tcp + 16, 0);
-	store_be16(tcp + 16,
+	field = p->kind == PACKET_TCP ? 16 : 6;
+	store_be16(transport + field, 0);
+	store_be16(transport + field,
 	    checksum_finish(
 		checksum_add(checksum_pseudo(&p->source, &p->destination,
-				 IPPROTO_TCP, tcp_len),
-		    tcp, tcp_len)));
+				 p->protocol, transport_len),
+		    transport, transport_len)));
 }
 
-/* A segment that follows the one before, but for what the input changes. */
+/* Bytes before the data, where something may follow; else 0. */
+static size_t
+header_length(uint8_t *packet, size_t len)
+{
+	struct packet p;
+
+	if (packet_parse(packet, len, &p) != PACKET_OK ||
+	    p.transport != (p.source.family == IP_V6 ? 40 : 20))
+		return 0;
+	if (p.kind == PACKET_TCP)
+		return p.transport +
+		    (size_t)(packet[p.transport + 12] >> 4) * 4;
+	return p.kind == PACKET_UDP ? p.transport + 8 : 0;
+}
+
+/* A packet that follows the one before, but for what the input changes. */
 static uint8_t *
-next_segment(struct cursor *in, const struct batch *b, size_t *len)
+next_packet(
+    struct cursor *in, const struct batch *b, size_t header, size_t *len)
 {
 	const uint8_t *before = b->packet[b->count - 1];
-	size_t ip = before[0] >> 4 == 6 ? 40 : 20, header;
-	size_t payload = 1 + pick(in, 64), at = cursor_u8(in);
+	size_t ip = before[0] >> 4 == 6 ? 40 : 20;
+	size_t payload = pick(in, 65), at = cursor_u8(in);
 	uint8_t *packet;
 
-	header = ip + (size_t)(before[ip + 12] >> 4) * 4;
 	*len = header + payload;
 	packet = calloc(1, *len);
 	must(packet != NULL);
 	memcpy(packet, before, header);
 	cursor_copy(in, packet + header, payload);
-	if (ip == 40)
+	if (ip == 40) {
 		store_be16(packet + 4, (uint16_t)(*len - ip));
-	else
+	} else {
 		store_be16(packet + 2, (uint16_t)*len);
-	store_be32(packet + ip + 4,
-	    load_be32(before + ip + 4) +
-		(uint32_t)(b->len[b->count - 1] - header));
+		store_be16(packet + 4, (uint16_t)(load_be16(before + 4) + 1));
+	}
+	if (header == ip + 8)
+		store_be16(packet + ip + 4, (uint16_t)(*len - ip));
+	else
+		store_be32(packet + ip + 4,
+		    load_be32(before + ip + 4) +
+			(uint32_t)(b->len[b->count - 1] - header));
 	if (at < header)
 		packet[at] ^= cursor_u8(in);
 	return packet;
@@ -92,17 +113,13 @@ take(struct cursor *in, struct batch *b)
 {
 	struct packet p;
 	uint8_t *packet;
-	size_t len;
+	size_t len, header = 0;
 
-	if (b->count > 0 && b->len[b->count - 1] > 0 && pick_bool(in) &&
-	    packet_parse(b->packet[b->count - 1], b->len[b->count - 1], &p) ==
-		PACKET_OK &&
-	    p.kind == PACKET_TCP &&
-	    p.transport == (p.source.family == IP_V6 ? 40 : 20) &&
-	    p.data[p.transport + 12] >> 4 >= 5 &&
-	    p.transport + (size_t)(p.data[p.transport + 12] >> 4) * 4 <=
-		p.length)
-		packet = next_segment(in, b, &len);
+	if (b->count > 0 && pick_bool(in))
+		header = header_length(
+		    b->packet[b->count - 1], b->len[b->count - 1]);
+	if (header > 0)
+		packet = next_packet(in, b, header, &len);
 	else
 		packet = pick_block(in, INNER_PACKET_MAX, &len);
 	if (packet_parse(packet, len, &p) != PACKET_OK) {
@@ -139,9 +156,11 @@ check_glued(const struct iovec *iov, int vectors, const struct batch *b,
 
 		must((p = segmenter_next(&s, room, &n)) != NULL);
 		must(n == b->len[i]);
-		/* Identification and header checksum of IPv4 are made anew. */
 		must(memcmp(p + ip, was + ip, n - ip) == 0);
 		must(memcmp(p, was, 4) == 0);
+		/* Header checksum, and what DF makes meaningless, are new. */
+		must(ip == 40 || (was[6] & 0x40) != 0 ||
+		    memcmp(p + 4, was + 4, 2) == 0);
 	}
 	must(segmenter_next(&s, room, &n) == NULL);
 }
@@ -163,7 +182,8 @@ glue(const struct batch *b)
 			check_glued(iov, vectors, b, first, i - first);
 		}
 		first = i;
-		(void)coalesce_start(&c, b->packet[i], b->len[i]);
+		(void)coalesce_start(
+		    &c, b->packet[i], b->len[i], COALESCE_TCP | COALESCE_UDP);
 	}
 	if (c.count > 0) {
 		iov = coalesce_finish(&c, &vectors);

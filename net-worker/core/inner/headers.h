@@ -7,6 +7,7 @@
 
 #define IPV4_HEADER_LEN  20 /* without options */
 #define IPV4_TOTAL       2  /* length of the packet */
+#define IPV4_IDENTIFIER  4
 #define IPV4_FRAGMENT    6  /* flags and offset */
 #define IPV4_DF          0x4000
 #define IPV4_PROTOCOL    9

@@ -200,7 +200,8 @@ static void
 finish_segment(const struct segmenter *s, uint8_t *to, size_t total, bool last)
 {
 	if (!s->v6)
-		store_be16(to + 4, (uint16_t)(load_be16(to + 4) + s->number));
+		store_be16(to + IPV4_IDENTIFIER,
+		    (uint16_t)(load_be16(to + IPV4_IDENTIFIER) + s->number));
 	set_ip_length(to, s->v6, total);
 	if (s->udp)
 		finish_udp(s, to, total - s->transport);
@@ -234,41 +235,70 @@ segmenter_next(struct segmenter *s, uint8_t room[INNER_PACKET_MAX], size_t *len)
 
 /* Gluing. */
 
-/* Where a plain TCP data segment has its parts. */
-struct segment_view {
+/* Where a packet that may be glued has its parts. */
+struct piece_view {
+	unsigned kind;
 	bool v6;
 	size_t transport, header_len, payload;
-	const uint8_t *tcp;
+	const uint8_t *header; /* of TCP or UDP */
 };
 
-/*
- * Only acknowledged data without IP options or extension headers, and with a
- * right checksum: the super-packet's is made anew, and must not make good what
- * was bad.
- */
+static uint8_t
+protocol_of(unsigned kind)
+{
+	return kind == COALESCE_TCP ? IPPROTO_TCP : IPPROTO_UDP;
+}
+
+/* Only acknowledged data. */
 static bool
-view_segment(const uint8_t *packet, size_t len, struct segment_view *v)
+view_tcp(size_t len, struct piece_view *v)
 {
 	size_t tcp_len;
+
+	if (len < TCP_HEADER_LEN)
+		return false;
+	tcp_len = (size_t)(v->header[TCP_OFFSET] >> 4) * 4;
+	v->header_len = v->transport + tcp_len;
+	return tcp_len >= TCP_HEADER_LEN && tcp_len < len &&
+	    (v->header[TCP_FLAGS] & ~TCP_PSH) == TCP_ACK;
+}
+
+/* An empty datagram would be lost among others: they are told by length. */
+static bool
+view_udp(size_t len, struct piece_view *v)
+{
+	v->header_len = v->transport + UDP_HEADER_LEN;
+	return len > UDP_HEADER_LEN &&
+	    load_be16(v->header + UDP_LENGTH) == len &&
+	    load_be16(v->header + UDP_CHECKSUM) != 0;
+}
+
+/*
+ * Only without IP options or extension headers, and with a right checksum: the
+ * super-packet's is made anew, and must not make good what was bad, or none.
+ */
+static bool
+view_piece(
+    const uint8_t *packet, size_t len, unsigned kinds, struct piece_view *v)
+{
 	uint8_t protocol;
 
 	v->v6 = packet[0] >> 4 == 6;
 	v->transport = v->v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN;
-	if (len < v->transport + TCP_HEADER_LEN ||
-	    (!v->v6 && packet[0] != 0x45))
+	if (len < v->transport || (!v->v6 && packet[0] != 0x45))
 		return false;
-	protocol = v->v6 ? packet[IPV6_NEXT] : packet[IPV4_PROTOCOL];
-	v->tcp = packet + v->transport;
-	tcp_len = (size_t)(v->tcp[TCP_OFFSET] >> 4) * 4;
-	v->header_len = v->transport + tcp_len;
-	if (protocol != IPPROTO_TCP || tcp_len < TCP_HEADER_LEN ||
-	    v->header_len >= len)
+	protocol = packet[v->v6 ? IPV6_NEXT : IPV4_PROTOCOL];
+	v->kind = protocol == IPPROTO_TCP ? COALESCE_TCP
+	    : protocol == IPPROTO_UDP     ? COALESCE_UDP
+					  : 0;
+	v->header = packet + v->transport;
+	len -= v->transport;
+	if ((v->kind & kinds) == 0 ||
+	    !(v->kind == COALESCE_TCP ? view_tcp(len, v) : view_udp(len, v)))
 		return false;
-	v->payload = len - v->header_len;
-	return (v->tcp[TCP_FLAGS] & ~TCP_PSH) == TCP_ACK &&
-	    checksum_finish(
-		sum_pseudo(packet, v->v6, IPPROTO_TCP, len - v->transport) +
-		sum_bytes(v->tcp, len - v->transport)) == 0;
+	v->payload = v->transport + len - v->header_len;
+	return checksum_finish(sum_pseudo(packet, v->v6, protocol, len) +
+		   sum_bytes(v->header, len)) == 0;
 }
 
 /* Addresses and ports, which lie next to each other without options. */
@@ -281,109 +311,155 @@ same_flow(const struct coalescer *c, const uint8_t *packet, size_t len)
 
 	if (v6 != c->v6 || len < to)
 		return false;
-	if (v6 ? packet[IPV6_NEXT] != IPPROTO_TCP
-	       : (packet[IPV4_PROTOCOL] != IPPROTO_TCP || packet[0] != 0x45))
+	if (packet[v6 ? IPV6_NEXT : IPV4_PROTOCOL] != protocol_of(c->kind) ||
+	    (!v6 && packet[0] != 0x45))
 		return false;
 	return memcmp(c->header + from, packet + from, to - from) == 0;
 }
 
-/* Everything but lengths, identification, sequence, push and checksums. */
+/*
+ * The kernel counts the identification up from the first packet's. That may be
+ * seen only where none needs to be its own: nobody takes the packet apart
+ * (RFC 6864, 4.1).
+ */
+static bool
+ipv4_matches(const struct coalescer *c, const uint8_t *packet)
+{
+	const uint8_t *ours = c->header;
+	uint16_t next =
+	    (uint16_t)(load_be16(ours + IPV4_IDENTIFIER) + c->count);
+
+	return ours[1] == packet[1] && ours[8] == packet[8] &&
+	    memcmp(ours + IPV4_FRAGMENT, packet + IPV4_FRAGMENT, 2) == 0 &&
+	    ((load_be16(packet + IPV4_FRAGMENT) & IPV4_DF) != 0 ||
+		load_be16(packet + IPV4_IDENTIFIER) == next);
+}
+
+/* Traffic class, flow label and hop limit. */
+static bool
+ipv6_matches(const struct coalescer *c, const uint8_t *packet)
+{
+	return memcmp(c->header, packet, 4) == 0 && c->header[7] == packet[7];
+}
+
+/* Acknowledgement, window, urgent pointer and options. */
+static bool
+tcp_matches(const struct coalescer *c, const struct piece_view *v)
+{
+	const uint8_t *ours = c->header + c->transport;
+
+	return load_be32(v->header + TCP_SEQUENCE) == c->next_sequence &&
+	    memcmp(ours + TCP_ACKNOWLEDGEMENT, v->header + TCP_ACKNOWLEDGEMENT,
+		5) == 0 &&
+	    memcmp(ours + 14, v->header + 14, 2) == 0 &&
+	    memcmp(ours + 18, v->header + 18,
+		v->header_len - v->transport - 18) == 0;
+}
+
+/* Everything but lengths, push and checksums, of a packet of the flow. */
 static bool
 headers_match(const struct coalescer *c, const uint8_t *packet,
-    const struct segment_view *v)
+    const struct piece_view *v)
 {
-	const uint8_t *ours = c->header, *tcp = ours + c->transport;
-
-	if (c->header_len != v->header_len)
-		return false;
-	if (v->v6) {
-		if (memcmp(ours, packet, 4) != 0 || ours[7] != packet[7])
-			return false;
-	} else if (ours[1] != packet[1] || ours[8] != packet[8] ||
-	    memcmp(ours + 6, packet + 6, 2) != 0) {
-		return false;
-	}
-	return memcmp(tcp + TCP_ACKNOWLEDGEMENT, v->tcp + TCP_ACKNOWLEDGEMENT,
-		   5) == 0 &&
-	    memcmp(tcp + 14, v->tcp + 14, 2) == 0 &&
-	    memcmp(tcp + 18, v->tcp + 18, v->header_len - v->transport - 18) ==
-	    0;
+	return c->header_len == v->header_len &&
+	    (v->v6 ? ipv6_matches(c, packet) : ipv4_matches(c, packet)) &&
+	    (v->kind == COALESCE_UDP || tcp_matches(c, v));
 }
 
 static void
-append_segment(
-    struct coalescer *c, uint8_t *packet, const struct segment_view *v)
+append_piece(struct coalescer *c, uint8_t *packet, const struct piece_view *v)
 {
 	c->pieces[2 + c->count++] =
 	    (struct iovec){ packet + v->header_len, v->payload };
 	c->payload += v->payload;
-	c->next_sequence += (uint32_t)v->payload;
-	if (v->payload < c->segment || (v->tcp[TCP_FLAGS] & TCP_PSH))
+	if (v->payload < c->segment)
 		c->sealed = true;
-	c->header[c->transport + TCP_FLAGS] |= v->tcp[TCP_FLAGS];
+	if (v->kind != COALESCE_TCP)
+		return;
+	c->next_sequence += (uint32_t)v->payload;
+	if (v->header[TCP_FLAGS] & TCP_PSH)
+		c->sealed = true;
+	c->header[c->transport + TCP_FLAGS] |= v->header[TCP_FLAGS];
 }
 
 bool
-coalesce_start(struct coalescer *c, uint8_t *packet, size_t len)
+coalesce_start(struct coalescer *c, uint8_t *packet, size_t len, unsigned kinds)
 {
-	struct segment_view v;
+	struct piece_view v;
 
 	c->count = 0;
-	if (len < IPV4_HEADER_LEN || !view_segment(packet, len, &v))
+	if (len < IPV4_HEADER_LEN || !view_piece(packet, len, kinds, &v))
 		return false;
 	memcpy(c->header, packet, v.header_len);
+	c->kind = v.kind;
 	c->v6 = v.v6;
 	c->sealed = false;
 	c->transport = v.transport;
 	c->header_len = v.header_len;
 	c->payload = 0;
 	c->segment = v.payload;
-	c->next_sequence = load_be32(v.tcp + TCP_SEQUENCE);
-	append_segment(c, packet, &v);
+	if (v.kind == COALESCE_TCP)
+		c->next_sequence = load_be32(v.header + TCP_SEQUENCE);
+	append_piece(c, packet, &v);
 	return true;
 }
 
 enum coalesce_result
 coalesce_add(struct coalescer *c, uint8_t *packet, size_t len)
 {
-	struct segment_view v;
+	struct piece_view v;
 
 	if (c->count == 0 || len < IPV4_HEADER_LEN ||
 	    !same_flow(c, packet, len))
 		return COALESCE_OTHER;
 	if (c->sealed || c->count == COALESCE_PIECES ||
 	    c->header_len + c->payload + len > SUPER_PACKET_MAX ||
-	    !view_segment(packet, len, &v) || v.payload > c->segment ||
-	    load_be32(v.tcp + TCP_SEQUENCE) != c->next_sequence ||
+	    !view_piece(packet, len, c->kind, &v) || v.payload > c->segment ||
 	    !headers_match(c, packet, &v))
 		return COALESCE_SAME_FLOW;
-	append_segment(c, packet, &v);
+	append_piece(c, packet, &v);
 	return COALESCE_JOINED;
+}
+
+static uint8_t
+gso_type(const struct coalescer *c)
+{
+	if (c->kind == COALESCE_UDP)
+		return VIRTIO_NET_HDR_GSO_UDP_L4;
+	return c->v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+}
+
+/* The headers say the length of the whole, and the kernel adds the sum. */
+static void
+finish_super_packet(struct coalescer *c, struct virtio_net_hdr *vnet)
+{
+	size_t total = c->header_len + c->payload, len = total - c->transport;
+	uint8_t *header = c->header + c->transport;
+	uint32_t pseudo;
+
+	vnet->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	vnet->gso_type = gso_type(c);
+	vnet->hdr_len = (uint16_t)c->header_len;
+	vnet->gso_size = (uint16_t)c->segment;
+	vnet->csum_start = (uint16_t)c->transport;
+	vnet->csum_offset =
+	    c->kind == COALESCE_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
+	set_ip_length(c->header, c->v6, total);
+	if (c->kind == COALESCE_UDP)
+		store_be16(header + UDP_LENGTH, (uint16_t)len);
+	pseudo = sum_pseudo(c->header, c->v6, protocol_of(c->kind), len);
+	/* Folded but not inverted. */
+	store_be16(
+	    header + vnet->csum_offset, (uint16_t)~checksum_finish(pseudo));
 }
 
 const struct iovec *
 coalesce_finish(struct coalescer *c, int *count)
 {
 	struct virtio_net_hdr vnet = { 0 };
-	size_t total = c->header_len + c->payload;
-	uint8_t *tcp = c->header + c->transport;
-	uint32_t pseudo;
 
-	if (c->count > 1) {
-		vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-		vnet.gso_type =
-		    c->v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
-		vnet.hdr_len = (uint16_t)c->header_len;
-		vnet.gso_size = (uint16_t)c->segment;
-		vnet.csum_start = (uint16_t)c->transport;
-		vnet.csum_offset = TCP_CHECKSUM;
-		set_ip_length(c->header, c->v6, total);
-		pseudo = sum_pseudo(
-		    c->header, c->v6, IPPROTO_TCP, total - c->transport);
-		/* Folded but not inverted: the kernel adds the rest. */
-		store_be16(
-		    tcp + TCP_CHECKSUM, (uint16_t)~checksum_finish(pseudo));
-	}
+	if (c->count > 1)
+		finish_super_packet(c, &vnet);
 	memcpy(c->vnet, &vnet, sizeof(vnet));
 	c->pieces[0] = (struct iovec){ c->vnet, sizeof(c->vnet) };
 	c->pieces[1] = (struct iovec){ c->header, c->header_len };

@@ -1,7 +1,7 @@
 /*
  * Segmentation at the TUN (firezone-tunnel(7), Tunnel device): the virtio-net
  * header in front of every packet, cutting the kernel's TCP and UDP
- * super-packets into packets, and gluing the segments of a TCP flow into
+ * super-packets into packets, and gluing the packets of a TCP or UDP flow into
  * super-packets for the kernel.
  */
 #ifndef NET_WORKER_CORE_INNER_OFFLOAD_H
@@ -48,32 +48,41 @@ uint8_t *segmenter_next(
 
 /* Gluing. */
 
-#define COALESCE_PIECES 50  /* payloads in one super-packet */
+#define COALESCE_PIECES 64  /* payloads in one; more of UDP not every kernel */
 #define COALESCE_HEADER 100 /* IPv6 and the longest TCP header */
 
-/* Segments of one TCP flow in the order they came; payloads stay in place. */
+/* Kinds of flows, as bits. */
+#define COALESCE_TCP 1u
+#define COALESCE_UDP 2u
+
+/* Packets of one flow in the order they came; payloads stay in place. */
 struct coalescer {
 	uint8_t vnet[VNET_HEADER_LEN];
-	uint8_t header[COALESCE_HEADER];
+	uint8_t header[COALESCE_HEADER]; /* of the first */
 	struct iovec pieces[2 + COALESCE_PIECES];
-	size_t count; /* segments; 0: empty */
+	size_t count; /* packets; 0: empty */
+	unsigned kind;
 	bool v6;
 	bool sealed; /* takes no more: pushed, or the last was short */
 	size_t transport;
 	size_t header_len;
-	size_t payload; /* bytes of all segments */
+	size_t payload; /* bytes of all packets */
 	size_t segment; /* payload bytes of the first */
-	uint32_t next_sequence;
+	uint32_t next_sequence; /* of TCP */
 };
 
 enum coalesce_result {
 	COALESCE_JOINED,
 	COALESCE_SAME_FLOW, /* write the coalescer first, then the packet */
-	COALESCE_OTHER,     /* another flow, or no TCP data at all */
+	COALESCE_OTHER,     /* another flow, or none that is glued */
 };
 
-/* Whether a packet may start a super-packet: plain TCP data, checksum right. */
-bool coalesce_start(struct coalescer *, uint8_t *packet, size_t len);
+/*
+ * Whether a packet may start a super-packet: data of one of these kinds, plain
+ * and with a right checksum. It has passed packet_parse().
+ */
+bool coalesce_start(
+    struct coalescer *, uint8_t *packet, size_t len, unsigned kinds);
 enum coalesce_result coalesce_add(
     struct coalescer *, uint8_t *packet, size_t len);
 /* The vectors for writev(2), vnet header first; empties the coalescer. */

@@ -91,7 +91,8 @@ cuts_and_glues(void **state)
 			    (p = segmenter_next(&s, rooms[n], &len)) != NULL) {
 				assert_true(checksum_right(p, len));
 				if (n == 0)
-					assert_true(coalesce_start(&c, p, len));
+					assert_true(coalesce_start(
+					    &c, p, len, COALESCE_TCP));
 				else
 					assert_int_equal(
 					    coalesce_add(&c, p, len),
@@ -259,7 +260,7 @@ glues_only_what_belongs_together(void **state)
 
 	(void)state;
 	lb = one_segment(b, 2, SEGMENT); /* a gap */
-	assert_true(coalesce_start(&c, a, la));
+	assert_true(coalesce_start(&c, a, la, COALESCE_TCP));
 	assert_int_equal(coalesce_add(&c, b, lb), COALESCE_SAME_FLOW);
 
 	lb = one_segment(b, 1, SEGMENT);
@@ -280,7 +281,7 @@ glues_only_what_belongs_together(void **state)
 	assert_int_equal(coalesce_add(&c, b, lb), COALESCE_OTHER);
 
 	a[33] = 0x11; /* FIN */
-	assert_false(coalesce_start(&c, a, la));
+	assert_false(coalesce_start(&c, a, la, COALESCE_TCP));
 }
 
 int
