@@ -10,6 +10,7 @@
 MEGABYTES=20
 RATE=4M         # of the download during which it is refused
 UPLOAD=4000000  # octets, to the echo and back
+DATAGRAMS=242   # of the bursts that probe.py sends
 PAUSE_S=10      # until it is tried again, and as much more if too soon
 NARROW=1300     # octets that the WAN carries: too few for
 LONG=1252       # what an echo request with so many becomes in the tunnel
@@ -58,6 +59,33 @@ echoes() {
 	    upload $LAN4 $UPLOAD)
 	echo "$came"
 	[[ $came == same* ]]
+}
+
+# packets_at_tun: of them and of super-packets that the gateway has written.
+packets_at_tun() {
+	at gateway cat /sys/class/net/tun-firezone/statistics/rx_packets
+}
+
+# datagrams_pass CASE glued|apart: all of them, with their bounds and in order.
+datagrams_pass() {
+	local address before came written
+	for address in $LAN4 $LAN6; do
+		before=$(packets_at_tun)
+		came=$(at client "$PYTHON" "$NETNS_ROOT/tests/lib/probe.py" \
+		    bursts $address)
+		is "$1: bursts to $address" "$came" "same $DATAGRAMS"
+		written=$(($(packets_at_tun) - before))
+		check "$1: $DATAGRAMS datagrams in $written packets" \
+		    "packets_$2" "$written"
+	done
+}
+
+packets_glued() {
+	[ "$1" -lt $((DATAGRAMS / 4)) ]
+}
+
+packets_apart() {
+	[ "$1" -ge $DATAGRAMS ]
 }
 
 # The download has got somewhere.
@@ -114,6 +142,48 @@ test_narrow_wan() {
 	check "a narrow WAN: in use" says "$USED"
 }
 
+# Segments of TCP are glued as before.
+test_refused_datagrams() {
+	local tun
+	tun=$(refused tun)
+	refuse_at 3
+	datagrams_pass "no UDP at the TUN" apart
+	check "no UDP at the TUN: posternctl" wait_until 5 says \
+	    "UDP IPv4 in use, IPv6 in use, TUN refused"
+	check "no UDP at the TUN: counted" [ "$(refused tun)" -gt "$tun" ]
+	tun=$(refused tun)
+	check "no UDP at the TUN: an echo" echoes
+	is "no UDP at the TUN: of TCP nothing" "$(refused tun)" "$tun"
+	refuse_at 0
+	check "no UDP at the TUN: in use again" \
+	    wait_until $((2 * PAUSE_S + 5)) datagrams_again
+	check "no UDP at the TUN: posternctl after it" wait_until 5 says "$USED"
+}
+
+# It is tried with the next burst only.
+datagrams_again() {
+	local before
+	before=$(packets_at_tun)
+	at client "$PYTHON" "$NETNS_ROOT/tests/lib/probe.py" bursts $LAN4
+	packets_glued $(($(packets_at_tun) - before))
+}
+
+# It says so when the TUN is set up: it is not even tried.
+test_old_kernel() {
+	stop client
+	stop gateway
+	refuse_at 4
+	start_gateway
+	start_client -4
+	check "before Linux 6.2: the log" \
+	    grep -q "offload for TCP only" "$work/gateway.log"
+	datagrams_pass "before Linux 6.2" apart
+	check "before Linux 6.2: a download" download $LAN4
+	check "before Linux 6.2: an echo" echoes
+	is "before Linux 6.2: refused" "$(refused tun)" 0
+	check "before Linux 6.2: in use" wait_until 5 says "$USED"
+}
+
 USED="UDP IPv4 in use, IPv6 in use, TUN in use"
 
 topology
@@ -135,4 +205,11 @@ refused_and_used_again EIO "refuse_at 2" "refuse_at 0" \
 lines=$(grep -c 'the kernel refuses joined packets' "$work/gateway.log")
 check "lines about it: $lines" [ "$lines" -ge 2 -a "$lines" -le 4 ]
 test_narrow_wan
+if grep -q "offload for TCP only" "$work/gateway.log"; then
+	datagrams_pass "this kernel" apart
+else
+	datagrams_pass "this kernel" glued
+	test_refused_datagrams
+fi
+test_old_kernel
 finish

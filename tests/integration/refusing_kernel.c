@@ -8,10 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <netinet/in.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -22,9 +26,17 @@
 #define UDP_SEGMENT 103
 #endif
 
-#define REFUSE_TUN	'1' /* with EINVAL */
-#define REFUSE_ALL	'2' /* and datagrams, with EIO */
-#define REFUSE_NOTHING	'0'
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+#define REFUSE_NOTHING '0'
+#define REFUSE_TUN     '1' /* with EINVAL */
+#define REFUSE_ALL     '2' /* and datagrams, with EIO */
+#define REFUSE_TUN_UDP '3' /* with EINVAL */
+#define REFUSE_USO     '4' /* and says so beforehand, as before Linux 6.2 */
+
+#define USO_FLAGS 0x60 /* TUN_F_USO4, TUN_F_USO6 */
 
 #define VNET_HEADER_GSO_TYPE 1 /* offset in struct virtio_net_hdr */
 
@@ -78,16 +90,49 @@ sendmsg(int fd, const struct msghdr *msg, int flags)
 	return syscall(SYS_sendmsg, fd, msg, flags);
 }
 
+static bool
+is_refused_type(char what, uint8_t gso_type)
+{
+	switch (what) {
+	case REFUSE_TUN:
+	case REFUSE_ALL:
+		return gso_type != VIRTIO_NET_HDR_GSO_NONE;
+	case REFUSE_TUN_UDP:
+	case REFUSE_USO:
+		return gso_type == VIRTIO_NET_HDR_GSO_UDP_L4;
+	default:
+		return false;
+	}
+}
+
 /* Only packets for the TUN are written so. */
 ssize_t
 writev(int fd, const struct iovec *iov, int count)
 {
 	char what = what_is_refused();
 
-	if (what != REFUSE_NOTHING && count > 1 &&
-	    ((const uint8_t *)iov[0].iov_base)[VNET_HEADER_GSO_TYPE] != 0) {
+	if (count > 1 &&
+	    is_refused_type(what,
+		((const uint8_t *)iov[0].iov_base)[VNET_HEADER_GSO_TYPE])) {
 		errno = what == REFUSE_ALL ? EIO : EINVAL;
 		return -1;
 	}
 	return syscall(SYS_writev, fd, iov, count);
+}
+
+int
+ioctl(int fd, unsigned long request, ...)
+{
+	unsigned long argument;
+	va_list ap;
+
+	va_start(ap, request);
+	argument = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (what_is_refused() == REFUSE_USO && request == TUNSETOFFLOAD &&
+	    (argument & USO_FLAGS) != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	return (int)syscall(SYS_ioctl, fd, request, argument);
 }

@@ -24,6 +24,9 @@ an error of the system by its name.
 		and the path MTU of the connection after it
 	probe.py datagram ADDRESS OCTETS	likewise, by a datagram that must
 		not be cut up, sent until the echo or an error comes
+	probe.py bursts ADDRESS		bursts of datagrams to the echo, of one size
+		each but the last; "same" when all came back as they were and in
+		their order, and how many there were
 	probe.py both-ports ADDRESS ADDRESS
 		from one source port to an open and to a closed port
 	probe.py packet KIND SOURCE DESTINATION
@@ -46,6 +49,8 @@ SOURCE_PORT = 40000
 IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
 IP_MTU, IPV6_MTU = 14, 24
 IP_RECVERR, IPV6_RECVERR = 11, 25
+UDP_SEGMENT = 103
+BURSTS = ((1, 64), (64, 64), (333, 64), (1232, 50))  # octets, datagrams
 SO_EE_OFFENDER = 16  # struct sock_extended_err comes before it
 
 
@@ -261,6 +266,30 @@ def datagram(address, octets):
     return "late"
 
 
+def send_at_once(sock, burst):
+    """To the tunnel in one piece, if the kernel can."""
+    size = struct.pack("=H", len(burst[0]))
+    try:
+        sock.sendmsg(burst, [(socket.IPPROTO_UDP, UDP_SEGMENT, size)])
+    except OSError:
+        for data in burst:
+            sock.send(data)
+
+
+def bursts(address):
+    sock = connect("udp", address, ECHO)
+    count = 0
+    for size, number in BURSTS:
+        burst = [os.urandom(size) for _ in range(number - 1)]
+        burst.append(os.urandom(size // 2 + 1))
+        send_at_once(sock, burst)
+        for i, data in enumerate(burst):
+            if sock.recv(2000) != data:
+                return f"different: {i} of {size} octets"
+        count += number
+    return f"same {count}"
+
+
 def both_ports(opened, closed):
     answers = []
     sockets = []
@@ -332,6 +361,7 @@ COMMANDS = {
     "stream": stream,
     "upload": upload,
     "datagram": datagram,
+    "bursts": bursts,
     "both-ports": both_ports,
     "packet": packet,
 }
