@@ -172,12 +172,11 @@ use_channel(struct rig *r, struct cursor *in)
 
 		must(allocation_server(r->a, &server));
 		must(allocation_has_address(r->a, &server));
-		allocation_sent(r->a, r->now);
 	}
 	number = (uint16_t)(CHANNEL_NUMBER_FIRST + pick(in, 16));
 	if (pick(in, 16) == 1)
 		number = cursor_be16(in);
-	if (allocation_received(r->a, r->now, number, &peer))
+	if (allocation_received(r->a, number, &peer))
 		must(peer.ip.family != IP_NONE);
 }
 

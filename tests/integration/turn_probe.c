@@ -279,7 +279,6 @@ exchange(struct probe *p, const char *step)
 	if (!allocation_server(p->allocation, &server))
 		fail("an active socket");
 	send_to(p->sock, &server, out, sizeof(out));
-	allocation_sent(p->allocation, clock_of(p));
 	UNTIL(p, (len = receive(p->peer_sock, in, &from)) > 0, step);
 	if (len != 5 || memcmp(in, "hello", 5) != 0 ||
 	    !endpoint_equal(&from, &p->relayed))
@@ -292,7 +291,7 @@ exchange(struct probe *p, const char *step)
 	    memcmp(p->received + 4, "welcome", 7) != 0)
 		fail("ChannelData from the peer");
 	if (!allocation_received(
-		p->allocation, clock_of(p), load_be16(out), &of) ||
+		p->allocation, load_be16(out), &of) ||
 	    !endpoint_equal(&of, &p->peer))
 		fail("the channel's peer");
 }

@@ -288,7 +288,7 @@ receive_on(uint16_t channel, const char *peer)
 {
 	struct endpoint e, want = endpoint_of(peer);
 
-	if (!allocation_received(a, now, channel, &e))
+	if (!allocation_received(a, channel, &e))
 		return false;
 	assert_true(endpoint_equal(&e, &want));
 	return true;

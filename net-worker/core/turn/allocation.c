@@ -10,13 +10,6 @@
 
 #include "common/share.h"
 
-/*
- * A relay to which data flows gets no keepalive, so that its death would show
- * only at the next Refresh. When nothing at all has come from it for so long,
- * it is asked all the same.
- */
-#define SILENCE_S 50
-
 #define REFRESH_ONCE_MS 1000
 /* When there are more channels due than requests left. */
 #define CHANNELS_AGAIN_S 1
@@ -213,23 +206,16 @@ allocation_channel(struct allocation *a, struct mono now,
 }
 
 bool
-allocation_received(struct allocation *a, struct mono now, uint16_t channel,
-    struct endpoint *peer)
+allocation_received(
+    struct allocation *a, uint16_t channel, struct endpoint *peer)
 {
 	struct channel *c = channels_get(&a->channels, channel);
 
 	if (c == NULL || !c->confirmed)
 		return false;
-	a->heard = now;
 	channel_note_received(&a->channels, c);
 	*peer = c->peer;
 	return true;
-}
-
-void
-allocation_sent(struct allocation *a, struct mono now)
-{
-	a->keepalive = mono_add_s(now, KEEPALIVE_S);
 }
 
 void
@@ -285,7 +271,7 @@ keepalive_deadline(const struct allocation *a)
 {
 	if (!a->allocated || requests_have(&a->requests, REQUEST_BINDING))
 		return MONO_NEVER;
-	return mono_min(a->keepalive, mono_add_s(a->heard, SILENCE_S));
+	return a->keepalive;
 }
 
 static struct mono

@@ -99,10 +99,8 @@ bool allocation_bind(struct allocation *, struct mono now,
 uint16_t allocation_channel(struct allocation *, struct mono now,
     const struct endpoint *peer, const struct turn_owner *);
 /* The peer of a confirmed channel on which data was received, or false. */
-bool allocation_received(struct allocation *, struct mono now, uint16_t channel,
-    struct endpoint *peer);
-/* ChannelData was sent: no keepalive is due for a while. */
-void allocation_sent(struct allocation *, struct mono now);
+bool allocation_received(
+    struct allocation *, uint16_t channel, struct endpoint *peer);
 
 /* Where ChannelData goes; false while there is no active socket. */
 bool allocation_server(const struct allocation *, struct endpoint *);

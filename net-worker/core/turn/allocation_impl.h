@@ -41,7 +41,6 @@ struct allocation {
 	struct endpoint server;
 	struct endpoint base; /* our socket, as the server's answers reach it */
 	struct mono keepalive;
-	struct mono heard;
 
 	bool allocated;
 	int64_t lifetime_s;

@@ -37,7 +37,6 @@ note_answer(struct allocation *a, struct mono now, const struct request *r)
 {
 	int64_t sample = (now.ns - r->first.ns) / 1000;
 
-	a->heard = now;
 	a->rtt_us = a->rtt_us < 0 ? sample : (7 * a->rtt_us + sample) / 8;
 }
 

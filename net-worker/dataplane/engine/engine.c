@@ -261,7 +261,7 @@ from_relay(struct engine *e, struct mono now, struct path *path,
 	header = channel_data_open(*data, *len, &path->channel);
 	if (header == 0)
 		return false;
-	if (a == NULL || !allocation_received(a, now, path->channel, &peer))
+	if (a == NULL || !allocation_received(a, path->channel, &peer))
 		return true;
 	path->relayed = true;
 	path->relay = path->remote;
@@ -288,13 +288,13 @@ engine_datagram(struct engine *e, struct mono now, const struct arrival *a,
 }
 
 static void
-channel_used(struct engine *e, struct mono now, const struct shard_event *event)
+channel_used(struct engine *e, const struct shard_event *event)
 {
 	struct allocation *a = relays_at(e->relays, &event->relay);
 	struct endpoint peer;
 
 	if (a != NULL)
-		allocation_received(a, now, event->channel, &peer);
+		allocation_received(a, event->channel, &peer);
 }
 
 void
@@ -305,7 +305,7 @@ engine_shard_event(
 
 	switch (event->type) {
 	case SHARD_EVENT_CHANNEL_USED:
-		channel_used(e, now, event);
+		channel_used(e, event);
 		break;
 	case SHARD_EVENT_POLICY_OLD:
 		policy_free(event->policy);

@@ -326,35 +326,6 @@ keepalive(void **state)
 }
 
 static void
-data_postpones_the_keepalive(void **state)
-{
-	(void)state;
-	allocate();
-	pass_ms(10000);
-	allocation_sent(a, now);
-	pass_ms(15000);
-	timeout();
-	expect_silence();
-	next_deadline(10000);
-	expect(STUN_BINDING_REQUEST);
-}
-
-static void
-one_way_data_does_not_hide_a_dead_relay(void **state)
-{
-	(void)state;
-	allocate();
-	for (int i = 0; i < 4; i++) {
-		pass_ms(10000);
-		allocation_sent(a, now);
-		timeout();
-		expect_silence();
-	}
-	next_deadline(10000);
-	expect(STUN_BINDING_REQUEST);
-}
-
-static void
 no_keepalive_without_allocation(void **state)
 {
 	(void)state;
@@ -450,8 +421,6 @@ main(void)
 		TEST(lifetime_zero_in_a_refresh),
 		TEST(lifetime_over),
 		TEST(keepalive),
-		TEST(data_postpones_the_keepalive),
-		TEST(one_way_data_does_not_hide_a_dead_relay),
 		TEST(no_keepalive_without_allocation),
 		TEST(unanswered_keepalive),
 		TEST(unanswered_allocate),

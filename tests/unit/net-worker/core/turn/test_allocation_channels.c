@@ -196,7 +196,6 @@ channel_expires(void **state)
 	channel = bound_channel(PEER_1);
 	for (int i = 0; i < 30; i++) {
 		pass_ms(20000);
-		allocation_sent(a, now);
 		if (i == 29)
 			pass_ms(-1);
 		if (i < 29 || channel_of(PEER_1) == channel)

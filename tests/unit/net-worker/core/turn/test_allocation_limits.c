@@ -51,7 +51,7 @@ use_all_channels(void)
 	assert_int_equal(serve(STUN_CHANNEL_BIND_REQUEST, bind_ok), CHANNELS);
 	for (uint16_t i = 0; i < CHANNELS; i++)
 		assert_true(
-		    allocation_received(a, now, (uint16_t)(0x4000 + i), &peer));
+		    allocation_received(a, (uint16_t)(0x4000 + i), &peer));
 }
 
 /* All fall due in one moment; those that find no room come a second later. */
