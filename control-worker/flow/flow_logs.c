@@ -30,22 +30,12 @@ flow_logs_new(const struct poster_config *c, bool log)
 	if (log)
 		f->attributions = attributions_new();
 	if (f->poster == NULL || (log && f->attributions == NULL)) {
-		flow_logs_free(f);
+		poster_free(f->poster);
+		attributions_free(f->attributions);
+		free(f);
 		return NULL;
 	}
 	return f;
-}
-
-void
-flow_logs_free(struct flow_logs *f)
-{
-	if (f == NULL)
-		return;
-	upload_free(f->upload);
-	poster_free(f->poster);
-	spool_close(f->spool);
-	attributions_free(f->attributions);
-	free(f);
 }
 
 void

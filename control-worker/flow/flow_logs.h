@@ -23,7 +23,6 @@ struct flow_logs *flow_logs_new(const struct poster_config *, bool log);
  * nothing is uploaded. Goes on with what an earlier process left.
  */
 void flow_logs_start(struct flow_logs *, const char *root);
-void flow_logs_free(struct flow_logs *); /* NULL is fine */
 
 /* What an init says; whether flows are to be followed at all. */
 bool flow_logs_configure(struct flow_logs *, const struct flow_settings *);

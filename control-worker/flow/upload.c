@@ -392,22 +392,6 @@ upload_flush(struct upload *u, void (*done)(void *ctx), void *ctx)
 	start_pass(u);
 }
 
-static void
-free_upload(uv_handle_t *timer)
-{
-	free(timer->data);
-}
-
-void
-upload_free(struct upload *u)
-{
-	if (u == NULL)
-		return;
-	leave_pass(u);
-	poster_free(u->poster);
-	uv_close((uv_handle_t *)&u->timer, free_upload);
-}
-
 struct upload *
 upload_new(uv_loop_t *loop, struct poster *poster, struct spool *spool)
 {

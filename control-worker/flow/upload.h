@@ -13,7 +13,6 @@ struct upload;
 
 /* Takes the poster over; the spool is not ours. NULL without memory. */
 struct upload *upload_new(uv_loop_t *, struct poster *, struct spool *);
-void upload_free(struct upload *); /* NULL is fine */
 
 /* A pass at once, then one each interval; or none any more. */
 void upload_configure(struct upload *, const struct flow_settings *);

@@ -169,12 +169,6 @@ candidates_holds(const struct candidates *c, const struct uuid *client)
 	return find_held(c, client) != NULL;
 }
 
-bool
-candidates_is_empty(const struct candidates *c)
-{
-	return c->count == 0;
-}
-
 /* Moves the lines of one kind out, as one text. */
 static char *
 take_lines(struct held *h, bool withdrawn)

@@ -26,7 +26,6 @@ bool candidates_hold(struct candidates *, const struct uuid *client,
 void candidates_forget(struct candidates *, const struct uuid *client);
 void candidates_clear(struct candidates *);
 bool candidates_holds(const struct candidates *, const struct uuid *client);
-bool candidates_is_empty(const struct candidates *);
 
 /*
  * Takes one client's lines, either the added or the withdrawn ones, in the

@@ -393,7 +393,7 @@ write_check(struct client *c, const struct pair *p, const uint8_t *transaction,
 	stun_add_u32(w, STUN_PRIORITY,
 	    priority_as(CANDIDATE_PRFLX, p->local.priority >> 8 & 0xffff));
 	if (p->nominated)
-		stun_add_flag(w, STUN_USE_CANDIDATE);
+		stun_add_bytes(w, STUN_USE_CANDIDATE, "", 0);
 	stun_add_integrity(
 	    w, ice->theirs.password, strlen(ice->theirs.password));
 	stun_add_fingerprint(w);

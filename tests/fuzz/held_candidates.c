@@ -7,7 +7,8 @@
 #include "control-worker/portal/messages.h"
 #include "tests/fuzz/fuzz.h"
 
-static void
+/* False when there is nothing left. */
+static bool
 take(struct candidates *c)
 {
 	struct uuid client;
@@ -15,16 +16,15 @@ take(struct candidates *c)
 	char *lines = candidates_take(c, &client, &withdrawn), *payload;
 	size_t len;
 
-	if (lines == NULL) {
-		must(candidates_is_empty(c));
-		return;
-	}
+	if (lines == NULL)
+		return false;
 	len = strlen(lines);
 	must(len > 0 && lines[len - 1] == '\n');
 	payload = outgoing_candidates(&client, lines);
 	must(payload != NULL);
 	free(payload);
 	free(lines);
+	return true;
 }
 
 static void
@@ -69,10 +69,10 @@ fuzz_one(struct cursor *in)
 			must(!candidates_holds(c, &client));
 			break;
 		default:
-			take(c);
+			(void)take(c);
 		}
 	}
-	while (!candidates_is_empty(c))
-		take(c);
+	while (take(c))
+		;
 	candidates_free(c);
 }

@@ -112,7 +112,7 @@ send_request(struct rig *r, struct cursor *in)
 	if (!(flags & 16))
 		stun_add_u32(&w, STUN_PRIORITY, cursor_be32(in));
 	if (flags & 32)
-		stun_add_flag(&w, STUN_USE_CANDIDATE);
+		stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
 	if (!(flags & 64))
 		stun_add_integrity(&w, ours.password, strlen(ours.password));
 	stun_add_fingerprint(&w);

@@ -128,7 +128,7 @@ client_checks(struct rig *r)
 	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
 	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
 	if (pick_bool(r->in))
-		stun_add_flag(&w, STUN_USE_CANDIDATE);
+		stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
 	stun_add_integrity(&w, "gatepassword", 12);
 	if (from.ip.family != IP_NONE)
 		datagram(r, &from, check, w.len);

@@ -290,8 +290,7 @@ exchange(struct probe *p, const char *step)
 	    load_be16(p->received + 2) != 7 ||
 	    memcmp(p->received + 4, "welcome", 7) != 0)
 		fail("ChannelData from the peer");
-	if (!allocation_received(
-		p->allocation, load_be16(out), &of) ||
+	if (!allocation_received(p->allocation, load_be16(out), &of) ||
 	    !endpoint_equal(&of, &p->peer))
 		fail("the channel's peer");
 }

@@ -477,7 +477,7 @@ check_with_use_candidate(struct rig *r)
 	stun_add_text(&w, STUN_USERNAME, "gate:clie");
 	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
 	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
-	stun_add_flag(&w, STUN_USE_CANDIDATE);
+	stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
 	stun_add_integrity(&w, "gatepassword", 12);
 	stun_add_fingerprint(&w);
 	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", check, w.len);

@@ -86,7 +86,7 @@ write_request(uint8_t *data, size_t size, const char *username,
 	if (!(flags & REQUEST_NO_PRIORITY))
 		stun_add_u32(&w, STUN_PRIORITY, priority);
 	if (flags & REQUEST_USE_CANDIDATE)
-		stun_add_flag(&w, STUN_USE_CANDIDATE);
+		stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
 	if (!(flags & REQUEST_NO_INTEGRITY))
 		stun_add_integrity(&w, password, strlen(password));
 	stun_add_fingerprint(&w);

@@ -136,12 +136,24 @@ count_local(const struct ice_agent *agent)
 	return n;
 }
 
+/* The live ones, peer-reflexive and optimistic ones included. */
+static inline const struct candidate *
+remote_at(const struct ice_agent *agent, size_t i)
+{
+	const struct listed_candidate *remote;
+
+	TAILQ_FOREACH(remote, &agent->remotes, entry)
+		if (!remote->discarded && i-- == 0)
+			return &remote->candidate;
+	return NULL;
+}
+
 static inline size_t
 count_remote(const struct ice_agent *agent)
 {
 	size_t n = 0;
 
-	while (ice_agent_get_remote(agent, n) != NULL)
+	while (remote_at(agent, n) != NULL)
 		n++;
 	return n;
 }
@@ -151,8 +163,7 @@ has_remote(const struct ice_agent *agent, const char *address)
 {
 	const struct candidate *candidate;
 
-	for (size_t i = 0; (candidate = ice_agent_get_remote(agent, i)) != NULL;
-	     i++)
+	for (size_t i = 0; (candidate = remote_at(agent, i)) != NULL; i++)
 		if (is_at(&candidate->address, address))
 			return true;
 	return false;
@@ -180,8 +191,8 @@ assert_sorted(const struct ice_agent *agent)
 		assert_true(ice_agent_get_local(agent, i)->priority <=
 		    ice_agent_get_local(agent, i - 1)->priority);
 	for (size_t i = 1; i < count_remote(agent); i++)
-		assert_true(ice_agent_get_remote(agent, i)->priority <=
-		    ice_agent_get_remote(agent, i - 1)->priority);
+		assert_true(remote_at(agent, i)->priority <=
+		    remote_at(agent, i - 1)->priority);
 }
 
 #endif /* TESTS_LIB_ICE_AGENT_H */

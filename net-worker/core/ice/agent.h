@@ -86,9 +86,6 @@ bool ice_agent_add_remote(
 /* Withdrawn by the peer; matched by address, kind and related. */
 void ice_agent_remove_remote(
     struct ice_agent *, struct mono now, const struct candidate *);
-/* The live remote candidates, peer-reflexive and optimistic ones included. */
-const struct candidate *ice_agent_get_remote(
-    const struct ice_agent *, size_t i);
 
 /*
  * A Binding request or success that arrived at local (a socket address or an

@@ -239,14 +239,3 @@ agent_add_remote_reflexive(
 
 	return insert_remote(agent, &candidate, false);
 }
-
-const struct candidate *
-ice_agent_get_remote(const struct ice_agent *agent, size_t i)
-{
-	const struct listed_candidate *remote;
-
-	TAILQ_FOREACH(remote, &agent->remotes, entry)
-		if (!remote->discarded && i-- == 0)
-			return &remote->candidate;
-	return NULL;
-}

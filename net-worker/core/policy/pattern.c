@@ -258,11 +258,3 @@ pattern_matches(const char *pattern, const char *name)
 		return true;
 	return name_matches(&p, name);
 }
-
-bool
-pattern_valid(const char *pattern)
-{
-	struct pattern p = { .text = pattern };
-
-	return parse_pattern(&p);
-}

@@ -21,12 +21,10 @@
 
 #include "common/bounds.h"
 
-/* False for a pattern that is not valid. */
-bool pattern_matches(const char *pattern, const char *name);
 /*
- * Not longer than PATTERN_MAX, two stars only as a label of their own, and no
- * bracket left open.
+ * False for a pattern that is not valid: longer than PATTERN_MAX, with two
+ * stars that are not a label of their own, or with a bracket left open.
  */
-bool pattern_valid(const char *pattern);
+bool pattern_matches(const char *pattern, const char *name);
 
 #endif /* NET_WORKER_CORE_POLICY_PATTERN_H */

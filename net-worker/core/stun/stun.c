@@ -353,12 +353,6 @@ stun_add_u64(struct writer *w, uint16_t attribute, uint64_t v)
 }
 
 void
-stun_add_flag(struct writer *w, uint16_t attribute)
-{
-	stun_add_bytes(w, attribute, "", 0);
-}
-
-void
 stun_add_address(
     struct writer *w, uint16_t attribute, const struct endpoint *address)
 {

@@ -136,7 +136,6 @@ void stun_add_bytes(
 void stun_add_text(struct writer *, uint16_t attribute, const char *);
 void stun_add_u32(struct writer *, uint16_t attribute, uint32_t);
 void stun_add_u64(struct writer *, uint16_t attribute, uint64_t);
-void stun_add_flag(struct writer *, uint16_t attribute);
 /* An XOR-...-ADDRESS. */
 void stun_add_address(
     struct writer *, uint16_t attribute, const struct endpoint *);

@@ -22,6 +22,17 @@ family_index(uint8_t family)
 
 static const struct endpoint no_endpoint = { .ip = { .family = IP_NONE } };
 
+/* A BINDING to each address of the relay. */
+static void
+allocation_start(struct allocation *a, struct mono now)
+{
+	a->active = false;
+	for (size_t i = 0; i < 2; i++)
+		if (a->config.address[i].ip.family != IP_NONE)
+			request_new(&a->requests, now, REQUEST_BINDING,
+			    &a->config.address[i]);
+}
+
 struct allocation *
 allocation_new(const struct relay_config *config, struct mono now)
 {
@@ -51,16 +62,6 @@ allocation_free(struct allocation *a)
 	channels_free(&a->channels);
 	sodium_memzero(a, sizeof(*a));
 	free(a);
-}
-
-void
-allocation_start(struct allocation *a, struct mono now)
-{
-	a->active = false;
-	for (size_t i = 0; i < 2; i++)
-		if (a->config.address[i].ip.family != IP_NONE)
-			request_new(&a->requests, now, REQUEST_BINDING,
-			    &a->config.address[i]);
 }
 
 struct request *

@@ -54,8 +54,6 @@ struct allocation {
 	bool failed;
 };
 
-/* A BINDING to each address of the relay. */
-void allocation_start(struct allocation *, struct mono now);
 /* Sends a request of that kind to the active socket. */
 struct request *allocation_send(
     struct allocation *, struct mono now, enum request_kind);

@@ -71,7 +71,7 @@ check_from(struct rig *r, const char *from, bool use)
 	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
 	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
 	if (use)
-		stun_add_flag(&w, STUN_USE_CANDIDATE);
+		stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
 	stun_add_integrity(&w, "gatepassword", 12);
 	stun_add_fingerprint(&w);
 	receive(r, from, LOCAL, check, w.len);

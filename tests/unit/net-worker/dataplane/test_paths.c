@@ -449,7 +449,7 @@ connected_by_relay(struct rig *r)
 	stun_add_text(&w, STUN_USERNAME, "gate:clie");
 	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
 	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
-	stun_add_flag(&w, STUN_USE_CANDIDATE);
+	stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
 	stun_add_integrity(&w, "gatepassword", 12);
 	stun_add_fingerprint(&w);
 	receive_by_channel(r, check, w.len);

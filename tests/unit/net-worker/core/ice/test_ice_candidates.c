@@ -322,7 +322,7 @@ withdrawn_remote_stays_away(void **state)
 	/* Announced again it is there again, with its new priority. */
 	assert_true(add_remote(agent, start, CANDIDATE_RELAYED, PEER, 6));
 	assert_int_equal(agent->pair_count, 2);
-	assert_int_equal(ice_agent_get_remote(agent, 0)->priority, 6);
+	assert_int_equal(remote_at(agent, 0)->priority, 6);
 	assert_true(request(agent, start, HOST4, PEER, 0));
 	ice_agent_free(agent);
 }

@@ -412,7 +412,7 @@ writes_checks(void **state)
 	stun_add_text(&w, STUN_USERNAME, "ejqt:hgwh");
 	stun_add_u64(&w, STUN_ICE_CONTROLLING, 0x1112131415161718);
 	stun_add_u32(&w, STUN_PRIORITY, 1862270719);
-	stun_add_flag(&w, STUN_USE_CANDIDATE);
+	stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
 	stun_add_integrity(&w, gateway_password, strlen(gateway_password));
 	stun_add_fingerprint(&w);
 	assert_hex(out, w.len, vector_b);
@@ -528,7 +528,7 @@ writer_refuses_giants(void **state)
 	stun_begin(&w, STUN_BINDING_REQUEST, transaction);
 	stun_add_bytes(&w, STUN_SOFTWARE, value, STUN_MESSAGE_MAX - 24);
 	assert_false(writer_failed(&w));
-	stun_add_flag(&w, STUN_USE_CANDIDATE);
+	stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
 	assert_true(writer_failed(&w));
 }
 
