@@ -298,7 +298,7 @@ last_udp(const struct rig *r)
 
 /* Before the portal's init. */
 static inline int
-set_up_unconfigured(void **state, bool log_denied)
+set_up_unconfigured(void **state, bool log_denied, bool expose_host)
 {
 	static struct rig rig;
 	struct rig *r = &rig;
@@ -316,8 +316,11 @@ set_up_unconfigured(void **state, bool log_denied)
 		.relays = on_relays,
 	};
 	const struct packet_sink sink = { r, note_udp, note_tun };
-	struct dataplane_settings settings = { .log_denied = log_denied,
-		.counters = &r->page };
+	struct dataplane_settings settings = {
+		.expose_host = expose_host,
+		.log_denied = log_denied,
+		.counters = &r->page,
+	};
 	struct clock_reading started = {
 		.wall = { UNIX_NOW * INT64_C(1000000000) },
 	};
@@ -345,7 +348,7 @@ tell_own_addresses(struct rig *r, const char *v4, const char *v6)
 static inline int
 set_up(void **state)
 {
-	set_up_unconfigured(state, false);
+	set_up_unconfigured(state, false, false);
 	tell_own_addresses(*state, "100.64.0.1:0", "[fd00:2021:1111::1]:0");
 	return 0;
 }
@@ -391,11 +394,11 @@ tear_down(void **state)
 
 /* The relay answers our Binding: there is a host and a srflx candidate. */
 static inline void
-with_relay(struct rig *r)
+with_relay_at(struct rig *r, uint8_t id, const char *address, int64_t delay_ms)
 {
 	struct ipc_relay_present relay = {
-		.relay = { { 1 } },
-		.v4 = at("203.0.113.5:3478"),
+		.relay = { { id } },
+		.v4 = at(address),
 		.username = "u",
 		.password = "p",
 	};
@@ -413,7 +416,14 @@ with_relay(struct rig *r)
 	writer_init(&w, answer, sizeof(answer));
 	stun_begin(&w, STUN_BINDING_SUCCESS, request.transaction);
 	stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS, &mapped);
-	receive(r, "203.0.113.5:3478", "10.0.0.4:52625", answer, w.len);
+	r->now = mono_add_ms(r->now, delay_ms);
+	receive(r, address, "10.0.0.4:52625", answer, w.len);
+}
+
+static inline void
+with_relay(struct rig *r)
+{
+	with_relay_at(r, 1, "203.0.113.5:3478", 0);
 }
 
 static inline struct ipc_authorization

@@ -99,7 +99,7 @@ a_relay(void **state)
 	struct rig *r = *state;
 	struct endpoint v4 = at("203.0.113.5:3478");
 
-	with_relay(r);
+	with_relay_at(r, 1, "203.0.113.5:3478", 25);
 	ask(r, QUERY_KIND_RELAYS, 0);
 	assert_int_equal(r->relay_count, 1);
 	assert_int_equal(r->relays[0].serial, 5);
@@ -107,6 +107,7 @@ a_relay(void **state)
 	assert_true(endpoint_equal(&r->relays[0].v4, &v4));
 	assert_int_equal(r->relays[0].v6.ip.family, IP_NONE);
 	assert_true(r->relays[0].answers);
+	assert_int_equal(r->relays[0].rtt_us, 25000);
 	assert_int_equal(r->relays[0].relayed_v4.ip.family, IP_NONE);
 	assert_int_equal(r->page.engine.relays, 0);
 }

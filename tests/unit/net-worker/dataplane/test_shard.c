@@ -220,7 +220,7 @@ turns_hold_much(void **state)
 static int
 set_up_denied(void **state)
 {
-	set_up_unconfigured(state, true);
+	set_up_unconfigured(state, true, false);
 	tell_own_addresses(*state, "100.64.0.1:0", "[fd00:2021:1111::1]:0");
 	return 0;
 }
