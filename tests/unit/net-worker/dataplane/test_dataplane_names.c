@@ -140,19 +140,22 @@ decides_who_may_assign(void **state)
 	static const struct {
 		uint8_t client, resource;
 		const char *domain;
-		enum assignment_answer answer;
+		const char *why; /* NULL: it may */
 	} table[] = {
-		{ 0xc1, 0x77, DOMAIN, ASSIGNMENT_RESOLVE },
-		{ 0xc1, 0x77, "EXAMPLE.com", ASSIGNMENT_RESOLVE },
-		{ 0xc1, 0x77, "example.org", ASSIGNMENT_REFUSED },
-		{ 0xc1, 0x42, DOMAIN, ASSIGNMENT_REFUSED },
-		{ 0xc1, 0x78, DOMAIN, ASSIGNMENT_REFUSED },
-		{ 0xc2, 0x77, DOMAIN, ASSIGNMENT_REFUSED },
+		{ 0xc1, 0x77, DOMAIN, NULL },
+		{ 0xc1, 0x77, "EXAMPLE.com", NULL },
+		{ 0xc1, 0x77, "example.org", "the resource has other names" },
+		{ 0xc1, 0x42, DOMAIN, "the resource is not one of names" },
+		{ 0xc1, 0x78, DOMAIN, "the resource is not granted" },
+		{ 0xc2, 0x77, DOMAIN, "the resource is not granted" },
 	};
 	struct rig *r = *state;
+	uint64_t refused = 0;
 
 	connected(r);
 	grant_names(r);
+	overhear(r);
+	r->now = mono_add_s(r->now, 60);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct ipc_assignment a = {
 			.serial = 100 + i,
@@ -165,10 +168,15 @@ decides_who_may_assign(void **state)
 		strlcpy(a.domain, table[i].domain, sizeof(a.domain));
 		tell(r, assignment, &a);
 		assert_int_equal(r->assignment, 100 + i);
-		assert_int_equal(r->answer, table[i].answer);
+		assert_int_equal(r->answer,
+		    table[i].why == NULL ? ASSIGNMENT_RESOLVE
+					 : ASSIGNMENT_REFUSED);
 		/* It is decided again when the answer is there. */
-		if (table[i].answer == ASSIGNMENT_RESOLVE)
+		if (table[i].why == NULL) {
+			assert_int_equal(logged(r, ""), 0);
 			continue;
+		}
+		r->now = mono_add_s(r->now, 10); /* for the log's limit */
 		m.client = a.client;
 		m.resource = a.resource;
 		r->told[0] = '\0';
@@ -176,7 +184,131 @@ decides_who_may_assign(void **state)
 		settle(r);
 		assert_string_equal(
 		    r->told, table[i].client == 0xc1 ? m.refused : "");
+		assert_int_equal(logged(r, table[i].why), 2);
+		refused += 2;
+		assert_int_equal(r->page.engine.names_refused, refused);
 	}
+	assert_int_equal(r->page.engine.names_installed, 0);
+}
+
+/* What is left out of an assignment, and that the client has begun anew. */
+static void
+says_what_it_leaves_out(void **state)
+{
+	static const struct {
+		const char *domain, *proxies[2], *addresses[2];
+		const char *lines[3]; /* NULL: no more */
+	} table[] = {
+		{ DOMAIN, { "100.96.0.1:0", "100.96.0.2:0" },
+		    { "192.0.2.80:0", "192.0.2.81:0" }, { NULL } },
+		{ DOMAIN, { "100.96.0.1:0", "10.0.0.1:0" },
+		    { "192.0.2.80:0", "192.0.2.81:0" },
+		    { "to use 1 addresses for a name that are none" } },
+		{ DOMAIN, { "100.96.0.1:0", "100.96.0.2:0" },
+		    { "127.0.0.1:0", "192.0.2.81:0" },
+		    { "1 addresses of a name that client" } },
+		{ DOMAIN, { "10.0.0.1:0", "10.0.0.2:0" },
+		    { "192.0.2.80:0", "192.0.2.81:0" },
+		    { "to use 2 addresses for a name that are none",
+			"none of its addresses is one for names" } },
+		{ "b.example.com", { "100.96.0.1:0", "100.96.0.9:0" },
+		    { "192.0.2.80:0", "127.0.0.1:0" },
+		    { "has renumbered its addresses",
+			"1 addresses of a name that client" } },
+	};
+	struct rig *r = *state;
+
+	connected(r);
+	grant_names(r);
+	overhear(r);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct ipc_name_resolved m = resolved(table[i].domain,
+		    table[i].proxies[0], table[i].addresses[0]);
+
+		m.proxies[m.proxies_count++] = at(table[i].proxies[1]).ip;
+		m.addresses[m.addresses_count++] = at(table[i].addresses[1]).ip;
+		for (size_t k = 0; k < 3; k++) {
+			/* For the log's limit, and a session for the answer. */
+			r->now = mono_add_s(r->now, 60);
+			handshake(r);
+			install(r, DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+			logged(r, "");
+			tell(r, name_resolved, &m);
+			settle(r);
+			if (table[i].lines[k] == NULL) {
+				assert_int_equal(logged(r, ""), k);
+				break;
+			}
+			assert_int_equal(logged(r, table[i].lines[k]), 1);
+		}
+	}
+	/* Not as often as the client likes: a handful at once. */
+	r->now = mono_add_s(r->now, 60);
+	handshake(r);
+	for (unsigned i = 0; i < 20; i++) {
+		struct ipc_assignment a = { .client = { { 0xc1 } } };
+
+		tell(r, assignment, &a);
+	}
+	assert_in_range(logged(r, "refused"), 5, 6);
+	r->now = mono_add_s(r->now, 60);
+	handshake(r);
+	for (unsigned i = 0; i < 20; i++)
+		install(r, DOMAIN, i % 2 ? "100.96.0.1:0" : "100.96.0.2:0",
+		    "127.0.0.1:0");
+	assert_in_range(logged(r, "that no name may have"), 5, 6);
+}
+
+/*
+ * Compiling may take a twentieth of the time, with 100 ms of it in advance;
+ * then names wait, 64 of a client at most, and the rest is told nothing.
+ */
+static void
+names_wait_their_turn(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_name_resolved m =
+	    resolved(DOMAIN, "100.96.0.1:0", "192.0.2.80:0");
+	unsigned at_once = 0, waited = 0;
+
+	connected(r);
+	grant_names(r);
+	r->now = mono_add_s(r->now, 10);
+	r->tellings = 0;
+	for (unsigned i = 0; i < 1000 && r->tellings == i; i++) {
+		at_once = i;
+		m.addresses[0].bytes[3] = (uint8_t)i;
+		tell(r, name_resolved, &m);
+		settle(r);
+	}
+	/* 14.1 us with two grants, one proxy and its resource. */
+	assert_in_range(at_once, 352, 357);
+	for (unsigned i = 0; i < 100; i++) {
+		m.addresses[0].bytes[3] = (uint8_t)(100 + i % 2);
+		tell(r, name_resolved, &m);
+	}
+	/* The last ones are not in force, nor said to be. */
+	settle(r);
+	assert_int_equal(r->tellings, at_once);
+	client_sends(r, "100.64.0.2:1234", "100.96.0.1:80");
+	assert_true(r->tun[0].data[19] < 100 || at_once % 256 >= 100);
+	r->tellings = 0;
+	while (r->tellings == 0 && waited++ < 200) {
+		r->now = mono_add_ms(r->now, 1);
+		assert_true(
+		    mono_ms_between(r->now, dataplane_deadline(r->dp)) < 50);
+		dataplane_set_time(r->dp, r->now);
+		dataplane_timeout(r->dp);
+		settle(r);
+	}
+	assert_int_equal(r->tellings, 64);
+	assert_in_range(waited, 1, 11);
+	client_sends(r, "100.64.0.2:1235", "100.96.0.1:80");
+	assert_int_equal(r->tun[1].data[19], 101);
+	/* Those are not told again, nor with what comes next. */
+	pass(r, 5000);
+	assert_int_equal(r->tellings, 64);
+	install(r, DOMAIN, "100.96.0.1:0", "192.0.2.99:0");
 }
 
 /* In the same packet as any other message, and only if there is a text. */
@@ -452,6 +584,8 @@ main(void)
 		T(limits_control_packets),
 		T(says_what_it_is_told_to),
 		T(decides_who_may_assign),
+		T(says_what_it_leaves_out),
+		T(names_wait_their_turn),
 		T(tells_what_became_of_a_name),
 		T(translates_both_ways),
 		T(tidies_up_sessions),
