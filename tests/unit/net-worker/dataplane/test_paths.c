@@ -235,17 +235,24 @@ goes_on_with_another_relay(void **state)
 }
 
 static void
-name_client(struct rig *r, const char *kind)
+tell_candidate(struct rig *r, const char *kind, bool withdrawn)
 {
 	static struct ipc_remote_candidates m;
 
-	m = (struct ipc_remote_candidates){ .client = { { 0xc1 } } };
+	m = (struct ipc_remote_candidates){ .client = { { 0xc1 } },
+		.withdrawn = withdrawn };
 	snprintf(m.lines, sizeof(m.lines),
 	    "candidate:1 1 udp 2130706175 192.0.2.7 50000 typ %s ufrag "
 	    "clie\n",
 	    kind);
 	tell(r, remote_candidates, &m);
 	settle(r);
+}
+
+static void
+name_client(struct rig *r, const char *kind)
+{
+	tell_candidate(r, kind, false);
 }
 
 static void
@@ -322,6 +329,19 @@ tells_of_the_address_that_the_client_sees(void **state)
 	assert_non_null(strstr(r->added, "198.51.100.77 41000 typ prflx "));
 }
 
+static void
+connected_directly(struct rig *r)
+{
+	client_answers = true;
+	with_relay(r);
+	play(r);
+	authorized_for_long(r);
+	name_client(r, "host");
+	check_with_use_candidate(r);
+	pass_playing(r, 20);
+	handshake(r);
+}
+
 static uint8_t
 state_of_client(struct rig *r)
 {
@@ -351,14 +371,7 @@ becomes_idle_and_active(void **state)
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct rig *r = *state;
 
-		client_answers = true;
-		with_relay(r);
-		play(r);
-		authorized_for_long(r);
-		name_client(r, "host");
-		check_with_use_candidate(r);
-		pass_playing(r, 20);
-		handshake(r);
+		connected_directly(r);
 		authorized_for_long(r);
 		for (int n = 0; n < 6; n++) {
 			uint8_t packet[40];
@@ -532,6 +545,50 @@ sends_nothing_without_its_relay(void **state)
 	assert_false(answer_arrives(r));
 }
 
+/* Each way in which a connection ends says so; the grants stay. */
+static void
+fails_for_a_reason(void **state)
+{
+	enum { NO_CANDIDATE, NO_ANSWER, NO_PATH };
+	static const struct {
+		const char *why;
+		int64_t from, to; /* about, in ms */
+	} table[] = {
+		{ "no candidate from it within 10 s", 9900, 10100 },
+		{ "it no longer answers", 34000, 37000 },
+		{ "no path to it works", 1900, 2200 },
+	};
+
+	for (int i = NO_CANDIDATE; i <= NO_PATH; i++) {
+		struct rig *r = *state;
+		uint8_t packet[40];
+		int64_t passed = 0;
+
+		if (i == NO_CANDIDATE) {
+			with_relay(r);
+			play(r);
+			authorized_for_long(r);
+		} else
+			connected_directly(r);
+		overhear(r);
+		if (i == NO_ANSWER)
+			from_tun(r, packet, tcp_packet(packet, "10.20.0.9:80", "100.64.0.2:1234"));
+		if (i == NO_PATH)
+			tell_candidate(r, "host", true);
+		while (r->closed == 0 && passed < 200000) {
+			passed += 10;
+			pass_playing(r, 10);
+		}
+		assert_in_range(passed, table[i].from, table[i].to);
+		assert_int_equal(logged(r, table[i].why), 1);
+		assert_int_equal(r->page.engine.connections_failed, 1);
+		assert_int_equal(r->page.engine.connections_direct, 0);
+		assert_int_equal(r->page.engine.clients, 1);
+		tear_down(state);
+		begin(state);
+	}
+}
+
 /* The client does not listen for us there. */
 static void
 sends_nothing_from_another_relayed_address(void **state)
@@ -649,6 +706,7 @@ main(void)
 		T(becomes_idle_and_active),
 		T(carries_packets_by_the_relay),
 		T(waits_for_the_relay_to_come_back),
+		T(fails_for_a_reason),
 		T(sends_nothing_without_its_relay),
 		T(sends_nothing_from_another_relayed_address),
 		T(a_client_that_left_hears_no_more),
