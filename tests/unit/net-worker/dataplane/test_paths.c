@@ -519,6 +519,39 @@ carries_packets_by_the_relay(void **state)
 	assert_int_equal(r->page.engine.connections_direct, 1);
 }
 
+/*
+ * A channel is renewed for as long as data comes by it, even where only that
+ * does: we and the client need not send by the same path.
+ */
+static void
+renews_channels_in_use(void **state)
+{
+	struct rig *r = *state;
+
+	client_answers = true;
+	with_relay(r);
+	play(r);
+	authorized_for_long(r);
+	name_client(r, "srflx raddr 10.0.0.1 rport 9");
+	play(r);
+	check_with_use_candidate(r);
+	pass_playing(r, 20);
+	for (int use = 1; use >= 0; use--) {
+		binds = 0;
+		for (int s = 0; s < 1200; s += 60) {
+			handshake(r);
+			if (use)
+				client_sends_by_channel(r);
+			pass_playing(r, 60000);
+		}
+		if (use)
+			assert_in_range(binds, 3, 4);
+		else
+			assert_in_range(binds, 0, 1);
+	}
+	assert_int_equal(r->closed, 0);
+}
+
 /* Nothing goes to a channel that is gone; it goes on when there is another. */
 static void
 waits_for_the_relay_to_come_back(void **state)
@@ -705,6 +738,7 @@ main(void)
 		T(tells_of_the_address_that_the_client_sees),
 		T(becomes_idle_and_active),
 		T(carries_packets_by_the_relay),
+		T(renews_channels_in_use),
 		T(waits_for_the_relay_to_come_back),
 		T(fails_for_a_reason),
 		T(sends_nothing_without_its_relay),
