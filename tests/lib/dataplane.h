@@ -265,6 +265,9 @@ pass(struct rig *r, int64_t ms)
 		dataplane_set_time(r->dp, r->now);
 		dataplane_timeout(r->dp);
 		settle(r);
+		/* Else the loop would turn without rest. */
+		assert_true(dataplane_has_ended(r->dp) ||
+		    mono_before(r->now, dataplane_deadline(r->dp)));
 	}
 }
 
