@@ -605,7 +605,9 @@ fails_for_a_reason(void **state)
 			connected_directly(r);
 		overhear(r);
 		if (i == NO_ANSWER)
-			from_tun(r, packet, tcp_packet(packet, "10.20.0.9:80", "100.64.0.2:1234"));
+			from_tun(r, packet,
+			    tcp_packet(
+				packet, "10.20.0.9:80", "100.64.0.2:1234"));
 		if (i == NO_PATH)
 			tell_candidate(r, "host", true);
 		while (r->closed == 0 && passed < 200000) {
