@@ -182,6 +182,24 @@ grants_anew_when_the_clock_was_fast(void **state)
 }
 
 static void
+says_that_the_clock_was_set(void **state)
+{
+	struct rig *r = *state;
+
+	overhear(r);
+	r->now = mono_add_s(r->now, 60); /* for the log's limit */
+	clock_set_by(r, 7200000);
+	assert_int_equal(logged(r, "set forward by 7200.000 s"), 1);
+	clock_set_by(r, 7197000);
+	assert_int_equal(logged(r, "set back by 3.000 s"), 1);
+	clock_set_by(r, 7197000);
+	assert_int_equal(logged(r, "was set"), 0);
+	for (int i = 0; i < 20; i++)
+		clock_set_by(r, 3000 * i);
+	assert_in_range(logged(r, "was set"), 1, 6);
+}
+
+static void
 snapshot_revokes_what_it_lacks(void **state)
 {
 	struct rig *r = *state;
@@ -384,6 +402,7 @@ main(void)
 		T(stops_in_time_when_the_clock_was_slow),
 		T(lasts_no_longer_for_a_clock_set_back),
 		T(grants_anew_when_the_clock_was_fast),
+		T(says_that_the_clock_was_set),
 		T(snapshot_revokes_what_it_lacks),
 		T(snapshot_moves_expiry),
 		T(snapshot_is_bounded),

@@ -139,6 +139,24 @@ ends_idle_flows(void **state)
 	assert_true(r->flow.closed);
 }
 
+/* The resource's RST ends one as well, and soon. */
+static void
+ends_what_the_resource_ends(void **state)
+{
+	struct rig *r = *state;
+	uint8_t packet[40];
+	size_t len = tcp_packet(packet, RESOURCE, CLIENT);
+
+	connected_for_flows(r);
+	client_opens(r, CLIENT, RESOURCE, false);
+	packet[33] = 0x04;
+	from_tun(r, packet, len);
+	pass(r, 3000);
+	assert_int_equal(r->flows, 2);
+	assert_true(r->flow.closed);
+	assert_int_equal(r->flow.rx_packets, 1);
+}
+
 /* What has not been stored is told to the next control-worker. */
 static void
 repeats_reports(void **state)
@@ -282,6 +300,7 @@ main(void)
 		T(tells_opening_and_closing),
 		T(tells_only_what_is_wanted),
 		T(ends_idle_flows),
+		T(ends_what_the_resource_ends),
 		T(repeats_reports),
 		T(offers_reports_again),
 		T(shutdown_ends_flows),

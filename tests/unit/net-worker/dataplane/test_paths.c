@@ -578,6 +578,35 @@ sends_nothing_without_its_relay(void **state)
 	assert_false(answer_arrives(r));
 }
 
+/* The client hears goodbye, and the relay that we need it no more. */
+static void
+ends_in_order(void **state)
+{
+	struct rig *r = *state;
+	struct endpoint relay = at(RELAY);
+	struct stun_message m;
+	size_t before;
+	unsigned released = 0, told = 0;
+
+	connected_directly(r);
+	before = r->udp_count;
+	r->tellings = 0;
+	dataplane_shutdown(r->dp);
+	settle(r);
+	for (size_t i = before; i < r->udp_count; i++) {
+		const struct note *n = &r->udp[i % NOTES];
+
+		if (endpoint_equal(&n->to, &relay) &&
+		    stun_parse(n->data, n->len, &m))
+			released +=
+			    m.type == STUN_REFRESH_REQUEST && m.lifetime == 0;
+		told += message_classify(n->data, n->len) == MESSAGE_DATA;
+	}
+	assert_int_equal(released, 1);
+	assert_int_equal(told, 1);
+	assert_true(dataplane_has_ended(r->dp));
+}
+
 /* Each way in which a connection ends says so; the grants stay. */
 static void
 fails_for_a_reason(void **state)
@@ -742,6 +771,7 @@ main(void)
 		T(carries_packets_by_the_relay),
 		T(renews_channels_in_use),
 		T(waits_for_the_relay_to_come_back),
+		T(ends_in_order),
 		T(fails_for_a_reason),
 		T(sends_nothing_without_its_relay),
 		T(sends_nothing_from_another_relayed_address),

@@ -211,10 +211,44 @@ turns_hold_much(void **state)
 	client_sends_meanwhile(r, packet, len);
 	settle(r);
 	assert_int_equal(r->page.engine.clients, 0);
+	assert_int_equal(counters(r)->events_lost, 0);
 	/* The end comes in the middle of a turn. */
-	sent = r->udp_count;
 	authorized_for_flows(r, 0xaa);
 	tell(r, peer_message, &message);
+}
+
+/* More than anybody has to say is counted, and ends nothing. */
+static void
+events_are_bounded(void **state)
+{
+	struct rig *r = *state;
+	uint8_t packet[CONTROL_PACKET_LEN];
+
+	connected(r);
+	control_packet_begin(packet, CONTROL_GOODBYE, 0);
+	for (int i = 0; i < 4096 + 7; i++)
+		client_sends_meanwhile(r, packet, sizeof(packet));
+	assert_int_equal(counters(r)->events_lost, 7);
+	settle(r);
+	assert_int_equal(r->page.engine.clients, 0);
+}
+
+/* What comes up behind the goodbye in its turn is about nobody any more. */
+static void
+goes_and_wants_a_handshake(void **state)
+{
+	struct rig *r = *state;
+	uint8_t packet[CONTROL_PACKET_LEN];
+
+	connected(r);
+	assert_true(arrives(r, "10.20.0.9:80", "100.64.0.2:1234"));
+	r->now = mono_add_s(r->now, 16);
+	dataplane_set_time(r->dp, r->now);
+	control_packet_begin(packet, CONTROL_GOODBYE, 0);
+	client_sends_meanwhile(r, packet, sizeof(packet));
+	dataplane_timeout(r->dp);
+	settle(r);
+	assert_int_equal(r->page.engine.clients, 0);
 }
 
 static int
@@ -395,6 +429,8 @@ main(void)
 		T(knows_no_way_to_who_has_gone),
 		T(drops_what_has_no_length),
 		T(lets_clients_go),
+		T(goes_and_wants_a_handshake),
+		T(events_are_bounded),
 		cmocka_unit_test_setup_teardown(
 		    turns_hold_much, set_up_denied, tear_down),
 		cmocka_unit_test_setup_teardown(
