@@ -102,6 +102,24 @@ OFFER(assignment)
 OFFER(name_resolved)
 OFFER(peer_message)
 
+/* Names that the portal was told of. */
+
+static bool
+begin_names(void *ctx, uint64_t serial, const struct name_proxies *names)
+{
+	struct control_worker *w = ctx;
+
+	return assignments_begin(w->assignments, serial, names);
+}
+
+static void
+on_named(void *ctx, uint64_t serial, bool installed)
+{
+	struct control_worker *w = ctx;
+
+	portal_named(w->connection, mono_now(), serial, installed);
+}
+
 struct assignments_host
 ipc_control_names(struct control_worker *w)
 {
@@ -110,6 +128,7 @@ ipc_control_names(struct control_worker *w)
 		.ask = offer_assignment,
 		.resolved = offer_name_resolved,
 		.say = offer_peer_message,
+		.done = on_named,
 	};
 }
 
@@ -338,6 +357,7 @@ ipc_control_events(void)
 		},
 		.flow_settings = forward_flow_settings,
 		.flow_token = take_flow_token,
+		.names = begin_names,
 		.has_room = has_room,
 		.online = show_online,
 		.date = compare_clocks,

@@ -21,8 +21,8 @@ struct wish {
 	struct assignments *assignments;
 	uint64_t serial;
 	enum step step;
-	struct uuid client;
 	struct assigned_ips ips;
+	uint64_t for_portal;   /* the serial of who said it; 0: the client */
 	struct lookup *lookup; /* while RESOLVING */
 };
 
@@ -81,11 +81,23 @@ assignments_free(struct assignments *a)
 	free(a);
 }
 
+/* Whoever has said it through us is told what has become of it. */
+static void
+end_wish(struct wish *w, bool installed)
+{
+	struct assignments *a = w->assignments;
+	uint64_t serial = w->for_portal;
+
+	drop_wish(w);
+	if (serial != 0)
+		a->host.done(a->host.ctx, serial, installed);
+}
+
 /* What the client hears of its wish; empty without memory or room. */
 static void
 write_status(const struct wish *w, bool active, char *to, size_t size)
 {
-	char *text = domain_status(&w->ips, active);
+	char *text = w->for_portal == 0 ? domain_status(&w->ips, active) : NULL;
 
 	if (text == NULL || strlcpy(to, text, size) >= size)
 		to[0] = '\0';
@@ -100,13 +112,13 @@ refuse_wish(struct wish *w)
 	struct assignments *a = w->assignments;
 
 	m = (struct ipc_peer_message){
-		.client = w->client,
+		.client = w->ips.names.client,
 		.event = CONTROL_DOMAIN_STATUS,
 	};
 	write_status(w, false, m.payload, sizeof(m.payload));
 	if (m.payload[0] != '\0')
 		a->host.say(a->host.ctx, &m);
-	drop_wish(w);
+	end_wish(w, false);
 }
 
 /* Its end in net-worker's hands, which tells the client, too. */
@@ -115,25 +127,25 @@ hand_wish_over(struct wish *w, const struct lookup_result *result)
 {
 	static struct ipc_name_resolved m;
 	struct assignments *a = w->assignments;
+	const struct name_proxies *n = &w->ips.names;
 	size_t count = result->count;
 
 	_Static_assert(sizeof(m.addresses) >= sizeof(result->addresses) &&
-		sizeof(m.proxies) >= sizeof(w->ips.proxies),
+		sizeof(m.proxies) >= sizeof(n->proxies),
 	    "they fit");
 	m = (struct ipc_name_resolved){
-		.client = w->client,
-		.resource = w->ips.resource,
-		.proxies_count = (uint16_t)w->ips.proxy_count,
+		.client = n->client,
+		.resource = n->resource,
+		.proxies_count = (uint16_t)n->proxy_count,
 		.addresses_count = (uint16_t)count,
 		.event = CONTROL_DOMAIN_STATUS,
 	};
-	strlcpy(m.domain, w->ips.domain, sizeof(m.domain));
-	memcpy(m.proxies, w->ips.proxies, sizeof(w->ips.proxies));
+	strlcpy(m.domain, n->domain, sizeof(m.domain));
+	memcpy(m.proxies, n->proxies, sizeof(n->proxies));
 	memcpy(m.addresses, result->addresses, count * sizeof(m.addresses[0]));
 	write_status(w, true, m.installed, sizeof(m.installed));
 	write_status(w, false, m.refused, sizeof(m.refused));
-	a->host.resolved(a->host.ctx, &m);
-	drop_wish(w);
+	end_wish(w, a->host.resolved(a->host.ctx, &m));
 }
 
 static void start_lookups(struct assignments *);
@@ -148,9 +160,12 @@ on_wish_resolved(void *ctx, const struct lookup_result *result)
 	a->lookup_count--;
 	/*
 	 * Nobody has said that the name has no address: firezone-policy(7),
-	 * Resolution.
+	 * Resolution. A client that cannot be told waits for its connection,
+	 * which it gets without that name.
 	 */
-	if (!result->complete) {
+	if (!result->complete && w->for_portal != 0) {
+		hand_wish_over(w, &(struct lookup_result){ .complete = true });
+	} else if (!result->complete) {
 		log_debug("the name of a resource is not resolved in time");
 		refuse_wish(w);
 	} else {
@@ -165,10 +180,10 @@ start_wish_lookup(struct wish *w)
 	struct assignments *a = w->assignments;
 
 	w->lookup = a->lookups.start(
-	    a->lookups.resolver, w->ips.domain, on_wish_resolved, w);
+	    a->lookups.resolver, w->ips.names.domain, on_wish_resolved, w);
 	if (w->lookup == NULL) {
 		log_warnx("no memory to resolve a name");
-		drop_wish(w);
+		end_wish(w, false);
 		return;
 	}
 	w->step = STEP_RESOLVING;
@@ -195,7 +210,7 @@ wishes_of(const struct assignments *a, const struct uuid *client)
 	size_t n = 0;
 
 	TAILQ_FOREACH(w, &a->wishes, entry)
-		n += uuid_equal(&w->client, client);
+		n += uuid_equal(&w->ips.names.client, client);
 	return n;
 }
 
@@ -222,21 +237,27 @@ has_room_for_wish(struct assignments *a, const struct uuid *client)
 	return false;
 }
 
-static void
-ask_for_wish(struct wish *w)
+/* Takes it among the others; false when net-worker cannot be asked. */
+static bool
+begin_wish(struct assignments *a, struct wish *w)
 {
 	static struct ipc_assignment m;
-	struct assignments *a = w->assignments;
 
+	w->assignments = a;
+	w->serial = ++a->serial;
+	w->step = STEP_ASKED;
+	TAILQ_INSERT_TAIL(&a->wishes, w, entry);
+	a->count++;
 	m = (struct ipc_assignment){
 		.serial = w->serial,
-		.client = w->client,
-		.resource = w->ips.resource,
+		.client = w->ips.names.client,
+		.resource = w->ips.names.resource,
 	};
-	strlcpy(m.domain, w->ips.domain, sizeof(m.domain));
-	w->step = STEP_ASKED;
-	if (!a->host.ask(a->host.ctx, &m))
-		drop_wish(w);
+	strlcpy(m.domain, w->ips.names.domain, sizeof(m.domain));
+	if (a->host.ask(a->host.ctx, &m))
+		return true;
+	drop_wish(w);
+	return false;
 }
 
 void
@@ -256,12 +277,25 @@ assignments_event(struct assignments *a, const struct ipc_peer_event *e)
 		free(w);
 		return;
 	}
-	w->assignments = a;
-	w->client = e->client;
-	w->serial = ++a->serial;
-	TAILQ_INSERT_TAIL(&a->wishes, w, entry);
-	a->count++;
-	ask_for_wish(w);
+	w->ips.names.client = e->client;
+	(void)begin_wish(a, w); /* the client asks again */
+}
+
+bool
+assignments_begin(
+    struct assignments *a, uint64_t serial, const struct name_proxies *names)
+{
+	struct wish *w;
+
+	if (!has_room_for_wish(a, &names->client))
+		return false;
+	if ((w = calloc(1, sizeof(*w))) == NULL) {
+		log_warnx("no memory to resolve a name");
+		return false;
+	}
+	w->ips.names = *names;
+	w->for_portal = serial;
+	return begin_wish(a, w);
 }
 
 static struct wish *

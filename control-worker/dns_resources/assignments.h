@@ -8,12 +8,16 @@
  * net-worker decides; here is read what the client says, found out what the
  * name means, and written what the client hears. A client that gets no answer
  * asks again, so that what is beyond a bound is left out.
+ *
+ * A client of 1.3 says it to the portal and hears nothing: then it is the
+ * portal's part that begins it, and is told.
  */
 #ifndef CONTROL_WORKER_DNS_RESOURCES_ASSIGNMENTS_H
 #define CONTROL_WORKER_DNS_RESOURCES_ASSIGNMENTS_H
 
 #include "common/ipc.h"
 #include "control-worker/net/lookup.h"
+#include "control-worker/net/name_proxies.h"
 
 #define ASSIGNMENTS_MAX         1000 /* under way */
 #define ASSIGNMENTS_OF_CLIENT   32
@@ -26,6 +30,8 @@ struct assignments_host {
 	bool (*ask)(void *ctx, const struct ipc_assignment *);
 	bool (*resolved)(void *ctx, const struct ipc_name_resolved *);
 	bool (*say)(void *ctx, const struct ipc_peer_message *);
+	/* The end of what assignments_begin() began. */
+	void (*done)(void *ctx, uint64_t serial, bool installed);
 };
 
 struct assignments;
@@ -33,6 +39,12 @@ struct assignments;
 struct assignments *assignments_new(
     const struct assignments_host *, const struct lookups *);
 void assignments_free(struct assignments *); /* NULL is fine */
+/*
+ * False: there is no room, or nobody to be asked, and done() is not called;
+ * else later, unless it is forgotten. The serial is not 0.
+ */
+bool assignments_begin(
+    struct assignments *, uint64_t serial, const struct name_proxies *);
 void assignments_event(struct assignments *, const struct ipc_peer_event *);
 void assignments_answer(
     struct assignments *, const struct ipc_assignment_answer *);

@@ -4,38 +4,24 @@
 #include "control-worker/json/json.h"
 #include "control-worker/json/write.h"
 
-static bool
-parse_proxies(const struct json_value *list, struct assigned_ips *to)
-{
-	const struct json_value *v;
-	char text[ENDPOINT_TEXT_MAX];
-
-	if (!json_is(list, JSON_ARRAY) || json_count(list) > PROXIES_MAX)
-		return false;
-	for (v = json_first(list); v != NULL; v = json_next(list, v))
-		if (!json_copy(v, text, sizeof(text)) ||
-		    !ip_parse(text, &to->proxies[to->proxy_count++]))
-			return false;
-	return true;
-}
-
 bool
 assigned_ips_parse(const void *payload, size_t len, struct assigned_ips *to)
 {
 	struct json_document *document = NULL;
+	struct name_proxies *n = &to->names;
 	const struct json_value *root;
 	bool good = false;
 
-	to->proxy_count = 0;
 	if (json_parse(&document, payload, len) == JSON_OK) {
 		root = json_root(document);
 		good = json_copy(json_get(root, "resource"), to->resource_text,
 			   sizeof(to->resource_text)) &&
-		    uuid_parse(to->resource_text, &to->resource) &&
-		    json_copy(json_get(root, "domain"), to->domain,
-			sizeof(to->domain)) &&
-		    to->domain[0] != '\0' &&
-		    parse_proxies(json_get(root, "proxy_ips"), to);
+		    uuid_parse(to->resource_text, &n->resource) &&
+		    json_copy(json_get(root, "domain"), n->domain,
+			sizeof(n->domain)) &&
+		    n->domain[0] != '\0' &&
+		    json_copy_addresses(json_get(root, "proxy_ips"), n->proxies,
+			PROXIES_MAX, &n->proxy_count);
 	}
 	json_free(document);
 	return good;
@@ -51,7 +37,7 @@ domain_status(const struct assigned_ips *a, bool active)
 	json_put_name(&w, "resource");
 	json_put_text(&w, a->resource_text);
 	json_put_name(&w, "domain");
-	json_put_text(&w, a->domain);
+	json_put_text(&w, a->names.domain);
 	json_put_name(&w, "status");
 	json_put_text(&w, active ? "Active" : "Inactive");
 	json_put_object_end(&w);

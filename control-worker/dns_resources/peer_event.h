@@ -8,17 +8,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/address.h"
-#include "common/bounds.h"
 #include "common/control_event.h"
-#include "common/uuid.h"
+#include "control-worker/net/name_proxies.h"
 
 struct assigned_ips {
-	struct uuid resource;
+	struct name_proxies names; /* the client does not name itself */
 	char resource_text[UUID_TEXT_LEN + 1]; /* as the client spelled it */
-	char domain[DOMAIN_TEXT_MAX + 1];
-	struct ip_address proxies[PROXIES_MAX];
-	size_t proxy_count;
 };
 
 /* False: it is to be ignored. */

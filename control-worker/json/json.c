@@ -365,3 +365,20 @@ json_copy(const struct json_value *v, char *to, size_t size)
 	memcpy(to, v->text, v->len + 1);
 	return true;
 }
+
+bool
+json_copy_addresses(const struct json_value *list, struct ip_address *to,
+    size_t max, size_t *count)
+{
+	const struct json_value *v;
+	char text[ENDPOINT_TEXT_MAX];
+
+	*count = 0;
+	if (!json_is(list, JSON_ARRAY) || json_count(list) > max)
+		return false;
+	for (v = json_first(list); v != NULL; v = json_next(list, v))
+		if (!json_copy(v, text, sizeof(text)) ||
+		    !ip_parse(text, &to[(*count)++]))
+			return false;
+	return true;
+}

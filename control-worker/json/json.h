@@ -77,5 +77,8 @@ bool json_is_text(const struct json_value *, const char *text);
  * holds a control character.
  */
 bool json_copy(const struct json_value *, char *to, size_t size);
+/* A list of addresses; false when it is none, or of more than max. */
+bool json_copy_addresses(const struct json_value *, struct ip_address *to,
+    size_t max, size_t *count);
 
 #endif /* CONTROL_WORKER_JSON_JSON_H */

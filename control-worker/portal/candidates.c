@@ -192,11 +192,14 @@ take_lines(struct held *h, bool withdrawn)
 }
 
 char *
-candidates_take(struct candidates *c, struct uuid *client, bool *withdrawn)
+candidates_take(struct candidates *c, struct uuid *client, bool *withdrawn,
+    bool (*waits)(const void *ctx, const struct uuid *client), const void *ctx)
 {
 	struct held *h = RB_MIN(held_tree, &c->clients);
 	char *text;
 
+	while (h != NULL && waits(ctx, &h->client))
+		h = RB_NEXT(held_tree, &c->clients, h);
 	if (h == NULL)
 		return NULL;
 	*client = h->client;

@@ -29,9 +29,10 @@ bool candidates_holds(const struct candidates *, const struct uuid *client);
 
 /*
  * Takes one client's lines, either the added or the withdrawn ones, in the
- * form they were given; the caller frees them. NULL when nothing is held.
+ * form they were given; the caller frees them. A client that waits() is true
+ * of is passed over. NULL when nothing else is held.
  */
-char *candidates_take(
-    struct candidates *, struct uuid *client, bool *withdrawn);
+char *candidates_take(struct candidates *, struct uuid *client, bool *withdrawn,
+    bool (*waits)(const void *ctx, const struct uuid *client), const void *ctx);
 
 #endif /* CONTROL_WORKER_PORTAL_CANDIDATES_H */

@@ -152,6 +152,15 @@ lose_connection(
 	retry_later(c, now, reason, -1);
 }
 
+/* Its candidates would come before its connection, and be thrown away. */
+static bool
+waits_for_reply(const void *ctx, const struct uuid *client)
+{
+	const struct portal_connection *c = ctx;
+
+	return refs_await(&c->incoming.refs, client);
+}
+
 /* Whether there is a frame to be written; what was held comes last. */
 static bool
 has_frame(struct portal_connection *c)
@@ -163,7 +172,8 @@ has_frame(struct portal_connection *c)
 	if (phoenix_has_next(&c->phoenix))
 		return true;
 	if (!is_online(c) ||
-	    (lines = candidates_take(c->held, &client, &withdrawn)) == NULL)
+	    (lines = candidates_take(
+		 c->held, &client, &withdrawn, waits_for_reply, c)) == NULL)
 		return false;
 	phoenix_send(&c->phoenix,
 	    withdrawn ? EVENT_CANDIDATES_WITHDRAWN : EVENT_CANDIDATES,
@@ -619,26 +629,64 @@ portal_set_key(struct portal_connection *c, struct mono now,
 	settle_deadline(c);
 }
 
+/* The end of an authorization that is in force. */
+static void
+say_reply(struct portal_connection *c, struct mono now, uint64_t serial)
+{
+	const struct ref *ref = refs_find(&c->incoming.refs, serial);
+	const char *reply = ref->reply;
+	char *payload = reply == NULL ? NULL : outgoing_acknowledgement(ref);
+
+	/* Candidates that waited for it follow. */
+	refs_drop(&c->incoming.refs, serial);
+	if (reply != NULL)
+		say_event(c, now, reply, payload);
+	settle_deadline(c);
+}
+
 void
 portal_acknowledge(
     struct portal_connection *c, struct mono now, uint64_t serial)
 {
-	const char *reply;
-	char *ref = refs_take(&c->incoming.refs, serial, &reply);
+	struct ref *ref = refs_find(&c->incoming.refs, serial);
 
-	if (ref == NULL)
+	if (ref == NULL || ref->is_naming)
 		return;
-	say_event(c, now, reply, outgoing_acknowledgement(ref));
-	free(ref);
-	settle_deadline(c);
+	if (ref->names == NULL) {
+		say_reply(c, now, serial);
+		return;
+	}
+	ref->is_naming = true;
+	if (!c->events.names(c->ctx, serial, ref->names))
+		portal_named(c, now, serial, false);
 }
 
 void
 portal_refuse(struct portal_connection *c, uint64_t serial)
 {
-	const char *reply;
+	refs_drop(&c->incoming.refs, serial);
+}
 
-	free(refs_take(&c->incoming.refs, serial, &reply));
+void
+portal_named(struct portal_connection *c, struct mono now, uint64_t serial,
+    bool installed)
+{
+	const struct ref *ref = refs_find(&c->incoming.refs, serial);
+	struct uuid client;
+	bool connects;
+
+	if (ref == NULL || !ref->is_naming)
+		return;
+	if (installed) {
+		say_reply(c, now, serial);
+		return;
+	}
+	client = ref->client;
+	connects = ref->connects;
+	refs_drop(&c->incoming.refs, serial);
+	/* The client gives up: nobody waits for these. */
+	if (connects && !refs_await(&c->incoming.refs, &client))
+		candidates_forget(c->held, &client);
 }
 
 void
@@ -646,6 +694,7 @@ portal_candidates(struct portal_connection *c, struct mono now,
     const struct uuid *client, bool withdrawn, const char *lines)
 {
 	if (is_online(c) && !candidates_holds(c->held, client) &&
+	    !waits_for_reply(c, client) &&
 	    c->phoenix.outbox.count < PORTAL_OUTBOX_BUSY)
 		say_event(c, now,
 		    withdrawn ? EVENT_CANDIDATES_WITHDRAWN : EVENT_CANDIDATES,

@@ -19,6 +19,7 @@
 #include "common/uuid.h"
 #include "control-worker/json/json.h"
 #include "control-worker/net/lookup.h"
+#include "control-worker/net/name_proxies.h"
 #include "control-worker/net/portal_clock.h"
 #include "control-worker/portal/failure.h"
 #include "control-worker/portal/login.h"
@@ -74,6 +75,11 @@ struct portal_events {
 	 */
 	bool (*flow_token)(
 	    void *ctx, const char *jwt, size_t len, struct uuid *authorization);
+	/*
+	 * A name that a client has assigned proxies to through the portal:
+	 * portal_named() answers, not within the call. False: it cannot be.
+	 */
+	bool (*names)(void *ctx, uint64_t serial, const struct name_proxies *);
 	/* Whether more of them may be handed over just now. */
 	bool (*has_room)(void *ctx);
 	void (*online)(void *ctx, bool online, unsigned generation);
@@ -119,6 +125,9 @@ struct mono portal_deadline(const struct portal_connection *);
 void portal_acknowledge(
     struct portal_connection *, struct mono now, uint64_t serial);
 void portal_refuse(struct portal_connection *, uint64_t serial);
+/* What has become of a name. */
+void portal_named(struct portal_connection *, struct mono now, uint64_t serial,
+    bool installed);
 void portal_candidates(struct portal_connection *, struct mono now,
     const struct uuid *client, bool withdrawn, const char *lines);
 void portal_client_gone(struct portal_connection *, const struct uuid *client);

@@ -28,8 +28,11 @@ static const struct push newer_pushes[] = {
 	{ NULL, NULL, NULL },
 };
 
+/* Which of them come depends on the client, not on what we say we are. */
 static const struct push older_pushes[] = {
 	{ "authorize_flow", handle_flow, "flow_authorized" },
+	{ "request_connection", handle_request_connection, "connection_ready" },
+	{ "allow_access", handle_allow_access, NULL },
 	{ NULL, NULL, NULL },
 };
 

@@ -48,9 +48,9 @@ enum incoming_result {
 /* What acts on an event: generation.h says on which. */
 typedef enum incoming_result push_handler(struct incoming *,
     const struct push *, const struct json_value *payload, const char **what);
-push_handler handle_authorization, handle_candidates_added,
+push_handler handle_allow_access, handle_authorization, handle_candidates_added,
     handle_candidates_withdrawn, handle_flow, handle_init, handle_reject_access,
-    handle_relays_presence, handle_resource_updated;
+    handle_relays_presence, handle_request_connection, handle_resource_updated;
 
 /*
  * Acts on one push. what says why it was dropped. After INCOMING_MORE the
@@ -92,7 +92,7 @@ int parse_filters(const struct json_value *, struct filter filters[FILTERS_MAX],
 bool candidate_is_valid(const char *line);
 
 /* Payloads to the portal, to be freed; NULL without memory. */
-char *outgoing_acknowledgement(const char *ref);
+char *outgoing_acknowledgement(const struct ref *);
 char *outgoing_candidates(const struct uuid *client, const char *lines);
 char *outgoing_capabilities(void);
 char *outgoing_empty(void);

@@ -15,15 +15,35 @@ struct line {
 	unsigned long priority;
 };
 
+/* What the portal passes on to a client of 1.3 as it is. */
+static void
+put_our_credentials(struct json_writer *w, const struct ref *ref)
+{
+	json_put_name(w, "gateway_payload");
+	json_put_object(w);
+	json_put_name(w, "ConnectionAccepted");
+	json_put_object(w);
+	json_put_name(w, "ice_parameters");
+	json_put_object(w);
+	json_put_name(w, "username");
+	json_put_text(w, ref->username);
+	json_put_name(w, "password");
+	json_put_text(w, ref->password);
+	for (int i = 0; i < 3; i++)
+		json_put_object_end(w);
+}
+
 char *
-outgoing_acknowledgement(const char *ref)
+outgoing_acknowledgement(const struct ref *ref)
 {
 	struct json_writer w;
 
 	json_write_begin(&w);
 	json_put_object(&w);
 	json_put_name(&w, "ref");
-	json_put_text(&w, ref);
+	json_put_text(&w, ref->text);
+	if (ref->connects)
+		put_our_credentials(&w, ref);
 	json_put_object_end(&w);
 	return json_write_end(&w);
 }

@@ -1,31 +1,54 @@
 /*
  * The portal's references of authorizations that net-worker has not answered
- * yet, by the serial under which they were handed to it. Bounded: the oldest
- * is forgotten, since the portal's clients stop waiting after 15 s.
+ * yet, by the serial under which they were handed to it, and what is to come of
+ * the answer. Bounded: the oldest is forgotten, since the portal's clients stop
+ * waiting after 20 s.
  */
 #ifndef CONTROL_WORKER_PORTAL_REFS_H
 #define CONTROL_WORKER_PORTAL_REFS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "common/uuid.h"
+#include "control-worker/net/name_proxies.h"
 
 #define REFS_MAX     2048
 #define REF_TEXT_MAX 4096
 
+/* ICE credentials of our making: RFC 8839 5.4 wants as many, and no more. */
+#define OUR_USERNAME_LEN 4
+#define OUR_PASSWORD_LEN 22
+
+struct ref {
+	char *text;
+	const char *reply; /* the event that tells of it; NULL: none does */
+	/* Of a connection whose credentials the reply tells. */
+	bool connects;
+	struct uuid client;
+	char username[OUR_USERNAME_LEN + 1], password[OUR_PASSWORD_LEN + 1];
+	/* What is to be set up before the reply, to be freed; NULL: nothing. */
+	struct name_proxies *names;
+	bool is_naming; /* that has begun */
+};
+
 struct refs {
 	uint64_t next_serial;
-	char *text[REFS_MAX]; /* at serial % REFS_MAX */
-	const char *reply[REFS_MAX];
+	struct ref *ref[REFS_MAX]; /* at serial % REFS_MAX */
 	uint64_t serial[REFS_MAX];
+	size_t connecting; /* those that connect */
 };
 
 /*
- * Keeps a copy, and the event that is to be said when net-worker has answered,
- * a constant; the serial, or 0 without memory.
+ * Keeps a copy of it, the text too, and takes its names over; the serial, or 0
+ * without memory.
  */
-uint64_t refs_keep(struct refs *, const char *text, const char *reply);
-/* Takes the reference out, to be freed by the caller; NULL when unknown. */
-char *refs_take(struct refs *, uint64_t serial, const char **reply);
+uint64_t refs_keep(struct refs *, const struct ref *);
+struct ref *refs_find(const struct refs *, uint64_t serial); /* or NULL */
+void refs_drop(struct refs *, uint64_t serial); /* wipes; unknown is fine */
 void refs_clear(struct refs *);
+/* Whether the client has still to be told of a connection. */
+bool refs_await(const struct refs *, const struct uuid *client);
 
 #endif /* CONTROL_WORKER_PORTAL_REFS_H */

@@ -32,6 +32,25 @@ FLOW = {
     "expires_at": None,
 }
 
+WEB = {"id": "619fbe83-bc95-4635-9a08-68da9a944c88", "type": "dns", "name": "web",
+       "address": "*.httpbin", "filters": []}
+NAME = {"name": "download.httpbin", "proxy_ips": ["100.96.0.1", "fd00:2021:1111:8000::"]}
+PEER = {"public_key": FLOW["client"]["public_key"],
+        "preshared_key": FLOW["client"]["preshared_key"],
+        "ipv4": "100.87.247.184", "ipv6": "fd00:2021:1111::4:4616",
+        "persistent_keepalive": 25}
+CONNECTION = {
+    "ref": REF, "expires_at": 1790000000, "resource": WEB,
+    "client": {"id": CLIENT, "peer": PEER, "payload": {
+        "ice_parameters": {"username": "aYaH", "password": "MMceouYA5jGIPkxbvIiLvD"},
+        "domain": NAME}}}
+ACCESS = {
+    "ref": REF, "expires_at": 1790000000, "client_id": CLIENT,
+    "client_ipv4": PEER["ipv4"], "client_ipv6": PEER["ipv6"], "resource": WEB,
+    "payload": NAME}
+READY = ('{"ref":"%s","gateway_payload":{"ConnectionAccepted":{"ice_parameters":'
+         '{"username":"%s","password":"%s"}}}}')
+
 QUERIES = {
     1: f"/gateway/websocket?token={ESCAPED}&public_key={KEY}&external_id={HASH}&name=gw-1",
     2: f"/gateway/websocket?external_id={HASH}&name=gw-1&public_key={KEY}",
@@ -59,10 +78,10 @@ def said(event, payload, ref):
 
 @pytest.fixture
 def gateway(start, listener):
-    def run(generation):
+    def run(generation, **options):
         w = start(f"ws://127.0.0.1:{listener.port}", token=TOKEN, name="gw-1",
                   external_id="6f1c9c0e-2e1d-4d0c-9b1a-1c0f5d7b8a90",
-                  generation=generation)
+                  generation=generation, **options)
         return w.ready().key(bytes(range(0x20, 0x40)))
 
     return run
@@ -127,6 +146,54 @@ def test_what_is_said(listener, gateway, generation):
     c.switch()
     assert hear_raw(c) == join(ref if generation == 1 else 0)
     assert TOKEN not in w.text() and ESCAPED not in w.text()
+    w.shut_down()
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_clients_of_two_steps(listener, gateway, generation):
+    w = gateway(generation, hosts="192.0.2.80 download.httpbin\n")
+    c = accept_request(listener, generation)
+    c.switch()
+    assert hear_raw(c) == join(0)
+    c.reply(0)
+    c.push("init", INIT)
+    hear_init(w)
+    c.push("request_connection", CONNECTION)
+    a = w.expect("AUTHORIZATION")
+    assert (a["kind"], a["keepalive"]) == (1, 25)
+    ours = (a["local_username"], a["local_password"])
+    assert [len(text) for text in ours] == [4, 22]
+    w.say("ACKNOWLEDGED", serial=a["serial"])
+    w.say("LOCAL_CANDIDATES", client=CLIENT, withdrawn=0, lines=LINE + "\n")
+    asked = w.expect("ASSIGNMENT")
+    assert (asked["client"], asked["resource"], asked["domain"]) == \
+        (CLIENT, WEB["id"], "download.httpbin")
+    c.quiet()
+    w.say("ASSIGNMENT_ANSWER", serial=asked["serial"], answer=1)
+    resolved = w.expect("NAME_RESOLVED")
+    assert resolved["addresses"] == ["192.0.2.80"]
+    assert resolved["proxies"] == NAME["proxy_ips"]
+    assert resolved["installed"] == resolved["refused"] == ""
+    assert hear_raw(c) == said("connection_ready", READY % (REF, *ours), 1)
+    assert hear_raw(c) == said("broadcast_ice_candidates", '{"client_ids":["%s"],'
+                               '"candidates":["%s"]}' % (CLIENT, LINE), 2)
+    # Access is given without a word.
+    c.push("allow_access", ACCESS)
+    a = w.expect("AUTHORIZATION")
+    assert (a["kind"], a["local_username"]) == (2, "")
+    w.say("ACKNOWLEDGED", serial=a["serial"])
+    asked = w.expect("ASSIGNMENT")
+    w.say("ASSIGNMENT_ANSWER", serial=asked["serial"], answer=1)
+    assert w.expect("NAME_RESOLVED")["addresses"] == ["192.0.2.80"]
+    # A name that the client may not have is no connection.
+    c.push("request_connection", CONNECTION)
+    w.say("ACKNOWLEDGED", serial=w.expect("AUTHORIZATION")["serial"])
+    w.say("ASSIGNMENT_ANSWER", serial=w.expect("ASSIGNMENT")["serial"], answer=0)
+    c.quiet()
+    # Their candidates have neither ufrag nor raddr.
+    line = "candidate:1 1 udp 1694498559 198.51.100.7 47717 typ srflx"
+    c.push("ice_candidates", {"client_id": CLIENT, "candidates": [line]})
+    assert w.expect("REMOTE_CANDIDATES")["lines"] == line + "\n"
     w.shut_down()
 
 

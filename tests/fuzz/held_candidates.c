@@ -7,13 +7,23 @@
 #include "control-worker/portal/messages.h"
 #include "tests/fuzz/fuzz.h"
 
+static bool
+nobody_waits(const void *ctx, const struct uuid *client)
+{
+	(void)ctx;
+	(void)client;
+	return false;
+}
+
 /* False when there is nothing left. */
 static bool
 take(struct candidates *c)
 {
 	struct uuid client;
 	bool withdrawn;
-	char *lines = candidates_take(c, &client, &withdrawn), *payload;
+	char *lines =
+		 candidates_take(c, &client, &withdrawn, nobody_waits, NULL),
+	     *payload;
 	size_t len;
 
 	if (lines == NULL)

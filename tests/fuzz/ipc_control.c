@@ -388,17 +388,18 @@ portal_says(struct cursor *in)
 	static const char *const events[] = { "create_authorization", "init",
 		"ice_candidates", "invalidate_ice_candidates", "reject_access",
 		"relays_presence", "resource_updated", "phx_error", "phx_close",
-		"disconnect" };
+		"disconnect", "authorize_flow", "request_connection",
+		"allow_access" };
 	char frame[FRAME_MAX + 256];
-	size_t len, kind = pick(in, 13);
+	size_t len, kind = pick(in, 16);
 	char *payload = (char *)pick_block(in, FRAME_MAX, &len);
 	int n = (int)len;
 
-	if (kind < 10)
+	if (kind < 10 || kind > 12)
 		n = snprintf(frame, sizeof(frame),
 		    "{\"topic\":\"gateway\",\"event\":\"%s\",\"payload\":%.*s,"
 		    "\"ref\":null}",
-		    events[kind], n, payload);
+		    events[kind < 10 ? kind : kind - 3], n, payload);
 	else if (kind == 10)
 		n = snprintf(frame, sizeof(frame),
 		    "{\"topic\":\"gateway\",\"event\":\"phx_reply\",\"payload\""

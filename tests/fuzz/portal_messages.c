@@ -6,6 +6,7 @@
 #include "control-worker/flow/token.h"
 #include "control-worker/portal/generation.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fuzz/messages.h"
@@ -58,17 +59,45 @@ check_token(void *ctx, const char *jwt, size_t len, struct uuid *id)
 
 static const char *const events[] = { "create_authorization", "init",
 	"ice_candidates", "invalidate_ice_candidates", "reject_access",
-	"relays_presence", "resource_updated", "unknown" };
+	"relays_presence", "resource_updated", "unknown", "authorize_flow",
+	"request_connection", "allow_access" };
+
+#define EVENTS (sizeof(events) / sizeof(*events))
+
+/* What is said back, and what has to be there for it. */
+static void
+check_refs(const struct refs *refs)
+{
+	for (size_t i = 0; i < REFS_MAX; i++) {
+		const struct ref *ref = refs->ref[i];
+		char *payload;
+
+		if (ref == NULL)
+			continue;
+		must(!ref->connects || strlen(ref->password) == 22);
+		must(ref->names == NULL ||
+		    (ref->names->domain[0] != '\0' &&
+			ref->names->proxy_count <= PROXIES_MAX));
+		if (ref->reply != NULL) {
+			/* NULL for a reference that is not UTF-8. */
+			payload = outgoing_acknowledgement(ref);
+			must(payload == NULL || payload[0] == '{');
+			free(payload);
+		}
+	}
+}
 
 static void
 handle(struct rig *r, struct cursor *in)
 {
 	static struct incoming incoming;
-	const char *what = NULL, *event = events[pick(in, 8)];
+	/* An event of any generation, to any. */
+	size_t which = pick(in, 3 * EVENTS);
+	const char *what = NULL, *event = events[which % EVENTS];
 	struct json_document *d;
 
 	memset(&incoming, 0, sizeof(incoming));
-	incoming.generation = generation_newest();
+	incoming.generation = generation_of(3 - (unsigned)(which / EVENTS));
 	incoming.has_interface = true;
 	incoming.to = &results;
 	incoming.flow_settings = check_settings;
@@ -88,6 +117,7 @@ handle(struct rig *r, struct cursor *in)
 	case INCOMING_UNKNOWN:
 		break;
 	}
+	check_refs(&incoming.refs);
 	refs_clear(&incoming.refs);
 	json_free(d);
 }

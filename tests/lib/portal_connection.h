@@ -89,6 +89,10 @@ struct rig {
 	char fatal[1024];
 	char story[256]; /* a letter for each message */
 	uint64_t serial; /* of the last authorization */
+	struct ipc_authorization authorization;
+	struct name_proxies names; /* what was asked for last */
+	uint64_t named;            /* by this serial */
+	bool no_names;
 	bool full;
 };
 
@@ -188,6 +192,7 @@ on_authorization(void *ctx, struct ipc_authorization *m)
 	struct rig *r = ctx;
 
 	r->serial = m->serial;
+	r->authorization = *m;
 	strlcat(r->story, "A", sizeof(r->story));
 }
 
@@ -196,6 +201,17 @@ on_flow_settings(void *ctx, const struct json_value *v)
 {
 	(void)ctx;
 	(void)v;
+}
+
+static inline bool
+on_names(void *ctx, uint64_t serial, const struct name_proxies *names)
+{
+	struct rig *r = ctx;
+
+	r->named = serial;
+	r->names = *names;
+	strlcat(r->story, "N", sizeof(r->story));
+	return !r->no_names;
 }
 
 static inline bool
@@ -262,6 +278,7 @@ make_connection_of(
 			.tun_configure = on_tun_configure,
 		},
 		.flow_settings = on_flow_settings,
+		.names = on_names,
 		.has_room = on_has_room,
 		.online = on_online,
 		.date = on_date,

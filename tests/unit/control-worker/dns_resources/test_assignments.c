@@ -28,7 +28,9 @@ struct rig {
 	struct ipc_assignment asked;
 	struct ipc_name_resolved resolved;
 	struct ipc_peer_message said;
-	unsigned asks, resolutions, messages;
+	uint64_t done; /* the serial */
+	bool installed;
+	unsigned asks, resolutions, messages, ends;
 	bool deaf;
 };
 
@@ -62,6 +64,16 @@ on_say(void *ctx, const struct ipc_peer_message *m)
 	return true;
 }
 
+static void
+on_done(void *ctx, uint64_t serial, bool installed)
+{
+	struct rig *r = ctx;
+
+	r->done = serial;
+	r->installed = installed;
+	r->ends++;
+}
+
 static struct lookup *
 look_up(void *resolver, const char *name, lookup_done done, void *ctx)
 {
@@ -73,7 +85,8 @@ set_up(void **state)
 {
 	static struct rig rig;
 	struct rig *r = &rig;
-	struct assignments_host host = { r, on_ask, on_resolved, on_say };
+	struct assignments_host host = { r, on_ask, on_resolved, on_say,
+		on_done };
 	struct lookups lookups = { NULL, look_up, lookup_cancel };
 
 	memset(r, 0, sizeof(*r));
@@ -326,7 +339,7 @@ status_as_in_the_vector(void **state)
 {
 	static struct assigned_ips ips = {
 		.resource_text = RESOURCE,
-		.domain = "example.com",
+		.names = { .domain = "example.com" },
 	};
 	char *text = domain_status(&ips, true);
 
@@ -339,6 +352,84 @@ status_as_in_the_vector(void **state)
 	text = domain_status(&ips, false);
 	assert_non_null(strstr(text, "\"Inactive\"}"));
 	free(text);
+}
+
+/* Names of clients that hear nothing: the portal's part is told instead. */
+
+static bool
+begin(struct rig *r, uint64_t serial, const char *domain)
+{
+	struct name_proxies n = {
+		.client = { { 1 } },
+		.resource = { { [15] = 0x65 } },
+		.proxy_count = 1,
+	};
+
+	strlcpy(n.domain, domain, sizeof(n.domain));
+	assert_true(ip_parse("100.96.0.1", &n.proxies[0]));
+	return assignments_begin(r->assignments, serial, &n);
+}
+
+static void
+goes_the_whole_way_for_the_portal(void **state)
+{
+	struct rig *r = *state;
+
+	assert_true(begin(r, 7, "App.example.com"));
+	assert_int_equal(r->asks, 1);
+	assert_string_equal(r->asked.domain, "App.example.com");
+	assert_int_equal(r->asked.client.bytes[0], 1);
+	assert_int_equal(r->asked.resource.bytes[15], 0x65);
+	assert_int_equal(r->ends, 0);
+	answer(r, r->asked.serial, ASSIGNMENT_RESOLVE);
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	assert_int_equal(r->resolutions, 1);
+	assert_int_equal(r->resolved.addresses_count, 2);
+	assert_int_equal(r->resolved.proxies_count, 1);
+	/* The client is told nothing. */
+	assert_string_equal(r->resolved.installed, "");
+	assert_string_equal(r->resolved.refused, "");
+	assert_int_equal(r->messages, 0);
+	assert_int_equal(r->ends, 1);
+	assert_int_equal(r->done, 7);
+	assert_true(r->installed);
+}
+
+/* It waits for its connection, which a dead resolver is not to cost it. */
+static void
+what_cannot_be_resolved_is_empty_for_the_portal(void **state)
+{
+	struct rig *r = *state;
+
+	assert_true(begin(r, 8, "nobody.example.org"));
+	answer(r, r->asked.serial, ASSIGNMENT_RESOLVE);
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	assert_int_equal(r->resolutions, 1);
+	assert_int_equal(r->resolved.addresses_count, 0);
+	assert_int_equal(r->messages, 0);
+	assert_int_equal(r->done, 8);
+	assert_true(r->installed);
+}
+
+static void
+what_is_refused_ends_for_the_portal(void **state)
+{
+	struct rig *r = *state;
+
+	assert_true(begin(r, 9, "app.example.com"));
+	answer(r, r->asked.serial, ASSIGNMENT_REFUSED);
+	assert_int_equal(r->resolutions + r->messages, 0);
+	assert_int_equal(r->done, 9);
+	assert_false(r->installed);
+	r->deaf = true;
+	assert_false(begin(r, 10, "app.example.com"));
+	assert_int_equal(r->ends, 1);
+	r->deaf = false;
+	for (unsigned i = 0; i < ASSIGNMENTS_OF_CLIENT; i++)
+		assert_true(begin(r, 11 + i, "app.example.com"));
+	assert_false(begin(r, 99, "app.example.com"));
+	assignments_forget(r->assignments);
+	assert_int_equal(r->ends, 1);
 }
 
 int
@@ -356,6 +447,9 @@ main(void)
 		T(takes_turns),
 		T(a_deaf_net_worker),
 		cmocka_unit_test(status_as_in_the_vector),
+		T(goes_the_whole_way_for_the_portal),
+		T(what_cannot_be_resolved_is_empty_for_the_portal),
+		T(what_is_refused_ends_for_the_portal),
 	};
 
 	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);

@@ -8,6 +8,14 @@
 
 #include "control-worker/portal/candidates.h"
 
+static bool
+nobody_waits(const void *ctx, const struct uuid *client)
+{
+	(void)ctx;
+	(void)client;
+	return false;
+}
+
 static const struct uuid one = { { 1 } }, two = { { 2 } };
 
 static void
@@ -16,7 +24,8 @@ expect(struct candidates *c, const struct uuid *client, bool withdrawn,
 {
 	struct uuid got;
 	bool got_withdrawn;
-	char *text = candidates_take(c, &got, &got_withdrawn);
+	char *text =
+	    candidates_take(c, &got, &got_withdrawn, nobody_waits, NULL);
 
 	assert_non_null(text);
 	assert_true(uuid_equal(&got, client));
@@ -31,7 +40,8 @@ expect_nothing(struct candidates *c)
 	struct uuid client;
 	bool withdrawn;
 
-	assert_null(candidates_take(c, &client, &withdrawn));
+	assert_null(
+	    candidates_take(c, &client, &withdrawn, nobody_waits, NULL));
 }
 
 static void

@@ -124,7 +124,6 @@ ignore_flow_settings(void *ctx, const struct json_value *v)
 }
 
 static struct incoming in;
-static const char *reply; /* of the reference that was taken last */
 
 static int
 set_up(void **state)
@@ -306,7 +305,8 @@ static void
 test_authorization(void **state)
 {
 	const struct ipc_authorization *a = &got.authorization;
-	char text[ENDPOINT_TEXT_MAX], *ref;
+	const struct ref *ref;
+	char text[ENDPOINT_TEXT_MAX];
 
 	(void)state;
 	assert_true(handle("create_authorization", AUTHORIZATION));
@@ -323,11 +323,12 @@ test_authorization(void **state)
 	assert_int_equal(a->type, RESOURCE_CIDR);
 	assert_int_equal(a->network.length, 16);
 	assert_int_equal(a->filters_count, 2);
-	ref = refs_take(&in.refs, a->serial, &reply);
-	assert_string_equal(ref, "SFMyNTY.g2g");
-	assert_string_equal(reply, "authorization_created");
-	free(ref);
-	assert_null(refs_take(&in.refs, a->serial, &reply));
+	ref = refs_find(&in.refs, a->serial);
+	assert_string_equal(ref->text, "SFMyNTY.g2g");
+	assert_string_equal(ref->reply, "authorization_created");
+	assert_false(ref->connects);
+	refs_drop(&in.refs, a->serial);
+	assert_null(refs_find(&in.refs, a->serial));
 }
 
 static void
@@ -713,7 +714,8 @@ test_outgoing(void **state)
 
 	(void)state;
 	assert_true(uuid_parse(CLIENT, &client));
-	expect_text(outgoing_acknowledgement("SFMyNTY.g2g/\"\\"),
+	expect_text(outgoing_acknowledgement(&(struct ref){
+			.text = (char[]){ "SFMyNTY.g2g/\"\\" } }),
 	    "{\"ref\":\"SFMyNTY.g2g/\\\"\\\\\"}");
 	expect_text(outgoing_capabilities(), "{\"iceless\":false}");
 	expect_text(outgoing_empty(), "{}");
@@ -732,28 +734,8 @@ test_outgoing(void **state)
 	    "{\"client_ids\":[\"" CLIENT "\"],\"candidates\":[\"b\"]}");
 	expect_text(outgoing_candidates(&client, ""),
 	    "{\"client_ids\":[\"" CLIENT "\"],\"candidates\":[]}");
-	assert_null(outgoing_acknowledgement("\xff"));
-}
-
-static void
-test_refs_are_bounded(void **state)
-{
-	static struct refs refs;
-	uint64_t first = refs_keep(&refs, "first", "reply"), last = 0;
-	char *text;
-
-	(void)state;
-	for (int i = 0; i < REFS_MAX; i++)
-		last = refs_keep(&refs, "later", "reply");
-	assert_null(refs_take(&refs, first, &reply));
-	assert_null(refs_take(&refs, 0, &reply));
-	assert_null(refs_take(&refs, last + 1, &reply));
-	assert_null(refs_take(&refs, last + REFS_MAX, &reply));
-	text = refs_take(&refs, last, &reply);
-	assert_string_equal(text, "later");
-	free(text);
-	refs_clear(&refs);
-	assert_null(refs_take(&refs, last - 1, &reply));
+	assert_null(outgoing_acknowledgement(
+	    &(struct ref){ .text = (char[]){ "\xff" } }));
 }
 
 int
@@ -790,7 +772,6 @@ main(void)
 		cmocka_unit_test(test_truncations),
 		cmocka_unit_test(test_missing_members),
 		cmocka_unit_test(test_outgoing),
-		cmocka_unit_test(test_refs_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -323,8 +323,8 @@ longest_assignments(void **state)
 
 		assert_int_equal(len, table[i].length);
 		assert_true(assigned_ips_parse(table[i].json, len, &ips));
-		assert_string_equal(ips.domain, LONGEST);
-		assert_int_equal(ips.proxy_count, 8);
+		assert_string_equal(ips.names.domain, LONGEST);
+		assert_int_equal(ips.names.proxy_count, 8);
 		while (len-- > 0)
 			assert_false(
 			    assigned_ips_parse(table[i].json, len, &ips));
