@@ -240,6 +240,24 @@ show_online(void *ctx, bool online, unsigned generation)
 }
 
 static void
+count_dropped(void *ctx, enum portal_drop kind)
+{
+	struct control_worker *w = ctx;
+
+	switch (kind) {
+	case PORTAL_DROP_WRONG:
+		w->situation.portal_wrong++;
+		break;
+	case PORTAL_DROP_UNKNOWN:
+		w->situation.portal_unknown++;
+		break;
+	case PORTAL_DROP_FOREIGN:
+		w->situation.portal_foreign++;
+		break;
+	}
+}
+
+static void
 compare_clocks(void *ctx, const struct portal_date *date)
 {
 	struct control_worker *w = ctx;
@@ -361,6 +379,7 @@ ipc_control_events(void)
 		.has_room = has_room,
 		.online = show_online,
 		.date = compare_clocks,
+		.dropped = count_dropped,
 		.fatal = on_fatal,
 		.closed = on_closed,
 	};

@@ -61,6 +61,16 @@ metric_portal_connected(
 }
 
 static void
+metric_portal_dropped_total(
+    struct text *t, const struct metric *m, const struct situation *s)
+{
+	declare_metric(t, m);
+	write_series(t, m, "kind", "wrong", s->portal_wrong);
+	write_series(t, m, "kind", "unknown", s->portal_unknown);
+	write_series(t, m, "kind", "other generation", s->portal_foreign);
+}
+
+static void
 metric_clock_ahead_seconds(
     struct text *t, const struct metric *m, const struct situation *s)
 {

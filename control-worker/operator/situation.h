@@ -21,6 +21,9 @@ struct situation {
 	unsigned generation; /* of the protocol, while it is online */
 	uint64_t since; /* unix seconds: it is online, or not, so long */
 
+	/* Messages of the portal that were not acted upon, and why. */
+	uint64_t portal_wrong, portal_unknown, portal_foreign;
+
 	struct portal_clock clock;
 
 	/* The addresses that the portal gave, and whether they are in place. */

@@ -50,7 +50,7 @@ struct portal_connection {
 	struct candidates *held;
 	bool no_relays_due;
 	struct mono no_relays_at; /* not before */
-	struct log_limit log_limit;
+	struct drops drops;
 	bool settled; /* this connection's init is in force, or in hand */
 };
 
@@ -234,14 +234,10 @@ go_online(struct portal_connection *c, struct mono now)
 }
 
 static void
-log_dropped(struct portal_connection *c, struct mono now, const char *event,
+drop_message(struct portal_connection *c, struct mono now, const char *event,
     const char *what)
 {
-	uint32_t held;
-
-	if (log_allow(&c->log_limit, now.ns, &held))
-		log_warnx("portal: message %s was dropped: %s (%u more before)",
-		    event, what, held);
+	c->events.dropped(c->ctx, drops_wrong(&c->drops, now, event, what));
 }
 
 /*
@@ -277,10 +273,11 @@ act_on_push(struct portal_connection *c, struct mono now,
 		c->feeding = d;
 		return;
 	case INCOMING_DROPPED:
-		log_dropped(c, now, f->event, what);
+		drop_message(c, now, f->event, what);
 		break;
 	case INCOMING_UNKNOWN:
-		log_dropped(c, now, f->event, "unknown");
+		c->events.dropped(c->ctx,
+		    drops_unknown(&c->drops, now, c->generation, f->event));
 		break;
 	case INCOMING_DONE:
 		break;
@@ -306,10 +303,10 @@ handle_frame(
 		go_online(c, now);
 		break;
 	case PHOENIX_MALFORMED:
-		log_dropped(c, now, "frame", f.reason);
+		drop_message(c, now, "frame", f.reason);
 		break;
 	case PHOENIX_PUSH:
-		log_dropped(c, now, f.event, "not joined");
+		drop_message(c, now, f.event, "not joined");
 		break;
 	case PHOENIX_LOST:
 		lose_connection(c, now, f.reason);
@@ -350,7 +347,7 @@ portal_text(
 		}
 		break;
 	case JSON_MALFORMED:
-		log_dropped(c, now, "frame", "not JSON, or nested too deeply");
+		drop_message(c, now, "frame", "not JSON, or nested too deeply");
 		break;
 	}
 	settle_deadline(c);

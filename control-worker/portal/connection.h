@@ -21,6 +21,7 @@
 #include "control-worker/net/lookup.h"
 #include "control-worker/net/name_proxies.h"
 #include "control-worker/net/portal_clock.h"
+#include "control-worker/portal/drops.h"
 #include "control-worker/portal/failure.h"
 #include "control-worker/portal/login.h"
 
@@ -85,6 +86,8 @@ struct portal_events {
 	void (*online)(void *ctx, bool online, unsigned generation);
 	/* The portal answered, and said what time it is. */
 	void (*date)(void *ctx, const struct portal_date *);
+	/* To be counted. */
+	void (*dropped)(void *ctx, enum portal_drop);
 	/* It is over; the connection may be freed later, not in the call. */
 	void (*fatal)(void *ctx, const char *reason);
 	/* What portal_shutdown() began is done. */

@@ -152,3 +152,18 @@ generation_push(const struct generation *g, const char *event)
 
 	return p != NULL ? p : push_find(g->pushes, event);
 }
+
+int
+generation_foreign(const struct generation *g, const char *event)
+{
+	int n = 0;
+
+	if (generation_push(g, event) != NULL)
+		return -1;
+	for (size_t i = 0; i < GENERATIONS; i++)
+		for (const struct push *p = generations[i].pushes;
+		     p->event != NULL; p++, n++)
+			if (strcmp(p->event, event) == 0)
+				return n;
+	return -1;
+}

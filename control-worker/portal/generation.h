@@ -13,6 +13,7 @@
 #include "control-worker/portal/phoenix.h"
 
 #define GENERATION_STATUSES_MAX 2
+#define GENERATION_FOREIGN_MAX  32
 
 /* Parameters of the login URL, in the order in which they are sent. */
 enum login_parameter {
@@ -62,5 +63,10 @@ bool generation_is_absent(const struct generation *, int status);
 /* What is done on an event; NULL: it is not one of this generation. */
 const struct push *generation_push(
     const struct generation *, const char *event);
+/*
+ * Whether it is one of another, and then which: below GENERATION_FOREIGN_MAX;
+ * else -1.
+ */
+int generation_foreign(const struct generation *, const char *event);
 
 #endif /* CONTROL_WORKER_PORTAL_GENERATION_H */

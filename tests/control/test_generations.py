@@ -197,6 +197,34 @@ def test_clients_of_two_steps(listener, gateway, generation):
     w.shut_down()
 
 
+FOREIGN = {2: [("create_authorization", FLOW)],
+           3: [("authorize_flow", FLOW), ("request_connection", CONNECTION),
+               ("allow_access", ACCESS)]}
+
+
+@pytest.mark.parametrize("generation", [2, 3])
+def test_other_generations_open_nothing(listener, gateway, generation):
+    w = gateway(generation)
+    c = accept_request(listener, generation)
+    c.switch()
+    assert hear_raw(c) == join(0)
+    c.reply(0)
+    if generation == 3:
+        hear_raw(c)
+    c.push("init", INIT)
+    hear_init(w, "GRANTS_COMMIT" if generation == 3 else "INTERFACE")
+    for _ in range(3):
+        for event, payload in FOREIGN[generation]:
+            c.push(event, payload)
+    # What follows is understood, and nothing came before.
+    c.push("reject_access", {"client_id": CLIENT, "resource_id": RESOURCE})
+    w.expect("REVOCATION")
+    c.quiet()
+    for event, _ in FOREIGN[generation]:
+        assert w.text().count(f"message {event} is not one of generation") == 1
+    w.shut_down()
+
+
 def test_finds_an_older_portal(listener, gateway):
     w = gateway(0)
     accept_request(listener, 3).answer(404, body=b"Not found")

@@ -86,6 +86,7 @@ struct rig {
 	bool online;
 	unsigned generation; /* when it was told that */
 	unsigned changes, dates, closings;
+	unsigned dropped[3]; /* by enum portal_drop */
 	char fatal[1024];
 	char story[256]; /* a letter for each message */
 	uint64_t serial; /* of the last authorization */
@@ -243,6 +244,14 @@ on_date(void *ctx, const struct portal_date *date)
 }
 
 static inline void
+on_dropped(void *ctx, enum portal_drop kind)
+{
+	struct rig *r = ctx;
+
+	r->dropped[kind]++;
+}
+
+static inline void
 on_fatal(void *ctx, const char *reason)
 {
 	struct rig *r = ctx;
@@ -282,6 +291,7 @@ make_connection_of(
 		.has_room = on_has_room,
 		.online = on_online,
 		.date = on_date,
+		.dropped = on_dropped,
 		.fatal = on_fatal,
 		.closed = on_closed,
 	};

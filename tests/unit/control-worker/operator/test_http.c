@@ -20,6 +20,7 @@ set_up(void **state)
 	situation = (struct situation){
 		.url = "wss://portal",
 		.online = true,
+		.portal_foreign = 2,
 		.has_v4 = true,
 		.process = {
 			[IPC_PARENT] = { .running = true },
@@ -255,6 +256,8 @@ metrics(void **state)
 	static const char *const lines[] = {
 		"\npostern_ready 1\n",
 		"\npostern_portal_connected 1\n",
+		"\npostern_portal_dropped_total{kind=\"wrong\"} 0\n",
+		"\npostern_portal_dropped_total{kind=\"other generation\"} 2\n",
 		"\npostern_tunnel_configured{family=\"ipv6\"} 0\n",
 		"\npostern_process_restarts_total{process=\"net-worker\"} 2\n",
 		"\npostern_connections{path=\"direct\"} 3\n",

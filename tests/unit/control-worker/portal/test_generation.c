@@ -144,8 +144,16 @@ opens_nothing_by_events_of_others(void **state)
 	begin(r, 3);
 	expect(r, CAPABILITIES, 1);
 	hear(r, PUSH, "init", EMPTY_INIT);
-	hear(r, PUSH, "authorize_flow", AUTHORIZATION);
+	for (int i = 0; i < 3; i++)
+		hear(r, PUSH, "authorize_flow", AUTHORIZATION);
+	hear(r, PUSH, "request_connection", AUTHORIZATION);
+	hear(r, PUSH, "allow_access", AUTHORIZATION);
+	hear(r, PUSH, "unheard_of", "{}");
+	hear(r, PUSH, "init", "{}");
 	assert_string_equal(r->story, "[]I()T");
+	assert_int_equal(r->dropped[PORTAL_DROP_FOREIGN], 5);
+	assert_int_equal(r->dropped[PORTAL_DROP_UNKNOWN], 1);
+	assert_int_equal(r->dropped[PORTAL_DROP_WRONG], 1);
 	portal_acknowledge(r->c, r->now, r->serial);
 	expect_nothing(r);
 }
