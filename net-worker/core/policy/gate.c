@@ -115,6 +115,8 @@ gate_outbound(
 			return translate_outbound(g, now, p, &d, scratch);
 		return pass_packet(&d, p->data, p->length);
 	case VERDICT_PROHIBITED:
+		if (policy_is_silent(g->policy))
+			break;
 		return answer_packet(g, now, ICMP_PROHIBITED, &d, p, scratch);
 	case VERDICT_UNREACHABLE:
 		return answer_packet(g, now, ICMP_UNREACHABLE, &d, p, scratch);

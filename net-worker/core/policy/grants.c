@@ -27,6 +27,7 @@ struct grants {
 	size_t count;
 	size_t room;
 	bool closed;
+	bool silent;
 	struct names *names;
 	bool translates; /* between IPv4 and IPv6 */
 };
@@ -98,6 +99,12 @@ grants_address(const struct grants *c, enum ip_family family)
 	default:
 		return (struct ip_address){ 0 };
 	}
+}
+
+void
+grants_silence(struct grants *c, bool silent)
+{
+	c->silent = silent;
 }
 
 void
@@ -636,6 +643,7 @@ grants_compile(const struct grants *c, const struct ip_address *gateway_v4,
 			.gateway_v6 = address_of(gateway_v6, IP_V6),
 			.expose_host = expose_host,
 			.closed = c->closed,
+			.silent = c->silent,
 		},
 	};
 	struct policy *policy = NULL;

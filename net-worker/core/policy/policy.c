@@ -300,6 +300,12 @@ policy_inbound(
 }
 
 bool
+policy_is_silent(const struct policy *p)
+{
+	return p->parties.silent;
+}
+
+bool
 policy_is_own(const struct policy *p, const struct ip_address *ip)
 {
 	return is_gateway_address(p, ip);

@@ -321,6 +321,20 @@ later_clients_get_no_translation(void **state)
 	assert_false(reaches(r, "100.96.0.1:80"));
 }
 
+/* Access has no answer that could be waited for: packets may overtake it. */
+static void
+what_comes_too_early_is_not_prohibited(void **state)
+{
+	struct rig *r = *state;
+
+	connected_older(r, 0);
+	assert_false(reaches(r, "10.30.0.9:80"));
+	play_client(r);
+	assert_int_equal(from_gateway.data_messages, 0);
+	told_again(r, AUTHORIZATION_ACCESS, UNIX_NOW + 3600);
+	assert_true(reaches(r, "10.30.0.9:80"));
+}
+
 /* One grant for each name, with an end of its own: the longest counts. */
 static void
 repeated_access_never_shortens(void **state)
@@ -444,6 +458,7 @@ main(void)
 		T(names_come_by_the_portal),
 		T(names_of_one_family_are_reached_over_both),
 		T(later_clients_get_no_translation),
+		T(what_comes_too_early_is_not_prohibited),
 		T(repeated_access_never_shortens),
 		T(access_for_ever_stays_so),
 		T(longest_access_ends_by_the_clock),
