@@ -482,8 +482,10 @@ ctl() {
 	    "$work/portal.sock" "$1"
 }
 
+# By its identity, or the hash of it that generation 1 sends.
 gateway_online() {
-	ctl '{"cmd":"status"}' | grep -q "$GATEWAY_ID"
+	ctl '{"cmd":"status"}' |
+	    grep -Eq "$GATEWAY_ID|$(token_hash $GATEWAY_ID)"
 }
 
 # launch_gateway [OPTION ...]: without waiting for anything. By its name alone,
