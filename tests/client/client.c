@@ -548,15 +548,8 @@ client_tunnel_packet(struct client *c, uint8_t *packet, size_t len)
 static bool
 takes_wireguard_from(const struct client *c, const struct endpoint *remote)
 {
-	switch (c->habits.wireguard) {
-	case FROM_NOMINATED:
-		return endpoint_equal(remote, &c->path.remote);
-	case FROM_CHECKED:
-		return endpoint_equal(remote, &c->path.remote) ||
-		    ice_checked(c, remote);
-	default:
-		return true;
-	}
+	return c->habits.wireguard == FROM_ANYWHERE ||
+	    endpoint_equal(remote, &c->path.remote) || ice_checked(c, remote);
 }
 
 /* The order of firezone-tunnel(7), Demultiplexing. */

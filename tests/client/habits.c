@@ -13,7 +13,7 @@ const char habits_newest[] = "1.5.16";
 /* Each row repeats what the one before it has, but for what is new in it. */
 static const struct habits table[] = {
 	{ .release = "1.3", .generation = 1, OLD_CHECKS, .close_after_s = 300,
-	    .late_candidates = true, .wireguard = FROM_NOMINATED,
+	    .late_candidates = true, .wireguard = FROM_CHECKED,
 	    .keepalive_s = 25, .attempt_s = 90, .handshake_on_path = true },
 	{ .release = "1.4.0", .generation = 2, OLD_CHECKS, .idle_after_s = 10,
 	    .wireguard = FROM_CHECKED, .keepalive_s = 25, .attempt_s = 90 },

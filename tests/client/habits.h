@@ -18,9 +18,8 @@ struct schedule {
 
 /* From where WireGuard is taken. */
 enum wireguard_source {
-	FROM_NOMINATED, /* the address that is sent to */
-	FROM_CHECKED,   /* and addresses that a check has come from */
-	FROM_ANYWHERE,  /* the session is found by its index */
+	FROM_CHECKED,  /* where we send to, and addresses that were checked */
+	FROM_ANYWHERE, /* the session is found by its index */
 };
 
 struct habits {
