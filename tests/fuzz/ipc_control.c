@@ -228,7 +228,7 @@ struct transport *
 transport_start(const struct transport_config *config,
     const struct transport_events *events, void *ctx)
 {
-	must(config->address_count > 0 && config->target[0] == '/');
+	must(config->address_count > 0 && config->request->target[0] == '/');
 	must(world.events == NULL);
 	world.events = events;
 	world.events_ctx = ctx;

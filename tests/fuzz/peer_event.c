@@ -21,7 +21,7 @@ check_status(const struct assigned_ips *ips, bool active)
 	must(json_parse(&document, text, strlen(text)) == JSON_OK);
 	root = json_root(document);
 	must(json_is_text(json_get(root, "resource"), ips->resource_text));
-	must(json_is_text(json_get(root, "domain"), ips->domain));
+	must(json_is_text(json_get(root, "domain"), ips->names.domain));
 	must(json_is_text(
 	    json_get(root, "status"), active ? "Active" : "Inactive"));
 	json_free(document);
@@ -35,12 +35,13 @@ fuzz_one(struct cursor *in)
 
 	if (!assigned_ips_parse(in->at, in->left, &ips))
 		return;
-	must(ips.proxy_count <= PROXIES_MAX);
-	must(ips.domain[0] != '\0');
-	must(strnlen(ips.domain, sizeof(ips.domain)) <= DOMAIN_TEXT_MAX);
-	for (size_t i = 0; i < ips.proxy_count; i++)
-		must(ips.proxies[i].family == IP_V4 ||
-		    ips.proxies[i].family == IP_V6);
+	must(ips.names.proxy_count <= PROXIES_MAX);
+	must(ips.names.domain[0] != '\0');
+	must(strnlen(ips.names.domain, sizeof(ips.names.domain)) <=
+	    DOMAIN_TEXT_MAX);
+	for (size_t i = 0; i < ips.names.proxy_count; i++)
+		must(ips.names.proxies[i].family == IP_V4 ||
+		    ips.names.proxies[i].family == IP_V6);
 	check_status(&ips, true);
 	check_status(&ips, false);
 }
