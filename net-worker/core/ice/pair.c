@@ -90,11 +90,8 @@ pair_reschedule(
 	    mono_before(
 		mono_add_ms(pair->run_since, profile->max_rto_ms / 2), now))
 		n = run;
-	if (pair->attempts_made == 0)
-		pair->next_check = now;
-	else
-		pair->next_check =
-		    mono_add_ms(pair->last_attempt, check_delay_ms(profile, n));
+	pair->next_check =
+	    mono_add_ms(pair->last_attempt, check_delay_ms(profile, n));
 }
 
 void

@@ -96,7 +96,7 @@ void pair_answered(struct pair *, const struct check_profile *,
     struct attempt *, struct mono now);
 /* A request came in on the pair. */
 void pair_requested(struct pair *, struct mono now);
-/* Decides anew when the next check is due. */
+/* Decides anew when the next check is due; the first one always is. */
 void pair_reschedule(
     struct pair *, const struct check_profile *, struct mono now);
 /* Whether there is no hope left for it. */
