@@ -342,6 +342,11 @@ announced_again(void **state)
 	assert_true(add_remote(agent, start, CANDIDATE_HOST, PEER, 5));
 	assert_non_null(pair_between(agent, HOST4, PEER));
 	assert_int_equal(count_remote(agent), 1);
+	/* Only one of them is: it has what it needs. */
+	assert_true(add_relay(agent, RELAY4));
+	agent_drop_pair(agent, pair_between(agent, HOST4, PEER));
+	assert_false(add_remote(agent, start, CANDIDATE_HOST, PEER, 5));
+	assert_null(pair_between(agent, HOST4, PEER));
 	ice_agent_free(agent);
 }
 
