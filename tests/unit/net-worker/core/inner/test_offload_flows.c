@@ -292,58 +292,55 @@ change_second(enum change change, size_t at, uint8_t bits)
 	}
 }
 
+static const struct {
+	const char *what;
+	bool v6;
+	enum change change;
+	size_t at;
+	uint8_t bits;
+	enum coalesce_result want;
+	bool starts; /* one of its own */
+} cases[] = {
+	{ "the next", false, NONE, 0, 0, COALESCE_JOINED, true },
+	{ "the next", true, NONE, 0, 0, COALESCE_JOINED, true },
+	{ "short", false, SHORTER, 0, 0, COALESCE_JOINED, true },
+	{ "long", false, LONGER, 0, 0, COALESCE_SAME_FLOW, true },
+	{ "empty", false, EMPTY, 0, 0, COALESCE_SAME_FLOW, false },
+	{ "empty", true, EMPTY, 0, 0, COALESCE_SAME_FLOW, false },
+	{ "no checksum", false, NO_CHECKSUM, 0, 0, COALESCE_SAME_FLOW, false },
+	{ "no checksum", true, NO_CHECKSUM, 0, 0, COALESCE_SAME_FLOW, false },
+	{ "wrong checksum", false, WRONG_CHECKSUM, 0, 0, COALESCE_SAME_FLOW,
+	    false },
+	{ "wrong checksum", true, WRONG_CHECKSUM, 0, 0, COALESCE_SAME_FLOW,
+	    false },
+	{ "wrong length", false, WRONG_LENGTH, 0, 0, COALESCE_SAME_FLOW,
+	    false },
+	{ "ECN", false, FLIP, 1, 1, COALESCE_SAME_FLOW, true },
+	{ "DSCP", false, FLIP, 1, 0x80, COALESCE_SAME_FLOW, true },
+	{ "TTL", false, FLIP, 8, 1, COALESCE_SAME_FLOW, true },
+	{ "DF", false, FLIP, 6, 0x40, COALESCE_SAME_FLOW, true },
+	{ "identification, DF", false, FLIP, 5, 0xff, COALESCE_JOINED, true },
+	{ "same identification, no DF", false, FLIP_BOTH, 6, 0x40,
+	    COALESCE_SAME_FLOW, true },
+	{ "source", false, FLIP, 15, 1, COALESCE_OTHER, true },
+	{ "destination", false, FLIP, 16, 1, COALESCE_OTHER, true },
+	{ "source port", false, FLIP, 21, 1, COALESCE_OTHER, true },
+	{ "destination port", false, FLIP, 22, 1, COALESCE_OTHER, true },
+	{ "protocol", false, FLIP, 9, 1, COALESCE_OTHER, false },
+	{ "ECN", true, FLIP, 1, 0x10, COALESCE_SAME_FLOW, true },
+	{ "DSCP", true, FLIP, 0, 1, COALESCE_SAME_FLOW, true },
+	{ "flow label", true, FLIP, 3, 1, COALESCE_SAME_FLOW, true },
+	{ "hop limit", true, FLIP, 7, 1, COALESCE_SAME_FLOW, true },
+	{ "source", true, FLIP, 8, 1, COALESCE_OTHER, true },
+	{ "destination", true, FLIP, 39, 1, COALESCE_OTHER, true },
+	{ "source port", true, FLIP, 40, 1, COALESCE_OTHER, true },
+	{ "destination port", true, FLIP, 43, 1, COALESCE_OTHER, true },
+	{ "next header", true, FLIP, 6, 1, COALESCE_OTHER, false },
+};
+
 static void
 only_what_belongs_together(void **state)
 {
-	static const struct {
-		const char *what;
-		bool v6;
-		enum change change;
-		size_t at;
-		uint8_t bits;
-		enum coalesce_result want;
-		bool starts; /* one of its own */
-	} cases[] = {
-		{ "the next", false, NONE, 0, 0, COALESCE_JOINED, true },
-		{ "the next", true, NONE, 0, 0, COALESCE_JOINED, true },
-		{ "short", false, SHORTER, 0, 0, COALESCE_JOINED, true },
-		{ "long", false, LONGER, 0, 0, COALESCE_SAME_FLOW, true },
-		{ "empty", false, EMPTY, 0, 0, COALESCE_SAME_FLOW, false },
-		{ "empty", true, EMPTY, 0, 0, COALESCE_SAME_FLOW, false },
-		{ "no checksum", false, NO_CHECKSUM, 0, 0, COALESCE_SAME_FLOW,
-		    false },
-		{ "no checksum", true, NO_CHECKSUM, 0, 0, COALESCE_SAME_FLOW,
-		    false },
-		{ "wrong checksum", false, WRONG_CHECKSUM, 0, 0,
-		    COALESCE_SAME_FLOW, false },
-		{ "wrong checksum", true, WRONG_CHECKSUM, 0, 0,
-		    COALESCE_SAME_FLOW, false },
-		{ "wrong length", false, WRONG_LENGTH, 0, 0, COALESCE_SAME_FLOW,
-		    false },
-		{ "ECN", false, FLIP, 1, 1, COALESCE_SAME_FLOW, true },
-		{ "DSCP", false, FLIP, 1, 0x80, COALESCE_SAME_FLOW, true },
-		{ "TTL", false, FLIP, 8, 1, COALESCE_SAME_FLOW, true },
-		{ "DF", false, FLIP, 6, 0x40, COALESCE_SAME_FLOW, true },
-		{ "identification, DF", false, FLIP, 5, 0xff, COALESCE_JOINED,
-		    true },
-		{ "same identification, no DF", false, FLIP_BOTH, 6, 0x40,
-		    COALESCE_SAME_FLOW, true },
-		{ "source", false, FLIP, 15, 1, COALESCE_OTHER, true },
-		{ "destination", false, FLIP, 16, 1, COALESCE_OTHER, true },
-		{ "source port", false, FLIP, 21, 1, COALESCE_OTHER, true },
-		{ "destination port", false, FLIP, 22, 1, COALESCE_OTHER,
-		    true },
-		{ "protocol", false, FLIP, 9, 1, COALESCE_OTHER, false },
-		{ "ECN", true, FLIP, 1, 0x10, COALESCE_SAME_FLOW, true },
-		{ "DSCP", true, FLIP, 0, 1, COALESCE_SAME_FLOW, true },
-		{ "flow label", true, FLIP, 3, 1, COALESCE_SAME_FLOW, true },
-		{ "hop limit", true, FLIP, 7, 1, COALESCE_SAME_FLOW, true },
-		{ "source", true, FLIP, 8, 1, COALESCE_OTHER, true },
-		{ "destination", true, FLIP, 39, 1, COALESCE_OTHER, true },
-		{ "source port", true, FLIP, 40, 1, COALESCE_OTHER, true },
-		{ "destination port", true, FLIP, 43, 1, COALESCE_OTHER, true },
-		{ "next header", true, FLIP, 6, 1, COALESCE_OTHER, false },
-	};
 	struct coalescer c;
 
 	(void)state;
