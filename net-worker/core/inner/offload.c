@@ -301,20 +301,36 @@ view_piece(
 		   sum_bytes(v->header, len)) == 0;
 }
 
-/* Addresses and ports, which lie next to each other without options. */
+/* Whether its ports lie behind something, if there are any. */
+static bool
+ports_hidden(const uint8_t *packet)
+{
+	if (packet[0] >> 4 != 6)
+		return packet[0] != 0x45;
+	return packet[IPV6_NEXT] != IPPROTO_TCP &&
+	    packet[IPV6_NEXT] != IPPROTO_UDP &&
+	    packet[IPV6_NEXT] != IPPROTO_ICMPV6;
+}
+
+/*
+ * Whether it must not overtake what is glued: of these addresses and ports, or
+ * it may be.
+ */
 static bool
 same_flow(const struct coalescer *c, const uint8_t *packet, size_t len)
 {
 	bool v6 = packet[0] >> 4 == 6;
 	size_t from = v6 ? IPV6_SOURCE : IPV4_SOURCE,
-	       to = v6 ? IPV6_HEADER_LEN + 4 : IPV4_HEADER_LEN + 4;
+	       ports = v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN;
 
-	if (v6 != c->v6 || len < to)
+	if (v6 != c->v6 || len < ports ||
+	    memcmp(c->header + from, packet + from, ports - from) != 0)
 		return false;
-	if (packet[v6 ? IPV6_NEXT : IPV4_PROTOCOL] != protocol_of(c->kind) ||
-	    (!v6 && packet[0] != 0x45))
-		return false;
-	return memcmp(c->header + from, packet + from, to - from) == 0;
+	if (ports_hidden(packet))
+		return true;
+	return packet[v6 ? IPV6_NEXT : IPV4_PROTOCOL] == protocol_of(c->kind) &&
+	    len >= ports + PORTS_LEN &&
+	    memcmp(c->header + ports, packet + ports, PORTS_LEN) == 0;
 }
 
 /*

@@ -3,6 +3,7 @@
  * on any flow of TCP and UDP; and what of UDP is not glued.
  */
 #include <linux/virtio_net.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "common/buffer.h"
@@ -335,7 +336,7 @@ static const struct {
 	{ "destination", true, FLIP, 39, 1, COALESCE_OTHER, true },
 	{ "source port", true, FLIP, 40, 1, COALESCE_OTHER, true },
 	{ "destination port", true, FLIP, 43, 1, COALESCE_OTHER, true },
-	{ "next header", true, FLIP, 6, 1, COALESCE_OTHER, false },
+	{ "next header", true, FLIP, 6, 17 ^ 6, COALESCE_OTHER, false },
 };
 
 static void
@@ -356,6 +357,49 @@ only_what_belongs_together(void **state)
 		assert_int_equal(
 		    coalesce_start(&c, second.packet, second.length, KINDS),
 		    cases[i].starts);
+	}
+}
+
+/* Behind options or extension headers nobody looks for its ports. */
+static void
+keeps_order_with_options(void **state)
+{
+	static const uint8_t nops[4] = { 1, 1, 1, 1 };
+	static const uint8_t padding[8] = { IPPROTO_UDP, 0, 1, 4 };
+	struct packet p;
+	struct coalescer c;
+
+	(void)state;
+	for (int v6 = 0; v6 <= 1; v6++) {
+		size_t ip = v6 ? 40 : 20, more = v6 ? 8 : 4;
+
+		make_datagram(&first, v6 == 1, PAYLOAD);
+		make_datagram(&second, v6 == 1, PAYLOAD);
+		memmove(second.packet + ip + more, second.packet + ip,
+		    second.length - ip);
+		memcpy(second.packet + ip, v6 ? padding : nops, more);
+		second.length += more;
+		if (v6) {
+			store_be16(second.packet + IPV6_PAYLOAD,
+			    (uint16_t)(second.length - ip));
+			second.packet[IPV6_NEXT] = IPPROTO_DSTOPTS;
+		} else {
+			store_be16(second.packet + IPV4_TOTAL,
+			    (uint16_t)second.length);
+			second.packet[0] = 0x46;
+		}
+		assert_int_equal(
+		    packet_parse(second.packet, second.length, &p), PACKET_OK);
+		assert_int_equal(p.kind, PACKET_UDP);
+		assert_true(
+		    coalesce_start(&c, first.packet, first.length, KINDS));
+		assert_int_equal(coalesce_add(&c, second.packet, second.length),
+		    COALESCE_SAME_FLOW);
+		second.packet[ip - 1] ^= 1; /* to another host */
+		assert_int_equal(coalesce_add(&c, second.packet, second.length),
+		    COALESCE_OTHER);
+		assert_false(
+		    coalesce_start(&c, second.packet, second.length, KINDS));
 	}
 }
 
@@ -479,6 +523,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cut_and_glued_again),
 		cmocka_unit_test(only_what_belongs_together),
+		cmocka_unit_test(keeps_order_with_options),
 		cmocka_unit_test(identification_follows),
 		cmocka_unit_test(no_more_than_the_kernel_takes),
 		cmocka_unit_test(nothing_after_a_shorter_one),
