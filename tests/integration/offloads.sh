@@ -201,7 +201,7 @@ refused_and_used_again EINVAL "refuse_at 1 && no_checksum 1" \
     "refuse_at 0 && no_checksum 0" \
     "UDP IPv4 in use, IPv6 in use, TUN refused; refused for [1-9] destinations"
 refused_and_used_again EIO "refuse_at 2" "refuse_at 0" \
-    "UDP IPv4 refused, IPv6 in use, TUN refused"
+    "UDP IPv4 refused, IPv6 (in use|refused), TUN refused" # as relays are asked
 lines=$(grep -c 'the kernel refuses joined packets' "$work/gateway.log")
 check "lines about it: $lines" [ "$lines" -ge 2 -a "$lines" -le 4 ]
 test_narrow_wan
