@@ -1,8 +1,9 @@
 /*
- * NAT: packets of a client and of resources, well formed or any, over time.
- * What comes out is a packet of the right addresses whose checksums are right
- * if they were, and two tables, of which one hears of the time between packets
- * and the other does not, never differ.
+ * NAT: packets of a client and of resources, well formed or any, over time, in
+ * sessions within a family and from one to the other. What comes out is a
+ * packet of the right addresses whose checksums are right if they were, and two
+ * tables, of which one hears of the time between packets and the other does
+ * not, never differ.
  */
 #include "net-worker/core/inner/nat.h"
 
@@ -17,13 +18,20 @@ struct rig {
 	struct mono now;
 };
 
+#define ROOM 16 /* on each side of a packet */
+
 static struct nat *tables[2];
+/* What the source of a packet that crosses becomes. */
+static const struct ip_address client_v4 = { IP_V4, { 100, 64, 0, 9 } },
+			       client_v6 = { IP_V6, { 0xfd, [15] = 9 } };
 
 void
 fuzz_init(void)
 {
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
 		must((tables[i] = nat_new()) != NULL);
+		nat_set_client(tables[i], &client_v4, &client_v6);
+	}
 }
 
 /* Few of each, so that flows meet. */
@@ -155,9 +163,9 @@ pick_packet(struct cursor *in, bool out, struct packet *p)
 	return NULL;
 }
 
-/* The packet is what it says it is. */
+/* The packet is what it says it is. A new IP header has a right checksum. */
 static void
-check_packet(const struct packet *p, bool right)
+check_packet(const struct packet *p, bool right, bool crossed)
 {
 	struct packet again;
 
@@ -167,44 +175,81 @@ check_packet(const struct packet *p, bool right)
 	must(again.kind == p->kind);
 	must(again.source_port == p->source_port);
 	must(again.destination_port == p->destination_port);
-	must(checksums_right(p) == right);
+	must(checksums_right(p) == right || (crossed && !right));
 }
 
 struct outcome {
 	enum nat_result result;
 	struct packet p;
-	uint8_t data[INNER_PACKET_MAX];
+	bool crossed;
+	uint8_t data[ROOM + INNER_PACKET_MAX + ROOM];
 	uint8_t to[INNER_PACKET_MAX];
 	size_t length;
 };
 
 static void
+check_error(
+    struct outcome *o, const struct packet *p, const struct ip_address *client)
+{
+	struct packet error;
+
+	must(packet_parse(o->to, o->length, &error) == PACKET_OK);
+	must(checksums_right(&error));
+	if (error.source.family == p->source.family) {
+		must(o->length <= p->length);
+		must(error.kind == PACKET_ICMP_ERROR);
+		must(ip_equal(&error.destination, client));
+	} else {
+		/* That a protocol is unknown is no error to the parser. */
+		must(error.kind == PACKET_ICMP_ERROR ||
+		    error.data[error.transport] == 4);
+		must(ip_equal(&error.destination,
+		    error.source.family == IP_V4 ? &client_v4 : &client_v6));
+	}
+}
+
+static void
 go(struct nat *n, struct mono now, const struct packet *p, bool out,
     const struct ip_address *other, struct outcome *o)
 {
-	bool right = checksums_right(p);
-	struct packet error;
+	bool right = checksums_right(p), error = p->kind == PACKET_ICMP_ERROR;
 
 	o->p = *p;
-	o->p.data = memcpy(o->data, p->data, p->length);
+	o->p.data = memcpy(o->data + ROOM, p->data, p->length);
+	o->p.headroom = o->p.tailroom = ROOM;
 	o->length = p->length;
 	if (out)
 		o->result = nat_outbound(n, now, &o->p, other, 0);
 	else
 		o->result =
 		    nat_inbound(n, now, &o->p, other, o->to, &o->length);
-	check_packet(&o->p, right);
-	if (o->result != NAT_TRANSLATED || p->kind == PACKET_ICMP_ERROR)
-		must(memcmp(o->data, p->data, p->length) == 0);
-	if (o->result != NAT_TRANSLATED || p->kind != PACKET_ICMP_ERROR) {
-		must(o->length == p->length);
-		return;
+	o->crossed = o->p.source.family != p->source.family;
+	check_packet(&o->p, right, o->crossed);
+	if (o->result != NAT_TRANSLATED || error)
+		must(!o->crossed && memcmp(o->p.data, p->data, p->length) == 0);
+	if (o->result == NAT_TRANSLATED && error) {
+		must(!out);
+		check_error(o, p, other);
+	} else if (!out) {
+		must(o->length == o->p.length);
 	}
-	must(!out && o->length <= p->length);
-	must(packet_parse(o->to, o->length, &error) == PACKET_OK);
-	must(error.kind == PACKET_ICMP_ERROR);
-	must(ip_equal(&error.destination, other));
-	must(checksums_right(&error));
+}
+
+/* Both tables number on their own what becomes IPv4. */
+static bool
+same_outcome(struct outcome *a, struct outcome *b)
+{
+	struct outcome *both[2] = { a, b };
+
+	if (a->result != b->result || a->length != b->length ||
+	    a->crossed != b->crossed || a->p.length != b->p.length)
+		return false;
+	for (size_t i = 0; a->crossed && i < 2; i++)
+		if (both[i]->p.source.family == IP_V4) {
+			store_be16(both[i]->p.data + 4, 0);
+			set_header_checksum(&both[i]->p);
+		}
+	return memcmp(a->p.data, b->p.data, a->p.length) == 0;
 }
 
 /* An answer to what has just gone out is translated back. */
@@ -213,7 +258,7 @@ check_answer(struct rig *r, const struct outcome *o, const struct packet *sent)
 {
 	struct packet answer = o->p;
 	struct outcome back[2];
-	size_t size = ip_size(&sent->source);
+	size_t size = ip_size(&o->p.source);
 
 	/* An address sums to the same wherever it stands. */
 	memcpy(o->p.data + (size == 4 ? 12 : 8), o->p.destination.bytes, size);
@@ -228,8 +273,8 @@ check_answer(struct rig *r, const struct outcome *o, const struct packet *sent)
 		answer.source_port = o->p.destination_port;
 		answer.destination_port = o->p.source_port;
 	}
-	go(r->told, r->now, &answer, false, &sent->source, &back[0]);
-	go(r->untold, r->now, &answer, false, &sent->source, &back[1]);
+	go(r->told, r->now, &answer, false, &o->p.source, &back[0]);
+	go(r->untold, r->now, &answer, false, &o->p.source, &back[1]);
 	for (size_t i = 0; i < 2; i++) {
 		const struct packet *p = &back[i].p;
 
@@ -257,11 +302,13 @@ one_packet(struct rig *r, struct cursor *in)
 		return;
 	if (!pick_bool(in))
 		set_checksums(&p);
-	other = pick_address(in, p.source.family, false);
+	other = pick_address(in,
+	    out && pick_bool(in) ? (p.source.family == IP_V4 ? IP_V6 : IP_V4)
+				 : p.source.family,
+	    false);
 	go(r->told, r->now, &p, out, &other, &told);
 	go(r->untold, r->now, &p, out, &other, &untold);
-	must(told.result == untold.result && told.length == untold.length);
-	must(memcmp(told.data, untold.data, p.length) == 0);
+	must(same_outcome(&told, &untold));
 	if (out && told.result == NAT_TRANSLATED && answered)
 		check_answer(r, &told, &p);
 	free(block);

@@ -42,6 +42,17 @@ header_length(const struct packet *p)
 	return (p->data[0] & 0x0fu) * 4u;
 }
 
+/* Of the IP header, if it has one. */
+static inline void
+set_header_checksum(const struct packet *p)
+{
+	if (p->source.family != IP_V4)
+		return;
+	store_be16(p->data + 10, 0);
+	store_be16(p->data + 10,
+	    checksum_finish(checksum_add(0, p->data, header_length(p))));
+}
+
 /* Makes them right. */
 static inline void
 set_checksums(const struct packet *p)
@@ -49,12 +60,7 @@ set_checksums(const struct packet *p)
 	uint8_t *field = checksum_field(p);
 	uint16_t sum;
 
-	if (p->source.family == IP_V4) {
-		store_be16(p->data + 10, 0);
-		store_be16(p->data + 10,
-		    checksum_finish(
-			checksum_add(0, p->data, header_length(p))));
-	}
+	set_header_checksum(p);
 	if (field == NULL)
 		return;
 	store_be16(field, 0);
