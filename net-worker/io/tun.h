@@ -42,7 +42,7 @@ void tun_io_free(struct tun_io *);
 /* The next packet, valid until the next call, or NULL when there is none. */
 uint8_t *tun_io_read(struct tun_io *, size_t *len);
 
-/* A packet with TCP data stays in place until the flush. */
+/* A packet of TCP or UDP stays in place until the flush; others need not. */
 void tun_io_write(struct tun_io *, uint8_t *packet, size_t len);
 void tun_io_flush(struct tun_io *);
 /*
