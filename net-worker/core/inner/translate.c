@@ -294,8 +294,8 @@ name_error(struct icmp_error *to, const struct error_name *names, size_t count,
 static uint32_t
 plateau_below(uint16_t total)
 {
-	static const uint16_t plateaus[] = { 65535, 32000, 17914, 8166, 4352,
-		2002, 1492, 1006, 508, 296 };
+	/* Those above are like this one: more than a tunnel has. */
+	static const uint16_t plateaus[] = { 1492, 1006, 508, 296 };
 
 	for (size_t i = 0; i < sizeof(plateaus) / sizeof(plateaus[0]); i++)
 		if (plateaus[i] < total)
