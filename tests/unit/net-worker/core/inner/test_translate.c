@@ -469,7 +469,9 @@ names_errors_in_ipv6(void **state)
 
 	(void)state;
 	for (unsigned code = 0; code < 256; code++) {
-		struct icmp_error e = { .rest = 0xdeadbeef, .quote_len = 7 };
+		struct icmp_error e = {
+			.code = 0xee, .rest = 0xdeadbeef, .quote_len = 7
+		};
 		bool there = code < 16 && code != 14;
 
 		p = error_of(bytes, true, 3, (uint8_t)code, 0xffff0240);
@@ -501,7 +503,7 @@ names_errors_in_ipv4(void **state)
 
 	(void)state;
 	for (unsigned code = 0; code < 256; code++) {
-		struct icmp_error e = { .rest = 0xdeadbeef };
+		struct icmp_error e = { .code = 0xee, .rest = 0xdeadbeef };
 
 		p = error_of(bytes, false, 1, (uint8_t)code, 0xffffffff);
 		assert_true(packet_quote(&p, &quote));
