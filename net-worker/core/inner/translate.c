@@ -111,8 +111,8 @@ sum_of_difference(const struct packet *p, size_t upper)
 	if (p->protocol != IPPROTO_ICMP)
 		sum = checksum_pseudo(
 		    &p->source, &p->destination, p->protocol, upper);
-	if (p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6)
-		sum = checksum_add(sum, p->data + p->transport, 2);
+	/* The type of ICMP; where it is a port, that stays as it is. */
+	sum = checksum_add(sum, p->data + p->transport, 2);
 	return (uint16_t)~checksum_finish(sum);
 }
 
