@@ -248,8 +248,6 @@ from_relay(struct engine *e, struct mono now, struct path *path,
 	struct endpoint peer;
 	size_t header;
 
-	if (*len == 0)
-		return true;
 	if (a == NULL && !former)
 		return false;
 	if (stun_parse(*data, *len, &message)) {

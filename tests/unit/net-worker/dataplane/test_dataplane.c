@@ -383,6 +383,8 @@ drops_garbage(void **state)
 		receive(r, i % 2 ? "192.0.2.7:50000" : "203.0.113.5:3478",
 		    "10.0.0.4:52625", junk, len);
 	}
+	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", junk, 0);
+	receive(r, "203.0.113.5:3478", "10.0.0.4:52625", junk, 0);
 	assert_int_equal(r->tun_count, 0);
 	client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
 	assert_int_equal(r->tun_count, 1);

@@ -399,7 +399,11 @@ static void
 marks_congestion_outwards(void **state)
 {
 	struct rig *r = *state;
+	const struct ipc_peer_message message = {
+		.client = { { 0xc1 } }, .event = 1, .payload = "{}"
+	};
 	uint8_t packet[40];
+	size_t before;
 
 	connected(r);
 	for (uint8_t ecn = 0; ecn < 4; ecn++) {
@@ -413,9 +417,15 @@ marks_congestion_outwards(void **state)
 		from_tun(r, packet, len);
 		assert_int_equal(last_udp(r)->ecn, ecn);
 	}
-	/* An answer of our own is not marked. */
+	/* What is our own is not marked: answers, messages, keepalives. */
+	before = r->udp_count;
 	client_sends(r, "100.64.0.2:1234", "10.20.0.9:81");
-	assert_int_equal(last_udp(r)->ecn, 0);
+	tell(r, peer_message, &message);
+	client_sends(r, "100.64.0.2:1234", "10.20.0.9:80");
+	pass(r, 11000);
+	assert_true(r->udp_count >= before + 3);
+	for (size_t i = before; i < r->udp_count; i++)
+		assert_int_equal(r->udp[i % NOTES].ecn, 0);
 }
 
 int
