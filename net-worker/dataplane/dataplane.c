@@ -294,7 +294,6 @@ dataplane_shutdown(struct dataplane *d)
 	d->ending = true;
 	d->end_by = mono_add_ms(d->now, FLUSH_MS);
 	engine_shutdown(d->engine);
-	engine_settle(d->engine, d->now);
 }
 
 bool

@@ -170,7 +170,6 @@ connection_active(struct engine *e, struct mono now, struct connection *c)
 		c->state = CONNECTION_CONNECTED;
 		paths_set_idle(e->paths, now, c->paths, false);
 	}
-	paths_touch(e->paths, c->paths);
 }
 
 struct mono

@@ -152,7 +152,7 @@ static void
 drain_connection(struct engine *e, struct mono now, struct connection *c)
 {
 	const struct uuid *client = client_id(c->client);
-	char lines[PATHS_LINES_MAX + 1];
+	char lines[PATHS_LINES_SIZE];
 	struct path_event event;
 
 	/* Checks first: the peer's filters shall know a new path before data.
@@ -257,10 +257,10 @@ from_relay(struct engine *e, struct mono now, struct path *path,
 		return true;
 	}
 	header = channel_data_open(*data, *len, &path->channel);
-	if (header == 0)
+	/* Framed for a channel that is none it is no message of anybody's. */
+	if (header == 0 || a == NULL ||
+	    !allocation_received(a, path->channel, &peer))
 		return false;
-	if (a == NULL || !allocation_received(a, path->channel, &peer))
-		return true;
 	path->relayed = true;
 	path->relay = path->remote;
 	path->local = allocation_relayed(a, peer.ip.family);

@@ -116,8 +116,7 @@ withdraw_relayed(struct path_table *t, struct mono now, struct paths *p,
 }
 
 bool
-paths_take_lines(
-    struct paths *p, bool withdrawn, char lines[PATHS_LINES_MAX + 1])
+paths_take_lines(struct paths *p, bool withdrawn, char lines[PATHS_LINES_SIZE])
 {
 	struct announcements *from = withdrawn ? &p->withdrawn : &p->added;
 	char line[CANDIDATE_LINE_MAX];
@@ -126,10 +125,10 @@ paths_take_lines(
 	if (from->count == 0)
 		return false;
 	for (size_t i = 0; i < from->count; i++)
-		at += (size_t)snprintf(lines + at, PATHS_LINES_MAX + 1 - at,
-		    "%s\n",
-		    p->agent->kind->format(
-			p->agent, &from->list[i], withdrawn, line));
+		at +=
+		    (size_t)snprintf(lines + at, PATHS_LINES_SIZE - at, "%s\n",
+			p->agent->kind->format(
+			    p->agent, &from->list[i], withdrawn, line));
 	from->count = 0;
 	return true;
 }

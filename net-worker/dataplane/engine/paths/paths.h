@@ -17,7 +17,8 @@
 #include "net-worker/dataplane/host.h"
 
 #define ANNOUNCEMENTS_MAX 32 /* candidates of one client in one turn */
-#define PATHS_LINES_MAX   (ANNOUNCEMENTS_MAX * CANDIDATE_LINE_MAX)
+/* Their lines, and the end of the text. */
+#define PATHS_LINES_SIZE (ANNOUNCEMENTS_MAX * CANDIDATE_LINE_MAX + 1)
 
 struct path_table;
 struct paths; /* of one connection */
@@ -115,6 +116,6 @@ bool paths_event(
  * '\n'. False: there are none.
  */
 bool paths_take_lines(
-    struct paths *, bool withdrawn, char lines[PATHS_LINES_MAX + 1]);
+    struct paths *, bool withdrawn, char lines[PATHS_LINES_SIZE]);
 
 #endif /* NET_WORKER_DATAPLANE_ENGINE_PATHS_PATHS_H */
