@@ -603,6 +603,17 @@ client_opens(struct rig *r, const char *from, const char *to, bool rst)
 	client_sends_packet(r, packet, len);
 }
 
+/* Of the one client, as an operator sees it. */
+static inline uint8_t
+state_of_client(struct rig *r)
+{
+	const struct ipc_query q = { .kind = QUERY_KIND_CLIENTS };
+
+	tell(r, query, &q);
+	assert_int_equal(r->client_count, 1);
+	return r->clients[0].state;
+}
+
 /* The inner packet of the last datagram, as the client would see it. */
 static inline size_t
 client_hears(struct rig *r, uint8_t **inner)

@@ -342,16 +342,6 @@ connected_directly(struct rig *r)
 	handshake(r);
 }
 
-static uint8_t
-state_of_client(struct rig *r)
-{
-	const struct ipc_query q = { .kind = QUERY_KIND_CLIENTS };
-
-	tell(r, query, &q);
-	assert_int_equal(r->client_count, 1);
-	return r->clients[0].state;
-}
-
 static void
 becomes_idle_and_active(void **state)
 {
@@ -607,6 +597,24 @@ ends_in_order(void **state)
 	assert_true(dataplane_has_ended(r->dp));
 }
 
+/* Whoever initiates too often has to prove the address it comes by. */
+static void
+demands_cookies_by_the_relay(void **state)
+{
+	struct rig *r = *state;
+	uint8_t message[MESSAGE_INITIATION_LEN], *cookie;
+	size_t len;
+
+	connected_by_relay(r);
+	for (int i = 0; i < 300 && r->page.engine.cookies_demanded == 0; i++) {
+		make_initiation(r, message);
+		receive_by_channel(r, message, sizeof(message));
+	}
+	assert_int_equal(r->page.engine.cookies_demanded, 1);
+	cookie = heard_by_channel(r, &len);
+	assert_int_equal(message_classify(cookie, len), MESSAGE_COOKIE);
+}
+
 /* Each way in which a connection ends says so; the grants stay. */
 static void
 fails_for_a_reason(void **state)
@@ -772,6 +780,7 @@ main(void)
 		T(renews_channels_in_use),
 		T(waits_for_the_relay_to_come_back),
 		T(ends_in_order),
+		T(demands_cookies_by_the_relay),
 		T(fails_for_a_reason),
 		T(sends_nothing_without_its_relay),
 		T(sends_nothing_from_another_relayed_address),
