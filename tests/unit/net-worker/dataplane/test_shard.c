@@ -233,19 +233,18 @@ events_are_bounded(void **state)
 	assert_int_equal(r->page.engine.clients, 0);
 }
 
-/* What comes up behind the goodbye in its turn is about nobody any more. */
+/* What comes up in the turn in which it goes is about nobody any more. */
 static void
 goes_and_wants_a_handshake(void **state)
 {
 	struct rig *r = *state;
-	uint8_t packet[CONTROL_PACKET_LEN];
+	const struct ipc_revocation gone = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } } };
 
 	connected(r);
 	assert_true(arrives(r, "10.20.0.9:80", "100.64.0.2:1234"));
 	r->now = mono_add_s(r->now, 16);
-	dataplane_set_time(r->dp, r->now);
-	control_packet_begin(packet, CONTROL_GOODBYE, 0);
-	client_sends_meanwhile(r, packet, sizeof(packet));
+	tell(r, revocation, &gone);
 	dataplane_timeout(r->dp);
 	settle(r);
 	assert_int_equal(r->page.engine.clients, 0);
