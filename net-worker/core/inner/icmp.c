@@ -36,7 +36,7 @@ set_checksum(struct writer *w, size_t header, size_t field, uint32_t sum)
 }
 
 static void
-write_ipv4(struct writer *w, const struct icmp_error *e)
+write_icmp_ipv4(struct writer *w, const struct icmp_error *e)
 {
 	size_t total = IPV4_HEADER_LEN + ICMP_HEADER_LEN + e->quote_len;
 
@@ -52,7 +52,7 @@ write_ipv4(struct writer *w, const struct icmp_error *e)
 }
 
 static void
-write_ipv6(struct writer *w, const struct icmp_error *e)
+write_icmp_ipv6(struct writer *w, const struct icmp_error *e)
 {
 	writer_be32(w, 0x60000000);
 	writer_be16(w, (uint16_t)(ICMP_HEADER_LEN + e->quote_len));
@@ -82,10 +82,10 @@ icmp_write(const struct icmp_error *e, uint8_t *to)
 
 	writer_init(&w, to, INNER_PACKET_MAX);
 	if (e->source.family == IP_V4) {
-		write_ipv4(&w, e);
+		write_icmp_ipv4(&w, e);
 		write_icmp(&w, e, 0);
 	} else {
-		write_ipv6(&w, e);
+		write_icmp_ipv6(&w, e);
 		write_icmp(&w, e,
 		    checksum_pseudo(&e->source, &e->destination, IPPROTO_ICMPV6,
 			ICMP_HEADER_LEN + e->quote_len));
@@ -95,7 +95,7 @@ icmp_write(const struct icmp_error *e, uint8_t *to)
 
 /* To whom the offending packet is from, with as much of it as belongs in. */
 static struct icmp_error
-answer_to(const struct packet *offending)
+error_answering(const struct packet *offending)
 {
 	size_t quote_max = offending->source.family == IP_V4
 	    ? offending->transport + QUOTE_V4_LEN
@@ -116,7 +116,7 @@ icmp_build(enum icmp_reply reply, const struct packet *offending, uint8_t *to)
 	struct icmp_verdict verdict = offending->source.family == IP_V4
 	    ? verdicts_v4[reply]
 	    : verdicts_v6[reply];
-	struct icmp_error e = answer_to(offending);
+	struct icmp_error e = error_answering(offending);
 
 	e.type = verdict.type;
 	e.code = verdict.code;
@@ -126,7 +126,7 @@ icmp_build(enum icmp_reply reply, const struct packet *offending, uint8_t *to)
 size_t
 icmp_build_too_long(const struct packet *offending, uint16_t mtu, uint8_t *to)
 {
-	struct icmp_error e = answer_to(offending);
+	struct icmp_error e = error_answering(offending);
 
 	e.type = 3;
 	e.code = 4;

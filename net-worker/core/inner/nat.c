@@ -104,7 +104,7 @@ struct nat {
 static_assert(SLOTS <= UINT16_MAX, "an index has sixteen bits");
 
 static void
-reset(struct nat *n)
+reset_nat(struct nat *n)
 {
 	n->due = MONO_NEVER;
 	n->used = n->live = n->expired = 0;
@@ -121,7 +121,7 @@ nat_new(void)
 		return NULL;
 	crypto_shorthash_keygen(n->key);
 	randombytes_buf(&n->identification, sizeof(n->identification));
-	reset(n);
+	reset_nat(n);
 	return n;
 }
 
@@ -157,13 +157,13 @@ nat_forget(struct nat *n)
 		for (; i != NONE; i = n->sessions[i].after)
 			name_use_count(n->use, n->sessions[i].name, -1);
 	}
-	reset(n);
+	reset_nat(n);
 	memset(n->buckets, 0, sizeof(n->buckets));
 }
 
 /* What the ports of this protocol and address are added to. */
 static uint32_t
-hash(const struct nat *n, const struct tuple *t)
+hash_tuple(const struct nat *n, const struct tuple *t)
 {
 	uint8_t h[crypto_shorthash_BYTES];
 
@@ -172,7 +172,7 @@ hash(const struct nat *n, const struct tuple *t)
 }
 
 static uint16_t *
-bucket(struct nat *n, enum side side, uint32_t h, uint16_t value)
+hash_bucket(struct nat *n, enum side side, uint32_t h, uint16_t value)
 {
 	return &n->buckets[side][(h + value) % BUCKETS];
 }
@@ -180,7 +180,7 @@ bucket(struct nat *n, enum side side, uint32_t h, uint16_t value)
 static uint16_t
 find_hashed(struct nat *n, enum side side, const struct tuple *t, uint32_t h)
 {
-	uint16_t i = *bucket(n, side, h, t->value);
+	uint16_t i = *hash_bucket(n, side, h, t->value);
 
 	while (i != NONE &&
 	    memcmp(&n->sessions[i].tuple[side], t, sizeof(*t)) != 0)
@@ -189,9 +189,9 @@ find_hashed(struct nat *n, enum side side, const struct tuple *t, uint32_t h)
 }
 
 static uint16_t
-find(struct nat *n, enum side side, const struct tuple *t)
+find_session(struct nat *n, enum side side, const struct tuple *t)
 {
-	return find_hashed(n, side, t, hash(n, t));
+	return find_hashed(n, side, t, hash_tuple(n, t));
 }
 
 static void
@@ -199,7 +199,7 @@ hash_insert(struct nat *n, enum side side, uint16_t i)
 {
 	struct session *s = &n->sessions[i];
 	const struct tuple *t = &s->tuple[side];
-	uint16_t *link = bucket(n, side, hash(n, t), t->value);
+	uint16_t *link = hash_bucket(n, side, hash_tuple(n, t), t->value);
 
 	s->chain[side] = *link;
 	*link = i;
@@ -210,7 +210,7 @@ hash_remove(struct nat *n, enum side side, uint16_t i)
 {
 	struct session *s = &n->sessions[i];
 	const struct tuple *t = &s->tuple[side];
-	uint16_t *link = bucket(n, side, hash(n, t), t->value);
+	uint16_t *link = hash_bucket(n, side, hash_tuple(n, t), t->value);
 
 	while (*link != i)
 		link = &n->sessions[*link].chain[side];
@@ -218,7 +218,7 @@ hash_remove(struct nat *n, enum side side, uint16_t i)
 }
 
 static void
-list_append(struct nat *n, uint16_t i)
+session_list_append(struct nat *n, uint16_t i)
 {
 	struct session *s = &n->sessions[i];
 	struct list *l = &n->lists[s->phase];
@@ -233,7 +233,7 @@ list_append(struct nat *n, uint16_t i)
 }
 
 static void
-list_remove(struct nat *n, uint16_t i)
+session_list_remove(struct nat *n, uint16_t i)
 {
 	const struct session *s = &n->sessions[i];
 	struct list *l = &n->lists[s->phase];
@@ -249,21 +249,21 @@ list_remove(struct nat *n, uint16_t i)
 }
 
 static struct mono
-end_of(const struct session *s)
+session_end(const struct session *s)
 {
 	return mono_add_s(s->last, lifetime_s[s->phase]);
 }
 
 /* Into the list of the phase, as the last: time does not run backwards. */
 static void
-enter(struct nat *n, uint16_t i, enum phase phase, struct mono last)
+enter_phase(struct nat *n, uint16_t i, enum phase phase, struct mono last)
 {
 	struct session *s = &n->sessions[i];
 
 	s->phase = (uint8_t)phase;
 	s->last = last;
-	list_append(n, i);
-	n->due = mono_min(n->due, end_of(s));
+	session_list_append(n, i);
+	n->due = mono_min(n->due, session_end(s));
 }
 
 /* There is always one: a session is made or expires only where there is room */
@@ -281,7 +281,7 @@ take_slot(struct nat *n)
 static void
 drop_expired(struct nat *n, uint16_t i)
 {
-	list_remove(n, i);
+	session_list_remove(n, i);
 	hash_remove(n, OUTSIDE, i);
 	n->sessions[i].chain[OUTSIDE] = n->free;
 	n->free = i;
@@ -289,7 +289,7 @@ drop_expired(struct nat *n, uint16_t i)
 }
 
 static void
-expire(struct nat *n, uint16_t i, struct mono end)
+expire_session(struct nat *n, uint16_t i, struct mono end)
 {
 	const struct session *s = &n->sessions[i];
 
@@ -297,13 +297,13 @@ expire(struct nat *n, uint16_t i, struct mono end)
 		name_use_note(n->use, s->name, s->last);
 		name_use_count(n->use, s->name, -1);
 	}
-	list_remove(n, i);
+	session_list_remove(n, i);
 	hash_remove(n, INSIDE, i);
 	n->live--;
 	if (n->expired == NAT_EXPIRED_MAX)
 		drop_expired(n, n->lists[PHASE_EXPIRED].head);
 	n->expired++;
-	enter(n, i, PHASE_EXPIRED, end);
+	enter_phase(n, i, PHASE_EXPIRED, end);
 }
 
 /* The one that ends next, or NONE. */
@@ -317,10 +317,10 @@ next_to_end(const struct nat *n)
 		uint16_t head = n->lists[phase].head;
 
 		if (head == NONE ||
-		    !mono_before(end_of(&n->sessions[head]), end))
+		    !mono_before(session_end(&n->sessions[head]), end))
 			continue;
 		next = head;
-		end = end_of(&n->sessions[head]);
+		end = session_end(&n->sessions[head]);
 	}
 	return next;
 }
@@ -338,15 +338,15 @@ nat_timeout(struct nat *n, struct mono now)
 	if (!mono_due(n->due, now))
 		return;
 	while ((i = next_to_end(n)) != NONE) {
-		end = end_of(&n->sessions[i]);
+		end = session_end(&n->sessions[i]);
 		if (!mono_due(end, now))
 			break;
 		if (n->sessions[i].phase == PHASE_EXPIRED)
 			drop_expired(n, i);
 		else
-			expire(n, i, end);
+			expire_session(n, i, end);
 	}
-	n->due = i == NONE ? MONO_NEVER : end_of(&n->sessions[i]);
+	n->due = i == NONE ? MONO_NEVER : session_end(&n->sessions[i]);
 }
 
 /* Rounded up to a whole second, so that many ends are one wake-up. */
@@ -373,7 +373,7 @@ nat_retain(struct nat *n, struct mono now,
 		for (; i != NONE; i = next) {
 			next = n->sessions[i].after;
 			if (!wanted(ctx, &n->sessions[i].tuple[INSIDE].ip))
-				expire(n, i, now);
+				expire_session(n, i, now);
 		}
 	}
 }
@@ -382,7 +382,7 @@ nat_retain(struct nat *n, struct mono now,
 static bool
 choose_value(struct nat *n, struct mono now, struct tuple *t)
 {
-	uint32_t h = hash(n, t);
+	uint32_t h = hash_tuple(n, t);
 
 	for (unsigned probes = 0; probes < NAT_PROBES_MAX; probes++) {
 		uint16_t i;
@@ -455,7 +455,7 @@ session_new(struct nat *n, struct mono now, const struct tuple *inside,
 	if ((full && spare == NONE) || !choose_value(n, now, &outside))
 		return NONE;
 	if (full)
-		expire(n, spare, now);
+		expire_session(n, spare, now);
 	i = take_slot(n);
 	n->live++;
 	n->sessions[i] =
@@ -464,7 +464,7 @@ session_new(struct nat *n, struct mono now, const struct tuple *inside,
 		name_use_count(n->use, name, 1);
 	hash_insert(n, INSIDE, i);
 	hash_insert(n, OUTSIDE, i);
-	enter(n, i, PHASE_UNANSWERED, now);
+	enter_phase(n, i, PHASE_UNANSWERED, now);
 	return i;
 }
 
@@ -482,7 +482,7 @@ phase_after(const struct session *s, enum side sender)
 
 /* A packet of the session, with these TCP flags, has been seen. */
 static void
-note(
+note_packet(
     struct nat *n, struct mono now, uint16_t i, enum side sender, uint8_t flags)
 {
 	struct session *s = &n->sessions[i];
@@ -491,14 +491,14 @@ note(
 	if (flags & TCP_FIN)
 		s->fin[sender] = true;
 	if (flags & TCP_RST) {
-		expire(n, i, now);
+		expire_session(n, i, now);
 		return;
 	}
 	phase = phase_after(s, sender);
 	if (phase == s->phase && now.ns == s->last.ns)
 		return; /* its place in the list is right */
-	list_remove(n, i);
-	enter(n, i, phase, now);
+	session_list_remove(n, i);
+	enter_phase(n, i, phase, now);
 }
 
 static uint8_t
@@ -575,8 +575,8 @@ nat_outbound(struct nat *n, struct mono now, struct packet *p,
 	if (!has_session(p))
 		return NAT_UNUSABLE;
 	nat_timeout(n, now);
-	if ((i = find(n, INSIDE, &inside)) != NONE)
-		note(n, now, i, INSIDE, tcp_flags(p));
+	if ((i = find_session(n, INSIDE, &inside)) != NONE)
+		note_packet(n, now, i, INSIDE, tcp_flags(p));
 	else if ((i = session_new(n, now, &inside, real, name)) == NONE)
 		return NAT_EXHAUSTED;
 	return turn_outbound(n, p, &n->sessions[i].tuple[OUTSIDE]);
@@ -587,7 +587,7 @@ static enum nat_result
 find_outside(struct nat *n, struct mono now, const struct tuple *t, uint16_t *i)
 {
 	nat_timeout(n, now);
-	if ((*i = find(n, OUTSIDE, t)) == NONE)
+	if ((*i = find_session(n, OUTSIDE, t)) == NONE)
 		return NAT_NONE;
 	if (n->sessions[*i].phase == PHASE_EXPIRED)
 		return NAT_EXPIRED;
@@ -666,7 +666,7 @@ inbound_error(struct nat *n, struct mono now, const struct packet *p,
 		quote.source_port };
 	if ((result = find_outside(n, now, &outside, &i)) != NAT_TRANSLATED)
 		return result;
-	note(n, now, i, OUTSIDE, 0);
+	note_packet(n, now, i, OUTSIDE, 0);
 
 	inside = &n->sessions[i].tuple[INSIDE];
 	if (!turn_error(n, p, &quote, inside, copy, &e))
@@ -678,7 +678,7 @@ inbound_error(struct nat *n, struct mono now, const struct packet *p,
 
 /* What grows and has no room is taken to where there is some. */
 static void
-make_room(struct packet *p, uint8_t *to)
+make_room_to_grow(struct packet *p, uint8_t *to)
 {
 	size_t growth = translate_growth(p);
 
@@ -697,7 +697,7 @@ turn_inbound(
 
 	if (crosses(p, &inside->ip)) {
 		if (translate_fits(p))
-			make_room(p, to);
+			make_room_to_grow(p, to);
 		result = cross(
 		    n, p, &inside->ip, client_address(n, inside->ip.family));
 	} else {
@@ -729,7 +729,7 @@ nat_inbound(struct nat *n, struct mono now, struct packet *p,
 		outside.value = p->source_port;
 	if ((result = find_outside(n, now, &outside, &i)) != NAT_TRANSLATED)
 		return result;
-	note(n, now, i, OUTSIDE, tcp_flags(p));
+	note_packet(n, now, i, OUTSIDE, tcp_flags(p));
 	result = turn_inbound(n, p, &n->sessions[i].tuple[INSIDE], to);
 	*length = p->length;
 	return result;

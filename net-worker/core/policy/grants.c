@@ -148,7 +148,7 @@ grant_of(const struct grants *c, const struct uuid *resource)
 }
 
 static void
-remove_at(struct grants *c, size_t i)
+remove_grant_at(struct grants *c, size_t i)
 {
 	grant_free(c->grants[i]);
 	c->count--;
@@ -233,7 +233,7 @@ grant_again(struct grants *c, size_t i, const struct grant *from)
 		return GRANT_TYPE_CONFLICT;
 	g->flow_authorization = from->flow_authorization;
 	if (!set_filters(g, from->filters, from->filter_count)) {
-		remove_at(c, i);
+		remove_grant_at(c, i);
 		return GRANT_NO_MEMORY;
 	}
 	return GRANT_UPDATED;
@@ -305,7 +305,7 @@ grants_revoke(struct grants *c, const struct uuid *resource)
 	size_t i = grant_place(c, resource, &there);
 
 	if (there)
-		remove_at(c, i);
+		remove_grant_at(c, i);
 	return there;
 }
 
@@ -319,7 +319,7 @@ grants_update_filters(struct grants *c, const struct uuid *resource,
 	if (!there || c->grants[i]->type != type)
 		return false;
 	if (!set_filters(c->grants[i], filters, count))
-		remove_at(c, i);
+		remove_grant_at(c, i);
 	return true;
 }
 
@@ -380,7 +380,7 @@ grants_expire(struct grants *c, struct mono now, struct uuid *gone)
 		    !mono_due(c->grants[i]->expires, now))
 			continue;
 		*gone = c->grants[i]->resource;
-		remove_at(c, i);
+		remove_grant_at(c, i);
 		return true;
 	}
 	return false;
@@ -419,7 +419,7 @@ grants_may_assign(
 
 /* A list of our own, sorted, of those that are acceptable; NULL: no memory. */
 static struct ip_address *
-sorted(const struct ip_address *from, size_t *count,
+sorted_addresses(const struct ip_address *from, size_t *count,
     bool (*acceptable)(const struct ip_address *))
 {
 	struct ip_address *list = reallocarray(NULL, *count + 1, sizeof(*list));
@@ -433,7 +433,7 @@ sorted(const struct ip_address *from, size_t *count,
 }
 
 static size_t
-count_others(const struct ip_address *list, size_t count,
+count_unacceptable(const struct ip_address *list, size_t count,
     bool (*acceptable)(const struct ip_address *))
 {
 	size_t n = 0;
@@ -444,7 +444,7 @@ count_others(const struct ip_address *list, size_t count,
 }
 
 static enum assign_result
-assign(struct grants *c, const struct assignment *a,
+assign_addresses(struct grants *c, const struct assignment *a,
     const struct names_entry *entry, struct assign_effect *effect)
 {
 	enum assign_result result;
@@ -483,17 +483,17 @@ grants_assign(
 
 	*effect = (struct assign_effect){
 		.foreign_proxies =
-		    count_others(a->proxies, a->proxy_count, ip_in_proxy_range),
-		.unusable_addresses = count_others(
+		    count_unacceptable(a->proxies, a->proxy_count, ip_in_proxy_range),
+		.unusable_addresses = count_unacceptable(
 		    a->addresses, a->address_count, names_address_usable),
 	};
-	proxies = sorted(a->proxies, &entry.proxy_count, ip_in_proxy_range);
+	proxies = sorted_addresses(a->proxies, &entry.proxy_count, ip_in_proxy_range);
 	addresses =
-	    sorted(a->addresses, &entry.address_count, names_address_usable);
+	    sorted_addresses(a->addresses, &entry.address_count, names_address_usable);
 	if (proxies != NULL && addresses != NULL) {
 		entry.proxies = proxies;
 		entry.addresses = addresses;
-		result = assign(c, a, &entry, effect);
+		result = assign_addresses(c, a, &entry, effect);
 	}
 	free(proxies);
 	free(addresses);

@@ -300,7 +300,7 @@ addresses_of_family(const struct names_entry *e, enum ip_family family)
 
 /* What proxies of the family stand for. */
 static struct family
-reached_by(const struct names_entry *e, enum ip_family family)
+addresses_reached_by(const struct names_entry *e, enum ip_family family)
 {
 	struct family f = addresses_of_family(e, family);
 
@@ -334,7 +334,7 @@ new_proxies(const struct names *n, const struct names_entry *e)
 bool
 names_assign(struct names *n, const struct names_entry *e, bool *changed)
 {
-	struct family v4 = reached_by(e, IP_V4), v6 = reached_by(e, IP_V6);
+	struct family v4 = addresses_reached_by(e, IP_V4), v6 = addresses_reached_by(e, IP_V6);
 	struct name *name;
 	size_t more;
 

@@ -39,7 +39,7 @@ copy_credentials(const struct ipc_authorization *a,
 
 /* firezone-tunnel(7), Authorization: keys, PSK, credentials and mode decide. */
 static bool
-is_same(const struct connection *c, const struct ipc_authorization *a)
+has_same_identity(const struct connection *c, const struct ipc_authorization *a)
 {
 	struct ice_credentials local, remote;
 	bool same;
@@ -109,7 +109,7 @@ connection_upsert(struct engine *e, struct mono now,
 	};
 
 	if (old != NULL && a->kind != AUTHORIZATION_CONNECTION &&
-	    is_same(old, a)) {
+	    has_same_identity(old, a)) {
 		connection_active(e, now, old);
 		paths_offer_all(e->paths, now, old->paths);
 		return old;

@@ -19,7 +19,7 @@
 #define NAMES_CREDIT_NS INT64_C(100000000)
 
 static struct policy *
-compile(struct engine *e, const struct client *m)
+compile_policy(struct engine *e, const struct client *m)
 {
 	return grants_compile(
 	    m->grants, &e->own_v4, &e->own_v6, &e->site, e->expose_host);
@@ -109,7 +109,7 @@ client_enforce(struct engine *e, struct client *m, bool forget_sessions)
 
 	m->forget_sessions = m->forget_sessions || forget_sessions;
 	command.policy.forget_sessions = m->forget_sessions;
-	command.policy.policy = compile(e, m);
+	command.policy.policy = compile_policy(e, m);
 	if (command.policy.policy != NULL && give_nat(m, &command)) {
 		e->shards.command(e->shards.ctx, &command);
 		m->forget_sessions = false;
@@ -141,7 +141,7 @@ client_add(struct engine *e, const struct ipc_authorization *a)
 	if (m == NULL)
 		return NULL;
 	client_set_older(m, a->kind != AUTHORIZATION_UPSERT);
-	if ((command.client.policy = compile(e, m)) == NULL) {
+	if ((command.client.policy = compile_policy(e, m)) == NULL) {
 		client_forget(e, m);
 		return NULL;
 	}
@@ -216,7 +216,7 @@ client_watch_expiry(struct engine *e, struct client *m)
 }
 
 static enum grant_result
-grant(struct engine *e, struct client *m, const struct ipc_authorization *a)
+add_grant(struct engine *e, struct client *m, const struct ipc_authorization *a)
 {
 	enum grant_result result;
 	struct grant g = {
@@ -259,7 +259,7 @@ client_for(struct engine *e, const struct ipc_authorization *a)
 
 /* NULL, or what is wrong with it before the client is touched. */
 static const char *
-why_not(struct engine *e, const struct ipc_authorization *a)
+authorization_fault(struct engine *e, const struct ipc_authorization *a)
 {
 	if (e->own_v4.family == IP_NONE && e->own_v6.family == IP_NONE)
 		return "the portal has not told our own addresses";
@@ -276,7 +276,7 @@ why_not(struct engine *e, const struct ipc_authorization *a)
 }
 
 static void
-log_refused(struct engine *e, struct mono now, const char *why)
+log_authorization_refused(struct engine *e, struct mono now, const char *why)
 {
 	uint32_t held;
 
@@ -285,13 +285,13 @@ log_refused(struct engine *e, struct mono now, const char *why)
 }
 
 static bool
-authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
+authorize_client(struct engine *e, struct mono now, const struct ipc_authorization *a)
 {
-	const char *why = why_not(e, a);
+	const char *why = authorization_fault(e, a);
 	struct client *m;
 
 	if (why != NULL) {
-		log_refused(e, now, why);
+		log_authorization_refused(e, now, why);
 		return false;
 	}
 	if ((m = client_for(e, a)) == NULL)
@@ -304,10 +304,10 @@ authorize(struct engine *e, struct mono now, const struct ipc_authorization *a)
 	}
 	if (a->kind != AUTHORIZATION_ACCESS)
 		client_set_older(m, a->kind == AUTHORIZATION_CONNECTION);
-	switch (grant(e, m, a)) {
+	switch (add_grant(e, m, a)) {
 	case GRANT_INVALID:
 	case GRANT_NO_MEMORY:
-		log_refused(e, now, "it is none, or too much of it");
+		log_authorization_refused(e, now, "it is none, or too much of it");
 		if (grants_count(m->grants) == 0 &&
 		    a->kind != AUTHORIZATION_ACCESS)
 			client_remove(e, m, true);
@@ -336,7 +336,7 @@ engine_authorization(
 	 * The answer goes out before the candidates: firezone-tunnel(7),
 	 * Signalling.
 	 */
-	if (authorize(e, now, a))
+	if (authorize_client(e, now, a))
 		e->host->acknowledged(e->host->ctx, a->serial);
 	else
 		e->host->refused(e->host->ctx, a->serial);
@@ -447,7 +447,7 @@ engine_grants_entry(struct engine *e, const struct ipc_grants_entry *entry)
 
 /* The client's grants become those of the snapshot; true when any changed. */
 static bool
-reconcile(struct engine *e, struct client *m)
+reconcile_grants(struct engine *e, struct client *m)
 {
 	struct snapshot_entry key = { .client = *client_id(m) };
 	const struct grant *g;
@@ -493,7 +493,7 @@ engine_grants_commit(struct engine *e)
 		sort(e->snapshot, e->snapshot_count, sizeof(*e->snapshot),
 		    compare_entries);
 	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
-		if (reconcile(e, m))
+		if (reconcile_grants(e, m))
 			grants_changed(e, m);
 }
 

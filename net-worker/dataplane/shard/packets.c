@@ -140,7 +140,7 @@ confirm_session(struct tunnel *t, struct session *session)
 
 /* For control-worker, which can read it. Clients repeat what is lost. */
 static void
-pass_on(struct shard *s, struct mono now, struct tunnel *t,
+pass_control_on(struct shard *s, struct mono now, struct tunnel *t,
     const struct control_packet *packet)
 {
 	struct shard_control c;
@@ -159,7 +159,7 @@ pass_on(struct shard *s, struct mono now, struct tunnel *t,
 }
 
 static void
-control(struct shard *s, struct mono now, struct tunnel *t,
+handle_control(struct shard *s, struct mono now, struct tunnel *t,
     const struct control_packet *packet)
 {
 	struct shard_event e = {
@@ -169,7 +169,7 @@ control(struct shard *s, struct mono now, struct tunnel *t,
 
 	switch (packet->event) {
 	case CONTROL_ASSIGNED_IPS:
-		pass_on(s, now, t, packet);
+		pass_control_on(s, now, t, packet);
 		break;
 	case CONTROL_GOODBYE:
 		shard_post_event(s, &e);
@@ -246,7 +246,7 @@ mind_sessions(struct shard *s, const struct gate *g)
 }
 
 static void
-outbound(struct shard *s, struct mono now, const struct arrival *a,
+handle_outbound(struct shard *s, struct mono now, const struct arrival *a,
     struct tunnel *t, uint8_t *data, size_t len, const struct packet_sink *out)
 {
 	struct control_packet c;
@@ -258,7 +258,7 @@ outbound(struct shard *s, struct mono now, const struct arrival *a,
 		return;
 	}
 	if (control_packet_read(&p, &c)) {
-		control(s, now, t, &c);
+		handle_control(s, now, t, &c);
 		return;
 	}
 	/* What was around the plaintext has done its duty. */
@@ -321,7 +321,7 @@ data_message(struct shard *s, struct mono now, const struct arrival *a,
 		tunnel_any_received(&t->timers);
 	} else {
 		tunnel_data_received(&t->timers, now);
-		outbound(s, now, a, t, plain, (size_t)n, out);
+		handle_outbound(s, now, a, t, plain, (size_t)n, out);
 	}
 	shard_arm(s, t);
 }

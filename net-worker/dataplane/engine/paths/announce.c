@@ -15,7 +15,7 @@ add_announcement(struct announcements *to, const struct candidate *candidate)
 }
 
 static void
-offer(struct path_table *t, struct mono now, struct paths *p,
+offer_candidate(struct path_table *t, struct mono now, struct paths *p,
     enum candidate_kind kind, const struct endpoint *address,
     const struct endpoint *base, const struct endpoint *via)
 {
@@ -47,16 +47,16 @@ offer_kind(struct path_table *t, struct mono now, struct paths *p,
 
 		switch (kind) {
 		case CANDIDATE_HOST:
-			offer(t, now, p, kind, &host, &host, &none);
+			offer_candidate(t, now, p, kind, &host, &host, &none);
 			break;
 		case CANDIDATE_SERVER_REFLEXIVE:
 			address = allocation_reflexive(a, families[i]);
-			offer(t, now, p, kind, &address, &host, &none);
+			offer_candidate(t, now, p, kind, &address, &host, &none);
 			break;
 		case CANDIDATE_RELAYED:
 			address = allocation_relayed(a, families[i]);
 			host = allocation_base(a);
-			offer(t, now, p, kind, &address, &address, &host);
+			offer_candidate(t, now, p, kind, &address, &address, &host);
 			break;
 		case CANDIDATE_PEER_REFLEXIVE:
 			break;
