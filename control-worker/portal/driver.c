@@ -19,7 +19,7 @@ struct portal_driver {
 };
 
 static void
-on_timer(uv_timer_t *timer)
+on_portal_timer(uv_timer_t *timer)
 {
 	struct portal_driver *d = timer->data;
 
@@ -27,7 +27,7 @@ on_timer(uv_timer_t *timer)
 }
 
 static void
-set_timer(void *ctx, struct mono deadline)
+set_portal_timer(void *ctx, struct mono deadline)
 {
 	struct portal_driver *d = ctx;
 	int64_t ms;
@@ -38,11 +38,12 @@ set_timer(void *ctx, struct mono deadline)
 	}
 	/* Rounded up, or it would come too early. */
 	ms = mono_ms_between(mono_now(), deadline) + 1;
-	uv_timer_start(&d->timer, on_timer, ms > 0 ? (uint64_t)ms : 0, 0);
+	uv_timer_start(
+	    &d->timer, on_portal_timer, ms > 0 ? (uint64_t)ms : 0, 0);
 }
 
 static void
-on_again(uv_timer_t *timer)
+on_resume_timer(uv_timer_t *timer)
 {
 	portal_driver_resume(timer->data);
 }
@@ -56,7 +57,7 @@ portal_driver_resume(struct portal_driver *d)
 
 	for (int i = 0; portal_takes_text(c); i++) {
 		if (i == MESSAGES_AT_ONCE) {
-			uv_timer_start(&d->again, on_again, 0, 0);
+			uv_timer_start(&d->again, on_resume_timer, 0, 0);
 			break;
 		}
 		if ((text = transport_next(d->transport, &len)) == NULL)
@@ -70,7 +71,7 @@ portal_driver_resume(struct portal_driver *d)
 /* What the transport and the resolver say. */
 
 static void
-on_open(void *ctx)
+on_transport_open(void *ctx)
 {
 	struct portal_driver *d = ctx;
 	const struct portal_date date = transport_date(d->transport);
@@ -93,7 +94,7 @@ on_failed(void *ctx, const struct transport_failure *f)
 }
 
 static void
-on_resolved(void *ctx, const struct lookup_result *r)
+on_portal_resolved(void *ctx, const struct lookup_result *r)
 {
 	struct portal_driver *d = ctx;
 
@@ -104,12 +105,12 @@ on_resolved(void *ctx, const struct lookup_result *r)
 /* What the connection asks for. */
 
 static bool
-start_lookup(void *ctx, const char *name)
+start_portal_lookup(void *ctx, const char *name)
 {
 	struct portal_driver *d = ctx;
 	const struct lookups *l = &d->config.lookups;
 
-	d->lookup = l->start(l->resolver, name, on_resolved, d);
+	d->lookup = l->start(l->resolver, name, on_portal_resolved, d);
 	return d->lookup != NULL;
 }
 
@@ -117,8 +118,8 @@ static bool
 start_transport(void *ctx, const struct ip_address *addresses, size_t count,
     const struct upgrade_request *request)
 {
-	static const struct transport_events events = { on_open, on_activity,
-		on_failed };
+	static const struct transport_events events = { on_transport_open,
+		on_activity, on_failed };
 	struct portal_driver *d = ctx;
 	const struct transport_config t = {
 		.loop = d->config.loop,
@@ -184,13 +185,13 @@ portal_driver_new(const struct portal_driver_config *config,
 	struct portal_driver *d = calloc(1, sizeof(*d));
 	const struct portal_host host = {
 		.ctx = d,
-		.resolve = start_lookup,
+		.resolve = start_portal_lookup,
 		.connect = start_transport,
 		.abandon = abandon_attempt,
 		.can_send = can_send_text,
 		.send = send_text,
 		.close = close_transport,
-		.wait_until = set_timer,
+		.wait_until = set_portal_timer,
 	};
 
 	if (d == NULL)
@@ -209,7 +210,7 @@ portal_driver_new(const struct portal_driver_config *config,
 }
 
 static void
-on_handle_closed(uv_handle_t *h)
+on_driver_closed(uv_handle_t *h)
 {
 	struct portal_driver *d = h->data;
 
@@ -223,6 +224,6 @@ portal_driver_free(struct portal_driver *d)
 	if (d == NULL)
 		return;
 	portal_free(d->connection);
-	uv_close((uv_handle_t *)&d->timer, on_handle_closed);
-	uv_close((uv_handle_t *)&d->again, on_handle_closed);
+	uv_close((uv_handle_t *)&d->timer, on_driver_closed);
+	uv_close((uv_handle_t *)&d->again, on_driver_closed);
 }

@@ -72,7 +72,7 @@ parse_resource_type(const struct json_value *v)
 
 /* A port that is given must be one; what is absent has a default. */
 static bool
-parse_port(const struct json_value *v, uint16_t absent, uint16_t *port)
+parse_filter_port(const struct json_value *v, uint16_t absent, uint16_t *port)
 {
 	*port = absent;
 	if (v == NULL)
@@ -101,8 +101,10 @@ parse_filter(const struct json_value *v, struct filter *f)
 		f->protocol = FILTER_UDP;
 	else
 		return false;
-	return parse_port(json_get(v, "port_range_start"), 0, &f->first) &&
-	    parse_port(json_get(v, "port_range_end"), UINT16_MAX, &f->last) &&
+	return parse_filter_port(
+		   json_get(v, "port_range_start"), 0, &f->first) &&
+	    parse_filter_port(
+		json_get(v, "port_range_end"), UINT16_MAX, &f->last) &&
 	    f->first <= f->last;
 }
 

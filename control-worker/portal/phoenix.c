@@ -46,7 +46,8 @@ phoenix_send(struct phoenix *p, const char *event, char *payload)
 
 /* Topic and event are ours, the payload is JSON already. */
 static char *
-frame(const char *topic, const char *event, const char *payload, uint64_t ref)
+format_frame(
+    const char *topic, const char *event, const char *payload, uint64_t ref)
 {
 	char *text;
 
@@ -64,7 +65,7 @@ next_heartbeat(struct phoenix *p)
 	p->heartbeat_due = false;
 	p->unwritten = 0;
 	p->unanswered[p->unanswered_count++] = p->next_ref;
-	return frame(HEARTBEAT_TOPIC, "heartbeat", "{}", p->next_ref++);
+	return format_frame(HEARTBEAT_TOPIC, "heartbeat", "{}", p->next_ref++);
 }
 
 static char *
@@ -74,7 +75,7 @@ next_join(struct phoenix *p, struct mono now)
 	p->join_sent = true;
 	p->join_ref = p->next_ref++;
 	p->join_deadline = mono_add_ms(now, PHOENIX_JOIN_TIMEOUT_MS);
-	return frame(TOPIC, "phx_join", "null", p->join_ref);
+	return format_frame(TOPIC, "phx_join", "null", p->join_ref);
 }
 
 bool
@@ -96,7 +97,7 @@ phoenix_next(struct phoenix *p, struct mono now)
 		return next_join(p, now);
 	if (!p->joined || (m = outbox_pop(&p->outbox)) == NULL)
 		return NULL;
-	text = frame(TOPIC, m->event, m->payload, p->next_ref++);
+	text = format_frame(TOPIC, m->event, m->payload, p->next_ref++);
 	outbox_free(m);
 	return text;
 }

@@ -75,7 +75,7 @@ struct transport {
 };
 
 static void
-on_handle_closed(uv_handle_t *h)
+on_transport_closed(uv_handle_t *h)
 {
 	struct transport *t = h->data;
 
@@ -112,8 +112,8 @@ transport_free(struct transport *t)
 	transport_free_message(t->text, t->text_size);
 	explicit_bzero(t->request, sizeof(t->request));
 	explicit_bzero(t->early, sizeof(t->early));
-	uv_close((uv_handle_t *)&t->timer, on_handle_closed);
-	uv_close((uv_handle_t *)&t->prepare, on_handle_closed);
+	uv_close((uv_handle_t *)&t->timer, on_transport_closed);
+	uv_close((uv_handle_t *)&t->prepare, on_transport_closed);
 }
 
 /* The last thing that is done with the transport. */
@@ -360,7 +360,7 @@ echo_close(struct transport *t)
 }
 
 static void
-fail_closed(struct transport *t)
+fail_by_close_frame(struct transport *t)
 {
 	size_t len = t->closing_len > 2 ? t->closing_len - 2 : 0;
 
@@ -397,7 +397,7 @@ run_frames(struct transport *t)
 	if (!TAILQ_EMPTY(&t->inbox))
 		return true;
 	if (t->close_seen && (t->eof || !wslay_event_want_write(t->ws)))
-		fail_closed(t);
+		fail_by_close_frame(t);
 	else if (t->eof)
 		fail_transport(t, "the connection broke");
 	else if (!wslay_event_get_read_enabled(t->ws) &&
@@ -411,7 +411,7 @@ run_frames(struct transport *t)
 }
 
 static void
-on_continue(uv_timer_t *timer)
+on_frames_continue(uv_timer_t *timer)
 {
 	struct transport *t = timer->data;
 
@@ -428,7 +428,7 @@ transport_next(struct transport *t, size_t *len)
 	if (m == NULL) {
 		/* What libcurl has buffered wakes nobody. */
 		if (t->stalled || t->eof)
-			uv_timer_start(&t->timer, on_continue, 0, 0);
+			uv_timer_start(&t->timer, on_frames_continue, 0, 0);
 		return NULL;
 	}
 	TAILQ_REMOVE(&t->inbox, m, entry);
@@ -463,7 +463,7 @@ start_sending(struct transport *t)
 {
 	if (wslay_event_send(t->ws) != 0) {
 		t->eof = true;
-		uv_timer_start(&t->timer, on_continue, 0, 0);
+		uv_timer_start(&t->timer, on_frames_continue, 0, 0);
 	}
 }
 
@@ -500,7 +500,7 @@ begin_frames(struct transport *t)
 	uv_timer_stop(&t->timer);
 	t->phase = PHASE_OPEN;
 	/* The first frames may be here already. */
-	uv_timer_start(&t->timer, on_continue, 0, 0);
+	uv_timer_start(&t->timer, on_frames_continue, 0, 0);
 	t->events->open(t->ctx);
 }
 
@@ -524,7 +524,7 @@ upgrade_answered(struct transport *t)
 
 /* False when the stream has failed. */
 static bool
-send_request(struct transport *t)
+send_upgrade_request(struct transport *t)
 {
 	while (t->request_sent < t->request_len) {
 		ssize_t n = stream_send(t->stream, t->request + t->request_sent,
@@ -567,7 +567,7 @@ read_response(struct transport *t)
 }
 
 static void
-on_event(void *ctx, bool readable, bool writable)
+on_transport_event(void *ctx, bool readable, bool writable)
 {
 	struct transport *t = ctx;
 
@@ -577,14 +577,14 @@ on_event(void *ctx, bool readable, bool writable)
 			t->events->activity(t->ctx);
 		return;
 	}
-	if (!send_request(t))
+	if (!send_upgrade_request(t))
 		fail_transport(t, "the connection broke");
 	else if (readable)
 		read_response(t);
 }
 
 static void
-on_ready(void *ctx, const char *error)
+on_stream_ready(void *ctx, const char *error)
 {
 	struct transport *t = ctx;
 
@@ -593,12 +593,13 @@ on_ready(void *ctx, const char *error)
 		return;
 	}
 	t->phase = PHASE_UPGRADE;
-	if (!send_request(t))
+	if (!send_upgrade_request(t))
 		fail_transport(t, "the connection broke");
 }
 
 static void
-on_dialled(void *ctx, int fd, const struct endpoint *peer, const char *error)
+on_portal_dialled(
+    void *ctx, int fd, const struct endpoint *peer, const char *error)
 {
 	struct transport *t = ctx;
 	const struct stream_target target = {
@@ -613,14 +614,14 @@ on_dialled(void *ctx, int fd, const struct endpoint *peer, const char *error)
 		return;
 	}
 	t->phase = PHASE_TLS;
-	t->stream = stream_open(
-	    t->loop, t->curl, fd, &target, peer, on_ready, on_event, t);
+	t->stream = stream_open(t->loop, t->curl, fd, &target, peer,
+	    on_stream_ready, on_transport_event, t);
 	if (t->stream == NULL)
 		fail_transport(t, "libcurl refused the connection");
 }
 
 static void
-on_timeout(uv_timer_t *timer)
+on_transport_timeout(uv_timer_t *timer)
 {
 	fail_transport(timer->data, "no WebSocket within %d s",
 	    TRANSPORT_TIMEOUT_MS / 1000);
@@ -628,7 +629,7 @@ on_timeout(uv_timer_t *timer)
 
 /* Before the loop sleeps: what the socket is waited for. */
 static void
-on_prepare(uv_prepare_t *prepare)
+on_transport_prepare(uv_prepare_t *prepare)
 {
 	struct transport *t = prepare->data;
 
@@ -673,11 +674,13 @@ transport_start(const struct transport_config *c,
 	t->timer.data = t->prepare.data = t;
 	if (!format_request(t, c) ||
 	    (t->dial = dial_start(c->loop, c->dialler, c->addresses,
-		 c->address_count, c->login->port, on_dialled, t)) == NULL) {
+		 c->address_count, c->login->port, on_portal_dialled, t)) ==
+		NULL) {
 		transport_free(t);
 		return NULL;
 	}
-	uv_timer_start(&t->timer, on_timeout, TRANSPORT_TIMEOUT_MS, 0);
-	uv_prepare_start(&t->prepare, on_prepare);
+	uv_timer_start(
+	    &t->timer, on_transport_timeout, TRANSPORT_TIMEOUT_MS, 0);
+	uv_prepare_start(&t->prepare, on_transport_prepare);
 	return t;
 }

@@ -31,19 +31,19 @@ upgrade_set_nonce(
 }
 
 static void
-put_text(struct writer *w, const char *text)
+put_request_text(struct writer *w, const char *text)
 {
 	writer_bytes(w, text, strlen(text));
 }
 
 static void
-put_token(struct writer *w, const char *token)
+put_token_field(struct writer *w, const char *token)
 {
-	put_text(w, "X-Authorization: Bearer ");
+	put_request_text(w, "X-Authorization: Bearer ");
 	for (; *token != '\0'; token++)
 		if (!isspace((unsigned char)*token))
 			writer_u8(w, (uint8_t)*token);
-	put_text(w, "\r\n");
+	put_request_text(w, "\r\n");
 }
 
 size_t
@@ -52,20 +52,20 @@ upgrade_format(const struct upgrade_request *r, char *to, size_t size)
 	struct writer w;
 
 	writer_init(&w, to, size);
-	put_text(&w, "GET ");
-	put_text(&w, r->target);
-	put_text(&w, " HTTP/1.1\r\nHost: ");
-	put_text(&w, r->host);
-	put_text(&w,
+	put_request_text(&w, "GET ");
+	put_request_text(&w, r->target);
+	put_request_text(&w, " HTTP/1.1\r\nHost: ");
+	put_request_text(&w, r->host);
+	put_request_text(&w,
 	    "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
 	    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
-	put_text(&w, r->key);
-	put_text(&w, "\r\nUser-Agent: ");
-	put_text(&w, r->user_agent);
-	put_text(&w, "\r\n");
+	put_request_text(&w, r->key);
+	put_request_text(&w, "\r\nUser-Agent: ");
+	put_request_text(&w, r->user_agent);
+	put_request_text(&w, "\r\n");
 	if (r->token != NULL)
-		put_token(&w, r->token);
-	put_text(&w, "\r\n");
+		put_token_field(&w, r->token);
+	put_request_text(&w, "\r\n");
 	return writer_failed(&w) ? 0 : w.len;
 }
 
@@ -83,7 +83,7 @@ upgrade_start(struct upgrade_response *r, const char *key)
 }
 
 static void
-broken(struct upgrade_response *r, const char *what)
+note_broken_response(struct upgrade_response *r, const char *what)
 {
 	r->state = UPGRADE_BROKEN;
 	r->what = what;
@@ -213,16 +213,17 @@ check_upgrade(struct upgrade_response *r)
 
 	if (field_get(r, "Upgrade", value) != 1 ||
 	    strcasecmp(value, "websocket") != 0)
-		broken(r, "it did not switch to websocket");
+		note_broken_response(r, "it did not switch to websocket");
 	else if (field_get(r, "Connection", value) != 1 ||
 	    !has_token(value, "upgrade"))
-		broken(r, "its Connection is not Upgrade");
+		note_broken_response(r, "its Connection is not Upgrade");
 	else if (field_get(r, "Sec-WebSocket-Accept", value) != 1 ||
 	    !accept_is_right(r->key, value))
-		broken(r, "its Sec-WebSocket-Accept is wrong");
+		note_broken_response(r, "its Sec-WebSocket-Accept is wrong");
 	else if (field_get(r, "Sec-WebSocket-Protocol", value) != 0 ||
 	    field_get(r, "Sec-WebSocket-Extensions", value) != 0)
-		broken(r, "it chose a protocol that was not offered");
+		note_broken_response(
+		    r, "it chose a protocol that was not offered");
 	else
 		r->state = UPGRADE_DONE;
 }
@@ -279,7 +280,7 @@ header_done(struct upgrade_response *r, int64_t now)
 	char value[VALUE_MAX];
 
 	if (!status_parse(r)) {
-		broken(r, "it is not HTTP");
+		note_broken_response(r, "it is not HTTP");
 		return;
 	}
 	if (field_get(r, "Date", value) == 1)
@@ -302,7 +303,7 @@ feed_header(
 {
 	for (size_t i = 0; i < len; i++) {
 		if (r->len == UPGRADE_HEADER_MAX) {
-			broken(r, "its header is too long");
+			note_broken_response(r, "its header is too long");
 			return i;
 		}
 		r->bytes[r->len++] = bytes[i];
@@ -345,7 +346,8 @@ upgrade_end(struct upgrade_response *r)
 	if (r->header_len > 0)
 		finish_refusal(r);
 	else
-		broken(r, "the connection was closed before it was complete");
+		note_broken_response(
+		    r, "the connection was closed before it was complete");
 }
 
 int64_t

@@ -482,14 +482,15 @@ grants_assign(
 	enum assign_result result = ASSIGN_NO_ROOM;
 
 	*effect = (struct assign_effect){
-		.foreign_proxies =
-		    count_unacceptable(a->proxies, a->proxy_count, ip_in_proxy_range),
+		.foreign_proxies = count_unacceptable(
+		    a->proxies, a->proxy_count, ip_in_proxy_range),
 		.unusable_addresses = count_unacceptable(
 		    a->addresses, a->address_count, names_address_usable),
 	};
-	proxies = sorted_addresses(a->proxies, &entry.proxy_count, ip_in_proxy_range);
-	addresses =
-	    sorted_addresses(a->addresses, &entry.address_count, names_address_usable);
+	proxies =
+	    sorted_addresses(a->proxies, &entry.proxy_count, ip_in_proxy_range);
+	addresses = sorted_addresses(
+	    a->addresses, &entry.address_count, names_address_usable);
 	if (proxies != NULL && addresses != NULL) {
 		entry.proxies = proxies;
 		entry.addresses = addresses;

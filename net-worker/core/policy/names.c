@@ -334,7 +334,8 @@ new_proxies(const struct names *n, const struct names_entry *e)
 bool
 names_assign(struct names *n, const struct names_entry *e, bool *changed)
 {
-	struct family v4 = addresses_reached_by(e, IP_V4), v6 = addresses_reached_by(e, IP_V6);
+	struct family v4 = addresses_reached_by(e, IP_V4),
+		      v6 = addresses_reached_by(e, IP_V6);
 	struct name *name;
 	size_t more;
 

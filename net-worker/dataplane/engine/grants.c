@@ -285,7 +285,8 @@ log_authorization_refused(struct engine *e, struct mono now, const char *why)
 }
 
 static bool
-authorize_client(struct engine *e, struct mono now, const struct ipc_authorization *a)
+authorize_client(
+    struct engine *e, struct mono now, const struct ipc_authorization *a)
 {
 	const char *why = authorization_fault(e, a);
 	struct client *m;
@@ -307,7 +308,8 @@ authorize_client(struct engine *e, struct mono now, const struct ipc_authorizati
 	switch (add_grant(e, m, a)) {
 	case GRANT_INVALID:
 	case GRANT_NO_MEMORY:
-		log_authorization_refused(e, now, "it is none, or too much of it");
+		log_authorization_refused(
+		    e, now, "it is none, or too much of it");
 		if (grants_count(m->grants) == 0 &&
 		    a->kind != AUTHORIZATION_ACCESS)
 			client_remove(e, m, true);

@@ -51,12 +51,14 @@ offer_kind(struct path_table *t, struct mono now, struct paths *p,
 			break;
 		case CANDIDATE_SERVER_REFLEXIVE:
 			address = allocation_reflexive(a, families[i]);
-			offer_candidate(t, now, p, kind, &address, &host, &none);
+			offer_candidate(
+			    t, now, p, kind, &address, &host, &none);
 			break;
 		case CANDIDATE_RELAYED:
 			address = allocation_relayed(a, families[i]);
 			host = allocation_base(a);
-			offer_candidate(t, now, p, kind, &address, &address, &host);
+			offer_candidate(
+			    t, now, p, kind, &address, &address, &host);
 			break;
 		case CANDIDATE_PEER_REFLEXIVE:
 			break;
