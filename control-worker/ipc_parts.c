@@ -133,13 +133,14 @@ ipc_control_names(struct control_worker *w)
 }
 
 static struct lookup *
-look_up(void *resolver, const char *name, lookup_done done, void *ctx)
+look_name_up(void *resolver, const char *name, lookup_done done, void *ctx)
 {
 	return resolver_lookup(resolver, name, done, ctx);
 }
 
 static struct lookup *
-look_up_cached(void *resolver, const char *name, lookup_done done, void *ctx)
+look_name_up_cached(
+    void *resolver, const char *name, lookup_done done, void *ctx)
 {
 	return resolver_lookup_cached(resolver, name, done, ctx);
 }
@@ -149,7 +150,7 @@ ipc_control_lookups(struct control_worker *w, bool cached)
 {
 	return (struct lookups){
 		.resolver = w->resolver,
-		.start = cached ? look_up_cached : look_up,
+		.start = cached ? look_name_up_cached : look_name_up,
 		.cancel = lookup_cancel,
 	};
 }
@@ -217,7 +218,7 @@ configure_tun(void *ctx, struct ipc_tun_configure *m)
 }
 
 static bool
-has_room(void *ctx)
+net_queue_has_room(void *ctx)
 {
 	struct control_worker *w = ctx;
 
@@ -291,7 +292,7 @@ forward_flow_settings(void *ctx, const struct json_value *v)
 }
 
 static bool
-take_flow_token(void *ctx, const char *jwt, size_t len, struct uuid *id)
+offer_flow_token(void *ctx, const char *jwt, size_t len, struct uuid *id)
 {
 	struct control_worker *w = ctx;
 
@@ -316,7 +317,7 @@ send_flow_stored(void *ctx, const struct ipc_flow_stored *m)
 }
 
 static void
-read_rest(void *ctx)
+read_rest_of_net(void *ctx)
 {
 	struct control_worker *w = ctx;
 
@@ -325,7 +326,7 @@ read_rest(void *ctx)
 }
 
 static void
-stop_if_done(void *ctx)
+stop_when_flushed(void *ctx)
 {
 	struct control_worker *w = ctx;
 
@@ -340,18 +341,18 @@ ipc_control_flows(struct control_worker *w)
 		.ctx = w,
 		.settings = send_flow_settings,
 		.stored = send_flow_stored,
-		.read_rest = read_rest,
-		.done = stop_if_done,
+		.read_rest = read_rest_of_net,
+		.done = stop_when_flushed,
 	};
 }
 
 static void
-on_closed(void *ctx)
+on_portal_closed(void *ctx)
 {
 	struct control_worker *w = ctx;
 
 	w->portal_closed = true;
-	stop_if_done(w);
+	stop_when_flushed(w);
 }
 
 struct portal_events
@@ -374,13 +375,13 @@ ipc_control_events(void)
 			.tun_configure = configure_tun,
 		},
 		.flow_settings = forward_flow_settings,
-		.flow_token = take_flow_token,
+		.flow_token = offer_flow_token,
 		.names = begin_names,
-		.has_room = has_room,
+		.has_room = net_queue_has_room,
 		.online = show_online,
 		.date = compare_clocks,
 		.dropped = count_dropped,
 		.fatal = on_fatal,
-		.closed = on_closed,
+		.closed = on_portal_closed,
 	};
 }

@@ -199,7 +199,7 @@ write_frames(struct portal_connection *c, struct mono now)
 
 /* Queues an application message; there is no queue without a connection. */
 static void
-say_event(struct portal_connection *c, struct mono now, const char *event,
+queue_message(struct portal_connection *c, struct mono now, const char *event,
     char *payload)
 {
 	if (!is_online(c)) {
@@ -230,7 +230,8 @@ go_online(struct portal_connection *c, struct mono now)
 	c->events.online(c->ctx, true, c->generation->number);
 	/* The first message after each join; what was held follows it. */
 	if (c->generation->says_capabilities)
-		say_event(c, now, EVENT_CAPABILITIES, outgoing_capabilities());
+		queue_message(
+		    c, now, EVENT_CAPABILITIES, outgoing_capabilities());
 }
 
 static void
@@ -246,7 +247,7 @@ drop_message(struct portal_connection *c, struct mono now, const char *event,
  * would be again. Later a new connection brings a list.
  */
 static void
-revoke_all(struct portal_connection *c)
+revoke_all_grants(struct portal_connection *c)
 {
 	const struct ipc_handlers *to = &c->events.to;
 
@@ -340,7 +341,7 @@ portal_text(
 		break;
 	case JSON_TOO_LONG:
 		if (!c->settled && is_online(c)) {
-			revoke_all(c);
+			revoke_all_grants(c);
 			c->settled = true;
 		} else {
 			lose_connection(c, now, "a message has too many parts");
@@ -395,7 +396,8 @@ portal_opened(struct portal_connection *c, struct mono now,
 }
 
 static void
-report_refusal(struct portal_connection *c, const struct transport_failure *f)
+report_login_refusal(
+    struct portal_connection *c, const struct transport_failure *f)
 {
 	const struct problem *p = &f->problem;
 
@@ -437,7 +439,7 @@ handle_failure(struct portal_connection *c, struct mono now,
 	int64_t delay = f->retry_after_ms;
 
 	if (f->too_long && is_online(c))
-		revoke_all(c);
+		revoke_all_grants(c);
 
 	/*
 	 * The portal takes one connection a second: firezone-portal(7), Connect
@@ -452,7 +454,7 @@ handle_failure(struct portal_connection *c, struct mono now,
 	}
 	switch (choice_failed(&c->choice, now, f->status)) {
 	case CHOICE_ENDS:
-		report_refusal(c, f);
+		report_login_refusal(c, f);
 		return;
 	case CHOICE_TURNS:
 		turn_to_chosen(c, now, f, delay);
@@ -479,7 +481,7 @@ portal_failed(struct portal_connection *c, struct mono now,
 }
 
 static void
-connect_to(struct portal_connection *c, struct mono now,
+connect_to_addresses(struct portal_connection *c, struct mono now,
     const struct ip_address *addresses, size_t count)
 {
 	struct login_request r;
@@ -500,7 +502,7 @@ portal_resolved(
 	char reason[URL_HOST_MAX + 64];
 
 	if (r->count > 0) {
-		connect_to(c, now, r->addresses, r->count);
+		connect_to_addresses(c, now, r->addresses, r->count);
 	} else {
 		snprintf(reason, sizeof(reason), "%s for %s",
 		    r->complete ? "no addresses" : "no answer from DNS",
@@ -529,7 +531,7 @@ start_attempt(struct portal_connection *c, struct mono now)
 	choice_renew(&c->choice, now);
 	use_generation(c, c->choice.chosen);
 	if (host->literal.family != IP_NONE) {
-		connect_to(c, now, &host->literal, 1);
+		connect_to_addresses(c, now, &host->literal, 1);
 		return;
 	}
 	c->state = STATE_RESOLVING;
@@ -553,7 +555,7 @@ say_no_relays(struct portal_connection *c, struct mono now)
 		return;
 	c->no_relays_at = mono_add_ms(now, g->no_relays_ms);
 	if (g->asks_for_relays)
-		say_event(c, now, EVENT_NO_RELAYS, outgoing_empty());
+		queue_message(c, now, EVENT_NO_RELAYS, outgoing_empty());
 	else
 		lose_connection(c, now,
 		    "no relay is usable and this portal "
@@ -637,7 +639,7 @@ say_reply(struct portal_connection *c, struct mono now, uint64_t serial)
 	/* Candidates that waited for it follow. */
 	refs_drop(&c->incoming.refs, serial);
 	if (reply != NULL)
-		say_event(c, now, reply, payload);
+		queue_message(c, now, reply, payload);
 	settle_deadline(c);
 }
 
@@ -693,7 +695,7 @@ portal_candidates(struct portal_connection *c, struct mono now,
 	if (is_online(c) && !candidates_holds(c->held, client) &&
 	    !waits_for_reply(c, client) &&
 	    c->phoenix.outbox.count < PORTAL_OUTBOX_BUSY)
-		say_event(c, now,
+		queue_message(c, now,
 		    withdrawn ? EVENT_CANDIDATES_WITHDRAWN : EVENT_CANDIDATES,
 		    outgoing_candidates(client, lines));
 	else if (!candidates_hold(c->held, client, withdrawn, lines))
