@@ -60,7 +60,7 @@ is_online(const struct portal_connection *c)
 	return c->state == STATE_OPEN && c->phoenix.joined;
 }
 
-struct mono
+static struct mono
 portal_deadline(const struct portal_connection *c)
 {
 	struct mono at;

@@ -122,7 +122,6 @@ void portal_text(
 void portal_send(struct portal_connection *, struct mono now);
 
 void portal_timeout(struct portal_connection *, struct mono now);
-struct mono portal_deadline(const struct portal_connection *);
 
 /* What net-worker says. */
 void portal_acknowledge(

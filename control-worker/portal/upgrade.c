@@ -82,6 +82,16 @@ upgrade_start(struct upgrade_response *r, const char *key)
 	r->key[UPGRADE_KEY_LEN] = '\0';
 }
 
+/* A date of HTTP as unix time; -1 when it is none. */
+static int64_t
+http_date_parse(const char *value)
+{
+	/* curl reads more than dates; a date has a time of day. */
+	if (!isalpha((unsigned char)value[0]) || strchr(value, ':') == NULL)
+		return -1;
+	return curl_getdate(value, NULL);
+}
+
 static void
 note_broken_response(struct upgrade_response *r, const char *what)
 {
@@ -348,15 +358,6 @@ upgrade_end(struct upgrade_response *r)
 	else
 		note_broken_response(
 		    r, "the connection was closed before it was complete");
-}
-
-int64_t
-http_date_parse(const char *value)
-{
-	/* curl reads more than dates; a date has a time of day. */
-	if (!isalpha((unsigned char)value[0]) || strchr(value, ':') == NULL)
-		return -1;
-	return curl_getdate(value, NULL);
 }
 
 int64_t

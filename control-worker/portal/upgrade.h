@@ -67,8 +67,6 @@ size_t upgrade_feed(
 /* The peer has closed: what there is of a body has to do. */
 void upgrade_end(struct upgrade_response *);
 
-/* A date of HTTP as unix time; -1 when it is none. */
-int64_t http_date_parse(const char *value);
 /* The delay that Retry-After asks for; -1 when it is not understood. */
 int64_t retry_after_parse(const char *value, int64_t now);
 void problem_parse(

@@ -81,25 +81,11 @@ client_names_wait(const struct client *m)
 	return !mono_is_never(m->names_due.due);
 }
 
-void
-client_enforce_names(struct engine *e, struct mono now, struct client *m,
-    const struct ipc_name_resolved *r)
-{
-	struct mono earliest = mono_add_ns(m->names_rested, -NAMES_CREDIT_NS);
-
-	if (r != NULL)
-		add_waiting(m, r);
-	if (!mono_due(earliest, now)) {
-		deadlines_set(&e->names_due, &m->names_due, earliest);
-		return;
-	}
-	m->names_rested = mono_add_ns(mono_max(m->names_rested, now),
-	    work_ns(m) * NAMES_REST);
-	client_enforce(e, m, m->forget_sessions);
-}
-
-/* Without memory there is no policy at all. */
-void
+/*
+ * Hands the shard the client's policy as it is now. Without memory there is no
+ * policy at all.
+ */
+static void
 client_enforce(struct engine *e, struct client *m, bool forget_sessions)
 {
 	struct shard_command command = {
@@ -121,6 +107,23 @@ client_enforce(struct engine *e, struct client *m, bool forget_sessions)
 	policy_free(command.policy.policy);
 	log_error("no memory for a client's policy: the client is cut off");
 	client_remove(e, m, true);
+}
+
+void
+client_enforce_names(struct engine *e, struct mono now, struct client *m,
+    const struct ipc_name_resolved *r)
+{
+	struct mono earliest = mono_add_ns(m->names_rested, -NAMES_CREDIT_NS);
+
+	if (r != NULL)
+		add_waiting(m, r);
+	if (!mono_due(earliest, now)) {
+		deadlines_set(&e->names_due, &m->names_due, earliest);
+		return;
+	}
+	m->names_rested = mono_add_ns(
+	    mono_max(m->names_rested, now), work_ns(m) * NAMES_REST);
+	client_enforce(e, m, m->forget_sessions);
 }
 
 static void
@@ -209,7 +212,8 @@ log_grant(
 	    uuid_format(resource, which));
 }
 
-void
+/* To be called whenever expiry times have changed. */
+static void
 client_watch_expiry(struct engine *e, struct client *m)
 {
 	deadlines_set(&e->expiries, &m->expiry, grants_deadline(m->grants));

@@ -186,16 +186,12 @@ void connection_withdraw(struct engine *, struct connection *);
 RB_PROTOTYPE(client_tree, client, by_number, )
 
 /* grants.c */
-/* To be called whenever expiry times have changed. */
-void client_watch_expiry(struct engine *, struct client *);
 /* Forgets the client, its policy and its connection. */
 void client_remove(struct engine *, struct client *, bool goodbye);
-/* Hands the shard the client's policy as it is now. */
-void client_enforce(struct engine *, struct client *, bool forget_sessions);
 /*
- * The same for a name that the client has assigned, and is told of then: at
- * once, or with others in a while if it has caused much work of late. NULL:
- * there is nothing to be told.
+ * Hands the shard the client's policy as it is now, for a name that the client
+ * has assigned, and is told of then: at once, or with others in a while if it
+ * has caused much work of late. NULL: there is nothing to be told.
  */
 void client_enforce_names(struct engine *, struct mono, struct client *,
     const struct ipc_name_resolved *);
