@@ -127,7 +127,7 @@ next_header_line(
 
 /* The whole head, with its empty line. 0, or the status of an error. */
 static unsigned
-parse_request(const char *bytes, size_t left, struct request *r)
+parse_http_request(const char *bytes, size_t left, struct request *r)
 {
 	const char *line;
 	unsigned status, hosts = 0;
@@ -215,7 +215,7 @@ http_answer(
 		write_http_answer(to, 431, type, &body, false);
 		return true;
 	}
-	status = parse_request(bytes, (size_t)(end + 4 - bytes), &r);
+	status = parse_http_request(bytes, (size_t)(end + 4 - bytes), &r);
 	if (status == 0)
 		status = serve_path(s, &r, &body, &type);
 	if (body.failed) {
