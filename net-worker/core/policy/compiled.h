@@ -74,7 +74,7 @@ struct parties {
 	struct ip_address gateway_v4, gateway_v6; /* likewise */
 	bool expose_host;
 	bool closed; /* nothing passes, and nothing is answered */
-	bool silent; /* nobody is told that something is prohibited */
+	bool silent; /* nobody is told that there is no route */
 };
 
 struct policy {

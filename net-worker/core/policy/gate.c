@@ -115,7 +115,7 @@ gate_outbound(
 			return translate_outbound(g, now, p, &d, scratch);
 		return pass_packet(&d, p->data, p->length);
 	case VERDICT_PROHIBITED:
-		if (policy_is_silent(g->policy))
+		if (d.reason == REASON_NO_ROUTE && policy_is_silent(g->policy))
 			break;
 		return answer_packet(g, now, ICMP_PROHIBITED, &d, p, scratch);
 	case VERDICT_UNREACHABLE:

@@ -56,8 +56,8 @@ struct ip_address grants_address(const struct grants *, enum ip_family);
 void grants_allow_translation(struct grants *, bool);
 
 /*
- * Whether from now on the client is not told that something is prohibited. One
- * of 1.3 hears nothing of what it is granted, and may be earlier than that.
+ * Whether from now on the client is not told that a resource is not granted. One
+ * of 1.3 does not hear when it is, and its packets may be earlier than that.
  */
 void grants_silence(struct grants *, bool silent);
 /* From now on nothing passes, be it to our own address, nor is it answered. */

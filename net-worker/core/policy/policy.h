@@ -51,7 +51,7 @@ struct policy_decision policy_arrival(
     const struct policy *, const struct packet *);
 struct policy_decision policy_inbound(
     const struct policy *, const struct packet *, bool translated);
-/* Whether what is prohibited is dropped without an answer. */
+/* Whether what has no route is dropped without an answer. */
 bool policy_is_silent(const struct policy *);
 /* Whether the packet comes from our own address. */
 bool policy_is_own(const struct policy *, const struct ip_address *);
