@@ -44,8 +44,9 @@ static const struct push older_pushes[] = {
  * Heartbeats), and may be asked more often than that. Generation 1 keeps that
  * of its gateways.
  *
- * Portals before the end of 2025 do not read the header, and refuse a login of
- * generation 2 for want of a token.
+ * Portals before the end of 2025 read the token in the query only, and send
+ * clients since 1.4 to no gateway that says it is 1.3: so generation 2 tells it
+ * in the query as well as in the header, which wins where it is read.
  *
  * Most portals of generation 2 do not know no_relays, and some of those end the
  * channel of who says what they do not know, but not the connection. All name
@@ -72,8 +73,8 @@ static const struct generation generations[] = {
 	    .number = 2,
 	    .path = "/gateway/websocket",
 	    .agent = "gateway/1.5.2",
-	    .parameters = { LOGIN_PARAMETER_EXTERNAL_ID, LOGIN_PARAMETER_NAME,
-		LOGIN_PARAMETER_PUBLIC_KEY },
+	    .parameters = { LOGIN_PARAMETER_TOKEN, LOGIN_PARAMETER_EXTERNAL_ID,
+		LOGIN_PARAMETER_NAME, LOGIN_PARAMETER_PUBLIC_KEY },
 	    .token_in_header = true,
 	    .refusals = { STATUS_UNAUTHORIZED, STATUS_FORBIDDEN },
 	    .absences = { STATUS_NOT_FOUND, STATUS_REDIRECT },

@@ -54,11 +54,9 @@ print_table() {
 
 # --- The three ends -----------------------------------------------------------
 
-# era [LINE ...]: of the portal, with further settings of it. That of generation
-# 2 is of the months in which portals already took the token of the header.
+# era [LINE ...]: of the portal, with further settings of it.
 era() {
 	printf '\n[era]\ngeneration = %s\n' "$generation"
-	[ "$generation" -ne 2 ] || echo "header_token = true"
 	[ $# -eq 0 ] || printf '%s\n' "$@"
 }
 
@@ -107,12 +105,6 @@ own4() {
 	sed -n 's/^ready \([^ ]*\) .*/\1/p' "$work/client.log" | tail -n 1
 }
 
-# forbidden 4|6: what a program sees. Clients until 1.3 are not told.
-forbidden() {
-	local name=PROHIBITED$1
-	[ "$generation" -gt 1 ] && echo "${!name}" || echo late
-}
-
 # --- Scenarios ----------------------------------------------------------------
 
 test_download() {
@@ -126,9 +118,9 @@ test_download() {
 
 test_filters() {
 	same "an allowed port" "$(probe refusal tcp $LAN4 7)" accepted
-	same "a forbidden port" "$(probe refusal tcp $LAN4 81)" "$(forbidden 4)"
+	same "a forbidden port" "$(probe refusal tcp $LAN4 81)" $PROHIBITED4
 	same "a forbidden port, IPv6" "$(probe refusal udp $LAN6 53)" \
-	    "$(forbidden 6)"
+	    $PROHIBITED6
 }
 
 # Nobody listens at the port: the LAN host itself says so.
@@ -142,11 +134,11 @@ test_updates() {
 	checked "updated: a port that was forbidden" \
 	    wait_until 5 refusal_is ECONNREFUSED
 	same "updated: one that was allowed" "$(probe refusal tcp $LAN4 7)" \
-	    "$(forbidden 4)"
+	    $PROHIBITED4
 	ctl '{"cmd":"update_filters","resource":"lan4",
 	    "filters":["tcp/80","tcp/7","udp/7","tcp/17","icmp"]}' > /dev/null
 	checked "updated again: the first port" \
-	    wait_until 8 refusal_is "$(forbidden 4)"
+	    wait_until 5 refusal_is $PROHIBITED4
 }
 
 test_revocation() {
@@ -207,7 +199,7 @@ test_names() {
 	checked "a name, IPv6" leads_to "$(proxy6 0)" $LAN6
 	checked "a name: download" download "$(proxy4 0)"
 	same "a name: a forbidden port" \
-	    "$(probe refusal tcp "$(proxy4 0)" 81)" "$(forbidden 4)"
+	    "$(probe refusal tcp "$(proxy4 0)" 81)" $PROHIBITED4
 	named many.corp.test 1
 	checked "another name" leads_to "$(proxy4 1)" 10.20.0.11
 }
@@ -252,7 +244,7 @@ test_portal_restarts() {
 }
 
 # It ends in order; who does not know goodbye finds out by ICE. Nobody tells the
-# new one which generation it is.
+# new one which generation it is; the login of 2 is good for the first portals.
 test_gateway_restarts() {
 	local mark
 	mark=$(lines_of "$work/client.log")
@@ -260,7 +252,7 @@ test_gateway_restarts() {
 	same "the gateway's exit status" "$exit_status" 0
 	start_gateway
 	checked "gateway: it finds out the generation" wait_line 5 \
-	    "$work/gateway.log" "portal: online at .*, generation $generation\$"
+	    "$work/gateway.log" "portal: online at .*, generation $((generation > 1 ? generation : 2))\$"
 	checked "gateway: the client connects again" \
 	    at_the_latest 40 line_after "$work/client.log" '^handshake' "$mark"
 	checked "gateway: ping" wait_until 10 ping_lan
@@ -348,7 +340,7 @@ nothing_comes_of() {
 	checked "$1: the rest works" ping_lan 2
 	same "$1: nothing is opened" "$(packets lan)" 0
 	checked "$1: the log has it" grep -q \
-	    "portal: message $1 is not one of generation $generation:" \
+	    "portal: message $1 is not one of generation [0-9]:" \
 	    "$work/gateway.log"
 }
 
@@ -388,10 +380,11 @@ test_idle() {
 }
 
 # Each repeated authorization has another preshared key, so that both ends make
-# the connection anew, and no end.
+# the connection anew, and no end. The newest of them tell the token in a header.
 test_releases() {
 	local release
-	begin "random_preshared_key = true" "never_expires = true"
+	begin "header_token = true" "random_preshared_key = true" \
+	    "never_expires = true"
 	for release in $RELEASES; do
 		start_named_client --client-version "$release"
 		checked "$release: ping" ping_lan 10

@@ -45,7 +45,8 @@ static const struct {
 	    "&public_key=" KEY_OF_ONES "&external_id=" HASH_OF_ID "&name=gate",
 	    "api.example.com:8443", AGENT("connlib/1.3.2"), "" },
 	{ 2,
-	    "/gateway/websocket?external_id=id&name=gate"
+	    "/gateway/websocket?token=.SFMyNTY.x%2F%2B"
+	    "&external_id=id&name=gate"
 	    "&public_key=" KEY_OF_ONES,
 	    "api.example.com", AGENT("gateway/1.5.2"), TOKEN },
 	{ 3,

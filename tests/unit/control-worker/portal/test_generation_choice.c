@@ -8,6 +8,10 @@
 
 #define DAY_MS GENERATION_AGAIN_MS
 
+/* How the older logins begin. */
+#define SECOND "/gateway/websocket?token=.SFMyNTY.x%2F%2B&external_id="
+#define FIRST  "/gateway/websocket?token=.SFMyNTY.x%2F%2B&public_key="
+
 /* What an attempt comes to, and what is tried next. */
 static const struct {
 	unsigned number; /* as configured */
@@ -17,7 +21,7 @@ static const struct {
 		enum choice_result result;
 	} step[6]; /* until the one whose status is -1: a join */
 } stories[] = {
-	/* A portal of today, of a while ago, of long ago. */
+	/* A portal of today, of a while ago, one that wants another login. */
 	{ 0, { { 3, -1, 0 } } },
 	{ 0, { { 3, 404, CHOICE_TURNS }, { 2, -1, 0 } } },
 	{ 0, { { 3, 308, CHOICE_TURNS }, { 2, -1, 0 } } },
@@ -27,7 +31,7 @@ static const struct {
 	{ 0,
 	    { { 3, 404, CHOICE_TURNS }, { 2, 403, CHOICE_TURNS },
 		{ 1, -1, 0 } } },
-	/* The token is wrong: nobody sees it in a query who reads headers. */
+	/* The token is wrong. */
 	{ 0, { { 3, 401, CHOICE_ENDS } } },
 	{ 0,
 	    { { 3, 404, CHOICE_TURNS }, { 2, 401, CHOICE_TURNS },
@@ -156,15 +160,15 @@ goes_back_without_giving_up(void **state)
 	break_down(r, 404, -1, "");
 	assert_int_equal(wait_ms(r), 0);
 	time_out(r);
-	expect_login(r, "/gateway/websocket?external_id=");
+	expect_login(r, SECOND);
 	break_down(r, 401, -1, "");
 	assert_int_equal(wait_ms(r), 1000);
 	time_out(r);
-	expect_login(r, "/gateway/websocket?token=");
+	expect_login(r, FIRST);
 	for (int i = 0; i < 15; i++) {
 		break_down(r, 503, -1, "");
 		expect_retry(r, 1000, 1000);
-		expect_login(r, "/gateway/websocket?token=");
+		expect_login(r, FIRST);
 	}
 	open_socket(r);
 	expect(r, JOIN, 0);
