@@ -145,7 +145,7 @@ allocation_wait(struct allocation *a, const struct endpoint *peer,
 }
 
 static void
-send_bind(struct allocation *a, struct mono now, struct channel *c)
+send_channel_bind(struct allocation *a, struct mono now, struct channel *c)
 {
 	struct request *r = allocation_send(a, now, REQUEST_CHANNEL_BIND);
 
@@ -173,7 +173,7 @@ allocation_bind(struct allocation *a, struct mono now,
 		return true;
 	c = channels_take(&a->channels, now, peer, owner);
 	if (c != NULL)
-		send_bind(a, now, c);
+		send_channel_bind(a, now, c);
 	return c != NULL;
 }
 
@@ -294,7 +294,7 @@ refresh_channels(struct allocation *a, struct mono now)
 			a->channels.deadline = mono_min(a->channels.deadline,
 			    mono_add_s(now, CHANNELS_AGAIN_S));
 		else
-			send_bind(a, now, c);
+			send_channel_bind(a, now, c);
 	}
 }
 

@@ -1,15 +1,15 @@
 /*
  * The engine's insides, shared by the files of this folder and nobody else:
  *
- *	engine.c	the object, its clock and the way in for datagrams
- *	clients.c	the records of clients and connections
- *	control.c	control packets through the tunnel
- *	grants.c	what clients may reach
- *	connection.c	making and ending connections
- *	handshake.c	WireGuard handshakes
- *	dns_resources.c	names that clients assign
- *	flows.c		reports about flows, until they are stored
- *	query.c		what an operator may see
+ *	engine.c		the object, its clock and the way in for datagrams
+ *	clients.c		the records of clients and connections
+ *	control.c		control packets through the tunnel
+ *	authorizations.c	what clients may reach
+ *	connection.c		making and ending connections
+ *	handshake.c		WireGuard handshakes
+ *	dns_resources.c		names that clients assign
+ *	flows.c			reports about flows, until they are stored
+ *	query.c			what an operator may see
  */
 #ifndef NET_WORKER_DATAPLANE_ENGINE_STATE_H
 #define NET_WORKER_DATAPLANE_ENGINE_STATE_H
@@ -185,7 +185,7 @@ void connection_withdraw(struct engine *, struct connection *);
 
 RB_PROTOTYPE(client_tree, client, by_number, )
 
-/* grants.c */
+/* authorizations.c */
 /* Forgets the client, its policy and its connection. */
 void client_remove(struct engine *, struct client *, bool goodbye);
 /*
