@@ -1,7 +1,7 @@
 /*
  * The ICMP errors that a gateway makes, byte for byte: its own two answers, and
  * those of others that it makes anew. firezone-policy(7), ICMP replies and
- * Rebuilt ICMP errors.
+ * Rebuilt ICMP errors. Which packet gets one is for policy/gate.c to say.
  */
 #ifndef NET_WORKER_CORE_INNER_ICMP_H
 #define NET_WORKER_CORE_INNER_ICMP_H

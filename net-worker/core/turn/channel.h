@@ -3,8 +3,8 @@
  * it may be used and when it is due for a refresh (firezone-tunnel(7), Channel
  * bindings).
  *
- * The table knows nothing of requests; its owner tells it which binds are in
- * flight and how they ended.
+ * The table knows nothing of requests; its owner, which makes them
+ * (allocation.c), tells it which binds are in flight and how they ended.
  */
 #ifndef NET_WORKER_CORE_TURN_CHANNEL_H
 #define NET_WORKER_CORE_TURN_CHANNEL_H

@@ -8,7 +8,8 @@
  * of another table: who forges somebody's address makes that one prove it, and
  * can do no more to it.
  *
- * One for the whole process. Only messages with a valid MAC1 are brought here.
+ * One for the whole process. Only messages with a valid MAC1 (noise.h) are brought
+ * here.
  */
 #ifndef NET_WORKER_CORE_WIREGUARD_COOKIE_H
 #define NET_WORKER_CORE_WIREGUARD_COOKIE_H
