@@ -72,7 +72,7 @@ enum incoming_result incoming_drop(const char **what, const char *why);
  * ipc.def.
  */
 void pass_relays(struct incoming *, const struct json_value *removed,
-    const struct json_value *present);
+    const struct json_value *present, bool suggested);
 
 /* Parts of messages, parsed alone: messages_fields.c. */
 bool parse_key(const struct json_value *, uint8_t key[32]);

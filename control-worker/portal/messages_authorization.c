@@ -154,8 +154,9 @@ read_authorization(struct incoming *in, const struct push *push,
 
 	if (why == NULL)
 		why = parse_authorization(p, &a);
+	/* Their credentials may be others each time, and those of init work. */
 	if (why == NULL && json_first(relays) != NULL)
-		pass_relays(in, NULL, relays);
+		pass_relays(in, NULL, relays, true);
 	return pass_authorization(in, p, &a, &ref, why, what);
 }
 
@@ -257,7 +258,6 @@ handle_request_connection(struct incoming *in, const struct push *push,
     const struct json_value *p, const char **what)
 {
 	struct ipc_authorization a = { .kind = AUTHORIZATION_CONNECTION };
-	const struct json_value *relays = json_get(p, "relays");
 	char text[REF_TEXT_MAX];
 	struct ref ref;
 	const char *why = begin_authorization(in, push, p, text, &ref);
@@ -265,8 +265,6 @@ handle_request_connection(struct incoming *in, const struct push *push,
 
 	if (why == NULL)
 		why = parse_request(p, &a, &ref);
-	if (why == NULL && json_first(relays) != NULL)
-		pass_relays(in, NULL, relays);
 	r = pass_authorization(in, p, &a, &ref, why, what);
 	explicit_bzero(&ref, sizeof(ref));
 	return r;

@@ -62,7 +62,7 @@ merge_relay(struct ipc_relay_present *list, size_t *n,
 
 void
 pass_relays(struct incoming *in, const struct json_value *removed,
-    const struct json_value *present)
+    const struct json_value *present, bool suggested)
 {
 	struct ipc_relay_present list[RELAYS_MAX], one;
 	const struct json_value *v;
@@ -81,8 +81,10 @@ pass_relays(struct incoming *in, const struct json_value *removed,
 	for (v = json_first(present); v != NULL; v = json_next(present, v))
 		if (parse_relay(v, &one))
 			merge_relay(list, &n, &one);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		list[i].suggested = suggested;
 		in->to->relay_present(in->ctx, &list[i]);
+	}
 	in->to->relays_commit(in->ctx, &(struct ipc_relays_commit){});
 	explicit_bzero(list, sizeof(list));
 	explicit_bzero(&one, sizeof(one));
@@ -98,7 +100,7 @@ handle_relays_presence(struct incoming *in, const struct push *push,
 	(void)push;
 	if (!json_is(removed, JSON_ARRAY) || !json_is(present, JSON_ARRAY))
 		return incoming_drop(what, "lists of relays missing");
-	pass_relays(in, removed, present);
+	pass_relays(in, removed, present, false);
 	return INCOMING_DONE;
 }
 
@@ -147,7 +149,7 @@ handle_init(struct incoming *in, const struct push *push,
 	if (grants != NULL && !json_is(grants, JSON_ARRAY))
 		return incoming_drop(what, "authorizations are no list");
 	in->flow_settings(in->ctx, json_get(p, "flow_logs"));
-	pass_relays(in, NULL, json_get(p, "relays"));
+	pass_relays(in, NULL, json_get(p, "relays"), false);
 	in->interface = m;
 	in->has_interface = true;
 	in->to->interface(in->ctx, &m);

@@ -180,12 +180,19 @@ on_wait_until(void *ctx, struct mono deadline)
 	}
 TELL(interface, "I")
 TELL(relays_begin, "[")
-TELL(relay_present, "+")
 TELL(relays_commit, "]")
 TELL(grants_begin, "(")
 TELL(grants_entry, "")
 TELL(grants_commit, ")")
 TELL(tun_configure, "T")
+
+static inline void
+on_relay_present(void *ctx, struct ipc_relay_present *m)
+{
+	struct rig *r = ctx;
+
+	strlcat(r->story, m->suggested ? "?" : "+", sizeof(r->story));
+}
 
 static inline void
 on_authorization(void *ctx, struct ipc_authorization *m)

@@ -199,6 +199,18 @@ relays_present(
 	return true;
 }
 
+bool
+relays_suggested(
+    struct relays *rs, struct mono now, const struct relay_config *config)
+{
+	size_t i = relay_index_of(rs, &config->id);
+
+	if (i == rs->count)
+		return add_relay(rs, now, config);
+	rs->list[i]->named = true;
+	return true;
+}
+
 void
 relays_commit(struct relays *rs, struct mono now)
 {

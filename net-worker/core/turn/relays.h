@@ -41,6 +41,9 @@ void relays_begin(struct relays *);
 void relays_removed(struct relays *, const struct uuid *);
 bool relays_present(
     struct relays *, struct mono now, const struct relay_config *);
+/* The same of a relay with credentials that say nothing of a known one's. */
+bool relays_suggested(
+    struct relays *, struct mono now, const struct relay_config *);
 void relays_commit(struct relays *, struct mono now);
 
 struct allocation *relays_find(struct relays *, const struct uuid *);

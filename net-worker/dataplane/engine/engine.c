@@ -349,11 +349,13 @@ engine_relay_present(
 		.address = { m->v4, m->v6 },
 	};
 	uint32_t held;
+	bool taken;
 
 	strlcpy(config.username, m->username, sizeof(config.username));
 	strlcpy(config.password, m->password, sizeof(config.password));
-	if (!relays_present(e->relays, now, &config) &&
-	    log_allow(&e->portal_log, now.ns, &held))
+	taken = m->suggested ? relays_suggested(e->relays, now, &config)
+			     : relays_present(e->relays, now, &config);
+	if (!taken && log_allow(&e->portal_log, now.ns, &held))
 		log_warnx("the portal names more than %d relays: one is left "
 			  "out",
 		    RELAYS_MAX);

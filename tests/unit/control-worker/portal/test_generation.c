@@ -106,7 +106,7 @@ takes_relays_of_a_flow(void **state)
 	begin(r, 2);
 	hear(r, PUSH, "init", EMPTY_INIT);
 	hear(r, PUSH, "authorize_flow", flow);
-	assert_string_equal(r->story, "[]I()T[+]A");
+	assert_string_equal(r->story, "[]I()T[?]A");
 	begin(r, 3);
 	expect(r, CAPABILITIES, 1);
 	hear(r, PUSH, "init", EMPTY_INIT);
@@ -130,6 +130,27 @@ keeps_grants_where_none_are_listed(void **state)
 	begin(r, 3);
 	expect(r, CAPABILITIES, 1);
 	hear(r, PUSH, "init", SHORT_INIT);
+	assert_string_equal(r->story, "[]I()T");
+}
+
+/* What it says may end grants, and no list will. */
+static void
+too_long_a_message_revokes_all_without_a_list(void **state)
+{
+	const struct transport_failure f = {
+		.reason = "a message is too long",
+		.retry_after_ms = -1,
+		.too_long = true,
+	};
+	struct rig *r = *state;
+
+	begin(r, 2);
+	hear(r, PUSH, "init", SHORT_INIT);
+	portal_failed(r->c, r->now, &f);
+	assert_string_equal(r->story, "[]IT()");
+	begin(r, 2);
+	hear(r, PUSH, "init", EMPTY_INIT);
+	portal_failed(r->c, r->now, &f);
 	assert_string_equal(r->story, "[]I()T");
 }
 
@@ -279,6 +300,7 @@ main(void)
 		T(takes_flows_in_generation_2),
 		T(counts_on_over_connections_in_generation_1),
 		T(takes_relays_of_a_flow),
+		T(too_long_a_message_revokes_all_without_a_list),
 		T(keeps_grants_where_none_are_listed),
 		T(opens_nothing_by_events_of_others),
 		T(connects_again_for_relays),

@@ -348,6 +348,29 @@ replaced_when_anything_differs(void **state)
 	}
 }
 
+/* With other credentials, too: the ones that are in use go on. */
+static void
+known_ones_stay_when_suggested(void **state)
+{
+	struct relay_config c = config_of(1);
+
+	(void)state;
+	present(1, 1);
+	serve(0);
+	forget_events();
+	c.username[0]++;
+	c.password[0]++;
+	relays_begin(rs);
+	assert_true(relays_suggested(rs, now, &c));
+	c = config_of(2);
+	assert_true(relays_suggested(rs, now, &c));
+	relays_commit(rs, now);
+	expect_no_event();
+	assert_int_equal(relays_count(rs), 2);
+	assert_string_equal(allocation_config(relay(1))->username, "user");
+	assert_true(allocation_rtt_us(relay(1)) >= 0);
+}
+
 static void
 limit(void **state)
 {
@@ -623,6 +646,7 @@ main(void)
 		TEST(without_memory),
 		TEST(removed_by_the_portal),
 		TEST(replaced_when_anything_differs),
+		TEST(known_ones_stay_when_suggested),
 		TEST(limit),
 		TEST(undrained_events_are_bounded),
 		TEST(silent_relays_are_given_up),
