@@ -114,11 +114,15 @@ connection_upsert(struct engine *e, struct mono now,
 		paths_offer_all(e->paths, now, old->paths);
 		return old;
 	}
-	if ((relay = relays_sample(e->relays)) == NULL) {
+	/*
+	 * A client of 1.3 does not ask again, and a relay may come in time. To
+	 * ask for one could cost it the answer: firezone-portal(7), Requesting
+	 * relays.
+	 */
+	relay = relays_sample(e->relays);
+	if (relay == NULL && a->kind != AUTHORIZATION_CONNECTION) {
 		e->host->no_relays(e->host->ctx);
-		/* A client of 1.3 does not ask again: one may come in time. */
-		if (a->kind != AUTHORIZATION_CONNECTION)
-			return NULL;
+		return NULL;
 	}
 	if ((c = connection_make(e, now, a)) == NULL)
 		return NULL;

@@ -111,7 +111,7 @@ connection_waits_for_a_relay(void **state)
 	settle(r);
 	assert_int_equal(r->acknowledged, 7);
 	assert_int_equal(r->refused, 0);
-	assert_int_equal(r->no_relays, 1);
+	assert_int_equal(r->no_relays, 0);
 	assert_string_equal(r->added, "");
 	with_relay(r);
 	assert_non_null(strstr(r->added, " 10.0.0.4 52625 typ host "));
@@ -140,7 +140,7 @@ connection_is_made_anew_without_a_relay(void **state)
 	tell(r, authorization, &a);
 	settle(r);
 	assert_int_equal(r->acknowledged, 8);
-	assert_int_equal(r->no_relays, 1);
+	assert_int_equal(r->no_relays, 0);
 	assert_int_equal(r->closed, 1);
 	pass(r, 10000);
 	assert_int_equal(r->closed, 2); /* no candidate of the client */
