@@ -193,7 +193,7 @@ write_frames(struct portal_connection *c, struct mono now)
 	    (text = phoenix_next(&c->phoenix, now)) != NULL) {
 		log_trace("portal: > %.64s", text);
 		c->host.send(c->host.ctx, text);
-		free(text);
+		freezero(text, strlen(text)); /* may hold credentials */
 	}
 }
 
@@ -203,7 +203,7 @@ queue_message(struct portal_connection *c, struct mono now, const char *event,
     char *payload)
 {
 	if (!is_online(c)) {
-		free(payload);
+		freezero(payload, payload == NULL ? 0 : strlen(payload));
 		return;
 	}
 	if (!phoenix_send(&c->phoenix, event, payload)) {
@@ -244,17 +244,18 @@ drop_message(struct portal_connection *c, struct mono now, const char *event,
 /*
  * Too much was said to be taken, and it may be what takes access away. Before
  * the first list, which settles who has access, none has: it was that list, and
- * would be again. Later a new connection brings a list.
+ * would be again. Later a new connection brings a list, but from portals whose
+ * init has none.
  */
 static void
 revoke_all_grants(struct portal_connection *c)
 {
 	const struct ipc_handlers *to = &c->events.to;
 
-	if (c->settled)
+	if (c->settled && !c->incoming.keeps_grants)
 		return;
-	log_error("portal: the list of grants is too long: all access is "
-		  "revoked; there is room for %d grants",
+	log_error("portal: a message that may take access away is too long: "
+		  "all access is revoked; a list has room for %d grants",
 	    GRANTS_LIST_MAX);
 	to->grants_begin(c->ctx, &(struct ipc_grants_begin){});
 	to->grants_commit(c->ctx, &(struct ipc_grants_commit){});
@@ -344,6 +345,7 @@ portal_text(
 			revoke_all_grants(c);
 			c->settled = true;
 		} else {
+			revoke_all_grants(c);
 			lose_connection(c, now, "a message has too many parts");
 		}
 		break;

@@ -23,7 +23,7 @@ outbox_free(struct outbox_message *m)
 {
 	if (m == NULL)
 		return;
-	free(m->payload);
+	freezero(m->payload, strlen(m->payload)); /* may hold credentials */
 	free(m);
 }
 
@@ -60,14 +60,14 @@ outbox_push(struct outbox *o, const char *event, char *payload)
 	if (payload == NULL)
 		return false;
 	if (is_waiting(o, event, payload)) {
-		free(payload);
+		freezero(payload, strlen(payload));
 		return true;
 	}
 	len = strlen(payload);
 	if (o->count >= OUTBOX_MESSAGES_MAX || len > OUTBOX_BYTES_MAX ||
 	    o->bytes > OUTBOX_BYTES_MAX - len ||
 	    (m = calloc(1, sizeof(*m))) == NULL) {
-		free(payload);
+		freezero(payload, len);
 		return false;
 	}
 	m->event = event;

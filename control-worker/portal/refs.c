@@ -19,6 +19,16 @@ ref_free(struct refs *r, size_t at)
 	r->ref[at] = NULL;
 }
 
+/* Its connection is replaced: nobody waits for these credentials any more. */
+static void
+drop_connecting(struct refs *r, const struct uuid *client)
+{
+	for (size_t i = 0; i < REFS_MAX && r->connecting > 0; i++)
+		if (r->ref[i] != NULL && r->ref[i]->connects &&
+		    uuid_equal(&r->ref[i]->client, client))
+			ref_free(r, i);
+}
+
 uint64_t
 refs_keep(struct refs *r, const struct ref *ref)
 {
@@ -33,6 +43,8 @@ refs_keep(struct refs *r, const struct ref *ref)
 		free(ref->names);
 		return 0;
 	}
+	if (ref->connects)
+		drop_connecting(r, &ref->client);
 	ref_free(r, at);
 	*copy = *ref;
 	copy->text = text;

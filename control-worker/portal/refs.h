@@ -42,7 +42,7 @@ struct refs {
 
 /*
  * Keeps a copy of it, the text too, and takes its names over; the serial, or 0
- * without memory.
+ * without memory. One that connects drops earlier ones of its client that do.
  */
 uint64_t refs_keep(struct refs *, const struct ref *);
 struct ref *refs_find(const struct refs *, uint64_t serial); /* or NULL */
