@@ -28,10 +28,9 @@ check_request(const struct login_url *url, const struct generation *g,
 		must(r.http.target[0] == '/');
 		check_line(r.http.target);
 	}
-	/* The token goes one way. */
-	must(fits == false ||
-	    (r.http.token == NULL) ==
-		(strstr(r.http.target, "?token=") != NULL));
+	/* The token goes at least one way. */
+	must(!fits || r.http.token != NULL ||
+	    strstr(r.http.target, "?token=") != NULL);
 	for (const char *c = r.http.user_agent; *c != '\0'; c++)
 		must(*c >= 0x20 && *c < 0x7f);
 	login_request_wipe(&r);
