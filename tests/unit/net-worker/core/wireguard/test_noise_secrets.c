@@ -35,15 +35,16 @@ static const uint8_t clean[sizeof(stack)];
  */
 static uint8_t secrets[512][16];
 static size_t secret_count;
-static const uint8_t *deepest;
+static uintptr_t deepest; /* an offset in the stack */
 
 static void
 note_secret(const uint8_t *bytes, size_t len)
 {
-	uint8_t at = 0;
+	uint8_t here = 0;
+	uintptr_t at = (uintptr_t)&here - (uintptr_t)stack;
 
-	if (&at >= stack && &at < deepest)
-		deepest = &at;
+	if (at < deepest)
+		deepest = at;
 	for (size_t i = 0; i < len; i += 16) {
 		assert_true(secret_count < 512);
 		memcpy(secrets[secret_count++], bytes + i, 16);
@@ -64,8 +65,7 @@ has_secret(const void *memory, size_t len, const void *before)
 static bool
 left_on_stack(void)
 {
-	return has_secret(
-	    deepest, (size_t)(stack + sizeof(stack) - deepest), clean);
+	return has_secret(stack + deepest, sizeof(stack) - deepest, clean);
 }
 
 /* Calls of libcrypto that succeed, and whether what it hashes is right. */
@@ -254,7 +254,7 @@ on_clean_stack(bool (*what)(void))
 {
 	memset(stack, 0, sizeof(stack));
 	/* The least that our own frames take. */
-	deepest = stack + sizeof(stack) - 256;
+	deepest = sizeof(stack) - 256;
 	step = what;
 	assert_int_equal(getcontext(&there), 0);
 	there.uc_stack.ss_sp = stack;
