@@ -108,7 +108,7 @@ own4() {
 # --- Scenarios ----------------------------------------------------------------
 
 test_download() {
-	checked "ping" ping_lan 10
+	checked "ping" wait_until 10 ping_lan
 	checked "download over IPv4" download $LAN4
 	checked "download over IPv6" download $LAN6
 	same "UDP echo" "$(probe echo udp $LAN4)" same
@@ -372,7 +372,7 @@ test_errors() {
 test_idle() {
 	stop client
 	start_client_of_time --close-after 2
-	checked "idle: ping" ping_lan 10
+	checked "idle: ping" wait_until 10 ping_lan
 	checked "idle: the client closes" \
 	    wait_line 5 "$work/client.log" '^lost idle'
 	checked "idle: and opens again" wait_until 5 ping_lan
@@ -387,7 +387,7 @@ test_releases() {
 	    "never_expires = true"
 	for release in $RELEASES; do
 		start_named_client --client-version "$release"
-		checked "$release: ping" ping_lan 10
+		checked "$release: ping" wait_until 10 ping_lan
 		checked "$release: download" download $LAN4
 		checked "$release: over IPv6" download $LAN6
 		stop client
@@ -403,7 +403,7 @@ test_strangers() {
 	    request_connection "$work/portal.log"
 	stop client
 	start_client_of_time
-	checked "a client of generation 3 beside it" ping_lan 10
+	checked "a client of generation 3 beside it" wait_until 10 ping_lan
 }
 
 test_generation() {
