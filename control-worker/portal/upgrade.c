@@ -380,6 +380,17 @@ retry_after_parse(const char *value, int64_t now)
 	    1000;
 }
 
+/* What quotes our request may hold the token, and would come into the log. */
+static void
+copy_problem_text(
+    const struct json_value *problem, const char *name, char *to, size_t size)
+{
+	if (!json_copy(json_get(problem, name), to, size) ||
+	    strcasestr(to, "token=") != NULL ||
+	    strcasestr(to, "bearer ") != NULL)
+		to[0] = '\0';
+}
+
 void
 problem_parse(
     struct problem *p, const char *content_type, const void *body, size_t len)
@@ -396,12 +407,10 @@ problem_parse(
 		return;
 	if (json_is(json_root(d), JSON_OBJECT)) {
 		p->present = true;
-		if (!json_copy(json_get(json_root(d), "code"), p->code,
-			sizeof(p->code)))
-			p->code[0] = '\0';
-		if (!json_copy(json_get(json_root(d), "detail"), p->detail,
-			sizeof(p->detail)))
-			p->detail[0] = '\0';
+		copy_problem_text(
+		    json_root(d), "code", p->code, sizeof(p->code));
+		copy_problem_text(
+		    json_root(d), "detail", p->detail, sizeof(p->detail));
 	}
 	json_free(d);
 }

@@ -260,6 +260,13 @@ static const struct {
 	{ "application/problem+json", "{\"code\":5,\"detail\":null}", true, "",
 	    "" },
 	{ "application/problem+json", "{\"code\":\"a\\nb\"}", true, "", "" },
+	/* What quotes our request is not for the log: it may hold the token. */
+	{ "application/problem+json",
+	    "{\"code\":\"a\",\"detail\":\"no /gateway/websocket?token=x\"}",
+	    true, "a", "" },
+	{ "application/problem+json",
+	    "{\"code\":\"Token=x\",\"detail\":\"got Bearer x\"}", true, "",
+	    "" },
 	{ "application/problem+json", "{\"code\":", false, "", "" },
 	{ "application/problem+json", "[]", false, "", "" },
 	{ "application/problem+json", "", false, "", "" },
