@@ -85,8 +85,8 @@ forward_authorization(void *ctx, struct ipc_authorization *m)
 }
 
 /*
- * What clients want may be left out: they want it again. So it never takes the
- * room of what the portal says.
+ * What clients want may be left out, so that it never takes the room of what
+ * the portal says: those since 1.4 want it again.
  */
 #define OFFER(name)                                                     \
 	static bool offer_##name(void *ctx, const struct ipc_##name *m) \

@@ -119,35 +119,42 @@ dataplane_packet(struct dataplane *d, uint8_t *packet, size_t len)
 	shard_packet(d->shard, d->now, packet, len, &d->sink);
 }
 
-/* Messages of control-worker: the engine's, but for queries. */
+/*
+ * Messages of control-worker: the engine's, but for queries. What sets nothing
+ * going by itself, as the parts of a list before its commit, leaves nothing to
+ * settle: such a list may have a hundred thousand of them.
+ */
 
-#define ENGINE_MESSAGE(name, ...)                              \
+#define ENGINE_CALL(name, end, ...)                            \
 	static void on_##name(void *ctx, struct ipc_##name *m) \
 	{                                                      \
 		struct dataplane *d = ctx;                     \
                                                                \
 		(void)m;                                       \
 		engine_##name(__VA_ARGS__);                    \
-		engine_settle(d->engine, d->now);              \
+		end;                                           \
 	}
+#define ENGINE_MESSAGE(name, ...) \
+	ENGINE_CALL(name, engine_settle(d->engine, d->now), __VA_ARGS__)
+#define ENGINE_NOTE(name, ...) ENGINE_CALL(name, (void)0, __VA_ARGS__)
 
 ENGINE_MESSAGE(interface, d->engine, m)
-ENGINE_MESSAGE(relays_begin, d->engine)
-ENGINE_MESSAGE(relay_removed, d->engine, &m->relay)
-ENGINE_MESSAGE(relay_present, d->engine, d->now, m)
+ENGINE_NOTE(relays_begin, d->engine)
+ENGINE_NOTE(relay_removed, d->engine, &m->relay)
+ENGINE_NOTE(relay_present, d->engine, d->now, m)
 ENGINE_MESSAGE(relays_commit, d->engine, d->now)
 ENGINE_MESSAGE(authorization, d->engine, d->now, m)
 ENGINE_MESSAGE(revocation, d->engine, m)
-ENGINE_MESSAGE(grants_begin, d->engine)
-ENGINE_MESSAGE(grants_entry, d->engine, m)
+ENGINE_NOTE(grants_begin, d->engine)
+ENGINE_NOTE(grants_entry, d->engine, m)
 ENGINE_MESSAGE(grants_commit, d->engine)
 ENGINE_MESSAGE(resource_update, d->engine, m)
 ENGINE_MESSAGE(remote_candidates, d->engine, d->now, m)
 ENGINE_MESSAGE(assignment, d->engine, d->now, m)
 ENGINE_MESSAGE(name_resolved, d->engine, d->now, m)
 ENGINE_MESSAGE(peer_message, d->engine, m)
-ENGINE_MESSAGE(flow_settings, d->engine, m)
-ENGINE_MESSAGE(flow_stored, d->engine, m)
+ENGINE_NOTE(flow_settings, d->engine, m)
+ENGINE_NOTE(flow_stored, d->engine, m)
 
 /* What the shard knows of a client. */
 static void

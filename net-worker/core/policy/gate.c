@@ -30,6 +30,17 @@ pass_packet(const struct policy_decision *d, uint8_t *data, size_t length)
 	};
 }
 
+/* Whether the result is an answer: not where there have been too many. */
+static bool
+may_answer(struct gate *g, struct mono now, struct gate_result *r)
+{
+	r->answer_limited =
+	    !bucket_take(&g->icmp, now, GATE_ICMP_BURST, GATE_ICMP_INTERVAL_MS);
+	if (!r->answer_limited)
+		r->verdict = GATE_ANSWER;
+	return !r->answer_limited;
+}
+
 static struct gate_result
 answer_packet(struct gate *g, struct mono now, enum icmp_reply reply,
     const struct policy_decision *d, const struct packet *offending,
@@ -37,12 +48,8 @@ answer_packet(struct gate *g, struct mono now, enum icmp_reply reply,
 {
 	struct gate_result r = refuse_packet(d);
 
-	if (!bucket_take(
-		&g->icmp, now, GATE_ICMP_BURST, GATE_ICMP_INTERVAL_MS)) {
-		r.answer_limited = true;
+	if (!may_answer(g, now, &r))
 		return r;
-	}
-	r.verdict = GATE_ANSWER;
 	r.data = scratch;
 	r.length = icmp_build(reply, offending, scratch);
 	return r;
@@ -55,14 +62,8 @@ refuse_length(
 {
 	struct gate_result r = drop_packet(REASON_NAT_TOO_LONG);
 
-	if (!packet_forbids_fragments(p))
+	if (!packet_forbids_fragments(p) || !may_answer(g, now, &r))
 		return r;
-	if (!bucket_take(
-		&g->icmp, now, GATE_ICMP_BURST, GATE_ICMP_INTERVAL_MS)) {
-		r.answer_limited = true;
-		return r;
-	}
-	r.verdict = GATE_ANSWER;
 	r.data = scratch;
 	r.length = icmp_build_too_long(p, TRANSLATE_V4_MAX, scratch);
 	return r;

@@ -301,14 +301,14 @@ authorize_client(
 	}
 	if ((m = client_for(e, a)) == NULL)
 		return false;
-	if (a->kind != AUTHORIZATION_ACCESS &&
-	    connection_upsert(e, now, a, m) == NULL) {
-		if (grants_count(m->grants) == 0)
-			client_remove(e, m, false);
-		return false;
-	}
-	if (a->kind != AUTHORIZATION_ACCESS)
+	if (a->kind != AUTHORIZATION_ACCESS) {
+		if (connection_upsert(e, now, a, m) == NULL) {
+			if (grants_count(m->grants) == 0)
+				client_remove(e, m, false);
+			return false;
+		}
 		client_set_older(m, a->kind == AUTHORIZATION_CONNECTION);
+	}
 	switch (add_grant(e, m, a)) {
 	case GRANT_INVALID:
 	case GRANT_NO_MEMORY:

@@ -17,7 +17,7 @@ control_send(struct engine *e, struct connection *c, enum control_event event,
 	};
 	uint8_t *bytes;
 
-	if (!connection_has_path(c))
+	if (paths_nominated(c->paths) == NULL)
 		return;
 	if (len > CONTROL_PAYLOAD_MAX ||
 	    (bytes = malloc(CONTROL_PACKET_LEN + len)) == NULL)

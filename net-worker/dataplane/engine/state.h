@@ -100,12 +100,6 @@ struct connection {
 	unsigned held_count; /* ever; the ring keeps the last ones */
 };
 
-static inline bool
-connection_has_path(const struct connection *c)
-{
-	return c->state != CONNECTION_CONNECTING;
-}
-
 /* A report that control-worker has not stored yet. */
 struct flow_entry {
 	STAILQ_ENTRY(flow_entry) entry;
