@@ -11,6 +11,7 @@
 #ifndef COMMON_COUNTERS_H
 #define COMMON_COUNTERS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/reason.h"
@@ -44,14 +45,17 @@ struct shard_counters {
 
 struct counter_page {
 	_Alignas(COUNTER_BLOCK_SIZE) struct engine_counters engine;
-	_Alignas(COUNTER_BLOCK_SIZE) struct io_counters io;
+	/* A thread's: the engine's, then those of the shards. */
+	struct {
+		_Alignas(COUNTER_BLOCK_SIZE) struct io_counters counters;
+	} io[1 + COUNTER_SHARDS];
 	struct {
 		_Alignas(COUNTER_BLOCK_SIZE) struct shard_counters counters;
 	} shard[COUNTER_SHARDS];
 };
 
-_Static_assert(
-    sizeof(struct counter_page) == (2 + COUNTER_SHARDS) * COUNTER_BLOCK_SIZE,
+_Static_assert(sizeof(struct counter_page) ==
+	(2 + 2 * COUNTER_SHARDS) * COUNTER_BLOCK_SIZE,
     "a block is a page");
 
 static inline uint64_t
@@ -59,5 +63,44 @@ counter_read(const uint64_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
+
+/* The word at that offset of each of so many blocks together. */
+static inline uint64_t
+counter_sum(const void *blocks, size_t count, size_t offset)
+{
+	const char *word = (const char *)blocks + offset;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++, word += COUNTER_BLOCK_SIZE)
+		sum += counter_read((const uint64_t *)(const void *)word);
+	return sum;
+}
+
+/* Of words that are an offload_state; refused by one is refused. */
+static inline enum offload_state
+counter_offload(const void *blocks, size_t count, size_t offset)
+{
+	const char *word = (const char *)blocks + offset;
+	uint64_t state = OFFLOAD_NONE;
+
+	for (size_t i = 0; i < count; i++, word += COUNTER_BLOCK_SIZE) {
+		uint64_t one =
+		    counter_read((const uint64_t *)(const void *)word);
+
+		if (one > state)
+			state = one;
+	}
+	return (enum offload_state)state;
+}
+
+#define COUNTER_IO(page, member)                    \
+	counter_sum((page)->io, 1 + COUNTER_SHARDS, \
+	    offsetof(struct io_counters, member))
+#define COUNTER_SHARD(page, member)                \
+	counter_sum((page)->shard, COUNTER_SHARDS, \
+	    offsetof(struct shard_counters, member))
+#define COUNTER_OFFLOAD(page, member)                   \
+	counter_offload((page)->io, 1 + COUNTER_SHARDS, \
+	    offsetof(struct io_counters, member))
 
 #endif /* COMMON_COUNTERS_H */

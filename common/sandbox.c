@@ -241,12 +241,11 @@ set_limits(const struct sandbox_profile *p)
 }
 
 unsigned
-sandbox_enter(const struct sandbox_profile *p)
+sandbox_confine(const struct sandbox_profile *p)
 {
 	const struct ids ids = look_users_up(p);
 	const pid_t parent = getppid();
 	unsigned locks;
-	char text[160];
 
 	locks = leave_namespaces(p);
 	locks |= sandbox_change_root(p);
@@ -258,11 +257,24 @@ sandbox_enter(const struct sandbox_profile *p)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == -1)
 		fatal("%s: cannot refuse new privileges", p->process);
 	locks |= SANDBOX_NO_NEW_PRIVS;
-	locks |=
+	return locks |
 	    sandbox_landlock(p, (locks & (SANDBOX_ROOT | SANDBOX_CHROOT)) != 0);
+}
+
+unsigned
+sandbox_close(const struct sandbox_profile *p, unsigned locks)
+{
+	char text[160];
+
 	set_limits(p);
 	sandbox_filter(p);
 	locks |= SANDBOX_SECCOMP;
 	log_info("confined: %s", sandbox_describe(locks, text, sizeof(text)));
 	return locks;
+}
+
+unsigned
+sandbox_enter(const struct sandbox_profile *p)
+{
+	return sandbox_close(p, sandbox_confine(p));
 }

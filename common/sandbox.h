@@ -72,6 +72,14 @@ enum sandbox_lock {
  * the filter, so the rules must allow what log.h does: sendto(2) in a worker.
  */
 unsigned sandbox_enter(const struct sandbox_profile *);
+/*
+ * The same in two steps, for a process with threads: it confines itself while
+ * it has one, starts the others, which inherit all that, and closes the door by
+ * the filter, for all of them, and the limits of the process. After that there
+ * can be no more threads. sandbox_close() is told the locks and adds to them.
+ */
+unsigned sandbox_confine(const struct sandbox_profile *);
+unsigned sandbox_close(const struct sandbox_profile *, unsigned locks);
 /* Whether the kernel knows it, as to files at least. */
 bool sandbox_has_landlock(void);
 /* The locks as text: "user, root, capabilities, ...". */

@@ -21,24 +21,24 @@ static const struct {
 };
 
 static uint64_t
-refusals_of(const struct shard_counters *c, size_t i)
+refusals_of(const struct counter_page *page, size_t i)
 {
-	return *(const uint64_t *)((const char *)c + tables[i].offset);
+	return counter_sum(page->shard, COUNTER_SHARDS, tables[i].offset);
 }
 
 void
-full_tables_init(struct full_tables *f, const struct shard_counters *c)
+full_tables_init(struct full_tables *f, const struct counter_page *page)
 {
 	for (size_t i = 0; i < FULL_TABLES; i++)
-		f->said[i] = refusals_of(c, i);
+		f->said[i] = refusals_of(page, i);
 }
 
 void
 full_tables_say(
-    struct full_tables *f, struct mono now, const struct shard_counters *c)
+    struct full_tables *f, struct mono now, const struct counter_page *page)
 {
 	for (size_t i = 0; i < FULL_TABLES; i++) {
-		uint64_t count = refusals_of(c, i);
+		uint64_t count = refusals_of(page, i);
 		uint32_t held;
 
 		if (count == f->said[i] ||

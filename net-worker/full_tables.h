@@ -17,8 +17,8 @@ struct full_tables {
 };
 
 /* What was counted so far is not said any more. */
-void full_tables_init(struct full_tables *, const struct shard_counters *);
+void full_tables_init(struct full_tables *, const struct counter_page *);
 void full_tables_say(
-    struct full_tables *, struct mono now, const struct shard_counters *);
+    struct full_tables *, struct mono now, const struct counter_page *);
 
 #endif /* NET_WORKER_FULL_TABLES_H */

@@ -4,10 +4,12 @@
  * becomes messages.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "net-worker/worker.h"
@@ -31,9 +33,10 @@ on_tun(void *ctx, struct ipc_net_tun *m)
 {
 	struct worker *w = ctx;
 
-	if (m->queue != 0 || w->tun_fd != -1)
+	/* One queue for each lane. */
+	if (m->queue != w->lanes || w->lanes == SHARDS_MAX)
 		fatalx("the parent handed over a TUN queue we cannot use");
-	w->tun_fd = m->fd;
+	w->lane[w->lanes++].tun_fd = m->fd;
 	m->fd = -1;
 }
 
@@ -41,9 +44,11 @@ static void
 on_udp(void *ctx, struct ipc_net_udp *m)
 {
 	struct worker *w = ctx;
-	int *slot = &w->udp_fd[m->family == IP_V6];
+	size_t family = m->family == IP_V6;
+	int *slot = m->socket == 0 ? &w->udp_fd[family]
+				   : &w->lane[m->socket - 1].udp_fd[family];
 
-	if (m->socket != 0 || *slot != -1)
+	if (*slot != -1)
 		fatalx("the parent handed over a socket we cannot use");
 	*slot = m->fd;
 	m->fd = -1;
@@ -199,7 +204,7 @@ ipc_net_read(struct worker *w, struct ipc_channel *ch)
 		return;
 	}
 	if (r == IPC_CLOSED)
-		exit(0);
+		worker_end(w);
 	fatalx("ipc violation: %s", ipc_violation(ch));
 }
 
@@ -360,6 +365,26 @@ tell_relays(void *ctx, const struct ipc_query_relay *rows, size_t count,
 	(void)ipc_send_query_end(w->control, end);
 }
 
+static void
+wake_thread(void *ctx, unsigned thread)
+{
+	struct worker *w = ctx;
+	const uint64_t one = 1;
+
+	if (thread != 0)
+		lane_thread_wake(&w->lane[thread - 1]);
+	else
+		(void)!write(w->bell, &one, sizeof(one));
+}
+
+/* It reads what it is told before each packet, so this does not last. */
+static void
+wait_for_thread(void *ctx, unsigned thread)
+{
+	wake_thread(ctx, thread);
+	sched_yield();
+}
+
 struct dataplane_host
 ipc_net_host(struct worker *w)
 {
@@ -375,5 +400,7 @@ ipc_net_host(struct worker *w)
 		.flow = tell_flow,
 		.clients = tell_clients,
 		.relays = tell_relays,
+		.wake = wake_thread,
+		.wait = wait_for_thread,
 	};
 }

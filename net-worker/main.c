@@ -2,7 +2,7 @@
  * net-worker: the process that faces the network.
  *
  * It holds the WireGuard private key, session keys, pre-shared keys and the
- * relays' and ICE passwords, one TUN queue, the UDP sockets, and its ends of
+ * relays' and ICE passwords, the TUN queues, the UDP sockets, and its ends of
  * the channels to the parent and to control-worker. It parses STUN, TURN,
  * WireGuard and IP packets from anybody.
  *
@@ -12,29 +12,32 @@
  * thirty system calls (sandbox_net.c). It has no JSON, TLS, DNS or files.
  *
  * Its life: take over what the parent sends, make the data plane, confine
- * itself, say READY, then a loop. Each turn tells the data plane the time and
- * what one source has, lets it settle, and sends what came out.
+ * itself, start a thread for each lane (lane_thread.c), close the door behind
+ * them, say READY, then a loop. This one is the engine's thread: each turn
+ * tells the data plane the time and what one source has, lets it settle, and
+ * sends what came out.
  */
 #include "net-worker/net_worker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "net-worker/sandbox_net.h"
 #include "net-worker/worker.h"
 
-#define TUN_PACKETS_PER_TURN 256
 #define UDP_BATCHES_PER_TURN 4
 #define TITLE_EVERY_MS       1000
 #define CLOCK_EVERY_MS       500
 #define MAX_SLEEP_MS         3600000
 
-/* The packet sink: the data plane writes into the sockets' batches. */
+/* The engine's packet sink: its sockets' batches. */
 
 static uint8_t *
 sink_udp(void *ctx, const struct endpoint *to, const struct ip_address *from,
@@ -43,14 +46,6 @@ sink_udp(void *ctx, const struct endpoint *to, const struct ip_address *from,
 	struct worker *w = ctx;
 
 	return udp_io_reserve(w->udp, to, from, ecn, len);
-}
-
-static void
-sink_tun(void *ctx, uint8_t *packet, size_t len)
-{
-	struct worker *w = ctx;
-
-	tun_io_write(w->tun, packet, len);
 }
 
 /* The end of a turn. */
@@ -84,15 +79,24 @@ worker_has_ended(const struct worker *w)
 	    (w->control_closed || dataplane_has_ended(w->dataplane));
 }
 
+_Noreturn void
+worker_end(struct worker *w)
+{
+	for (unsigned i = 0; i < w->lanes; i++)
+		lane_thread_stop(&w->lane[i]);
+	dataplane_free(w->dataplane);
+	exit(0);
+}
+
 static void
 settle_turn(struct worker *w)
 {
-	dataplane_settle(w->dataplane);
-	udp_io_flush(w->udp);
-	if (worker_has_ended(w)) {
-		dataplane_free(w->dataplane);
-		exit(0);
-	}
+	do {
+		dataplane_settle(w->dataplane);
+		udp_io_flush(w->udp);
+	} while (!dataplane_lies_down(w->dataplane));
+	if (worker_has_ended(w))
+		worker_end(w);
 	watch_control(w);
 	rearm_dataplane_timer(w);
 }
@@ -100,6 +104,7 @@ settle_turn(struct worker *w)
 static void
 read_clock(struct worker *w)
 {
+	dataplane_gets_up(w->dataplane);
 	w->now = mono_now();
 	dataplane_set_time(w->dataplane, w->now);
 }
@@ -110,6 +115,7 @@ read_clocks(struct worker *w)
 {
 	const struct clock_reading reading = clock_read();
 
+	dataplane_gets_up(w->dataplane);
 	w->now = reading.mono;
 	dataplane_set_clocks(w->dataplane, &reading);
 }
@@ -133,32 +139,23 @@ on_udp_readable(uv_poll_t *handle, int status, int events)
 	(void)status;
 	(void)events;
 	read_clock(w);
-	for (int i = 0; i < UDP_BATCHES_PER_TURN; i++) {
-		bool more = udp_io_receive(w->udp, family, on_datagram, w);
-
-		/* The packets lie in the buffers that the next call fills. */
-		tun_io_flush(w->tun);
-		if (!more)
+	for (int i = 0; i < UDP_BATCHES_PER_TURN; i++)
+		if (!udp_io_receive(w->udp, family, on_datagram, w))
 			break;
-	}
 	settle_turn(w);
 }
 
+/* A lane has something for us. */
 static void
-on_tun_readable(uv_poll_t *handle, int status, int events)
+on_bell(uv_poll_t *handle, int status, int events)
 {
 	struct worker *w = handle->data;
-	uint8_t *packet;
-	size_t len;
+	uint64_t rings;
 
 	(void)status;
 	(void)events;
+	(void)!read(w->bell, &rings, sizeof(rings));
 	read_clock(w);
-	for (int i = 0; i < TUN_PACKETS_PER_TURN; i++) {
-		if ((packet = tun_io_read(w->tun, &len)) == NULL)
-			break;
-		dataplane_packet(w->dataplane, packet, len);
-	}
 	settle_turn(w);
 }
 
@@ -226,23 +223,25 @@ on_clock_timer(uv_timer_t *handle)
 static uint64_t
 bytes_carried(const struct worker *w)
 {
-	const struct shard_counters *c = &w->counters->shard[0].counters;
-
-	return c->outbound_bytes + c->inbound_bytes;
+	return COUNTER_SHARD(w->counters, outbound_bytes) +
+	    COUNTER_SHARD(w->counters, inbound_bytes);
 }
 
 /* A line when the kernel begins to refuse what it has done for us. */
 static void
 say_refused_offloads(struct worker *w)
 {
-	const struct io_counters *c = &w->counters->io;
+	const struct counter_page *c = w->counters;
 	const struct {
 		const char *what;
-		uint64_t state;
+		enum offload_state state;
 	} offloads[WORKER_OFFLOADS] = {
-		{ "to cut datagrams sent over IPv4", c->udp_segmentation_v4 },
-		{ "to cut datagrams sent over IPv6", c->udp_segmentation_v6 },
-		{ "joined packets at the TUN", c->tun_segmentation },
+		{ "to cut datagrams sent over IPv4",
+		    COUNTER_OFFLOAD(c, udp_segmentation_v4) },
+		{ "to cut datagrams sent over IPv6",
+		    COUNTER_OFFLOAD(c, udp_segmentation_v6) },
+		{ "joined packets at the TUN",
+		    COUNTER_OFFLOAD(c, tun_segmentation) },
 	};
 
 	for (size_t i = 0; i < WORKER_OFFLOADS; i++) {
@@ -269,10 +268,8 @@ on_title_timer(uv_timer_t *handle)
 
 	read_clock(w);
 	udp_io_describe(w->udp);
-	tun_io_describe(w->tun);
 	say_refused_offloads(w);
-	full_tables_say(
-	    &w->full_tables, w->now, &w->counters->shard[0].counters);
+	full_tables_say(&w->full_tables, w->now, w->counters);
 	w->title_bytes = bytes;
 	if (mbits >= 1000)
 		setproctitle("net-worker [%llu clients, %llu relays, "
@@ -301,7 +298,7 @@ take_over(struct worker *w)
 			fatal("poll");
 		ipc_net_read(w, w->parent);
 	}
-	if (w->tun_fd == -1 || w->control_fd == -1 || w->counters == NULL ||
+	if (w->lanes == 0 || w->control_fd == -1 || w->counters == NULL ||
 	    (w->udp_fd[0] == -1 && w->udp_fd[1] == -1))
 		fatalx("the parent did not hand over all that is needed");
 }
@@ -318,11 +315,37 @@ kinds_to_glue(const struct ipc_net_settings *settings)
 	return kinds;
 }
 
+/* Each lane its sockets and queue; the thread comes when we are confined. */
+static void
+prepare_lanes(struct worker *w, struct dataplane_settings *settings)
+{
+	const struct lane_io io = {
+		.port_v4 = w->settings.port_v4,
+		.port_v6 = w->settings.port_v6,
+		.tun_kinds = kinds_to_glue(&w->settings),
+	};
+
+	settings->lanes = w->lanes;
+	for (unsigned i = 0; i < w->lanes; i++) {
+		struct lane_thread *t = &w->lane[i];
+
+		if ((t->udp_fd[0] == -1) != (w->udp_fd[0] == -1) ||
+		    (t->udp_fd[1] == -1) != (w->udp_fd[1] == -1))
+			fatalx("the parent did not hand over a socket for each "
+			       "TUN queue");
+		t->number = i;
+		t->counters = &w->counters->io[1 + i].counters;
+		lane_thread_prepare(t, &io);
+		settings->lane[i].sink = lane_thread_sink(t);
+		settings->lane[i].aead = t->aead;
+	}
+}
+
 static void
 make_parts(struct worker *w)
 {
 	const struct dataplane_host host = ipc_net_host(w);
-	const struct packet_sink sink = { w, sink_udp, sink_tun };
+	const struct packet_sink sink = { w, sink_udp, NULL };
 	const struct clock_reading reading = clock_read();
 	struct dataplane_settings settings = {
 		.expose_host = w->settings.expose_host,
@@ -333,20 +356,20 @@ make_parts(struct worker *w)
 	w->control = ipc_open(w->control_fd, IPC_NET, IPC_CONTROL);
 	if (w->control != NULL)
 		ipc_set_epoch(w->control, w->epoch);
+	w->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->bell == -1)
+		fatal("eventfd");
 	w->udp = udp_io_new(w->udp_fd[0], w->settings.port_v4, w->udp_fd[1],
-	    w->settings.port_v6, &w->now, &w->counters->io);
-	w->tun = tun_io_new(
-	    w->tun_fd, kinds_to_glue(&w->settings), &w->now, &w->counters->io);
-	w->aead = settings.aead = aead_new();
-	if (w->control == NULL || w->udp == NULL || w->tun == NULL ||
-	    w->aead == NULL)
+	    w->settings.port_v6, &w->now, &w->counters->io[0].counters);
+	if (w->control == NULL || w->udp == NULL)
 		fatalx("no memory");
+	prepare_lanes(w, &settings);
 	w->dataplane = dataplane_new(&host, &sink, &settings, &reading);
 	if (w->dataplane == NULL)
 		fatalx("no memory");
 	dataplane_site_networks(w->dataplane, &w->site);
 	w->title_bytes = bytes_carried(w);
-	full_tables_init(&w->full_tables, &w->counters->shard[0].counters);
+	full_tables_init(&w->full_tables, w->counters);
 }
 
 static void
@@ -369,7 +392,7 @@ make_loop(struct worker *w)
 		fatalx("uv_loop_init failed");
 	watch_descriptor(w, &w->poll_parent, ipc_fd(w->parent), on_ipc);
 	watch_descriptor(w, &w->poll_control, ipc_fd(w->control), on_ipc);
-	watch_descriptor(w, &w->poll_tun, w->tun_fd, on_tun_readable);
+	watch_descriptor(w, &w->poll_bell, w->bell, on_bell);
 	for (size_t i = 0; i < 2; i++)
 		if (w->udp_fd[i] != -1)
 			watch_descriptor(
@@ -384,6 +407,35 @@ make_loop(struct worker *w)
 	uv_timer_init(&w->loop, &w->title_timer);
 	w->title_timer.data = w;
 	uv_timer_start(&w->title_timer, on_title_timer, 0, TITLE_EVERY_MS);
+}
+
+/* So that a fatal end is one for the lanes first. */
+static struct worker *running;
+
+static void
+stop_lanes(void)
+{
+	for (unsigned i = 0; i < running->lanes; i++)
+		if (!pthread_equal(running->lane[i].thread, pthread_self()))
+			lane_thread_stop(&running->lane[i]);
+}
+
+/* Returns the locks that hold, for all threads. */
+static unsigned
+confine_and_start_lanes(struct worker *w)
+{
+	unsigned locks = sandbox_net_confine();
+
+	/* Off the packet path threads may wait for each other's malloc(). */
+	(void)mallopt(M_ARENA_MAX, 1);
+	for (unsigned i = 0; i < w->lanes; i++)
+		lane_thread_start(&w->lane[i], dataplane_lane(w->dataplane, i));
+	running = w;
+	atexit(stop_lanes);
+	locks = sandbox_net_close(locks);
+	for (unsigned i = 0; i < w->lanes; i++)
+		lane_thread_let_go(&w->lane[i]);
+	return locks;
 }
 
 static void
@@ -402,21 +454,24 @@ int
 net_worker_main(enum log_level level)
 {
 	static struct worker worker = {
-		.tun_fd = -1,
 		.udp_fd = { -1, -1 },
 		.control_fd = -1,
 	};
 	struct worker *w = &worker;
 
 	log_init_worker(IPC_FD_LOG, level);
+	for (unsigned i = 0; i < SHARDS_MAX; i++)
+		w->lane[i].tun_fd = w->lane[i].udp_fd[0] =
+		    w->lane[i].udp_fd[1] = -1;
 	if (!dataplane_warm_up())
 		fatalx("libsodium or libcrypto cannot start");
 	take_over(w);
 	w->now = mono_now();
 	make_parts(w);
 	make_loop(w);
-	say_ready(w, sandbox_net_enter());
-	log_debug("data path ready, cipher by %s", aead_name(w->aead));
+	say_ready(w, confine_and_start_lanes(w));
+	log_debug("data path ready: %u threads, cipher by %s", w->lanes,
+	    aead_name(w->lane[0].aead));
 	setproctitle("net-worker [0 clients, 0 relays]");
 	settle_turn(w);
 	uv_run(&w->loop, UV_RUN_DEFAULT);

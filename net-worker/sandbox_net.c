@@ -1,7 +1,7 @@
 /*
- * What the net-worker keeps: the system calls of its loop, on descriptors it
- * already has. The table is the whole list; a call that is not in it ends the
- * process.
+ * What the net-worker keeps: the system calls of its loops, on descriptors it
+ * already has, for each of its threads alike. The table is the whole list; a
+ * call that is not in it ends the process.
  */
 #include <seccomp.h>
 #include <sys/mman.h>
@@ -23,11 +23,12 @@ static const struct sandbox_rule rules[] = {
 	{ SCMP_SYS(sendmsg), "datagrams and messages out", { { 0 } }, 0 },
 	{ SCMP_SYS(recvmsg), "messages in", { { 0 } }, 0 },
 	{ SCMP_SYS(sendto), "log records", { { 0 } }, 0 },
-	{ SCMP_SYS(read), "TUN, libuv's eventfd", { { 0 } }, 0 },
+	{ SCMP_SYS(read), "TUN, eventfds", { { 0 } }, 0 },
 	{ SCMP_SYS(writev), "TUN", { { 0 } }, 0 },
-	{ SCMP_SYS(write), "libuv's eventfd", { { 0 } }, 0 },
+	{ SCMP_SYS(write), "eventfds", { { 0 } }, 0 },
+	{ SCMP_SYS(sched_yield), "a lane that lags", { { 0 } }, 0 },
 	{ SCMP_SYS(epoll_pwait), "libuv's loop", { { 0 } }, 0 },
-	{ SCMP_SYS(epoll_wait), "libuv's loop", { { 0 } }, 0 },
+	{ SCMP_SYS(epoll_wait), "libuv's loop, those of lanes", { { 0 } }, 0 },
 	{ SCMP_SYS(epoll_ctl), "libuv's loop", { { 0 } }, 0 },
 	{ SCMP_SYS(clock_gettime), "where the vDSO cannot", { { 0 } }, 0 },
 	{ SCMP_SYS(gettimeofday), "where the vDSO cannot", { { 0 } }, 0 },
@@ -39,13 +40,14 @@ static const struct sandbox_rule rules[] = {
 	{ SCMP_SYS(mremap), "malloc", { { 0 } }, 0 },
 	{ SCMP_SYS(munmap), "malloc", { { 0 } }, 0 },
 	{ SCMP_SYS(madvise), "malloc", { { 0 } }, 0 },
-	{ SCMP_SYS(futex), "locks of the libraries", { { 0 } }, 0 },
+	{ SCMP_SYS(futex), "locks of the libraries, end of a lane", { { 0 } },
+	    0 },
 	{ SCMP_SYS(rt_sigprocmask), "abort, libuv", { { 0 } }, 0 },
 	{ SCMP_SYS(rt_sigreturn), "return from a signal", { { 0 } }, 0 },
 	{ SCMP_SYS(restart_syscall), "after a stop", { { 0 } }, 0 },
 	{ SCMP_SYS(close), "descriptors of refused messages", { { 0 } }, 0 },
 	{ SCMP_SYS(exit_group), "the end", { { 0 } }, 0 },
-	{ SCMP_SYS(exit), "the end", { { 0 } }, 0 },
+	{ SCMP_SYS(exit), "the end of a lane", { { 0 } }, 0 },
 };
 
 const struct sandbox_profile net_worker_profile = {
@@ -66,7 +68,13 @@ const struct sandbox_profile net_worker_profile = {
 };
 
 unsigned
-sandbox_net_enter(void)
+sandbox_net_confine(void)
 {
-	return sandbox_enter(&net_worker_profile);
+	return sandbox_confine(&net_worker_profile);
+}
+
+unsigned
+sandbox_net_close(unsigned locks)
+{
+	return sandbox_close(&net_worker_profile, locks);
 }

@@ -1,7 +1,7 @@
 /*
  * The net-worker's parts, for main.c, which wires them, and ipc_net.c: what the
- * parent handed over, the two channels, the data plane, and the way packets
- * leave.
+ * parent handed over, the two channels, the data plane, its lanes' threads, and
+ * the way the engine's datagrams leave.
  */
 #ifndef NET_WORKER_WORKER_H
 #define NET_WORKER_WORKER_H
@@ -13,7 +13,7 @@
 #include "common/site_networks.h"
 #include "net-worker/dataplane/dataplane.h"
 #include "net-worker/full_tables.h"
-#include "net-worker/io/tun.h"
+#include "net-worker/lane_thread.h"
 #include "net-worker/io/udp.h"
 
 #define WORKER_OFFLOADS 3 /* UDP over IPv4, over IPv6, TUN */
@@ -25,8 +25,9 @@ struct worker {
 	/* What the parent handed over. */
 	struct ipc_net_settings settings;
 	struct site_networks site, site_begun;
-	int tun_fd;
-	int udp_fd[2]; /* IPv4, IPv6; -1 where there is none */
+	int udp_fd[2]; /* the engine's: IPv4, IPv6; -1 where there is none */
+	struct lane_thread lane[SHARDS_MAX];
+	unsigned lanes;
 	struct counter_page *counters;
 	int control_fd;      /* our end of the pair to control-worker */
 	uint64_t epoch;      /* of who is at the other end */
@@ -35,20 +36,23 @@ struct worker {
 	bool control_closed; /* nobody to talk to until the next epoch */
 	bool control_full;   /* it does not read, and that has been said */
 
-	struct aead *aead;
 	struct dataplane *dataplane;
 	struct udp_io *udp;
-	struct tun_io *tun;
+	int bell;        /* an eventfd, by which lanes wake the engine */
 	struct mono now; /* of this turn */
 
 	uv_loop_t loop;
-	uv_poll_t poll_parent, poll_control, poll_tun, poll_udp[2];
+	uv_poll_t poll_parent, poll_control, poll_bell, poll_udp[2];
 	int control_events; /* what poll_control waits for */
 	uv_timer_t timer, clock_timer, title_timer;
 	uint64_t title_bytes; /* carried when the title was last set */
 	struct full_tables full_tables;
 	bool offload_refused[WORKER_OFFLOADS]; /* and it has been said */
 };
+
+/* main.c: ends the threads and the process; the packets that are left go out.
+ */
+_Noreturn void worker_end(struct worker *);
 
 /* ipc_net.c: the data plane's way to control-worker, and the way back. */
 struct dataplane_host ipc_net_host(struct worker *);

@@ -214,7 +214,7 @@ static int
 open_sockets(struct daemon *d, char *why, size_t why_size)
 {
 	const struct udp_options udp = {
-		.count = 1,
+		.count = d->options.threads + 1,
 		.receive_bytes = d->options.udp_receive_bytes,
 		.send_bytes = d->options.udp_send_bytes,
 	};
@@ -260,7 +260,7 @@ open_network(struct daemon *d, char *why, size_t why_size)
 		.control_uid = d->control_uid,
 	};
 
-	if (tun_open(&d->tun, 1, why, why_size) == -1 ||
+	if (tun_open(&d->tun, d->options.threads, why, why_size) == -1 ||
 	    open_sockets(d, why, why_size) == -1)
 		return -1;
 	tun_set_offload(&d->tun, true);

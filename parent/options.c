@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,7 +243,7 @@ static const struct setting settings[] = {
 	{ "ca-file", "POSTERN_CA_FILE", set_ca_file, "a file name", 0, false,
 	    false },
 	{ "threads", "POSTERN_THREADS", set_threads, "a number from 1 to 8", 0,
-	    false, true },
+	    false, false },
 	{ NULL, "FIREZONE_UDP_RECV_BUFFER_SIZE", set_receive_bytes,
 	    "a number of bytes", 0, false, false },
 	{ NULL, "FIREZONE_UDP_SEND_BUFFER_SIZE", set_send_bytes,
@@ -325,7 +326,8 @@ print_help(void)
 	    "(auto)\n"
 	    "      --state-dir DIRECTORY    for flow logs that wait "
 	    "(/var/lib/firezone)\n"
-	    "      --threads N              threads of the data path\n"
+	    "      --threads N              that carry data (one for each "
+	    "processor)\n"
 	    "  -h, --help\n"
 	    "  -V, --version\n"
 	    "\n"
@@ -444,6 +446,18 @@ parse_environment(
 	return true;
 }
 
+/* That we may run on. */
+static unsigned
+processors(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == -1)
+		return THREADS_MAX;
+	return CPU_COUNT(&set) < THREADS_MAX ? (unsigned)CPU_COUNT(&set)
+					     : THREADS_MAX;
+}
+
 enum options_result
 options_parse(
     struct options *o, int argc, char **argv, char *why, size_t why_size)
@@ -457,7 +471,7 @@ options_parse(
 		.ctl_socket = "/run/postern/postern.sock",
 		.state_dir = STATE_DIR,
 		.health = { ip_v4(0, 0, 0, 0), 8080 },
-		.threads = 1,
+		.threads = processors(),
 		.max_partition_ms = UINT64_C(24) * 60 * 60 * 1000,
 		.log_level = LOG_LEVEL_INFO,
 		.log_format = LOG_FORMAT_HUMAN,

@@ -30,6 +30,11 @@
 		    .a = (mask),                            \
 		    .b = 0 } },                             \
 	}
+/* As the C library makes a thread, and nothing less. */
+#define THREAD_FLAGS                                              \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM |      \
+	    CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS |         \
+	    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 /* What is executable comes from a file and is not writable. */
 #define ALLOW_CODE(name, why)                                  \
 	{                                                      \
@@ -97,6 +102,14 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(socketpair, "channel and log of a worker"),
 	ALLOW_WITHOUT(clone, "fork: neither thread nor namespace", 0,
 	    CLONE_VM | CLONE_FILES | CLONE_NEWUSER | CLONE_NEWPID),
+	{ .syscall = SCMP_SYS(clone),
+	    .reason = "threads of net-worker, before its own filter",
+	    .argument = { { .index = 0 + 1,
+		.op = SCMP_CMP_EQ,
+		.a = THREAD_FLAGS } } },
+	{ .syscall = SCMP_SYS(clone3),
+	    .reason = "its flags cannot be looked at; clone(2) is taken then",
+	    .error = ENOSYS },
 	ALLOW(prctl, "death signal, name, dumpable, no new privileges"),
 	ALLOW(getppid, "whether the parent is still there"),
 	ALLOW(fcntl, "descriptors in their places, queued descriptors"),

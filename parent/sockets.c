@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/plan.h"
+#include "parent/steering.h"
 
 /* RFC 5014; glibc has the option but not its values. */
 #define PREFER_SRC_PUBLIC 0x0002
@@ -232,7 +233,9 @@ static enum outcome
 open_other_sockets(int fds[], uint16_t port, const struct family *f,
     const struct udp_options *o)
 {
-	if (o->count > 1 && set_int(fds[0], SOL_SOCKET, SO_REUSEPORT, 1) == -1)
+	if (o->count == 1)
+		return OPENED;
+	if (set_int(fds[0], SOL_SOCKET, SO_REUSEPORT, 1) == -1)
 		goto fail;
 	for (unsigned i = 1; i < o->count; i++) {
 		enum outcome r = make_socket(&fds[i], f, o);
@@ -243,6 +246,11 @@ open_other_sockets(int fds[], uint16_t port, const struct family *f,
 		    bind_port(fds[i], f->domain, port) == -1)
 			goto fail;
 	}
+	if (steer_datagrams(fds[0], o->count - 1) == -1)
+		log_info("%s: the kernel takes no program for the sockets of "
+			 "a port (%s): datagrams are passed on between "
+			 "threads, which costs more",
+		    f->name, strerrordesc_np(errno));
 	return OPENED;
 
 fail:

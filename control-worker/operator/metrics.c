@@ -154,18 +154,6 @@ write_situation_metrics(struct text *t, const struct situation *s)
 
 /* What is. */
 
-/* A word of all shards together, by its place in their block. */
-static uint64_t
-sum_of_shards(const struct counter_page *page, size_t offset)
-{
-	uint64_t total = 0;
-
-	for (size_t i = 0; i < COUNTER_SHARDS; i++)
-		total += counter_read((const uint64_t *)(const void
-			*)((const char *)&page->shard[i].counters + offset));
-	return total;
-}
-
 static void
 write_reason_series(struct text *t, const struct metric *m, const char *label,
     const char *value, const struct counter_page *page, size_t offset)
@@ -174,7 +162,8 @@ write_reason_series(struct text *t, const struct metric *m, const char *label,
 		text_add(t, "postern_%s{%s=\"%s\",reason=\"%s\"} %" PRIu64 "\n",
 		    m->name, label, value,
 		    policy_reason_name((enum policy_reason)r),
-		    sum_of_shards(page, offset + r * sizeof(uint64_t)));
+		    counter_sum(page->shard, COUNTER_SHARDS,
+			offset + r * sizeof(uint64_t)));
 }
 
 static void
@@ -188,13 +177,12 @@ write_counters(struct text *t, const struct counter_page *page)
 #define COUNT_ENGINE(member, label, value) \
 	write_series(t, &m, label, value, counter_read(&page->engine.member));
 #define COUNT_IO(member, label, value) \
-	write_series(t, &m, label, value, counter_read(&page->io.member));
+	write_series(t, &m, label, value, COUNTER_IO(page, member));
 #define OFFLOAD_IO(member, label, value)  \
 	write_series(t, &m, label, value, \
-	    counter_read(&page->io.member) == OFFLOAD_IN_USE);
+	    COUNTER_OFFLOAD(page, member) == OFFLOAD_IN_USE);
 #define COUNT_SHARD(member, label, value) \
-	write_series(t, &m, label, value, \
-	    sum_of_shards(page, offsetof(struct shard_counters, member)));
+	write_series(t, &m, label, value, COUNTER_SHARD(page, member));
 #define REASONS_SHARD(member, label, value)            \
 	write_reason_series(t, &m, label, value, page, \
 	    offsetof(struct shard_counters, member));

@@ -122,23 +122,21 @@ put_tunnel(struct json_writer *w, const struct situation *s)
 static void
 put_offloads(struct json_writer *w, const struct situation *s)
 {
-	const struct io_counters *c;
+	const struct counter_page *c = s->counters;
 
 	json_put_name(w, "segmentation");
-	if (s->counters == NULL) {
+	if (c == NULL) {
 		json_put_text(w, NULL);
 		return;
 	}
-	c = &s->counters->io;
 	json_put_object(w);
 	member_string(w, "udp_ipv4",
-	    status_offload_name(counter_read(&c->udp_segmentation_v4)));
+	    status_offload_name(COUNTER_OFFLOAD(c, udp_segmentation_v4)));
 	member_string(w, "udp_ipv6",
-	    status_offload_name(counter_read(&c->udp_segmentation_v6)));
-	member_string(
-	    w, "tun", status_offload_name(counter_read(&c->tun_segmentation)));
-	member_number(
-	    w, "refusing_paths", counter_read(&c->udp_paths_refusing));
+	    status_offload_name(COUNTER_OFFLOAD(c, udp_segmentation_v6)));
+	member_string(w, "tun",
+	    status_offload_name(COUNTER_OFFLOAD(c, tun_segmentation)));
+	member_number(w, "refusing_paths", COUNTER_IO(c, udp_paths_refusing));
 	json_put_object_end(w);
 }
 

@@ -131,14 +131,14 @@ write_overlaps(struct text *t, const struct overlaps *o)
 }
 
 static void
-write_offloads(struct text *t, const struct io_counters *c)
+write_offloads(struct text *t, const struct counter_page *c)
 {
-	uint64_t paths = counter_read(&c->udp_paths_refusing);
+	uint64_t paths = COUNTER_IO(c, udp_paths_refusing);
 
 	text_add(t, "segmentation: UDP IPv4 %s, IPv6 %s, TUN %s",
-	    status_offload_name(counter_read(&c->udp_segmentation_v4)),
-	    status_offload_name(counter_read(&c->udp_segmentation_v6)),
-	    status_offload_name(counter_read(&c->tun_segmentation)));
+	    status_offload_name(COUNTER_OFFLOAD(c, udp_segmentation_v4)),
+	    status_offload_name(COUNTER_OFFLOAD(c, udp_segmentation_v6)),
+	    status_offload_name(COUNTER_OFFLOAD(c, tun_segmentation)));
 	if (paths > 0)
 		text_add(t, "; refused for %" PRIu64 " destinations", paths);
 	text_add(t, "\n");
@@ -180,7 +180,7 @@ write_situation(struct status *status, const struct situation *s, uint64_t now)
 		text_add(t, "trouble: %s\n", s->trouble.text);
 	write_overlaps(t, &s->overlaps);
 	if (s->counters != NULL)
-		write_offloads(t, &s->counters->io);
+		write_offloads(t, s->counters);
 	text_add(t, "\n%-15s %7s %6s %8s %8s  %s\n", "process", "pid", "uid",
 	    "up", "restarts", "locks");
 	for (unsigned i = 0; i < 3; i++)

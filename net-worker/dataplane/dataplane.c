@@ -7,33 +7,59 @@
 #include "net-worker/core/stun/stun.h"
 #include "net-worker/core/wireguard/noise.h"
 #include "net-worker/dataplane/engine/engine.h"
-#include "net-worker/dataplane/shard/shard.h"
+#include "net-worker/dataplane/lane_state.h"
+#include "net-worker/dataplane/queries.h"
 
 #define FLUSH_MS 1000 /* for reports about flows, at the end */
-#define PAGE     64   /* entries of one answer to a query */
 
 struct dataplane {
 	struct mono now;
 	struct dataplane_host host;
 	struct packet_sink sink;
 	struct engine *engine;
-	struct shard *shard;
+	struct io_counters *io;
+	struct junction junction;
+	struct lane lane[SHARDS_MAX];
+	thread_set given;
+	struct queries queries;
 	struct flow_report report; /* on its way from shard to engine */
 	bool ending;               /* goodbyes are said, flows not yet stored */
+	unsigned lanes_ended;      /* whose flows are all reported */
 	struct mono end_by;
+	uint8_t homes[]; /* HOMES_SIZE, unless they are the caller's */
 };
 
-/* The engine's way to the shard. */
 static void
-give_command(void *ctx, const struct shard_command *command)
+note_home(
+    struct dataplane *d, unsigned shard, const struct shard_command *command)
+{
+	bool comes = command->type == SHARD_PEER_ADD;
+	uint8_t home = comes ? (uint8_t)(shard + 1) : 0;
+
+	if (!comes && command->type != SHARD_PEER_REMOVE)
+		return;
+	home_set(d->junction.homes, &command->client.v4, home);
+	home_set(d->junction.homes, &command->client.v6, home);
+}
+
+/*
+ * Of the engine, to a shard, in order. Where there is no room the engine waits:
+ * what it says next, to whomever, may depend on this.
+ */
+static void
+give_command(void *ctx, unsigned shard, const struct shard_command *command)
 {
 	struct dataplane *d = ctx;
+	struct lane *l = &d->lane[shard];
 
-	if (shard_post(d->shard, command))
-		return;
-	shard_run_commands(d->shard, d->now, &d->sink);
-	if (!shard_post(d->shard, command))
-		fatalx("internal error: the shard takes no commands");
+	note_home(d, shard, command);
+	d->given |= 1u << SHARD_THREAD(shard);
+	while (!shard_post(l->shard, command)) {
+		if (d->host.wait == NULL)
+			shard_run_commands(l->shard, d->now, &l->sink);
+		else
+			d->host.wait(d->host.ctx, SHARD_THREAD(shard));
+	}
 }
 
 bool
@@ -42,27 +68,55 @@ dataplane_warm_up(void)
 	return noise_crypto_warm_up() && stun_warm_up();
 }
 
+static bool
+make_lane(struct dataplane *d, unsigned i,
+    const struct dataplane_lane *settings, const struct dataplane_settings *all)
+{
+	struct counter_page *page = all->counters;
+	struct lane *l = &d->lane[i];
+
+	l->number = i;
+	l->junction = &d->junction;
+	l->sink = settings->sink;
+	l->counters = &page->shard[i].counters;
+	l->io = &page->io[SHARD_THREAD(i)].counters;
+	l->now = d->now;
+	l->shard = shard_new(
+	    i, all->lanes, settings->aead, l->counters, all->log_denied);
+	return l->shard != NULL;
+}
+
 struct dataplane *
 dataplane_new(const struct dataplane_host *host, const struct packet_sink *sink,
     const struct dataplane_settings *settings, const struct clock_reading *now)
 {
-	struct dataplane *d = calloc(1, sizeof(*d));
-	struct counter_page *page = settings->counters;
-	const struct engine_shards shards = { d, give_command };
+	struct dataplane *d =
+	    calloc(1, sizeof(*d) + (settings->homes == NULL ? HOMES_SIZE : 0));
+	const struct engine_shards shards = {
+		d,
+		settings->lanes,
+		give_command,
+	};
+	bool failed;
 
 	if (d == NULL)
 		return NULL;
 	d->now = now->mono;
 	d->host = *host;
 	d->sink = *sink;
-	d->shard = shard_new(
-	    0, settings->aead, &page->shard[0].counters, settings->log_denied);
-	d->engine = engine_new(&d->host, &d->sink, &shards, &page->engine, now,
-	    settings->expose_host);
-	if (d->shard == NULL || d->engine == NULL) {
+	d->io = &settings->counters->io[ENGINE_THREAD].counters;
+	failed = !junction_init(&d->junction, settings->lanes,
+	    settings->homes == NULL ? d->homes : settings->homes, &d->host);
+	for (unsigned i = 0; i < settings->lanes && !failed; i++)
+		failed = !make_lane(d, i, &settings->lane[i], settings);
+	if (!failed)
+		d->engine = engine_new(&d->host, &d->sink, &shards,
+		    &settings->counters->engine, now, settings->expose_host);
+	if (d->engine == NULL) {
 		dataplane_free(d);
 		return NULL;
 	}
+	queries_init(&d->queries, d->engine, &shards, &d->host);
 	return d;
 }
 
@@ -71,9 +125,19 @@ dataplane_free(struct dataplane *d)
 {
 	if (d == NULL)
 		return;
+	d->host.wait = NULL;
 	engine_free(d->engine);
-	shard_free(d->shard);
+	queries_free(&d->queries);
+	for (unsigned i = 0; i < SHARDS_MAX; i++)
+		shard_free(d->lane[i].shard);
+	junction_free(&d->junction);
 	free(d);
+}
+
+struct lane *
+dataplane_lane(struct dataplane *d, unsigned i)
+{
+	return &d->lane[i];
 }
 
 const uint8_t *
@@ -107,16 +171,27 @@ void
 dataplane_datagram(
     struct dataplane *d, const struct arrival *a, uint8_t *data, size_t len)
 {
-	if (shard_datagram(d->shard, d->now, a, data, len, &d->sink))
+	unsigned owner = junction_owner(&d->junction, a, data, len);
+
+	if (owner != ENGINE_THREAD) {
+		junction_pass(&d->junction, ENGINE_THREAD, owner, a, data, len,
+		    d->io, &d->given);
 		return;
+	}
 	engine_datagram(d->engine, d->now, a, data, len);
 	engine_settle(d->engine, d->now);
 }
 
-void
-dataplane_packet(struct dataplane *d, uint8_t *packet, size_t len)
+static void
+engine_stray(void *ctx, struct stray *stray)
 {
-	shard_packet(d->shard, d->now, packet, len, &d->sink);
+	struct dataplane *d = ctx;
+
+	if (stray->is_packet)
+		return;
+	engine_datagram(
+	    d->engine, d->now, &stray->arrival, stray->bytes, stray->length);
+	engine_settle(d->engine, d->now);
 }
 
 /*
@@ -156,71 +231,12 @@ ENGINE_MESSAGE(peer_message, d->engine, m)
 ENGINE_NOTE(flow_settings, d->engine, m)
 ENGINE_NOTE(flow_stored, d->engine, m)
 
-/* What the shard knows of a client. */
-static void
-describe_traffic(
-    const struct dataplane *d, uint32_t number, struct ipc_query_client *row)
-{
-	struct shard_peer_stats stats;
-
-	if (!shard_peer_stats(d->shard, number, &stats))
-		return;
-	row->received_packets = stats.received_packets;
-	row->received_bytes = stats.received_bytes;
-	row->sent_packets = stats.sent_packets;
-	row->sent_bytes = stats.sent_bytes;
-	row->handshaken = !mono_is_never(stats.handshake);
-	if (row->handshaken)
-		row->handshake_age =
-		    (uint64_t)mono_ms_between(stats.handshake, d->now) / 1000;
-	if (stats.has_connection)
-		engine_query_connection(d->engine, stats.connection, row);
-}
-
-/* A page of clients, beginning with that number. */
-static void
-answer_clients(struct dataplane *d, const struct ipc_query *q)
-{
-	struct ipc_query_end end = { .serial = q->serial };
-	struct ipc_query_client rows[PAGE];
-	struct engine_client clients[PAGE + 1];
-	size_t count =
-	    engine_query_clients(d->engine, q->from, clients, PAGE + 1);
-
-	if (count > PAGE) {
-		end.more = true;
-		end.next = clients[PAGE].number;
-		count = PAGE;
-	}
-	for (size_t i = 0; i < count; i++) {
-		rows[i] = clients[i].row;
-		rows[i].serial = q->serial;
-		describe_traffic(d, clients[i].number, &rows[i]);
-	}
-	d->host.clients(d->host.ctx, rows, count, &end);
-}
-
-/* There are never more than a page of them. */
-static void
-answer_relays(struct dataplane *d, const struct ipc_query *q)
-{
-	const struct ipc_query_end end = { .serial = q->serial };
-	struct ipc_query_relay rows[PAGE];
-	size_t count = 0;
-
-	while (
-	    count < PAGE && engine_query_relay(d->engine, count, &rows[count]))
-		rows[count++].serial = q->serial;
-	d->host.relays(d->host.ctx, rows, count, &end);
-}
-
 static void
 on_query(void *ctx, struct ipc_query *q)
 {
-	if (q->kind == QUERY_KIND_CLIENTS)
-		answer_clients(ctx, q);
-	else
-		answer_relays(ctx, q);
+	struct dataplane *d = ctx;
+
+	queries_ask(&d->queries, q);
 }
 
 const struct ipc_handlers dataplane_messages = {
@@ -251,37 +267,70 @@ dataplane_control_started(struct dataplane *d)
 	engine_settle(d->engine, d->now);
 }
 
-/* The pump. What one tells the other may make that one tell something, too. */
-void
-dataplane_settle(struct dataplane *d)
+static void
+hear_shard(struct dataplane *d, unsigned i)
 {
+	struct shard *shard = d->lane[i].shard;
 	struct shard_event event;
 	struct shard_control control;
 	struct shard_refusal refusal;
+	struct shard_survey *survey;
 
-	shard_run_commands(d->shard, d->now, &d->sink);
-	while (shard_event(d->shard, &event)) {
+	while (shard_event(shard, &event)) {
+		d->lanes_ended += event.type == SHARD_EVENT_FLOWS_CLOSED;
 		engine_shard_event(d->engine, d->now, &event);
 		engine_settle(d->engine, d->now);
-		shard_run_commands(d->shard, d->now, &d->sink);
 	}
-	while (shard_control(d->shard, &control))
+	while (shard_control(shard, &control))
 		engine_shard_control(d->engine, &control);
-	while (shard_refusal(d->shard, &refusal))
+	while (shard_refusal(shard, &refusal))
 		engine_shard_refusal(&refusal);
-	while (
-	    engine_takes_flows(d->engine) && shard_flow(d->shard, &d->report)) {
+	while ((survey = shard_survey(shard)) != NULL)
+		queries_survey(&d->queries, d->now, survey);
+	while (engine_takes_flows(d->engine) && shard_flow(shard, &d->report)) {
 		engine_shard_flow(d->engine, d->now, &d->report);
-		shard_run_commands(d->shard, d->now, &d->sink);
+		/* There is room for the next one. */
+		d->given |= 1u << SHARD_THREAD(i);
 	}
+}
+
+void
+dataplane_settle(struct dataplane *d)
+{
+	while (strays_take(d->junction.strays, ENGINE_THREAD, engine_stray, d))
+		continue;
+	for (unsigned i = 0; i < d->junction.shards; i++)
+		hear_shard(d, i);
 	engine_tell_flows(d->engine);
+	junction_wake(&d->junction, &d->given);
+}
+
+bool
+dataplane_lies_down(struct dataplane *d)
+{
+	struct doorbell *bell = &d->junction.bell[ENGINE_THREAD];
+	bool reports = engine_takes_flows(d->engine);
+	bool quiet;
+
+	doorbell_lie_down(bell);
+	quiet = strays_none(d->junction.strays, ENGINE_THREAD);
+	for (unsigned i = 0; i < d->junction.shards; i++)
+		quiet = quiet && !shard_has_news(d->lane[i].shard, reports);
+	if (!quiet)
+		doorbell_get_up(bell);
+	return quiet;
+}
+
+void
+dataplane_gets_up(struct dataplane *d)
+{
+	doorbell_get_up(&d->junction.bell[ENGINE_THREAD]);
 }
 
 struct mono
 dataplane_deadline(const struct dataplane *d)
 {
-	struct mono next =
-	    mono_min(engine_deadline(d->engine), shard_deadline(d->shard));
+	struct mono next = engine_deadline(d->engine);
 
 	return d->ending ? mono_min(next, d->end_by) : next;
 }
@@ -290,7 +339,6 @@ void
 dataplane_timeout(struct dataplane *d)
 {
 	engine_timeout(d->engine, d->now);
-	shard_timeout(d->shard, d->now, &d->sink);
 }
 
 void
@@ -307,5 +355,7 @@ bool
 dataplane_has_ended(const struct dataplane *d)
 {
 	return d->ending &&
-	    (!engine_has_flows(d->engine) || mono_due(d->end_by, d->now));
+	    (mono_due(d->end_by, d->now) ||
+		(d->lanes_ended == d->junction.shards &&
+		    !engine_has_flows(d->engine)));
 }

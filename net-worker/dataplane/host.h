@@ -46,6 +46,16 @@ struct dataplane_host {
 	    size_t count, const struct ipc_query_end *);
 	void (*relays)(void *ctx, const struct ipc_query_relay *, size_t count,
 	    const struct ipc_query_end *);
+	/*
+	 * Wakes a thread that lies down: 0 is the engine's, 1 to N are the
+	 * lanes'. Called from any thread, this one alone.
+	 */
+	void (*wake)(void *ctx, unsigned thread);
+	/*
+	 * Lets a lane's thread catch up with the engine's for a moment, on the
+	 * engine's. NULL: the lanes have no threads of their own.
+	 */
+	void (*wait)(void *ctx, unsigned thread);
 };
 
 #endif /* NET_WORKER_DATAPLANE_HOST_H */

@@ -1,7 +1,7 @@
 /*
- * What engine and shard say to each other: commands go to the shard; events,
- * control packets of clients and refusals come back. Neither knows the other;
- * dataplane.c carries these between them.
+ * What engine and shards say to each other: commands go to a shard; events,
+ * control packets of clients, refusals and what was asked for come back.
+ * Neither knows the other; dataplane.c carries these between them.
  */
 #ifndef NET_WORKER_DATAPLANE_SHARD_COMMANDS_H
 #define NET_WORKER_DATAPLANE_SHARD_COMMANDS_H
@@ -14,6 +14,7 @@
 #include "net-worker/core/policy/policy.h"
 #include "net-worker/core/wireguard/noise.h"
 
+#define SHARDS_MAX            8
 #define SHARD_PEERS_MAX       16384
 #define SHARD_CONNECTIONS_MAX 16384
 
@@ -22,12 +23,13 @@
  * first byte, three bits of shard and five of session counter.
  */
 #define CONNECTION_INDEX(wire) ((wire) >> 8)
+#define SESSION_SHARD(wire)    ((wire) >> 5 & 7u)
 #define SESSION_INDEX(connection, shard, counter) \
 	((connection) << 8 | ((shard)&7u) << 5 | ((counter)&31u))
 
 enum shard_command_type {
 	SHARD_PEER_ADD,          /* peer, v4, v6, policy */
-	SHARD_PEER_REMOVE,       /* peer; its policy comes back */
+	SHARD_PEER_REMOVE,       /* peer, v4, v6; its policy comes back */
 	SHARD_POLICY,            /* peer, policy; the old one comes back */
 	SHARD_FLOWS,             /* flows_wanted */
 	SHARD_FLOWS_CLOSE,       /* every flow is over, and there is no other */
@@ -36,6 +38,27 @@ enum shard_command_type {
 	SHARD_SESSION,           /* connection, keys */
 	SHARD_PATH,              /* connection, path */
 	SHARD_SEND,              /* connection, inner */
+	SHARD_SURVEY,            /* survey; it comes back filled in */
+};
+
+/* What a client has moved, and what it moves it by. */
+struct shard_peer_stats {
+	uint64_t received_packets, received_bytes; /* inner, accepted */
+	uint64_t sent_packets, sent_bytes;
+	struct mono handshake; /* of the session in use; MONO_NEVER: none yet */
+	bool has_connection;
+	uint32_t connection;
+};
+
+/* Of some clients of a shard, as numbers of the engine. */
+#define SURVEY_MAX 64
+
+struct shard_survey {
+	void *ctx; /* of who asks */
+	size_t count;
+	uint32_t peer[SURVEY_MAX];
+	bool known[SURVEY_MAX];
+	struct shard_peer_stats stats[SURVEY_MAX];
 };
 
 struct shard_command {
@@ -60,6 +83,7 @@ struct shard_command {
 			uint8_t *bytes; /* malloc'd, likewise */
 		} inner;
 		bool flows_wanted;
+		struct shard_survey *survey; /* malloc'd, likewise */
 		uint16_t keepalive_s; /* persistent; 0: none */
 	};
 };
@@ -70,6 +94,7 @@ enum shard_event_type {
 	SHARD_EVENT_CHANNEL_USED, /* data came by relay.channel; likewise */
 	SHARD_EVENT_GOODBYE,      /* the client is leaving */
 	SHARD_EVENT_POLICY_OLD,   /* policy, to be freed by the engine */
+	SHARD_EVENT_FLOWS_CLOSED, /* all are in the ring of reports */
 };
 
 struct shard_event {

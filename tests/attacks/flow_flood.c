@@ -114,8 +114,8 @@ flood(struct rig *r, uint8_t protocol)
 	/* Those of UDP end now; then what was left out is told. */
 	for (int i = 0; i < 140; i++) {
 		r->now = mono_add_s(r->now, 1);
-		dataplane_set_time(r->dp, r->now);
-		dataplane_timeout(r->dp);
+		by_hand_set_time(r->dp, r->now);
+		by_hand_timeout(r->dp);
 		settle(r);
 		store(r);
 	}

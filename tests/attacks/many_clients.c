@@ -129,8 +129,8 @@ clock_turns(struct rig *r, uint32_t call)
 {
 	(void)call;
 	r->now = mono_add_ms(r->now, 11);
-	dataplane_set_time(r->dp, r->now);
-	dataplane_timeout(r->dp);
+	by_hand_set_time(r->dp, r->now);
+	by_hand_timeout(r->dp);
 	settle(r);
 }
 
@@ -146,7 +146,7 @@ operator_asks(struct rig *r, uint32_t call)
 	};
 
 	(void)call;
-	tell(r, query, &q);
+	ask_query(r, &q);
 	assert_int_equal(r->client_count, PAGE_MAX);
 }
 
@@ -155,7 +155,7 @@ find_last_page(struct rig *r)
 {
 	struct ipc_query q = { .kind = QUERY_KIND_CLIENTS };
 
-	for (tell(r, query, &q); r->end.more; tell(r, query, &q)) {
+	for (ask_query(r, &q); r->end.more; ask_query(r, &q)) {
 		last_page = q.from;
 		q.from = r->end.next;
 	}

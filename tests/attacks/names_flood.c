@@ -54,8 +54,8 @@ turn(struct rig *r)
 {
 	uint8_t keepalive[MESSAGE_DATA_MIN];
 
-	dataplane_set_time(r->dp, r->now);
-	dataplane_timeout(r->dp);
+	by_hand_set_time(r->dp, r->now);
+	by_hand_timeout(r->dp);
 	session_seal(&r->session, r->aead, NULL, 0, keepalive);
 	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", keepalive,
 	    sizeof(keepalive));

@@ -123,10 +123,10 @@ static void
 pass_time(struct rig *r, int64_t ms)
 {
 	r->now = mono_add_ms(r->now, ms);
-	dataplane_set_time(r->dp, r->now);
-	dataplane_timeout(r->dp);
+	by_hand_set_time(r->dp, r->now);
+	by_hand_timeout(r->dp);
 	settle(r);
-	must(!mono_due(dataplane_deadline(r->dp), r->now));
+	must(!mono_due(by_hand_deadline(r->dp), r->now));
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "net-worker/core/stun/stun.h"
 #include "net-worker/worker.h"
 #include "tests/fuzz/messages.h"
+#include "tests/lib/by_hand.h"
 
 #define UNIX_NOW  1790000000u
 #define STEPS_MAX 96
@@ -95,7 +96,7 @@ datagram(struct rig *r, const struct endpoint *from, uint8_t *data, size_t len)
 	must(endpoint_parse(
 	    from->ip.family == IP_V6 ? "[2001:db8::4]:52625" : "10.0.0.4:52625",
 	    &a.local));
-	dataplane_datagram(r->w.dataplane, &a, data, len);
+	by_hand_datagram(r->w.dataplane, &a, data, len);
 }
 
 static void
@@ -140,10 +141,10 @@ pass(struct rig *r, int64_t ms)
 	struct worker *w = &r->w;
 
 	w->now = mono_add_ms(w->now, ms);
-	dataplane_set_time(w->dataplane, w->now);
-	dataplane_timeout(w->dataplane);
-	dataplane_settle(w->dataplane);
-	must(!mono_due(dataplane_deadline(w->dataplane), w->now));
+	by_hand_set_time(w->dataplane, w->now);
+	by_hand_timeout(w->dataplane);
+	by_hand_settle(w->dataplane);
+	must(!mono_due(by_hand_deadline(w->dataplane), w->now));
 }
 
 static void
@@ -165,7 +166,7 @@ step(struct rig *r)
 	default:
 		message(r, &r->control);
 	}
-	dataplane_settle(r->w.dataplane);
+	by_hand_settle(r->w.dataplane);
 	hostile_listen(&r->parent);
 	hostile_listen(&r->control);
 }
@@ -209,7 +210,8 @@ set_up(struct rig *r)
 	const struct dataplane_host host = ipc_net_host(w);
 	const struct packet_sink sink = { r, sink_udp, sink_tun };
 	const struct dataplane_settings settings = {
-		.aead = aead,
+		.lanes = by_hand_lanes(),
+		.lane = { { sink, aead } },
 		.counters = &counters,
 	};
 	struct clock_reading started = {
@@ -220,7 +222,10 @@ set_up(struct rig *r)
 	hostile_open(&r->control, IPC_NET, IPC_CONTROL);
 	w->parent = r->parent.victim;
 	w->counters = &counters;
-	w->tun_fd = w->control_fd = w->udp_fd[0] = w->udp_fd[1] = -1;
+	w->control_fd = w->udp_fd[0] = w->udp_fd[1] = -1;
+	for (unsigned i = 0; i < SHARDS_MAX; i++)
+		w->lane[i].tun_fd = w->lane[i].udp_fd[0] =
+		    w->lane[i].udp_fd[1] = -1;
 	w->now = (struct mono){ 1000000000 };
 	started.mono = w->now;
 	w->dataplane = dataplane_new(&host, &sink, &settings, &started);
@@ -228,14 +233,23 @@ set_up(struct rig *r)
 }
 
 static void
+close_if_open(int fd)
+{
+	if (fd != -1)
+		close(fd);
+}
+
+static void
 tear_down(struct rig *r)
 {
-	const int fds[] = { r->w.tun_fd, r->w.control_fd, r->w.udp_fd[0],
-		r->w.udp_fd[1] };
-
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		if (fds[i] != -1)
-			close(fds[i]);
+	close_if_open(r->w.control_fd);
+	close_if_open(r->w.udp_fd[0]);
+	close_if_open(r->w.udp_fd[1]);
+	for (unsigned i = 0; i < SHARDS_MAX; i++) {
+		close_if_open(r->w.lane[i].tun_fd);
+		close_if_open(r->w.lane[i].udp_fd[0]);
+		close_if_open(r->w.lane[i].udp_fd[1]);
+	}
 	if (r->w.counters != &counters)
 		munmap(r->w.counters, sizeof(counters));
 	dataplane_free(r->w.dataplane);

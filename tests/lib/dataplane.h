@@ -19,6 +19,7 @@
 #include "net-worker/core/wireguard/noise.h"
 #include "net-worker/core/wireguard/session.h"
 #include "net-worker/dataplane/dataplane.h"
+#include "tests/lib/by_hand.h"
 #include "tests/lib/unit.h"
 
 #define UNIX_NOW 1790000000u
@@ -246,28 +247,36 @@ note_tellings(struct rig *r)
 static inline void
 settle(struct rig *r)
 {
-	dataplane_set_time(r->dp, r->now);
-	dataplane_settle(r->dp);
+	by_hand_set_time(r->dp, r->now);
+	by_hand_settle(r->dp);
 	note_tellings(r);
 }
 
 /* A message of control-worker. */
-#define tell(r, name, message)                  \
-	(dataplane_set_time((r)->dp, (r)->now), \
-	    dataplane_messages.name((r)->dp,    \
+#define tell(r, name, message)                \
+	(by_hand_set_time((r)->dp, (r)->now), \
+	    dataplane_messages.name((r)->dp,  \
 		(struct ipc_##name *)(uintptr_t)(const void *)(message)))
+
+/* The answer is the last page. */
+static inline void
+ask_query(struct rig *r, const struct ipc_query *q)
+{
+	tell(r, query, q);
+	settle(r);
+}
 
 static inline void
 pass(struct rig *r, int64_t ms)
 {
 	for (int64_t t = 0; t < ms; t += 10) {
 		r->now = mono_add_ms(r->now, 10);
-		dataplane_set_time(r->dp, r->now);
-		dataplane_timeout(r->dp);
+		by_hand_set_time(r->dp, r->now);
+		by_hand_timeout(r->dp);
 		settle(r);
 		/* Else the loop would turn without rest. */
 		assert_true(dataplane_has_ended(r->dp) ||
-		    mono_before(r->now, dataplane_deadline(r->dp)));
+		    mono_before(r->now, by_hand_deadline(r->dp)));
 	}
 }
 
@@ -279,8 +288,8 @@ receive(struct rig *r, const char *from, const char *local, const void *data,
 	uint8_t copy[DATAGRAM_MAX];
 
 	memcpy(copy, data, len);
-	dataplane_set_time(r->dp, r->now);
-	dataplane_datagram(r->dp, &a, copy, len);
+	by_hand_set_time(r->dp, r->now);
+	by_hand_datagram(r->dp, &a, copy, len);
 	settle(r);
 }
 
@@ -288,8 +297,8 @@ receive(struct rig *r, const char *from, const char *local, const void *data,
 static inline void
 from_tun(struct rig *r, uint8_t *packet, size_t len)
 {
-	dataplane_set_time(r->dp, r->now);
-	dataplane_packet(r->dp, packet, len);
+	by_hand_set_time(r->dp, r->now);
+	by_hand_packet(r->dp, packet, len);
 }
 
 static inline const struct note *
@@ -317,12 +326,14 @@ set_up_unconfigured(void **state, bool log_denied, bool expose_host)
 		.flow = on_flow,
 		.clients = on_clients,
 		.relays = on_relays,
+		.wake = by_hand_wake,
 	};
 	const struct packet_sink sink = { r, note_udp, note_tun };
 	struct dataplane_settings settings = {
 		.expose_host = expose_host,
 		.log_denied = log_denied,
 		.counters = &r->page,
+		.lanes = by_hand_lanes(),
 	};
 	struct clock_reading started = {
 		.wall = { UNIX_NOW * INT64_C(1000000000) },
@@ -330,7 +341,9 @@ set_up_unconfigured(void **state, bool log_denied, bool expose_host)
 
 	memset(r, 0, sizeof(*r));
 	r->now = (struct mono){ 1000000000 };
-	r->aead = settings.aead = aead_new();
+	r->aead = aead_new();
+	for (unsigned i = 0; i < settings.lanes; i++)
+		settings.lane[i] = (struct dataplane_lane){ sink, r->aead };
 	started.mono = r->now;
 	r->dp = dataplane_new(&host, &sink, &settings, &started);
 	assert_non_null(r->dp);
@@ -609,7 +622,7 @@ state_of_client(struct rig *r)
 {
 	const struct ipc_query q = { .kind = QUERY_KIND_CLIENTS };
 
-	tell(r, query, &q);
+	ask_query(r, &q);
 	assert_int_equal(r->client_count, 1);
 	return r->clients[0].state;
 }

@@ -38,14 +38,18 @@ control-worker/operator             -> common control-worker/net control-worker/
 control-worker/net                  -> common
 control-worker/json                 -> common
 
-net-worker/main                     -> common net-worker/net_worker net-worker/worker net-worker/dataplane/dataplane net-worker/full_tables net-worker/sandbox_net net-worker/io
+net-worker/main                     -> common net-worker/net_worker net-worker/worker net-worker/dataplane/dataplane net-worker/full_tables net-worker/lane_thread net-worker/sandbox_net net-worker/io
 net-worker/ipc_net                  -> common net-worker/worker net-worker/dataplane/dataplane
-net-worker/worker                   -> common net-worker/dataplane/dataplane net-worker/full_tables net-worker/io
+net-worker/worker                   -> common net-worker/dataplane/dataplane net-worker/full_tables net-worker/io net-worker/lane_thread
+net-worker/lane_thread              -> common net-worker/core net-worker/io net-worker/dataplane net-worker/dataplane/lane
 net-worker/sandbox_net              -> common net-worker/net_worker
 net-worker/full_tables              -> common
 net-worker/net_worker               -> common
 net-worker/io                       -> common net-worker/core/*
-net-worker/dataplane/dataplane      -> common net-worker/core/* net-worker/dataplane net-worker/dataplane/engine net-worker/dataplane/shard
+net-worker/dataplane/dataplane      -> common net-worker/core/* net-worker/dataplane net-worker/dataplane/engine net-worker/dataplane/lane net-worker/dataplane/lane_state net-worker/dataplane/queries
+net-worker/dataplane/queries        -> common net-worker/core/* net-worker/dataplane net-worker/dataplane/engine
+net-worker/dataplane/lane_state     -> common net-worker/core/* net-worker/dataplane net-worker/dataplane/shard
+net-worker/dataplane/lane           -> common net-worker/core/* net-worker/dataplane net-worker/dataplane/lane_state
 net-worker/dataplane/engine         -> common net-worker/core/* net-worker/dataplane net-worker/dataplane/engine/paths
 net-worker/dataplane/engine/paths   -> common net-worker/core/* net-worker/dataplane
 net-worker/dataplane/shard          -> common net-worker/core/* net-worker/dataplane

@@ -97,7 +97,7 @@ client_enforce(struct engine *e, struct client *m, bool forget_sessions)
 	command.policy.forget_sessions = m->forget_sessions;
 	command.policy.policy = compile_policy(e, m);
 	if (command.policy.policy != NULL && give_nat(m, &command)) {
-		e->shards.command(e->shards.ctx, &command);
+		shard_command(e, m, &command);
 		m->forget_sessions = false;
 		deadlines_set(&e->names_due, &m->names_due, MONO_NEVER);
 		/* By now the shard has, or will read first, the new policy. */
@@ -152,7 +152,7 @@ client_add(struct engine *e, const struct ipc_authorization *a)
 	command.client.id = a->client;
 	command.client.v4 = a->client_v4;
 	command.client.v6 = a->client_v6;
-	e->shards.command(e->shards.ctx, &command);
+	shard_command(e, m, &command);
 	return m;
 }
 
@@ -162,6 +162,10 @@ client_remove(struct engine *e, struct client *m, bool goodbye)
 	struct shard_command command = {
 		.type = SHARD_PEER_REMOVE,
 		.peer = m->number,
+		.client = {
+			.v4 = grants_address(m->grants, IP_V4),
+			.v6 = grants_address(m->grants, IP_V6),
+		},
 	};
 
 	if (m->connection != NULL) {
@@ -169,7 +173,7 @@ client_remove(struct engine *e, struct client *m, bool goodbye)
 			connection_goodbye(e, m->connection);
 		connection_close(e, m->connection);
 	}
-	e->shards.command(e->shards.ctx, &command);
+	shard_command(e, m, &command);
 	client_forget(e, m);
 }
 

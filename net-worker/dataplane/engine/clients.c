@@ -28,6 +28,18 @@ client_from(struct engine *e, uint32_t number)
 	return RB_NFIND(client_tree, &e->clients, &key);
 }
 
+/* The shard with the fewest clients is the home of a new one. */
+static unsigned
+least_loaded_shard(const struct engine *e)
+{
+	unsigned least = 0;
+
+	for (unsigned i = 1; i < e->shards.count; i++)
+		if (e->clients_of_shard[i] < e->clients_of_shard[least])
+			least = i;
+	return least;
+}
+
 struct client *
 client_enter(struct engine *e, const struct uuid *id,
     const struct ip_address *v4, const struct ip_address *v6)
@@ -45,6 +57,8 @@ client_enter(struct engine *e, const struct uuid *id,
 		return NULL;
 	}
 	c->number = e->next_number++;
+	c->shard = least_loaded_shard(e);
+	e->clients_of_shard[c->shard]++;
 	RB_INSERT(client_tree, &e->clients, c);
 	key_map_add(&e->clients_by_id, &c->by_id, client_id(c), sizeof(*id), c);
 	e->counters->clients = ++e->client_count;
@@ -79,6 +93,7 @@ client_forget(struct engine *e, struct client *c)
 	deadlines_remove(&e->expiries, &c->expiry);
 	deadlines_remove(&e->names_due, &c->names_due);
 	client_forget_waiting(c);
+	e->clients_of_shard[c->shard]--;
 	e->counters->clients = --e->client_count;
 	grants_free(c->grants);
 	free(c);

@@ -137,7 +137,7 @@ connection_upsert(struct engine *e, struct mono now,
 		paths_set_relay(
 		    e->paths, c->paths, &allocation_config(relay)->id);
 	command.connection = c->index;
-	e->shards.command(e->shards.ctx, &command);
+	shard_command(e, c->client, &command);
 	paths_offer_all(e->paths, now, c->paths);
 	return c;
 }
@@ -150,7 +150,7 @@ connection_close(struct engine *e, struct connection *c)
 		.connection = c->index,
 	};
 
-	e->shards.command(e->shards.ctx, &command);
+	shard_command(e, c->client, &command);
 	e->host->closed(e->host->ctx, client_id(c->client));
 	connection_withdraw(e, c);
 	paths_free(e->paths, c->paths);
@@ -273,7 +273,7 @@ path_moved(
 		.path = event->path,
 	};
 
-	e->shards.command(e->shards.ctx, &command);
+	shard_command(e, c->client, &command);
 }
 
 void

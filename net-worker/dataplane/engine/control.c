@@ -27,7 +27,7 @@ control_send(struct engine *e, struct connection *c, enum control_event event,
 		memcpy(bytes + CONTROL_PACKET_LEN, payload, len);
 	command.inner.bytes = bytes;
 	command.inner.length = CONTROL_PACKET_LEN + len;
-	e->shards.command(e->shards.ctx, &command);
+	shard_command(e, c->client, &command);
 }
 
 void

@@ -321,6 +321,8 @@ engine_shard_event(
 			client_remove(e, c->client, false);
 		c = NULL;
 		break;
+	case SHARD_EVENT_FLOWS_CLOSED:
+		break;
 	}
 	if (c != NULL)
 		paths_touch(e->paths, c->paths);
@@ -390,7 +392,7 @@ engine_shutdown(struct engine *e)
 	RB_FOREACH(client, client_tree, &e->clients)
 		if (client->connection != NULL)
 			connection_goodbye(e, client->connection);
-	e->shards.command(e->shards.ctx, &close_flows);
+	shard_command_all(e, &close_flows);
 	for (size_t i = 0; i < relays_count(e->relays); i++)
 		if (allocation_release(relays_get(e->relays, i), &d))
 			send_datagram(e, &d.to, &d.from, d.data, d.length);

@@ -1,10 +1,11 @@
 /*
  * The engine: everything of the data plane that is not data. It keeps the
  * allocations on the relays, runs ICE and WireGuard handshakes, and turns the
- * portal's authorizations into the policies that the shard enforces.
+ * portal's authorizations into the policies that the shards enforce. Each
+ * client has one shard for as long as we know it.
  *
  * Sans-IO: messages of control-worker, datagrams that are not WireGuard data,
- * events of the shard and the time go in; datagrams, commands to the shard and
+ * events of the shards and the time go in; datagrams, commands to a shard and
  * messages for control-worker come out, through the host, within the call or
  * when the engine settles.
  */
@@ -23,7 +24,9 @@
 /* The engine's way to the shards. */
 struct engine_shards {
 	void *ctx;
-	void (*command)(void *ctx, const struct shard_command *);
+	unsigned count; /* at most SHARDS_MAX */
+	void (*command)(
+	    void *ctx, unsigned shard, const struct shard_command *);
 };
 
 struct engine;
@@ -85,7 +88,7 @@ void engine_flow_stored(struct engine *, const struct ipc_flow_stored *);
  */
 void engine_control_started(struct engine *);
 
-/* A datagram that the shard left to us. */
+/* A datagram that is no shard's. */
 void engine_datagram(struct engine *, struct mono, const struct arrival *,
     const uint8_t *data, size_t len);
 void engine_shard_event(
@@ -114,6 +117,7 @@ void engine_shutdown(struct engine *);
  */
 struct engine_client {
 	uint32_t number;
+	unsigned shard;
 	struct ipc_query_client row; /* but for the serial and what is below */
 };
 /* At most max clients from that number on, in ascending order. */

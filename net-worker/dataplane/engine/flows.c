@@ -169,5 +169,5 @@ engine_flow_settings(struct engine *e, const struct ipc_flow_settings *m)
 		return;
 	e->flows_wanted = m->enabled;
 	log_info("flows are %s", m->enabled ? "logged" : "not logged any more");
-	e->shards.command(e->shards.ctx, &command);
+	shard_command_all(e, &command);
 }

@@ -15,7 +15,7 @@
 static uint32_t
 next_session_index(struct connection *c)
 {
-	return SESSION_INDEX(c->index, 0u, ++c->session_counter);
+	return SESSION_INDEX(c->index, c->client->shard, ++c->session_counter);
 }
 
 static void
@@ -28,7 +28,7 @@ install_session(struct engine *e, struct mono now, struct connection *c,
 		.keys = *keys,
 	};
 
-	e->shards.command(e->shards.ctx, &command);
+	shard_command(e, c->client, &command);
 	handshake_done(&c->handshake, now);
 	e->counters->handshakes++;
 	sodium_memzero(&command, sizeof(command));

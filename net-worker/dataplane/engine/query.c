@@ -10,6 +10,7 @@ describe_client(const struct client *m, struct engine_client *to)
 {
 	*to = (struct engine_client){
 		.number = m->number,
+		.shard = m->shard,
 		.row = {
 			.client = *client_id(m),
 			.v4 = grants_address(m->grants, IP_V4),

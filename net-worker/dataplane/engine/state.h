@@ -51,6 +51,7 @@ struct client {
 	struct connection *connection; /* NULL: none */
 	struct deadline expiry;        /* of the grant that ends first */
 	uint32_t number;               /* never used again */
+	unsigned shard;                /* its own */
 	bool nat_given;                /* to the shard */
 	bool is_older;                 /* of 1.3: see client_set_older() */
 	/* Without grants, for as long as it has a connection. */
@@ -116,6 +117,7 @@ struct engine {
 	const struct dataplane_host *host;
 	const struct packet_sink *sink;
 	struct engine_shards shards;
+	uint32_t clients_of_shard[SHARDS_MAX];
 	bool expose_host;
 	struct clock_reading started;
 	struct wall_clock clock;
@@ -156,6 +158,21 @@ struct engine {
 
 	struct engine_counters *counters;
 };
+
+/* To the shard of a client, and to all. */
+static inline void
+shard_command(struct engine *e, const struct client *client,
+    const struct shard_command *command)
+{
+	e->shards.command(e->shards.ctx, client->shard, command);
+}
+
+static inline void
+shard_command_all(struct engine *e, const struct shard_command *command)
+{
+	for (unsigned i = 0; i < e->shards.count; i++)
+		e->shards.command(e->shards.ctx, i, command);
+}
 
 /* clients.c: the records, and how they are found */
 struct client *client_find(struct engine *, const struct uuid *);

@@ -337,7 +337,9 @@ shard_datagram(struct shard *s, struct mono now, const struct arrival *a,
 		header = channel_data_open(data, len, &channel);
 	data += header;
 	len -= header;
-	if (message_classify(data, len) != MESSAGE_DATA)
+	if (message_classify(data, len) != MESSAGE_DATA ||
+	    SESSION_SHARD(message_receiver(MESSAGE_DATA, data)) % s->of !=
+		s->number)
 		return false;
 	data_message(s, now, a, channel, data, len, out);
 	return true;
@@ -360,10 +362,10 @@ peer_at(const struct shard *s, const struct ip_address *to)
 {
 	if (!ip_in_tunnel_range(to))
 		return NULL;
-	return index_map_get(&s->addresses, shard_address_key(to));
+	return index_map_get(&s->addresses, home_key(to));
 }
 
-void
+bool
 shard_packet(struct shard *s, struct mono now, uint8_t *data, size_t len,
     const struct packet_sink *out)
 {
@@ -375,13 +377,11 @@ shard_packet(struct shard *s, struct mono now, uint8_t *data, size_t len,
 
 	if (packet_parse(data, len, &p) != PACKET_OK) {
 		s->counters->malformed_inbound++;
-		return;
+		return true;
 	}
 	peer = peer_at(s, &p.destination);
-	if (peer == NULL || peer->tunnel == NULL) {
-		s->counters->no_such_client++;
-		return;
-	}
+	if (peer == NULL || peer->tunnel == NULL)
+		return false;
 	if (s->flows_wanted)
 		tuple = tuple_of(&p);
 	r = gate_inbound(&peer->gate, now, &p, s->scratch);
@@ -392,11 +392,11 @@ shard_packet(struct shard *s, struct mono now, uint8_t *data, size_t len,
 		report_refusal(s, now, peer, false, &p, &r);
 		if (r.verdict == GATE_ANSWER)
 			out->tun(out->ctx, r.data, r.length);
-		return;
+		return true;
 	}
 	ecn = r.data == p.data ? packet_ecn(&p) : 0;
 	if (!shard_transmit(s, now, peer->tunnel, r.data, r.length, ecn, out))
-		return;
+		return true;
 	if (s->flows_wanted)
 		follow_inbound(s, now, peer, &r.decision, &tuple, &p);
 	s->counters->inbound_packets++;
@@ -404,4 +404,5 @@ shard_packet(struct shard *s, struct mono now, uint8_t *data, size_t len,
 	peer->sent_packets++;
 	peer->sent_bytes += r.length;
 	report_activity(s, now, peer->tunnel);
+	return true;
 }

@@ -13,16 +13,18 @@
 #define CONTROLS 256
 #define REPORTS  256
 #define REFUSALS 256
+#define SURVEYS  64
 
 struct shard *
-shard_new(unsigned number, struct aead *aead, struct shard_counters *counters,
-    bool refusals_wanted)
+shard_new(unsigned number, unsigned of, struct aead *aead,
+    struct shard_counters *counters, bool refusals_wanted)
 {
 	struct shard *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
 	s->number = number;
+	s->of = of;
 	s->aead = aead;
 	s->counters = counters;
 	s->refusals_wanted = refusals_wanted;
@@ -37,6 +39,7 @@ shard_new(unsigned number, struct aead *aead, struct shard_counters *counters,
 	    !ring_init(&s->controls, sizeof(struct shard_control), CONTROLS) ||
 	    !ring_init(&s->reports, sizeof(struct flow_report), REPORTS) ||
 	    !ring_init(&s->refusals, sizeof(struct shard_refusal), REFUSALS) ||
+	    !ring_init(&s->surveys, sizeof(struct shard_survey *), SURVEYS) ||
 	    (s->flows = flow_table_new()) == NULL) {
 		shard_free(s);
 		return NULL;
@@ -87,10 +90,10 @@ peer_free(struct shard *s, struct peer *p)
 	while ((t = LIST_FIRST(&p->tunnels)) != NULL)
 		tunnel_free(s, t);
 	/* A later client may have been given the address meanwhile. */
-	if (index_map_get(&s->addresses, shard_address_key(&p->v4)) == p)
-		index_map_remove(&s->addresses, shard_address_key(&p->v4));
-	if (index_map_get(&s->addresses, shard_address_key(&p->v6)) == p)
-		index_map_remove(&s->addresses, shard_address_key(&p->v6));
+	if (index_map_get(&s->addresses, home_key(&p->v4)) == p)
+		index_map_remove(&s->addresses, home_key(&p->v4));
+	if (index_map_get(&s->addresses, home_key(&p->v6)) == p)
+		index_map_remove(&s->addresses, home_key(&p->v6));
 	index_map_remove(&s->peers, p->number);
 	if (p->gate.nat != NULL) {
 		TAILQ_REMOVE(&s->translators, p, nat_entry);
@@ -115,6 +118,9 @@ command_drop(struct shard_command *command)
 	case SHARD_SEND:
 		free(command->inner.bytes);
 		break;
+	case SHARD_SURVEY:
+		free(command->survey);
+		break;
 	default:
 		break;
 	}
@@ -126,6 +132,7 @@ shard_free(struct shard *s)
 {
 	struct shard_command command;
 	struct shard_event event;
+	struct shard_survey *survey;
 	uint32_t i;
 
 	if (s == NULL)
@@ -141,6 +148,8 @@ shard_free(struct shard *s)
 			i++;
 	while (s->events.entries != NULL && ring_pop(&s->events, &event))
 		policy_free(event.policy);
+	while (s->surveys.entries != NULL && ring_pop(&s->surveys, &survey))
+		free(survey);
 	index_map_free(&s->tunnels);
 	index_map_free(&s->peers);
 	index_map_free(&s->addresses);
@@ -150,6 +159,7 @@ shard_free(struct shard *s)
 	ring_free(&s->controls);
 	ring_free(&s->reports);
 	ring_free(&s->refusals);
+	ring_free(&s->surveys);
 	flow_table_free(s->flows);
 	free(s);
 }
@@ -184,9 +194,30 @@ shard_flow(struct shard *s, struct flow_report *report)
 	return ring_pop(&s->reports, report);
 }
 
+struct shard_survey *
+shard_survey(struct shard *s)
+{
+	struct shard_survey *survey;
+
+	return ring_pop(&s->surveys, &survey) ? survey : NULL;
+}
+
 bool
-shard_peer_stats(
-    const struct shard *s, uint32_t number, struct shard_peer_stats *to)
+shard_has_news(struct shard *s, bool reports)
+{
+	return !ring_is_empty(&s->events) || !ring_is_empty(&s->controls) ||
+	    (reports && !ring_is_empty(&s->reports)) ||
+	    !ring_is_empty(&s->refusals) || !ring_is_empty(&s->surveys);
+}
+
+bool
+shard_has_commands(struct shard *s)
+{
+	return !ring_is_empty(&s->commands);
+}
+
+static bool
+peer_stats(const struct shard *s, uint32_t number, struct shard_peer_stats *to)
 {
 	const struct peer *p = index_map_get(&s->peers, number);
 
@@ -228,8 +259,8 @@ peer_add(struct shard *s, const struct shard_command *command)
 	p->gate.policy = command->client.policy;
 	p->handshake = MONO_NEVER;
 	if (!index_map_put(&s->peers, p->number, p) ||
-	    !index_map_put(&s->addresses, shard_address_key(&p->v4), p) ||
-	    !index_map_put(&s->addresses, shard_address_key(&p->v6), p))
+	    !index_map_put(&s->addresses, home_key(&p->v4), p) ||
+	    !index_map_put(&s->addresses, home_key(&p->v6), p))
 		peer_free(s, p);
 }
 
@@ -354,10 +385,31 @@ flows_command(
 static void
 hand_out_reports(struct shard *s)
 {
+	struct shard_event closed = { .type = SHARD_EVENT_FLOWS_CLOSED };
 	struct flow_report report;
 
-	while (ring_has_room(&s->reports) && flow_report(s->flows, &report))
-		ring_push(&s->reports, &report);
+	while (ring_has_room(&s->reports)) {
+		if (flow_report(s->flows, &report)) {
+			ring_push(&s->reports, &report);
+			continue;
+		}
+		if (s->flows_over && !s->flows_closed)
+			s->flows_closed = ring_push(&s->events, &closed);
+		break;
+	}
+}
+
+/* There are fewer surveys on their way than the ring has room for. */
+static void
+survey_command(struct shard *s, struct shard_command *command)
+{
+	struct shard_survey *survey = command->survey;
+
+	for (size_t i = 0; i < survey->count; i++)
+		survey->known[i] =
+		    peer_stats(s, survey->peer[i], &survey->stats[i]);
+	if (ring_push(&s->surveys, &survey))
+		command->survey = NULL;
 }
 
 static void
@@ -381,6 +433,9 @@ run_command(struct shard *s, struct mono now, struct shard_command *command,
 	case SHARD_FLOWS:
 	case SHARD_FLOWS_CLOSE:
 		flows_command(s, now, command);
+		break;
+	case SHARD_SURVEY:
+		survey_command(s, command);
 		break;
 	default:
 		tunnel_command(s, now, command, out);

@@ -20,6 +20,7 @@
 #include "net-worker/core/policy/gate.h"
 #include "net-worker/core/wireguard/session.h"
 #include "net-worker/core/wireguard/timers.h"
+#include "net-worker/dataplane/homes.h"
 #include "net-worker/dataplane/ring.h"
 #include "net-worker/dataplane/shard/shard.h"
 
@@ -54,7 +55,7 @@ struct tunnel {
 };
 
 struct shard {
-	unsigned number;
+	unsigned number, of;
 	struct aead *aead;
 	struct index_map tunnels;   /* by 24-bit index */
 	struct index_map peers;     /* by the engine's number */
@@ -63,23 +64,15 @@ struct shard {
 	TAILQ_HEAD(, peer) translators;
 	struct flow_table *flows;
 	bool flows_wanted;
-	bool flows_over; /* none is opened any more */
+	bool flows_over;   /* none is opened any more, ... */
+	bool flows_closed; /* and that has been said */
 	bool refusals_wanted;
 	struct bucket refusal_bucket;
 	struct mono tidy_at; /* NAT and flows: no later than they want it */
-	struct ring commands, events, controls, reports, refusals;
+	struct ring commands, events, controls, reports, refusals, surveys;
 	struct shard_counters *counters;
 	uint8_t scratch[INNER_PACKET_MAX]; /* an ICMP packet in the making */
 };
-
-static inline uint32_t
-shard_address_key(const struct ip_address *ip)
-{
-	const uint8_t *last = ip->bytes + ip_size(ip) - 4;
-
-	return (load_be32(last) & TUNNEL_BITS) |
-	    (ip->family == IP_V6 ? TUNNEL_BITS + 1 : 0);
-}
 
 #define TICK_MS 100 /* timers may fire this much late */
 

@@ -7,7 +7,8 @@
 
 #include "tests/lib/unit.h"
 
-static struct shard_counters counters;
+static struct counter_page page;
+#define counters page.shard[1].counters
 static struct full_tables tables;
 static struct mono now;
 static int log_fd[2];
@@ -19,7 +20,7 @@ say(char text[LOG_TEXT_MAX + 2])
 	unsigned lines = 0;
 	ssize_t n;
 
-	full_tables_say(&tables, now, &counters);
+	full_tables_say(&tables, now, &page);
 	while ((n = recv(log_fd[0], text, LOG_TEXT_MAX + 1, 0)) > 0) {
 		text[n] = '\0';
 		lines++;
@@ -39,7 +40,7 @@ says_what_has_grown(void **state)
 	log_init_worker(log_fd[1], LOG_LEVEL_WARN);
 	now = (struct mono){ 1000000000 };
 	counters.refused_outbound[REASON_NAT_EXHAUSTED] = 5;
-	full_tables_init(&tables, &counters);
+	full_tables_init(&tables, &page);
 	assert_int_equal(say(text), 0);
 	counters.refused_outbound[REASON_NAT_EXHAUSTED] = 12;
 	assert_int_equal(say(text), 1);

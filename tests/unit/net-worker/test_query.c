@@ -23,7 +23,7 @@ ask(struct rig *r, enum query_kind kind, uint32_t from)
 
 	r->client_count = r->relay_count = 0;
 	r->end.serial = 0;
-	tell(r, query, &q);
+	ask_query(r, &q);
 	assert_int_equal(r->end.serial, 5);
 }
 

@@ -251,7 +251,7 @@ metrics(void **state)
 	page.shard[COUNTER_SHARDS - 1].counters.outbound_bytes = 5;
 	page.shard[1].counters.refused_inbound[REASON_INBOUND_KIND] = 7;
 	page.engine.connections_direct = 3;
-	page.io.udp_sent = UINT64_MAX;
+	page.io[0].counters.udp_sent = UINT64_MAX;
 	a = answer("GET /metrics" REST, strlen("GET /metrics" REST));
 	static const char *const lines[] = {
 		"\npostern_ready 1\n",

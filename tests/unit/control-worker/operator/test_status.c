@@ -52,10 +52,10 @@ working(void)
 	};
 
 	page.engine.relays = 1;
-	page.io.udp_segmentation_v4 = OFFLOAD_IN_USE;
-	page.io.udp_segmentation_v6 = OFFLOAD_REFUSED;
-	page.io.tun_segmentation = OFFLOAD_NONE;
-	page.io.udp_paths_refusing = 2;
+	page.io[0].counters.udp_segmentation_v4 = OFFLOAD_IN_USE;
+	page.io[0].counters.udp_segmentation_v6 = OFFLOAD_REFUSED;
+	page.io[0].counters.tun_segmentation = OFFLOAD_NONE;
+	page.io[0].counters.udp_paths_refusing = 2;
 	return s;
 }
 

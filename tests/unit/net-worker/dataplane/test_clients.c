@@ -224,15 +224,15 @@ list_of_many(void **state)
 	tell(r, grants_commit, NULL);
 	settle(r);
 	assert_int_equal(logged(r, "revoked by the portal's list"), 1);
-	tell(r, query, &q);
+	ask_query(r, &q);
 	assert_int_equal(r->clients[0].resources, MANY - 1);
 	list_entry(r, 0, 50);
 	tell(r, grants_commit, NULL);
 	settle(r);
-	tell(r, query, &q);
+	ask_query(r, &q);
 	assert_int_equal(r->clients[0].resources, MANY - 1);
 	pass(r, 31000);
-	tell(r, query, &q);
+	ask_query(r, &q);
 	assert_int_equal(r->clients[0].resources, MANY - 2);
 	pass(r, 20000);
 	assert_int_equal(r->page.engine.clients, 0);
@@ -362,7 +362,7 @@ relays_of_many_clients(void **state)
 		a.client_v4.bytes[3] = a.client_v6.bytes[15] = 3 + i;
 		assert_true(accepted(r, &a));
 	}
-	tell(r, query, &q);
+	ask_query(r, &q);
 	assert_int_equal(r->client_count, CLIENTS);
 	for (uint8_t i = 0; i < CLIENTS; i++) {
 		before[i] = r->clients[i].relay.bytes[0];
@@ -373,7 +373,7 @@ relays_of_many_clients(void **state)
 		tell(r, relay_removed, &gone);
 		tell(r, relays_commit, NULL);
 		settle(r);
-		tell(r, query, &q);
+		ask_query(r, &q);
 		for (uint8_t i = 0; i < CLIENTS; i++) {
 			uint8_t now = r->clients[i].relay.bytes[0];
 
@@ -388,7 +388,7 @@ relays_of_many_clients(void **state)
 		}
 	}
 	with_relay_at(r, 9, "203.0.113.9:3478", 0);
-	tell(r, query, &q);
+	ask_query(r, &q);
 	for (uint8_t i = 0; i < CLIENTS; i++)
 		assert_int_equal(r->clients[i].relay.bytes[0], 9);
 	assert_int_equal(r->closed, 0);

@@ -290,16 +290,16 @@ moves_to_another_relay(void **state)
 	struct rig *r = *state;
 
 	connected(r);
-	tell(r, query, &q);
+	ask_query(r, &q);
 	assert_true(r->clients[0].has_relay);
 	tell(r, relays_begin, NULL);
 	tell(r, relay_removed, &gone);
 	tell(r, relays_commit, NULL);
 	settle(r);
-	tell(r, query, &q);
+	ask_query(r, &q);
 	assert_false(r->clients[0].has_relay);
 	with_relay(r);
-	tell(r, query, &q);
+	ask_query(r, &q);
 	assert_true(r->clients[0].has_relay);
 	assert_int_equal(r->clients[0].relay.bytes[0], 1);
 	assert_int_equal(r->closed, 0);

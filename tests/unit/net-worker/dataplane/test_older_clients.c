@@ -13,7 +13,7 @@ state_of_connection(struct rig *r)
 	};
 
 	r->client_count = 0;
-	tell(r, query, &q);
+	ask_query(r, &q);
 	assert_int_equal(r->client_count, 1);
 	return r->clients[0].state;
 }
