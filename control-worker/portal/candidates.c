@@ -14,6 +14,8 @@ struct line {
 
 struct held {
 	RB_ENTRY(held) entry;
+	TAILQ_ENTRY(held) due; /* unless it is put aside */
+	bool aside;
 	struct uuid client;
 	TAILQ_HEAD(, line) lines;
 	size_t count;
@@ -23,6 +25,7 @@ RB_HEAD(held_tree, held);
 
 struct candidates {
 	struct held_tree clients;
+	TAILQ_HEAD(, held) due; /* to be taken, the first that came first */
 	size_t count;
 };
 
@@ -41,8 +44,10 @@ candidates_new(void)
 {
 	struct candidates *c = calloc(1, sizeof(*c));
 
-	if (c != NULL)
-		RB_INIT(&c->clients);
+	if (c == NULL)
+		return NULL;
+	RB_INIT(&c->clients);
+	TAILQ_INIT(&c->due);
 	return c;
 }
 
@@ -62,6 +67,8 @@ held_free(struct candidates *c, struct held *h)
 	while ((l = TAILQ_FIRST(&h->lines)) != NULL)
 		line_remove(h, l);
 	RB_REMOVE(held_tree, &c->clients, h);
+	if (!h->aside)
+		TAILQ_REMOVE(&c->due, h, due);
 	c->count--;
 	free(h);
 }
@@ -105,6 +112,7 @@ find_or_add_held(struct candidates *c, const struct uuid *client)
 	h->client = *client;
 	TAILQ_INIT(&h->lines);
 	RB_INSERT(held_tree, &c->clients, h);
+	TAILQ_INSERT_TAIL(&c->due, h, due);
 	c->count++;
 	return h;
 }
@@ -195,11 +203,13 @@ char *
 candidates_take(struct candidates *c, struct uuid *client, bool *withdrawn,
     bool (*waits)(const void *ctx, const struct uuid *client), const void *ctx)
 {
-	struct held *h = RB_MIN(held_tree, &c->clients);
+	struct held *h;
 	char *text;
 
-	while (h != NULL && waits(ctx, &h->client))
-		h = RB_NEXT(held_tree, &c->clients, h);
+	while ((h = TAILQ_FIRST(&c->due)) != NULL && waits(ctx, &h->client)) {
+		TAILQ_REMOVE(&c->due, h, due);
+		h->aside = true;
+	}
 	if (h == NULL)
 		return NULL;
 	*client = h->client;
@@ -208,4 +218,15 @@ candidates_take(struct candidates *c, struct uuid *client, bool *withdrawn,
 	if (h->count == 0)
 		held_free(c, h);
 	return text;
+}
+
+void
+candidates_release(struct candidates *c, const struct uuid *client)
+{
+	struct held *h = find_held(c, client);
+
+	if (h == NULL || !h->aside)
+		return;
+	h->aside = false;
+	TAILQ_INSERT_TAIL(&c->due, h, due);
 }

@@ -30,9 +30,11 @@ bool candidates_holds(const struct candidates *, const struct uuid *client);
 /*
  * Takes one client's lines, either the added or the withdrawn ones, in the
  * form they were given; the caller frees them. A client that waits() is true
- * of is passed over. NULL when nothing else is held.
+ * of is put aside until it is released. NULL when nothing else is held.
  */
 char *candidates_take(struct candidates *, struct uuid *client, bool *withdrawn,
     bool (*waits)(const void *ctx, const struct uuid *client), const void *ctx);
+/* It does not wait any more. */
+void candidates_release(struct candidates *, const struct uuid *client);
 
 #endif /* CONTROL_WORKER_PORTAL_CANDIDATES_H */

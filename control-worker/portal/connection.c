@@ -161,6 +161,12 @@ waits_for_reply(const void *ctx, const struct uuid *client)
 	return refs_await(&c->incoming.refs, client);
 }
 
+static void
+release_client(void *held, const struct uuid *client)
+{
+	candidates_release(held, client);
+}
+
 /* Whether there is a frame to be written; what was held comes last. */
 static bool
 has_frame(struct portal_connection *c)
@@ -759,6 +765,8 @@ portal_new(const struct portal_config *config, const struct portal_host *host,
 	if (config->resumed)
 		backoff_joined(&c->backoff);
 	c->held = candidates_new();
+	c->incoming.refs.released = release_client;
+	c->incoming.refs.ctx = c->held;
 	if (!login_identity_copy(&config->identity, &c->identity) ||
 	    c->held == NULL) {
 		portal_free(c);
@@ -775,8 +783,8 @@ portal_free(struct portal_connection *c)
 	c->host.abandon(c->host.ctx);
 	phoenix_clear(&c->phoenix);
 	json_free(c->feeding);
-	candidates_free(c->held);
 	refs_clear(&c->incoming.refs);
+	candidates_free(c->held);
 	login_identity_free(&c->identity);
 	free(c);
 }

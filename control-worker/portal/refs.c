@@ -4,6 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int
+compare_connecting(const struct ref *a, const struct ref *b)
+{
+	return uuid_compare(&a->client, &b->client);
+}
+
+/* libbsd's sys/tree.h asks for it, its sys/cdefs.h leaves it out. */
+#define __unused __attribute__((__unused__))
+RB_GENERATE_STATIC(connecting_refs, ref, by_client, compare_connecting)
+
 static void
 ref_free(struct refs *r, size_t at)
 {
@@ -11,28 +21,32 @@ ref_free(struct refs *r, size_t at)
 
 	if (ref == NULL)
 		return;
-	r->connecting -= ref->connects;
+	r->ref[at] = NULL;
+	if (ref->connects) {
+		RB_REMOVE(connecting_refs, &r->connecting, ref);
+		if (r->released != NULL)
+			r->released(r->ctx, &ref->client);
+	}
 	free(ref->text);
 	free(ref->names);
 	explicit_bzero(ref, sizeof(*ref));
 	free(ref);
-	r->ref[at] = NULL;
 }
 
-/* Its connection is replaced: nobody waits for these credentials any more. */
-static void
-drop_connecting(struct refs *r, const struct uuid *client)
+static struct ref *
+find_connecting(const struct refs *r, const struct uuid *client)
 {
-	for (size_t i = 0; i < REFS_MAX && r->connecting > 0; i++)
-		if (r->ref[i] != NULL && r->ref[i]->connects &&
-		    uuid_equal(&r->ref[i]->client, client))
-			ref_free(r, i);
+	struct ref key = { .client = *client };
+
+	/* The macros do not know const, but a search changes nothing. */
+	return RB_FIND(connecting_refs,
+	    (struct connecting_refs *)(uintptr_t)&r->connecting, &key);
 }
 
 uint64_t
 refs_keep(struct refs *r, const struct ref *ref)
 {
-	struct ref *copy = malloc(sizeof(*copy));
+	struct ref *copy = malloc(sizeof(*copy)), *earlier = NULL;
 	char *text = strdup(ref->text);
 	uint64_t serial = ++r->next_serial;
 	size_t at = serial % REFS_MAX;
@@ -43,23 +57,27 @@ refs_keep(struct refs *r, const struct ref *ref)
 		free(ref->names);
 		return 0;
 	}
+	/* Nobody waits for the credentials of the one that is replaced. */
 	if (ref->connects)
-		drop_connecting(r, &ref->client);
+		earlier = find_connecting(r, &ref->client);
+	if (earlier != NULL)
+		ref_free(r, earlier->serial % REFS_MAX);
 	ref_free(r, at);
 	*copy = *ref;
+	copy->serial = serial;
 	copy->text = text;
 	r->ref[at] = copy;
-	r->serial[at] = serial;
-	r->connecting += ref->connects;
+	if (ref->connects)
+		RB_INSERT(connecting_refs, &r->connecting, copy);
 	return serial;
 }
 
 struct ref *
 refs_find(const struct refs *r, uint64_t serial)
 {
-	size_t at = serial % REFS_MAX;
+	struct ref *ref = r->ref[serial % REFS_MAX];
 
-	return r->serial[at] == serial ? r->ref[at] : NULL;
+	return ref != NULL && ref->serial == serial ? ref : NULL;
 }
 
 void
@@ -79,16 +97,5 @@ refs_clear(struct refs *r)
 bool
 refs_await(const struct refs *r, const struct uuid *client)
 {
-	size_t left = r->connecting;
-
-	for (size_t i = 0; i < REFS_MAX && left > 0; i++) {
-		const struct ref *ref = r->ref[i];
-
-		if (ref == NULL || !ref->connects)
-			continue;
-		if (uuid_equal(&ref->client, client))
-			return true;
-		left--;
-	}
-	return false;
+	return find_connecting(r, client) != NULL;
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/tree.h>
 
 #include "common/uuid.h"
 #include "control-worker/net/name_proxies.h"
@@ -22,6 +23,8 @@
 #define OUR_PASSWORD_LEN 22
 
 struct ref {
+	RB_ENTRY(ref) by_client; /* if it connects */
+	uint64_t serial;
 	char *text;
 	const char *reply; /* the event that tells of it; NULL: none does */
 	/* Of a connection whose credentials the reply tells. */
@@ -33,11 +36,16 @@ struct ref {
 	bool is_naming; /* that has begun */
 };
 
+RB_HEAD(connecting_refs, ref);
+
+/* Starts with zeros. */
 struct refs {
 	uint64_t next_serial;
 	struct ref *ref[REFS_MAX]; /* at serial % REFS_MAX */
-	uint64_t serial[REFS_MAX];
-	size_t connecting; /* those that connect */
+	struct connecting_refs connecting; /* one of a client */
+	/* A client is not awaited any more, for now; NULL: nobody asks. */
+	void (*released)(void *ctx, const struct uuid *client);
+	void *ctx;
 };
 
 /*

@@ -7,22 +7,24 @@
 #include "control-worker/portal/messages.h"
 #include "tests/fuzz/fuzz.h"
 
+#define CLIENTS 4
+
 static bool
-nobody_waits(const void *ctx, const struct uuid *client)
+is_in_mask(const void *ctx, const struct uuid *client)
 {
-	(void)ctx;
-	(void)client;
-	return false;
+	const unsigned *mask = ctx;
+
+	return (*mask >> client->bytes[0] & 1) != 0;
 }
 
-/* False when there is nothing left. */
+/* False when there is nothing left, but of those who wait. */
 static bool
-take(struct candidates *c)
+take(struct candidates *c, unsigned waiting)
 {
 	struct uuid client;
 	bool withdrawn;
 	char *lines =
-		 candidates_take(c, &client, &withdrawn, nobody_waits, NULL),
+		 candidates_take(c, &client, &withdrawn, is_in_mask, &waiting),
 	     *payload;
 	size_t len;
 
@@ -30,6 +32,7 @@ take(struct candidates *c)
 		return false;
 	len = strlen(lines);
 	must(len > 0 && lines[len - 1] == '\n');
+	must(!is_in_mask(&waiting, &client));
 	payload = outgoing_candidates(&client, lines);
 	must(payload != NULL);
 	free(payload);
@@ -67,9 +70,9 @@ fuzz_one(struct cursor *in)
 
 	must(c != NULL);
 	while (more(in)) {
-		struct uuid client = { { (uint8_t)pick(in, 4) } };
+		struct uuid client = { { (uint8_t)pick(in, CLIENTS) } };
 
-		switch (pick(in, 4)) {
+		switch (pick(in, 5)) {
 		case 0:
 		case 1:
 			hold(c, in, &client);
@@ -78,11 +81,19 @@ fuzz_one(struct cursor *in)
 			candidates_forget(c, &client);
 			must(!candidates_holds(c, &client));
 			break;
+		case 3:
+			candidates_release(c, &client);
+			break;
 		default:
-			(void)take(c);
+			(void)take(c, (unsigned)pick(in, 1 << CLIENTS));
 		}
 	}
-	while (take(c))
+	/* None is lost. */
+	for (uint8_t i = 0; i < CLIENTS; i++)
+		candidates_release(c, &(struct uuid){ { i } });
+	while (take(c, 0))
 		;
+	for (uint8_t i = 0; i < CLIENTS; i++)
+		must(!candidates_holds(c, &(struct uuid){ { i } }));
 	candidates_free(c);
 }

@@ -128,6 +128,99 @@ test_bounds(void **state)
 	candidates_free(c);
 }
 
+#define WAITING 1500
+
+/* All but the client of number 0. */
+static bool
+others_wait(const void *ctx, const struct uuid *client)
+{
+	unsigned *asked = *(unsigned *const *)ctx;
+
+	(*asked)++;
+	return client->bytes[0] != 0 || client->bytes[1] != 0;
+}
+
+static struct uuid
+client_of(unsigned number)
+{
+	return (struct uuid){ { (uint8_t)(number >> 8), (uint8_t)number } };
+}
+
+/*
+ * A message to the portal costs the same, however many have candidates that
+ * wait for another one.
+ */
+static void
+test_who_waits_is_asked_once(void **state)
+{
+	struct candidates *c = candidates_new();
+	unsigned asked = 0, *counter = &asked;
+	struct uuid client = client_of(0), got;
+	bool withdrawn;
+
+	(void)state;
+	for (unsigned i = 1; i <= WAITING; i++) {
+		struct uuid u = client_of(i);
+
+		assert_true(candidates_hold(c, &u, false, "a\n"));
+	}
+	for (int i = 0; i < 1000; i++) {
+		char *text;
+
+		assert_true(candidates_hold(c, &client, false, "b\n"));
+		text =
+		    candidates_take(c, &got, &withdrawn, others_wait, &counter);
+		assert_non_null(text);
+		assert_string_equal(text, "b\n");
+		assert_true(uuid_equal(&got, &client));
+		free(text);
+		assert_null(candidates_take(
+		    c, &got, &withdrawn, others_wait, &counter));
+	}
+	print_message(
+	    "asked %u times for 1000 messages, %d waiting\n", asked, WAITING);
+	assert_int_equal(asked, WAITING + 1000);
+	candidates_free(c);
+}
+
+static void
+test_who_is_released_has_a_turn(void **state)
+{
+	struct candidates *c = candidates_new();
+	unsigned asked = 0, *counter = &asked;
+	struct uuid first = client_of(1), second = client_of(2), got;
+	bool withdrawn;
+
+	(void)state;
+	candidates_hold(c, &first, false, "a\n");
+	candidates_hold(c, &second, false, "b\n");
+	assert_null(
+	    candidates_take(c, &got, &withdrawn, others_wait, &counter));
+	/* More of it waits with it. */
+	candidates_hold(c, &first, true, "z\n");
+	expect_nothing(c);
+	candidates_release(c, &second);
+	candidates_release(c, &second);
+	expect(c, &second, false, "b\n");
+	expect_nothing(c);
+	candidates_release(c, &second);
+	candidates_release(c, &first);
+	/* It may have to wait again. */
+	assert_null(
+	    candidates_take(c, &got, &withdrawn, others_wait, &counter));
+	candidates_release(c, &first);
+	expect(c, &first, false, "a\n");
+	expect(c, &first, true, "z\n");
+	/* Forgotten while it waits. */
+	candidates_hold(c, &first, false, "a\n");
+	assert_null(
+	    candidates_take(c, &got, &withdrawn, others_wait, &counter));
+	candidates_forget(c, &first);
+	candidates_release(c, &first);
+	expect_nothing(c);
+	candidates_free(c);
+}
+
 int
 main(void)
 {
@@ -136,6 +229,8 @@ main(void)
 		cmocka_unit_test(test_opposites_cancel),
 		cmocka_unit_test(test_closed_connections_are_forgotten),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_who_waits_is_asked_once),
+		cmocka_unit_test(test_who_is_released_has_a_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
