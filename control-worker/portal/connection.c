@@ -663,7 +663,7 @@ portal_acknowledge(
 		say_reply(c, now, serial);
 		return;
 	}
-	ref->is_naming = true;
+	refs_begin_naming(&c->incoming.refs, ref);
 	if (!c->events.names(c->ctx, serial, ref->names))
 		portal_named(c, now, serial, false);
 }

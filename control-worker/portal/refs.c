@@ -14,14 +14,24 @@ compare_connecting(const struct ref *a, const struct ref *b)
 #define __unused __attribute__((__unused__))
 RB_GENERATE_STATIC(connecting_refs, ref, by_client, compare_connecting)
 
-static void
-ref_free(struct refs *r, size_t at)
+static int
+compare_naming(const struct ref *a, const struct ref *b)
 {
-	struct ref *ref = r->ref[at];
+	return a->serial < b->serial ? -1 : a->serial > b->serial;
+}
 
+RB_GENERATE_STATIC(naming_refs, ref, by_serial, compare_naming)
+
+/* NULL is fine. */
+static void
+ref_free(struct refs *r, struct ref *ref)
+{
 	if (ref == NULL)
 		return;
-	r->ref[at] = NULL;
+	if (ref->is_naming)
+		RB_REMOVE(naming_refs, &r->naming, ref);
+	else
+		r->ref[ref->serial % REFS_MAX] = NULL;
 	if (ref->connects) {
 		RB_REMOVE(connecting_refs, &r->connecting, ref);
 		if (r->released != NULL)
@@ -46,7 +56,7 @@ find_connecting(const struct refs *r, const struct uuid *client)
 uint64_t
 refs_keep(struct refs *r, const struct ref *ref)
 {
-	struct ref *copy = malloc(sizeof(*copy)), *earlier = NULL;
+	struct ref *copy = malloc(sizeof(*copy));
 	char *text = strdup(ref->text);
 	uint64_t serial = ++r->next_serial;
 	size_t at = serial % REFS_MAX;
@@ -59,10 +69,8 @@ refs_keep(struct refs *r, const struct ref *ref)
 	}
 	/* Nobody waits for the credentials of the one that is replaced. */
 	if (ref->connects)
-		earlier = find_connecting(r, &ref->client);
-	if (earlier != NULL)
-		ref_free(r, earlier->serial % REFS_MAX);
-	ref_free(r, at);
+		ref_free(r, find_connecting(r, &ref->client));
+	ref_free(r, r->ref[at]);
 	*copy = *ref;
 	copy->serial = serial;
 	copy->text = text;
@@ -75,23 +83,35 @@ refs_keep(struct refs *r, const struct ref *ref)
 struct ref *
 refs_find(const struct refs *r, uint64_t serial)
 {
-	struct ref *ref = r->ref[serial % REFS_MAX];
+	struct ref *ref = r->ref[serial % REFS_MAX], key = { .serial = serial };
 
-	return ref != NULL && ref->serial == serial ? ref : NULL;
+	if (ref != NULL && ref->serial == serial)
+		return ref;
+	return RB_FIND(
+	    naming_refs, (struct naming_refs *)(uintptr_t)&r->naming, &key);
 }
 
 void
 refs_drop(struct refs *r, uint64_t serial)
 {
-	if (refs_find(r, serial) != NULL)
-		ref_free(r, serial % REFS_MAX);
+	ref_free(r, refs_find(r, serial));
 }
 
 void
 refs_clear(struct refs *r)
 {
 	for (size_t i = 0; i < REFS_MAX; i++)
-		ref_free(r, i);
+		ref_free(r, r->ref[i]);
+	while (!RB_EMPTY(&r->naming))
+		ref_free(r, RB_ROOT(&r->naming));
+}
+
+void
+refs_begin_naming(struct refs *r, struct ref *ref)
+{
+	r->ref[ref->serial % REFS_MAX] = NULL;
+	ref->is_naming = true;
+	RB_INSERT(naming_refs, &r->naming, ref);
 }
 
 bool

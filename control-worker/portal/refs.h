@@ -24,6 +24,7 @@
 
 struct ref {
 	RB_ENTRY(ref) by_client; /* if it connects */
+	RB_ENTRY(ref) by_serial; /* while it is naming */
 	uint64_t serial;
 	char *text;
 	const char *reply; /* the event that tells of it; NULL: none does */
@@ -37,11 +38,13 @@ struct ref {
 };
 
 RB_HEAD(connecting_refs, ref);
+RB_HEAD(naming_refs, ref);
 
 /* Starts with zeros. */
 struct refs {
 	uint64_t next_serial;
 	struct ref *ref[REFS_MAX]; /* at serial % REFS_MAX */
+	struct naming_refs naming; /* not among these any more */
 	struct connecting_refs connecting; /* one of a client */
 	/* A client is not awaited any more, for now; NULL: nobody asks. */
 	void (*released)(void *ctx, const struct uuid *client);
@@ -56,6 +59,11 @@ uint64_t refs_keep(struct refs *, const struct ref *);
 struct ref *refs_find(const struct refs *, uint64_t serial); /* or NULL */
 void refs_drop(struct refs *, uint64_t serial); /* wipes; unknown is fine */
 void refs_clear(struct refs *);
+/*
+ * Its names are given to be set up, which may take long: it is not forgotten
+ * for the sake of others. Whoever takes the names has a bound for them.
+ */
+void refs_begin_naming(struct refs *, struct ref *);
 /* Whether the client has still to be told of a connection. */
 bool refs_await(const struct refs *, const struct uuid *client);
 

@@ -109,6 +109,41 @@ tells_who_is_not_awaited(void **state)
 	assert_int_equal(released[0] + released[1] + released[2], 3);
 }
 
+/* A name may take longer than others need for as many authorizations. */
+static void
+does_not_forget_who_is_naming(void **state)
+{
+	static struct refs refs;
+	struct ref ref = { .text = (char[]){ "names" }, .connects = true };
+	uint64_t first, last = 0;
+
+	(void)state;
+	ref.names = calloc(1, sizeof(*ref.names));
+	first = refs_keep(&refs, &ref);
+	refs_begin_naming(&refs, refs_find(&refs, first));
+	ref = (struct ref){ .text = (char[]){ "other" } };
+	for (unsigned i = 0; i < 3 * REFS_MAX; i++)
+		last = refs_keep(&refs, &ref);
+	assert_non_null(refs_find(&refs, first));
+	assert_string_equal(refs_find(&refs, first)->text, "names");
+	assert_true(refs_find(&refs, first)->is_naming);
+	assert_true(refs_await(&refs, &ref.client));
+	refs_drop(&refs, first);
+	assert_null(refs_find(&refs, first));
+	assert_false(refs_await(&refs, &ref.client));
+	/* Another connection of the client replaces it; and the end of all. */
+	for (int i = 0; i < 2; i++) {
+		ref.names = calloc(1, sizeof(*ref.names));
+		ref.connects = true;
+		last = refs_keep(&refs, &ref);
+		refs_begin_naming(&refs, refs_find(&refs, last));
+	}
+	assert_null(refs_find(&refs, last - 1));
+	refs_clear(&refs);
+	assert_null(refs_find(&refs, last));
+	assert_false(refs_await(&refs, &ref.client));
+}
+
 /* Asked for each of the candidates that net-worker has found. */
 static void
 is_not_searched_from_end_to_end(void **state)
@@ -144,6 +179,7 @@ main(void)
 		cmocka_unit_test(keeps_so_many),
 		cmocka_unit_test(keeps_one_connection_of_a_client),
 		cmocka_unit_test(tells_who_is_not_awaited),
+		cmocka_unit_test(does_not_forget_who_is_naming),
 		cmocka_unit_test(is_not_searched_from_end_to_end),
 	};
 

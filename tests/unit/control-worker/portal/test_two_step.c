@@ -7,6 +7,7 @@
 #include "tests/lib/portal_connection.h"
 
 #include "common/authorization.h"
+#include "control-worker/portal/refs.h"
 
 #define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define WEB                                                              \
@@ -150,6 +151,25 @@ says_nothing_of_refused_names(void **state)
 	expect_nothing(r);
 }
 
+/* However much else is authorized before its name is set up. */
+static void
+is_answered_after_many_others(void **state)
+{
+	struct rig *r = *state;
+	char password[64];
+
+	begin(r, 1);
+	hear(r, PUSH, "request_connection", CONNECTION(DOMAIN));
+	portal_acknowledge(r->c, r->now, r->serial);
+	strlcpy(password, r->authorization.local_password, sizeof(password));
+	for (unsigned i = 0; i < 2 * REFS_MAX; i++)
+		hear(r, PUSH, "allow_access", ACCESS("null"));
+	expect_nothing(r);
+	portal_named(r->c, r->now, r->named, true);
+	assert_int_equal(r->written, r->read + 1);
+	assert_non_null(strstr(r->text[r->read++ % TEXTS_MAX], password));
+}
+
 /* Access is never answered. */
 static void
 gives_access(void **state)
@@ -241,6 +261,7 @@ main(void)
 		T(makes_a_connection),
 		T(sets_names_up_first),
 		T(says_nothing_of_refused_names),
+		T(is_answered_after_many_others),
 		T(gives_access),
 		T(opens_nothing_by_what_is_wrong),
 		T(opens_nothing_in_generation_3),
