@@ -3,35 +3,16 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include "common/log.h"
-#include "common/share.h"
 #include "common/time.h"
-#include "control-worker/dns_resources/peer_event.h"
-
-enum step {
-	STEP_ASKED,   /* whether the client may */
-	STEP_WAITING, /* for its turn to be looked up */
-	STEP_RESOLVING,
-};
-
-struct wish {
-	TAILQ_ENTRY(wish) entry;
-	struct assignments *assignments;
-	uint64_t serial;
-	enum step step;
-	struct assigned_ips ips;
-	uint64_t for_portal;   /* the serial of who said it; 0: the client */
-	struct lookup *lookup; /* while RESOLVING */
-};
+#include "control-worker/dns_resources/wishes.h"
 
 struct assignments {
 	struct assignments_host host;
 	struct lookups lookups;
-	TAILQ_HEAD(, wish) wishes; /* oldest first */
-	size_t count, lookup_count;
-	uint64_t serial;
+	struct wishes wishes;
+	size_t lookup_count;
 	struct log_limit log_limit;
 };
 
@@ -45,22 +26,18 @@ assignments_new(
 		return NULL;
 	a->host = *host;
 	a->lookups = *lookups;
-	TAILQ_INIT(&a->wishes);
+	wishes_init(&a->wishes);
 	return a;
 }
 
 static void
-drop_wish(struct wish *w)
+drop_wish(struct assignments *a, struct wish *w)
 {
-	struct assignments *a = w->assignments;
-
 	if (w->lookup != NULL) {
 		a->lookups.cancel(w->lookup);
 		a->lookup_count--;
 	}
-	TAILQ_REMOVE(&a->wishes, w, entry);
-	a->count--;
-	free(w);
+	wishes_remove(&a->wishes, w);
 }
 
 void
@@ -68,8 +45,8 @@ assignments_forget(struct assignments *a)
 {
 	struct wish *w;
 
-	while ((w = TAILQ_FIRST(&a->wishes)) != NULL)
-		drop_wish(w);
+	while ((w = wishes_oldest(&a->wishes)) != NULL)
+		drop_wish(a, w);
 }
 
 void
@@ -83,12 +60,11 @@ assignments_free(struct assignments *a)
 
 /* Whoever has said it through us is told what has become of it. */
 static void
-end_wish(struct wish *w, bool installed)
+end_wish(struct assignments *a, struct wish *w, bool installed)
 {
-	struct assignments *a = w->assignments;
 	uint64_t serial = w->for_portal;
 
-	drop_wish(w);
+	drop_wish(a, w);
 	if (serial != 0)
 		a->host.done(a->host.ctx, serial, installed);
 }
@@ -106,10 +82,9 @@ write_status(const struct wish *w, bool active, char *to, size_t size)
 
 /* The end of a wish that net-worker need not decide on. */
 static void
-refuse_wish(struct wish *w)
+refuse_wish(struct assignments *a, struct wish *w)
 {
 	static struct ipc_peer_message m;
-	struct assignments *a = w->assignments;
 
 	m = (struct ipc_peer_message){
 		.client = w->ips.names.client,
@@ -118,15 +93,15 @@ refuse_wish(struct wish *w)
 	write_status(w, false, m.payload, sizeof(m.payload));
 	if (m.payload[0] != '\0')
 		a->host.say(a->host.ctx, &m);
-	end_wish(w, false);
+	end_wish(a, w, false);
 }
 
 /* Its end in net-worker's hands, which tells the client, too. */
 static void
-hand_wish_over(struct wish *w, const struct lookup_result *result)
+hand_wish_over(
+    struct assignments *a, struct wish *w, const struct lookup_result *result)
 {
 	static struct ipc_name_resolved m;
-	struct assignments *a = w->assignments;
 	const struct name_proxies *n = &w->ips.names;
 	size_t count = result->count;
 
@@ -145,7 +120,7 @@ hand_wish_over(struct wish *w, const struct lookup_result *result)
 	memcpy(m.addresses, result->addresses, count * sizeof(m.addresses[0]));
 	write_status(w, true, m.installed, sizeof(m.installed));
 	write_status(w, false, m.refused, sizeof(m.refused));
-	end_wish(w, a->host.resolved(a->host.ctx, &m));
+	end_wish(a, w, a->host.resolved(a->host.ctx, &m));
 }
 
 static void start_lookups(struct assignments *);
@@ -154,7 +129,7 @@ static void
 on_wish_resolved(void *ctx, const struct lookup_result *result)
 {
 	struct wish *w = ctx;
-	struct assignments *a = w->assignments;
+	struct assignments *a = w->ctx;
 
 	w->lookup = NULL;
 	a->lookup_count--;
@@ -164,164 +139,139 @@ on_wish_resolved(void *ctx, const struct lookup_result *result)
 	 * which it gets without that name.
 	 */
 	if (!result->complete && w->for_portal != 0) {
-		hand_wish_over(w, &(struct lookup_result){ .complete = true });
+		hand_wish_over(
+		    a, w, &(struct lookup_result){ .complete = true });
 	} else if (!result->complete) {
 		log_debug("the name of a resource is not resolved in time");
-		refuse_wish(w);
+		refuse_wish(a, w);
 	} else {
-		hand_wish_over(w, result);
+		hand_wish_over(a, w, result);
 	}
 	start_lookups(a);
 }
 
 static void
-start_wish_lookup(struct wish *w)
+start_wish_lookup(struct assignments *a, struct wish *w)
 {
-	struct assignments *a = w->assignments;
-
+	wishes_resolve(&a->wishes, w);
 	w->lookup = a->lookups.start(
 	    a->lookups.resolver, w->ips.names.domain, on_wish_resolved, w);
 	if (w->lookup == NULL) {
 		log_warnx("no memory to resolve a name");
-		end_wish(w, false);
+		end_wish(a, w, false);
 		return;
 	}
-	w->step = STEP_RESOLVING;
 	a->lookup_count++;
 }
 
 static void
 start_lookups(struct assignments *a)
 {
-	struct wish *w, *next;
+	struct wish *w;
 
-	TAILQ_FOREACH_SAFE(w, &a->wishes, entry, next) {
-		if (a->lookup_count >= ASSIGNMENTS_LOOKUPS_MAX)
-			return;
-		if (w->step == STEP_WAITING)
-			start_wish_lookup(w);
-	}
-}
-
-static size_t
-wishes_of(const struct assignments *a, const struct uuid *client)
-{
-	const struct wish *w;
-	size_t n = 0;
-
-	TAILQ_FOREACH(w, &a->wishes, entry)
-		n += uuid_equal(&w->ips.names.client, client);
-	return n;
+	while (a->lookup_count < ASSIGNMENTS_LOOKUPS_MAX &&
+	    (w = TAILQ_FIRST(&a->wishes.waiting)) != NULL)
+		start_wish_lookup(a, w);
 }
 
 static bool
 has_room_for_wish(struct assignments *a, const struct uuid *client)
 {
-	size_t left = ASSIGNMENTS_MAX - a->count, of_client;
 	char who[UUID_TEXT_LEN + 1];
 	uint32_t held;
 
-	if (left == 0) {
-		if (log_allow(&a->log_limit, mono_now().ns, &held))
-			log_warnx("%d names are being resolved already: one is "
-				  "left out (%u more before)",
-			    ASSIGNMENTS_MAX, held);
-		return false;
-	}
-	of_client = wishes_of(a, client);
-	if (of_client < ASSIGNMENTS_OF_CLIENT &&
-	    share_allows(of_client, left, ASSIGNMENTS_LEFT))
+	if (wishes_have_room(&a->wishes, client))
 		return true;
-	log_debug("client %s has %zu names resolved at once: one is left out",
-	    uuid_format(client, who), of_client);
+	if (a->wishes.count < ASSIGNMENTS_MAX)
+		log_debug("client %s has enough names resolved at once: one is "
+			  "left out",
+		    uuid_format(client, who));
+	else if (log_allow(&a->log_limit, mono_now().ns, &held))
+		log_warnx("%d names are being resolved already: one is left "
+			  "out (%u more before)",
+		    ASSIGNMENTS_MAX, held);
 	return false;
 }
 
-/* Takes it among the others; false when net-worker cannot be asked. */
+/* NULL without memory. */
+static struct wish *
+add_wish(struct assignments *a, const struct assigned_ips *ips)
+{
+	struct wish *w = wishes_add(&a->wishes, ips);
+
+	if (w == NULL)
+		log_warnx("no memory to resolve a name");
+	else
+		w->ctx = a;
+	return w;
+}
+
+/* False when net-worker cannot be asked. */
 static bool
-begin_wish(struct assignments *a, struct wish *w)
+ask_for_wish(struct assignments *a, const struct wish *w)
 {
 	static struct ipc_assignment m;
 
-	w->assignments = a;
-	w->serial = ++a->serial;
-	w->step = STEP_ASKED;
-	TAILQ_INSERT_TAIL(&a->wishes, w, entry);
-	a->count++;
 	m = (struct ipc_assignment){
 		.serial = w->serial,
 		.client = w->ips.names.client,
 		.resource = w->ips.names.resource,
 	};
 	strlcpy(m.domain, w->ips.names.domain, sizeof(m.domain));
-	if (a->host.ask(a->host.ctx, &m))
-		return true;
-	drop_wish(w);
-	return false;
+	return a->host.ask(a->host.ctx, &m);
 }
 
 void
 assignments_event(struct assignments *a, const struct ipc_peer_event *e)
 {
+	static struct assigned_ips ips;
 	struct wish *w;
 
 	if (e->event != CONTROL_ASSIGNED_IPS ||
 	    !has_room_for_wish(a, &e->client))
 		return;
-	if ((w = calloc(1, sizeof(*w))) == NULL) {
-		log_warnx("no memory to resolve a name");
-		return;
-	}
-	if (!assigned_ips_parse(e->payload, e->payload_len, &w->ips)) {
+	ips = (struct assigned_ips){ .names = { .client = e->client } };
+	if (!assigned_ips_parse(e->payload, e->payload_len, &ips)) {
 		log_debug("a client's assignment of a name cannot be read");
-		free(w);
 		return;
 	}
-	w->ips.names.client = e->client;
-	(void)begin_wish(a, w); /* the client asks again */
+	/* The client asks again. */
+	if ((w = add_wish(a, &ips)) != NULL && !ask_for_wish(a, w))
+		drop_wish(a, w);
 }
 
 bool
 assignments_begin(
     struct assignments *a, uint64_t serial, const struct name_proxies *names)
 {
+	static struct assigned_ips ips;
 	struct wish *w;
 
 	if (!has_room_for_wish(a, &names->client))
 		return false;
-	if ((w = calloc(1, sizeof(*w))) == NULL) {
-		log_warnx("no memory to resolve a name");
+	ips = (struct assigned_ips){ .names = *names };
+	if ((w = add_wish(a, &ips)) == NULL)
 		return false;
-	}
-	w->ips.names = *names;
 	w->for_portal = serial;
-	return begin_wish(a, w);
-}
-
-static struct wish *
-find_wish(struct assignments *a, uint64_t serial)
-{
-	struct wish *w;
-
-	TAILQ_FOREACH(w, &a->wishes, entry)
-		if (w->serial == serial)
-			return w;
-	return NULL;
+	if (ask_for_wish(a, w))
+		return true;
+	drop_wish(a, w);
+	return false;
 }
 
 void
 assignments_answer(
     struct assignments *a, const struct ipc_assignment_answer *answer)
 {
-	struct wish *w = find_wish(a, answer->serial);
+	struct wish *w = wishes_find(&a->wishes, answer->serial);
 
 	/* Forgotten meanwhile, or an answer to what was not asked. */
 	if (w == NULL || w->step != STEP_ASKED)
 		return;
 	if (answer->answer == ASSIGNMENT_RESOLVE) {
-		w->step = STEP_WAITING;
+		wishes_wait(&a->wishes, w);
 		start_lookups(a);
 	} else {
-		refuse_wish(w);
+		refuse_wish(a, w);
 	}
 }

@@ -19,10 +19,8 @@
 #include "control-worker/net/lookup.h"
 #include "control-worker/net/name_proxies.h"
 
-#define ASSIGNMENTS_MAX         1000 /* under way */
-#define ASSIGNMENTS_OF_CLIENT   32
-#define ASSIGNMENTS_LEFT        8   /* and one in so many of what is left */
-#define ASSIGNMENTS_LOOKUPS_MAX 200 /* at once; each has some sockets */
+/* At once, of those in the table of wishes.h; each has some sockets. */
+#define ASSIGNMENTS_LOOKUPS_MAX 200
 
 /* The way to net-worker; false when a message cannot be sent. */
 struct assignments_host {

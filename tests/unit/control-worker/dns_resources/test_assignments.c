@@ -11,6 +11,7 @@
 #include "control-worker/dns/resolver.h"
 #include "control-worker/dns_resources/assignments.h"
 #include "control-worker/dns_resources/peer_event.h"
+#include "control-worker/dns_resources/wishes.h"
 #include "tests/lib/unit.h"
 
 #define RESOURCE "00000000-0000-0000-0000-000000000065"
