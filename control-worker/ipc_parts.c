@@ -86,7 +86,8 @@ forward_authorization(void *ctx, struct ipc_authorization *m)
 
 /*
  * What clients want may be left out, so that it never takes the room of what
- * the portal says: those since 1.4 want it again.
+ * the portal says: those since 1.4 want it again. What others want is asked
+ * for when there is room.
  */
 #define OFFER(name)                                                     \
 	static bool offer_##name(void *ctx, const struct ipc_##name *m) \
@@ -101,6 +102,36 @@ forward_authorization(void *ctx, struct ipc_authorization *m)
 OFFER(assignment)
 OFFER(name_resolved)
 OFFER(peer_message)
+
+/* Asked before more is sent; if there is none, on_net() says when there is. */
+static bool
+has_room_below(struct control_worker *w, size_t backlog)
+{
+	if (ipc_backlog(w->net) < backlog)
+		return true;
+	w->net_was_full = true;
+	return false;
+}
+
+static bool
+net_queue_has_room(void *ctx)
+{
+	return has_room_below(ctx, NET_BACKLOG_MAX);
+}
+
+/* They never take what the portal needs to go on at all. */
+static bool
+has_room_for_names(void *ctx)
+{
+	return has_room_below(ctx, NET_BACKLOG_MAX / 2);
+}
+
+static struct mono
+clock_of_names(void *ctx)
+{
+	(void)ctx;
+	return mono_now();
+}
 
 /* Names that the portal was told of. */
 
@@ -128,6 +159,8 @@ ipc_control_names(struct control_worker *w)
 		.ask = offer_assignment,
 		.resolved = offer_name_resolved,
 		.say = offer_peer_message,
+		.has_room = has_room_for_names,
+		.now = clock_of_names,
 		.done = on_named,
 	};
 }
@@ -215,17 +248,6 @@ configure_tun(void *ctx, struct ipc_tun_configure *m)
 	w->situation.v6 = m->v6;
 	if (ipc_send_tun_configure(w->parent, m) == -1)
 		fatal("the parent does not take our messages");
-}
-
-static bool
-net_queue_has_room(void *ctx)
-{
-	struct control_worker *w = ctx;
-
-	if (ipc_backlog(w->net) < NET_BACKLOG_MAX)
-		return true;
-	w->net_was_full = true;
-	return false;
 }
 
 static void

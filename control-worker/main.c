@@ -208,6 +208,7 @@ on_net(uv_poll_t *handle, int status, int events)
 		ipc_control_read(w, w->net);
 	if (w->net_was_full && ipc_backlog(w->net) == 0) {
 		w->net_was_full = false;
+		assignments_resume(w->assignments);
 		portal_driver_resume(w->portal);
 	}
 }
@@ -286,6 +287,7 @@ open_window(struct control_worker *w)
 	    &dns_server_refusals(w->dns)->queries;
 	w->situation.dns_connections_refused =
 	    &dns_server_refusals(w->dns)->connections;
+	w->situation.names_left_out = assignments_left_out(w->assignments);
 	w->situation.since = (uint64_t)time(NULL);
 	if (w->health_fd != -1)
 		w->http = http_serve(&w->loop, w->health_fd, &w->situation);

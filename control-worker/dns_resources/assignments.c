@@ -13,7 +13,8 @@ struct assignments {
 	struct lookups lookups;
 	struct wishes wishes;
 	size_t lookup_count;
-	struct log_limit log_limit;
+	uint64_t left_out; /* of the portal's */
+	struct log_limit log_limit, left_out_limit;
 };
 
 struct assignments *
@@ -123,7 +124,18 @@ hand_wish_over(
 	end_wish(a, w, a->host.resolved(a->host.ctx, &m));
 }
 
-static void start_lookups(struct assignments *);
+/* Now or, when net-worker has no room for it, later. */
+static void
+pass_wish_on(
+    struct assignments *a, struct wish *w, const struct lookup_result *result)
+{
+	if (a->host.has_room(a->host.ctx)) {
+		hand_wish_over(a, w, result);
+	} else if (!wishes_hold_result(&a->wishes, w, result)) {
+		log_warnx("no memory to hold the addresses of a name");
+		end_wish(a, w, false);
+	}
+}
 
 static void
 on_wish_resolved(void *ctx, const struct lookup_result *result)
@@ -139,15 +151,14 @@ on_wish_resolved(void *ctx, const struct lookup_result *result)
 	 * which it gets without that name.
 	 */
 	if (!result->complete && w->for_portal != 0) {
-		hand_wish_over(
-		    a, w, &(struct lookup_result){ .complete = true });
+		pass_wish_on(a, w, &(struct lookup_result){ .complete = true });
 	} else if (!result->complete) {
 		log_debug("the name of a resource is not resolved in time");
 		refuse_wish(a, w);
 	} else {
-		hand_wish_over(a, w, result);
+		pass_wish_on(a, w, result);
 	}
-	start_lookups(a);
+	assignments_resume(a);
 }
 
 static void
@@ -174,38 +185,6 @@ start_lookups(struct assignments *a)
 		start_wish_lookup(a, w);
 }
 
-static bool
-has_room_for_wish(struct assignments *a, const struct uuid *client)
-{
-	char who[UUID_TEXT_LEN + 1];
-	uint32_t held;
-
-	if (wishes_have_room(&a->wishes, client))
-		return true;
-	if (a->wishes.count < ASSIGNMENTS_MAX)
-		log_debug("client %s has enough names resolved at once: one is "
-			  "left out",
-		    uuid_format(client, who));
-	else if (log_allow(&a->log_limit, mono_now().ns, &held))
-		log_warnx("%d names are being resolved already: one is left "
-			  "out (%u more before)",
-		    ASSIGNMENTS_MAX, held);
-	return false;
-}
-
-/* NULL without memory. */
-static struct wish *
-add_wish(struct assignments *a, const struct assigned_ips *ips)
-{
-	struct wish *w = wishes_add(&a->wishes, ips);
-
-	if (w == NULL)
-		log_warnx("no memory to resolve a name");
-	else
-		w->ctx = a;
-	return w;
-}
-
 /* False when net-worker cannot be asked. */
 static bool
 ask_for_wish(struct assignments *a, const struct wish *w)
@@ -219,6 +198,93 @@ ask_for_wish(struct assignments *a, const struct wish *w)
 	};
 	strlcpy(m.domain, w->ips.names.domain, sizeof(m.domain));
 	return a->host.ask(a->host.ctx, &m);
+}
+
+/* Its client does not say it again. */
+static void
+leave_name_out(
+    struct assignments *a, const struct uuid *client, const char *why)
+{
+	char who[UUID_TEXT_LEN + 1];
+	uint32_t held;
+
+	a->left_out++;
+	if (log_allow(&a->left_out_limit, a->host.now(a->host.ctx).ns, &held))
+		log_warnx("a name that client %s uses is left out: %s (%u more "
+			  "before)",
+		    uuid_format(client, who), why, held);
+}
+
+/* Of the oldest: all are kept so long. */
+static void
+end_stale_wishes(struct assignments *a)
+{
+	struct wish *w;
+
+	while ((w = TAILQ_FIRST(&a->wishes.kept)) != NULL &&
+	    mono_due(w->ends, a->host.now(a->host.ctx))) {
+		leave_name_out(
+		    a, &w->ips.names.client, "it has had no turn in time");
+		end_wish(a, w, false);
+	}
+}
+
+static void
+ask_for_kept_wishes(struct assignments *a)
+{
+	struct wish *w;
+
+	end_stale_wishes(a);
+	while ((w = wishes_next_kept(&a->wishes)) != NULL &&
+	    a->host.has_room(a->host.ctx)) {
+		wishes_ask(&a->wishes, w);
+		if (!ask_for_wish(a, w))
+			end_wish(a, w, false);
+	}
+}
+
+void
+assignments_resume(struct assignments *a)
+{
+	struct wish *w;
+
+	while ((w = TAILQ_FIRST(&a->wishes.resolved)) != NULL &&
+	    a->host.has_room(a->host.ctx))
+		hand_wish_over(a, w, w->result);
+	start_lookups(a);
+	ask_for_kept_wishes(a);
+}
+
+static bool
+has_room_for_wish(struct assignments *a, const struct uuid *client)
+{
+	char who[UUID_TEXT_LEN + 1];
+	uint32_t held;
+
+	if (wishes_have_room(&a->wishes, client))
+		return true;
+	if (a->wishes.count < ASSIGNMENTS_MAX)
+		log_debug("client %s has enough names resolved at once: one is "
+			  "left out",
+		    uuid_format(client, who));
+	else if (log_allow(&a->log_limit, a->host.now(a->host.ctx).ns, &held))
+		log_warnx("%d names are being resolved already: one is left "
+			  "out (%u more before)",
+		    ASSIGNMENTS_MAX, held);
+	return false;
+}
+
+/* NULL without memory. */
+static struct wish *
+add_wish(struct assignments *a, enum step step, const struct assigned_ips *ips)
+{
+	struct wish *w = wishes_add(&a->wishes, step, ips);
+
+	if (w == NULL)
+		log_warnx("no memory to resolve a name");
+	else
+		w->ctx = a;
+	return w;
 }
 
 void
@@ -236,8 +302,32 @@ assignments_event(struct assignments *a, const struct ipc_peer_event *e)
 		return;
 	}
 	/* The client asks again. */
-	if ((w = add_wish(a, &ips)) != NULL && !ask_for_wish(a, w))
+	if ((w = add_wish(a, STEP_ASKED, &ips)) != NULL && !ask_for_wish(a, w))
 		drop_wish(a, w);
+}
+
+/* NULL when there is neither room for it nor to keep it, or no memory. */
+static struct wish *
+begin_wish(struct assignments *a, const struct assigned_ips *ips)
+{
+	const struct uuid *client = &ips->names.client;
+	struct wish *w;
+
+	/* In the order in which they came. */
+	if (!wishes_keep_some(&a->wishes, client) &&
+	    wishes_have_room(&a->wishes, client) &&
+	    a->host.has_room(a->host.ctx))
+		return add_wish(a, STEP_ASKED, ips);
+	end_stale_wishes(a);
+	if (!wishes_have_room_to_keep(&a->wishes, client)) {
+		leave_name_out(a, client, "too many wait already");
+		return NULL;
+	}
+	w = add_wish(a, STEP_KEPT, ips);
+	if (w != NULL)
+		w->ends =
+		    mono_add_ms(a->host.now(a->host.ctx), ASSIGNMENTS_KEPT_MS);
+	return w;
 }
 
 bool
@@ -247,13 +337,11 @@ assignments_begin(
 	static struct assigned_ips ips;
 	struct wish *w;
 
-	if (!has_room_for_wish(a, &names->client))
-		return false;
 	ips = (struct assigned_ips){ .names = *names };
-	if ((w = add_wish(a, &ips)) == NULL)
+	if ((w = begin_wish(a, &ips)) == NULL)
 		return false;
 	w->for_portal = serial;
-	if (ask_for_wish(a, w))
+	if (w->step == STEP_KEPT || ask_for_wish(a, w))
 		return true;
 	drop_wish(a, w);
 	return false;
@@ -270,8 +358,14 @@ assignments_answer(
 		return;
 	if (answer->answer == ASSIGNMENT_RESOLVE) {
 		wishes_wait(&a->wishes, w);
-		start_lookups(a);
 	} else {
 		refuse_wish(a, w);
 	}
+	assignments_resume(a);
+}
+
+const uint64_t *
+assignments_left_out(const struct assignments *a)
+{
+	return &a->left_out;
 }

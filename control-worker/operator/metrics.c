@@ -145,6 +145,14 @@ metric_dns_refused_total(
 }
 
 static void
+metric_names_left_out_total(
+    struct text *t, const struct metric *m, const struct situation *s)
+{
+	if (s->names_left_out != NULL)
+		write_single_series(t, m, *s->names_left_out);
+}
+
+static void
 write_situation_metrics(struct text *t, const struct situation *s)
 {
 #define SITUATION(name, type, help) \

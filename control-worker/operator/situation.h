@@ -39,6 +39,8 @@ struct situation {
 	const struct counter_page *counters;  /* NULL: none */
 	/* What the DNS server had no room for; NULL: there is none. */
 	const uint64_t *dns_queries_refused, *dns_connections_refused;
+	/* Names that nobody will ask for again; NULL: there are none. */
+	const uint64_t *names_left_out;
 };
 
 /*

@@ -656,6 +656,7 @@ portal_acknowledge(
     struct portal_connection *c, struct mono now, uint64_t serial)
 {
 	struct ref *ref = refs_find(&c->incoming.refs, serial);
+	bool begun;
 
 	if (ref == NULL || ref->is_naming)
 		return;
@@ -664,7 +665,11 @@ portal_acknowledge(
 		return;
 	}
 	refs_begin_naming(&c->incoming.refs, ref);
-	if (!c->events.names(c->ctx, serial, ref->names))
+	begun = c->events.names(c->ctx, serial, ref->names);
+	/* Many may wait for long. */
+	free(ref->names);
+	ref->names = NULL;
+	if (!begun)
 		portal_named(c, now, serial, false);
 }
 

@@ -77,8 +77,9 @@ struct portal_events {
 	bool (*flow_token)(
 	    void *ctx, const char *jwt, size_t len, struct uuid *authorization);
 	/*
-	 * A name that a client has assigned proxies to through the portal:
-	 * portal_named() answers, not within the call. False: it cannot be.
+	 * A name that a client has assigned proxies to through the portal, to
+	 * be copied: portal_named() answers, not within the call. False: it
+	 * cannot be.
 	 */
 	bool (*names)(void *ctx, uint64_t serial, const struct name_proxies *);
 	/* Whether more of them may be handed over just now. */

@@ -2,6 +2,7 @@
 order, and how it finds out which one a portal speaks. firezone-portal(7)."""
 
 import json
+import socket
 
 import pytest
 
@@ -194,6 +195,68 @@ def test_clients_of_two_steps(listener, gateway, generation):
     line = "candidate:1 1 udp 1694498559 198.51.100.7 47717 typ srflx"
     c.push("ice_candidates", {"client_id": CLIENT, "candidates": [line]})
     assert w.expect("REMOTE_CANDIDATES")["lines"] == line + "\n"
+    w.shut_down()
+
+
+def test_many_names_at_once(listener, gateway):
+    """A client of 1.3 asks for each once: none may be left out."""
+    domains = [f"n{i}.httpbin" for i in range(60)]
+    w = gateway(1, hosts="".join(f"192.0.2.{i + 1} {d}\n" for i, d in enumerate(domains)))
+    c = accept_request(listener, 1)
+    c.switch()
+    assert hear_raw(c) == join(0)
+    c.reply(0)
+    c.push("init", INIT)
+    hear_init(w)
+    for domain in domains:
+        c.push("allow_access", ACCESS | {"payload": NAME | {"name": domain}})
+    for _ in domains:
+        w.say("ACKNOWLEDGED", serial=w.expect("AUTHORIZATION")["serial"])
+    asked = [w.expect("ASSIGNMENT") for _ in range(32)]
+    w.quiet()  # as many as one may have under way
+    resolved = {}
+    while asked:
+        w.say("ASSIGNMENT_ANSWER", serial=asked.pop(0)["serial"], answer=1)
+        got, values = w.hear()
+        assert got == "NAME_RESOLVED"
+        resolved[values["domain"]] = values["addresses"]
+        if len(resolved) + len(asked) < len(domains):
+            asked.append(w.expect("ASSIGNMENT"))
+    assert resolved == {d: [f"192.0.2.{i + 1}"] for i, d in enumerate(domains)}
+    w.shut_down()
+
+
+def test_names_wait_for_a_slow_net_worker(listener, gateway):
+    w = gateway(1, hosts="192.0.2.80 download.httpbin\n")
+    # The channel itself holds little of what it is not in time to read.
+    w.net_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    c = accept_request(listener, 1)
+    c.switch()
+    assert hear_raw(c) == join(0)
+    c.reply(0)
+    c.push("init", INIT)
+    hear_init(w)
+    c.push("request_connection", CONNECTION)
+    a = w.expect("AUTHORIZATION")
+    other = json.loads(json.dumps(CONNECTION))
+    other["client"] |= {"id": RESOURCE}
+    other["client"]["payload"]["domain"] = None
+    c.push("request_connection", other)
+    b = w.expect("AUTHORIZATION")
+    for _ in range(200):
+        c.push("reject_access", {"client_id": RESOURCE, "resource_id": RESOURCE})
+    w.wait_log("portal: reject_access", times=130)
+    w.say("ACKNOWLEDGED", serial=a["serial"])
+    w.say("ACKNOWLEDGED", serial=b["serial"])
+    # By now it has met the full queue.
+    assert b["local_username"] in hear_raw(c)
+    got = [w.hear() for _ in range(201)]
+    asked = [values for name, values in got if name == "ASSIGNMENT"]
+    assert [values["domain"] for values in asked] == ["download.httpbin"]
+    w.say("ASSIGNMENT_ANSWER", serial=asked[0]["serial"], answer=1)
+    assert w.expect("NAME_RESOLVED")["addresses"] == ["192.0.2.80"]
+    assert hear_raw(c) == said(
+        "connection_ready", READY % (REF, a["local_username"], a["local_password"]), 2)
     w.shut_down()
 
 

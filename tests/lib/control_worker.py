@@ -282,9 +282,9 @@ class ControlWorker:
             got = self.hear(seconds)
             raise AssertionError(got)
 
-    def wait_log(self, text, patience=PATIENCE):
+    def wait_log(self, text, patience=PATIENCE, times=1):
         end = time.monotonic() + patience
-        while not any(text in line for line in self.lines):
+        while sum(text in line for line in self.lines) < times:
             assert time.monotonic() < end, f"no {text!r} in\n{self.text()}"
             select.select([self.log], [], [], 0.1)
             self._drain_log()

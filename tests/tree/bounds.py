@@ -31,6 +31,7 @@ SAYS = {
     "ICMP replies to a client": "{GATE_ICMP_BURST}, and {GATE_ICMP_INTERVAL_MS/s} a second",
     "control packets of a client": "{CONTROL_BURST}, and {CONTROL_INTERVAL_MS/s} a second",
     "resolutions, of a client": "{ASSIGNMENTS_MAX}, {ASSIGNMENTS_OF_CLIENT}",
+    "names kept, of a client": "{ASSIGNMENTS_KEPT_MAX}, {ASSIGNMENTS_KEPT_OF_CLIENT}",
     "addresses of a name": "{LOOKUP_ADDRESSES_MAX}",
     "DNS queries, of a client": "{DNS_QUERIES_MAX}, {DNS_QUERIES_OF_CLIENT}",
     "DNS connections, of a client": "{DNS_CONNECTIONS_MAX}, {DNS_CONNECTIONS_OF_CLIENT}",

@@ -31,8 +31,9 @@ struct rig {
 	struct ipc_peer_message said;
 	uint64_t done; /* the serial */
 	bool installed;
-	unsigned asks, resolutions, messages, ends;
-	bool deaf;
+	unsigned asks, resolutions, messages, ends, installs;
+	bool deaf, full;
+	struct mono now;
 };
 
 static bool
@@ -65,6 +66,22 @@ on_say(void *ctx, const struct ipc_peer_message *m)
 	return true;
 }
 
+static bool
+on_has_room(void *ctx)
+{
+	struct rig *r = ctx;
+
+	return !r->full;
+}
+
+static struct mono
+on_now(void *ctx)
+{
+	struct rig *r = ctx;
+
+	return r->now;
+}
+
 static void
 on_done(void *ctx, uint64_t serial, bool installed)
 {
@@ -72,6 +89,7 @@ on_done(void *ctx, uint64_t serial, bool installed)
 
 	r->done = serial;
 	r->installed = installed;
+	r->installs += installed;
 	r->ends++;
 }
 
@@ -87,10 +105,11 @@ set_up(void **state)
 	static struct rig rig;
 	struct rig *r = &rig;
 	struct assignments_host host = { r, on_ask, on_resolved, on_say,
-		on_done };
+		on_has_room, on_now, on_done };
 	struct lookups lookups = { NULL, look_up, lookup_cancel };
 
 	memset(r, 0, sizeof(*r));
+	r->now = (struct mono){ INT64_C(1000000000) };
 	assert_int_equal(uv_loop_init(&r->loop), 0);
 	r->resolver = resolver_new(&r->loop);
 	resolver_set_hosts(r->resolver, hosts, strlen(hosts));
@@ -358,10 +377,10 @@ status_as_in_the_vector(void **state)
 /* Names of clients that hear nothing: the portal's part is told instead. */
 
 static bool
-begin(struct rig *r, uint64_t serial, const char *domain)
+begin_of(struct rig *r, uint8_t client, uint64_t serial, const char *domain)
 {
 	struct name_proxies n = {
-		.client = { { 1 } },
+		.client = { { client } },
 		.resource = { { [15] = 0x65 } },
 		.proxy_count = 1,
 	};
@@ -369,6 +388,12 @@ begin(struct rig *r, uint64_t serial, const char *domain)
 	strlcpy(n.domain, domain, sizeof(n.domain));
 	assert_true(ip_parse("100.96.0.1", &n.proxies[0]));
 	return assignments_begin(r->assignments, serial, &n);
+}
+
+static bool
+begin(struct rig *r, uint64_t serial, const char *domain)
+{
+	return begin_of(r, 1, serial, domain);
 }
 
 static void
@@ -425,12 +450,220 @@ what_is_refused_ends_for_the_portal(void **state)
 	r->deaf = true;
 	assert_false(begin(r, 10, "app.example.com"));
 	assert_int_equal(r->ends, 1);
-	r->deaf = false;
-	for (unsigned i = 0; i < ASSIGNMENTS_OF_CLIENT; i++)
-		assert_true(begin(r, 11 + i, "app.example.com"));
-	assert_false(begin(r, 99, "app.example.com"));
-	assignments_forget(r->assignments);
+}
+
+/* Its client asks once: what has no room has its turn later. */
+static void
+keeps_what_the_portal_says(void **state)
+{
+	enum { NAMES = 60 };
+	struct rig *r = *state;
+
+	for (unsigned i = 0; i < NAMES; i++)
+		assert_true(begin(r, 1 + i, "app.example.com"));
+	assert_int_equal(r->asks, ASSIGNMENTS_OF_CLIENT);
+	assert_int_equal(r->ends, 0);
+	/* One of them makes room for one. */
+	answer(r, 1, ASSIGNMENT_REFUSED);
 	assert_int_equal(r->ends, 1);
+	assert_int_equal(r->asks, ASSIGNMENTS_OF_CLIENT + 1);
+	assert_int_equal(r->asked.serial, ASSIGNMENTS_OF_CLIENT + 1);
+	/* What comes later does not overtake. */
+	assert_true(begin(r, 1 + NAMES, "app.example.com"));
+	for (unsigned i = 1; i <= NAMES; i++) {
+		assert_true(r->asks >= 1 + i);
+		answer(r, 1 + i, ASSIGNMENT_RESOLVE);
+		uv_run(&r->loop, UV_RUN_DEFAULT);
+		assert_int_equal(r->done, 1 + i);
+	}
+	assert_int_equal(r->asks, NAMES + 1);
+	assert_int_equal(r->installs, NAMES);
+	assert_int_equal(*assignments_left_out(r->assignments), 0);
+}
+
+/* Where others have taken all there is. */
+static void
+keeps_what_a_full_table_has_no_room_for(void **state)
+{
+	struct rig *r = *state;
+
+	for (int client = 2; client < 200; client++)
+		for (int i = 0; i < 40; i++)
+			event(r, (uint8_t)client, EVENT("app.example.com"));
+	assert_int_equal(r->asks, ASSIGNMENTS_MAX);
+	assert_true(begin(r, 7, "app.example.com"));
+	assert_true(begin(r, 8, "app.example.com"));
+	assert_int_equal(r->asks, ASSIGNMENTS_MAX);
+	answer(r, 1, ASSIGNMENT_RESOLVE);
+	assert_int_equal(r->asks, ASSIGNMENTS_MAX);
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	assert_int_equal(r->asks, ASSIGNMENTS_MAX + 1);
+	assert_int_equal(r->asked.client.bytes[0], 1);
+	/* Another one needs more room to be left. */
+	for (unsigned serial = 2; serial < 20; serial++) {
+		assert_int_equal(r->ends, 0);
+		answer(r, serial, ASSIGNMENT_REFUSED);
+	}
+	assert_int_equal(r->asks, ASSIGNMENTS_MAX + 2);
+	assert_int_equal(r->asked.client.bytes[0], 1);
+}
+
+/* Whoever has fewest under way is next. */
+static void
+keeps_for_everyone(void **state)
+{
+	struct rig *r = *state;
+
+	r->full = true;
+	for (unsigned i = 0; i < 40; i++)
+		assert_true(begin_of(r, 1, 1 + i, "app.example.com"));
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(begin_of(r, 2, 100 + i, "app.example.com"));
+	assert_int_equal(r->asks, 0);
+	r->full = false;
+	assignments_resume(r->assignments);
+	/* One had its bound of 32, the other all. */
+	assert_int_equal(r->asks, ASSIGNMENTS_OF_CLIENT + 3);
+	assert_int_equal(r->asked.client.bytes[0], 1);
+	answer(r, 41, ASSIGNMENT_RESOLVE);
+	answer(r, 42, ASSIGNMENT_RESOLVE);
+	answer(r, 43, ASSIGNMENT_RESOLVE);
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	assert_int_equal(r->installs, 3);
+	assert_in_range(r->done, 100, 102);
+	assert_int_equal(r->asks, ASSIGNMENTS_OF_CLIENT + 3);
+}
+
+/* Both ways there are messages to send. */
+static void
+waits_for_a_full_queue(void **state)
+{
+	struct rig *r = *state;
+
+	r->full = true;
+	assert_true(begin(r, 7, "app.example.com"));
+	assignments_resume(r->assignments);
+	assert_int_equal(r->asks, 0);
+	r->full = false;
+	assignments_resume(r->assignments);
+	assert_int_equal(r->asks, 1);
+	r->full = true;
+	answer(r, r->asked.serial, ASSIGNMENT_RESOLVE);
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	assignments_resume(r->assignments);
+	assert_int_equal(r->resolutions + r->ends, 0);
+	r->full = false;
+	assignments_resume(r->assignments);
+	assert_int_equal(r->resolutions, 1);
+	assert_int_equal(r->resolved.addresses_count, 2);
+	assert_int_equal(r->done, 7);
+	assert_true(r->installed);
+	/* Likewise for a client that is told itself. */
+	event(r, 1, EVENT("app.example.com"));
+	answer(r, r->asked.serial, ASSIGNMENT_RESOLVE);
+	r->full = true;
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	assert_int_equal(r->resolutions, 1);
+	r->full = false;
+	assignments_resume(r->assignments);
+	assert_int_equal(r->resolutions, 2);
+	assert_int_equal(r->ends, 1);
+	/* What nobody is there for is not kept for later. */
+	r->full = r->deaf = true;
+	assert_true(begin(r, 8, "app.example.com"));
+	r->full = false;
+	assignments_resume(r->assignments);
+	assert_int_equal(r->done, 8);
+	assert_false(r->installed);
+}
+
+/* Of a client, though there is room again by now. */
+static void
+keeps_the_order(void **state)
+{
+	struct rig *r = *state;
+
+	r->full = true;
+	assert_true(begin(r, 7, "app.example.com"));
+	r->full = false;
+	assert_true(begin(r, 8, "later.example.com"));
+	assert_int_equal(r->asks, 0);
+	assert_true(begin_of(r, 2, 9, "other.example.com"));
+	assert_int_equal(r->asks, 1);
+	assignments_resume(r->assignments);
+	assert_int_equal(r->asks, 3);
+	assert_string_equal(r->asked.domain, "later.example.com");
+}
+
+/* Nobody waits any longer. */
+static void
+keeps_nothing_for_ever(void **state)
+{
+	struct rig *r = *state;
+
+	r->full = true;
+	assert_true(begin(r, 7, "app.example.com"));
+	r->now = mono_add_ms(r->now, ASSIGNMENTS_KEPT_MS / 2);
+	assert_true(begin(r, 8, "app.example.com"));
+	r->now = mono_add_ms(r->now, ASSIGNMENTS_KEPT_MS / 2 - 1);
+	assignments_resume(r->assignments);
+	assert_int_equal(r->ends, 0);
+	r->now = mono_add_ms(r->now, 1);
+	assignments_resume(r->assignments);
+	assert_int_equal(r->ends, 1);
+	assert_int_equal(r->done, 7);
+	assert_false(r->installed);
+	assert_int_equal(*assignments_left_out(r->assignments), 1);
+	r->full = false;
+	assignments_resume(r->assignments);
+	assert_int_equal(r->asks, 1);
+	assert_int_equal(r->ends, 1);
+	/* Nor for a net-worker that is no more. */
+	r->full = true;
+	assert_true(begin(r, 9, "app.example.com"));
+	assignments_forget(r->assignments);
+	r->full = false;
+	assignments_resume(r->assignments);
+	assert_int_equal(r->asks, 1);
+	assert_int_equal(r->ends, 1);
+}
+
+static void
+keeps_so_many(void **state)
+{
+	struct rig *r = *state;
+	char text[LOG_TEXT_MAX + 1];
+	unsigned kept = 0, tried = 0;
+	int log[2], lines = 0;
+
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, log), 0);
+	log_init_worker(log[1], LOG_LEVEL_WARN);
+	r->full = true;
+	for (unsigned i = 0; i < ASSIGNMENTS_KEPT_OF_CLIENT + 3; i++, tried++)
+		kept += begin(r, 1, "app.example.com");
+	assert_int_equal(kept, ASSIGNMENTS_KEPT_OF_CLIENT);
+	for (int client = 2; client < 100; client++)
+		for (int i = 0; i < 200; i++, tried++)
+			kept += begin_of(r, (uint8_t)client, 1, "a.b");
+	/* However many take what they can, one more finds room. */
+	assert_in_range(kept, ASSIGNMENTS_KEPT_MAX / 2, ASSIGNMENTS_KEPT_MAX);
+	if (kept < ASSIGNMENTS_KEPT_MAX)
+		assert_true(begin_of(r, 100, 1, "a.b"));
+	assert_int_equal(*assignments_left_out(r->assignments), tried - kept);
+	assert_int_equal(r->ends + r->asks, 0);
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	while (recv(log[0], text, sizeof(text), 0) > 0) {
+		assert_non_null(strstr(text, "is left out: too many wait"));
+		lines++;
+	}
+	assert_int_equal(lines, 1);
+	close(log[0]);
+	close(log[1]);
+	/* When their time is over there is room again. */
+	r->now = mono_add_ms(r->now, ASSIGNMENTS_KEPT_MS);
+	assert_true(begin(r, 1, "app.example.com"));
+	assert_in_range(r->ends, kept, kept + 1);
 }
 
 int
@@ -451,6 +684,13 @@ main(void)
 		T(goes_the_whole_way_for_the_portal),
 		T(what_cannot_be_resolved_is_empty_for_the_portal),
 		T(what_is_refused_ends_for_the_portal),
+		T(keeps_what_the_portal_says),
+		T(keeps_what_a_full_table_has_no_room_for),
+		T(keeps_for_everyone),
+		T(waits_for_a_full_queue),
+		T(keeps_the_order),
+		T(keeps_nothing_for_ever),
+		T(keeps_so_many),
 	};
 
 	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);

@@ -241,12 +241,13 @@ readiness(void **state)
 static void
 metrics(void **state)
 {
-	const uint64_t queries = 3, connections = 4;
+	const uint64_t queries = 3, connections = 4, names = 6;
 	char *a;
 
 	(void)set_up(state);
 	situation.dns_queries_refused = &queries;
 	situation.dns_connections_refused = &connections;
+	situation.names_left_out = &names;
 	page.shard[0].counters.outbound_bytes = 10;
 	page.shard[COUNTER_SHARDS - 1].counters.outbound_bytes = 5;
 	page.shard[1].counters.refused_inbound[REASON_INBOUND_KIND] = 7;
@@ -263,6 +264,7 @@ metrics(void **state)
 		"\npostern_connections{path=\"direct\"} 3\n",
 		"\npostern_dns_refused_total{kind=\"query\"} 3\n",
 		"\npostern_dns_refused_total{kind=\"connection\"} 4\n",
+		"\npostern_names_left_out_total 6\n",
 		"\npostern_udp_datagrams_total{direction=\"sent\"} "
 		"18446744073709551615\n",
 		"\npostern_client_bytes_total{direction=\"from client\"} 15\n",
