@@ -107,6 +107,17 @@ def accept_request(listener, generation):
     return c
 
 
+def go_online(w, listener, generation):
+    """Up to an init without grants, of an older portal."""
+    c = accept_request(listener, generation)
+    c.switch()
+    assert hear_raw(c) == join(0)
+    c.reply(0)
+    c.push("init", INIT)
+    hear_init(w)
+    return c
+
+
 @pytest.mark.parametrize("generation", [1, 2, 3])
 def test_what_is_said(listener, gateway, generation):
     w = gateway(generation)
@@ -153,12 +164,7 @@ def test_what_is_said(listener, gateway, generation):
 @pytest.mark.parametrize("generation", [1, 2])
 def test_clients_of_two_steps(listener, gateway, generation):
     w = gateway(generation, hosts="192.0.2.80 download.httpbin\n")
-    c = accept_request(listener, generation)
-    c.switch()
-    assert hear_raw(c) == join(0)
-    c.reply(0)
-    c.push("init", INIT)
-    hear_init(w)
+    c = go_online(w, listener, generation)
     c.push("request_connection", CONNECTION)
     a = w.expect("AUTHORIZATION")
     assert (a["kind"], a["keepalive"]) == (1, 25)
@@ -202,12 +208,7 @@ def test_many_names_at_once(listener, gateway):
     """A client of 1.3 asks for each once: none may be left out."""
     domains = [f"n{i}.httpbin" for i in range(60)]
     w = gateway(1, hosts="".join(f"192.0.2.{i + 1} {d}\n" for i, d in enumerate(domains)))
-    c = accept_request(listener, 1)
-    c.switch()
-    assert hear_raw(c) == join(0)
-    c.reply(0)
-    c.push("init", INIT)
-    hear_init(w)
+    c = go_online(w, listener, 1)
     for domain in domains:
         c.push("allow_access", ACCESS | {"payload": NAME | {"name": domain}})
     for _ in domains:
@@ -230,12 +231,7 @@ def test_names_wait_for_a_slow_net_worker(listener, gateway):
     w = gateway(1, hosts="192.0.2.80 download.httpbin\n")
     # The channel itself holds little of what it is not in time to read.
     w.net_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
-    c = accept_request(listener, 1)
-    c.switch()
-    assert hear_raw(c) == join(0)
-    c.reply(0)
-    c.push("init", INIT)
-    hear_init(w)
+    c = go_online(w, listener, 1)
     c.push("request_connection", CONNECTION)
     a = w.expect("AUTHORIZATION")
     other = json.loads(json.dumps(CONNECTION))
