@@ -151,6 +151,38 @@ says_nothing_of_refused_names(void **state)
 	expect_nothing(r);
 }
 
+/* Candidates wait for the last connection that was asked for, and no longer. */
+static void
+candidates_wait_for_one_connection(void **state)
+{
+	struct rig *r = *state;
+	struct uuid client;
+	uint64_t first;
+
+	assert_true(uuid_parse(CLIENT, &client));
+	begin(r, 1);
+	hear(r, PUSH, "request_connection", CONNECTION("null"));
+	first = r->serial;
+	portal_candidates(r->c, r->now, &client, false, "candidate:1\n");
+	portal_send(r->c, r->now);
+	expect_nothing(r);
+	hear(r, PUSH, "request_connection", CONNECTION("null"));
+	portal_acknowledge(r->c, r->now, first);
+	portal_send(r->c, r->now);
+	expect_nothing(r);
+	portal_acknowledge(r->c, r->now, r->serial);
+	expect_ready(r, 1);
+	expect(r, CANDIDATES, "broadcast_ice_candidates", "candidate:1", 2);
+	/* One that is refused: those of the connection before it. */
+	hear(r, PUSH, "request_connection", CONNECTION("null"));
+	portal_candidates(r->c, r->now, &client, false, "candidate:2\n");
+	portal_send(r->c, r->now);
+	expect_nothing(r);
+	portal_refuse(r->c, r->serial);
+	portal_send(r->c, r->now);
+	expect(r, CANDIDATES, "broadcast_ice_candidates", "candidate:2", 3);
+}
+
 /* However much else is authorized before its name is set up. */
 static void
 is_answered_after_many_others(void **state)
@@ -261,6 +293,7 @@ main(void)
 		T(makes_a_connection),
 		T(sets_names_up_first),
 		T(says_nothing_of_refused_names),
+		T(candidates_wait_for_one_connection),
 		T(is_answered_after_many_others),
 		T(gives_access),
 		T(opens_nothing_by_what_is_wrong),
