@@ -213,7 +213,7 @@ engine_stray(void *ctx, struct stray *stray)
 	ENGINE_CALL(name, engine_settle(d->engine, d->now), __VA_ARGS__)
 #define ENGINE_NOTE(name, ...) ENGINE_CALL(name, (void)0, __VA_ARGS__)
 
-ENGINE_MESSAGE(interface, d->engine, m)
+ENGINE_MESSAGE(interface, d->engine, d->now, m)
 ENGINE_NOTE(relays_begin, d->engine)
 ENGINE_NOTE(relay_removed, d->engine, &m->relay)
 ENGINE_NOTE(relay_present, d->engine, d->now, m)

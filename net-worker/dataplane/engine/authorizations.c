@@ -194,11 +194,18 @@ grants_changed(struct engine *e, struct client *m)
 	client_enforce(e, m, false);
 }
 
-/* One that lingers gives way: its connection is of no use to it. */
+/*
+ * Whether there is a place for the client, be it its own or that of one whose
+ * address it takes. One that lingers gives way: its connection is of no use to
+ * it.
+ */
 static bool
-make_room_for_client(struct engine *e)
+make_room_for_client(struct engine *e, const struct ipc_authorization *a)
 {
-	if (e->client_count < SHARD_PEERS_MAX)
+	if (e->client_count < SHARD_PEERS_MAX ||
+	    client_find(e, &a->client) != NULL ||
+	    client_at(e, &a->client_v4) != NULL ||
+	    client_at(e, &a->client_v6) != NULL)
 		return true;
 	if (TAILQ_EMPTY(&e->lingering))
 		return false;
@@ -248,21 +255,51 @@ add_grant(struct engine *e, struct client *m, const struct ipc_authorization *a)
 }
 
 /*
+ * The portal gives the address of a client away when that one is no more. If we
+ * have not been told of its end, this is how we hear of it: what goes to the
+ * address must not go on under the grants of two (firezone-policy(7), State of
+ * a client).
+ */
+static void
+free_address(struct engine *e, struct mono now, const struct ip_address *ip,
+    const char *heir)
+{
+	char address[ENDPOINT_TEXT_MAX], who[UUID_TEXT_LEN + 1];
+	struct client *m = client_at(e, ip);
+	uint32_t held;
+
+	if (m == NULL)
+		return;
+	if (log_allow(&e->portal_log, now.ns, &held))
+		log_warnx("the portal gives %s, the address of client %s, to "
+			  "%s: the client is sent away",
+		    ip_format(ip, address), uuid_format(client_id(m), who),
+		    heir);
+	client_remove(e, m, true);
+}
+
+/*
  * The client's record for the authorization. One with other addresses than
  * before is another client under the same id (firezone-policy(7), State of a
  * client).
  */
 static struct client *
-client_for(struct engine *e, const struct ipc_authorization *a)
+client_for(struct engine *e, struct mono now, const struct ipc_authorization *a)
 {
 	struct client *m = client_find(e, &a->client);
+	char heir[UUID_TEXT_LEN + 1];
 
 	if (m != NULL &&
 	    !grants_have_addresses(m->grants, &a->client_v4, &a->client_v6)) {
 		client_remove(e, m, false);
 		m = NULL;
 	}
-	return m != NULL ? m : client_add(e, a);
+	if (m != NULL)
+		return m;
+	uuid_format(&a->client, heir);
+	free_address(e, now, &a->client_v4, heir);
+	free_address(e, now, &a->client_v6, heir);
+	return client_add(e, a);
 }
 
 /* NULL, or what is wrong with it before the client is touched. */
@@ -275,10 +312,13 @@ authorization_fault(struct engine *e, const struct ipc_authorization *a)
 	    !ip_in_tunnel_range(&a->client_v4) ||
 	    !ip_in_tunnel_range(&a->client_v6))
 		return "the client's address is outside the tunnel range";
+	if (ip_equal(&a->client_v4, &e->own_v4) ||
+	    ip_equal(&a->client_v6, &e->own_v6))
+		return "the client's address is our own";
 	if (a->use_iceless)
 		return "it asks for a connection without ICE, which we did "
 		       "not offer";
-	if (client_find(e, &a->client) == NULL && !make_room_for_client(e))
+	if (!make_room_for_client(e, a))
 		return "there are too many clients";
 	return NULL;
 }
@@ -303,7 +343,7 @@ authorize_client(
 		log_authorization_refused(e, now, why);
 		return false;
 	}
-	if ((m = client_for(e, a)) == NULL)
+	if ((m = client_for(e, now, a)) == NULL)
 		return false;
 	if (a->kind != AUTHORIZATION_ACCESS) {
 		if (connection_upsert(e, now, a, m) == NULL) {
@@ -376,7 +416,8 @@ engine_resource_update(struct engine *e, const struct ipc_resource_update *u)
 }
 
 void
-engine_interface(struct engine *e, const struct ipc_interface *i)
+engine_interface(
+    struct engine *e, struct mono now, const struct ipc_interface *i)
 {
 	struct client *m, *next;
 
@@ -384,6 +425,8 @@ engine_interface(struct engine *e, const struct ipc_interface *i)
 		return;
 	e->own_v4 = i->v4;
 	e->own_v6 = i->v6;
+	free_address(e, now, &i->v4, "us");
+	free_address(e, now, &i->v6, "us");
 	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
 		client_enforce(e, m, false);
 }

@@ -1,9 +1,11 @@
 /*
  * The records of clients and their connections, and how they are found: by id,
- * number, index and public key, so that nothing has to ask them all.
+ * tunnel address, number, index and public key, so that nothing has to ask them
+ * all.
  */
 #include <stdlib.h>
 
+#include "common/log.h"
 #include "net-worker/dataplane/engine/state.h"
 
 static int
@@ -18,6 +20,12 @@ struct client *
 client_find(struct engine *e, const struct uuid *id)
 {
 	return key_map_get(&e->clients_by_id, id, sizeof(*id));
+}
+
+struct client *
+client_at(struct engine *e, const struct ip_address *address)
+{
+	return key_map_get(&e->clients_by_address, address, sizeof(*address));
 }
 
 struct client *
@@ -40,6 +48,18 @@ least_loaded_shard(const struct engine *e)
 	return least;
 }
 
+/* Only who has no other client's address is one: client_enter(). */
+static void
+index_addresses(struct engine *e, struct client *c)
+{
+	for (size_t i = 0; i < CLIENT_ADDRESSES; i++) {
+		if (client_at(e, &c->addresses[i]) != NULL)
+			fatalx("internal error: two clients at one address");
+		key_map_add(&e->clients_by_address, &c->by_address[i],
+		    &c->addresses[i], sizeof(c->addresses[i]), c);
+	}
+}
+
 struct client *
 client_enter(struct engine *e, const struct uuid *id,
     const struct ip_address *v4, const struct ip_address *v6)
@@ -48,6 +68,8 @@ client_enter(struct engine *e, const struct uuid *id,
 
 	if (c == NULL)
 		return NULL;
+	c->addresses[0] = *v4;
+	c->addresses[1] = *v6;
 	c->grants = grants_new(id, v4, v6);
 	if (c->grants == NULL || !deadlines_add(&e->expiries, &c->expiry, c) ||
 	    !deadlines_add(&e->names_due, &c->names_due, c)) {
@@ -61,6 +83,7 @@ client_enter(struct engine *e, const struct uuid *id,
 	e->clients_of_shard[c->shard]++;
 	RB_INSERT(client_tree, &e->clients, c);
 	key_map_add(&e->clients_by_id, &c->by_id, client_id(c), sizeof(*id), c);
+	index_addresses(e, c);
 	e->counters->clients = ++e->client_count;
 	return c;
 }
@@ -90,6 +113,8 @@ client_forget(struct engine *e, struct client *c)
 	client_set_lingering(e, c, false);
 	RB_REMOVE(client_tree, &e->clients, c);
 	key_map_remove(&e->clients_by_id, &c->by_id);
+	for (size_t i = 0; i < CLIENT_ADDRESSES; i++)
+		key_map_remove(&e->clients_by_address, &c->by_address[i]);
 	deadlines_remove(&e->expiries, &c->expiry);
 	deadlines_remove(&e->names_due, &c->names_due);
 	client_forget_waiting(c);

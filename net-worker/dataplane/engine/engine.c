@@ -21,6 +21,8 @@ static bool
 make_tables(struct engine *e)
 {
 	return key_map_init(&e->clients_by_id, SHARD_PEERS_MAX) &&
+	    key_map_init(
+		&e->clients_by_address, CLIENT_ADDRESSES * SHARD_PEERS_MAX) &&
 	    key_map_init(&e->by_key, SHARD_CONNECTIONS_MAX) &&
 	    index_map_init(&e->by_index, SHARD_CONNECTIONS_MAX) &&
 	    deadlines_init(&e->expiries, SHARD_PEERS_MAX) &&
@@ -32,6 +34,7 @@ static void
 free_tables(struct engine *e)
 {
 	key_map_free(&e->clients_by_id);
+	key_map_free(&e->clients_by_address);
 	key_map_free(&e->by_key);
 	index_map_free(&e->by_index);
 	deadlines_free(&e->expiries);

@@ -54,7 +54,8 @@ void engine_clock(struct engine *, const struct clock_reading *);
 void engine_settle(struct engine *, struct mono);
 
 /* Messages of control-worker, as ipc.def describes them. */
-void engine_interface(struct engine *, const struct ipc_interface *);
+void engine_interface(
+    struct engine *, struct mono, const struct ipc_interface *);
 /* What no Internet resource opens, from now on; of the parent. */
 void engine_site_networks(struct engine *, const struct site_networks *);
 void engine_relays_begin(struct engine *);

@@ -31,6 +31,7 @@
 
 #define NAMES_WAITING_MAX 64 /* assignments of a client, for its policy */
 #define HELD_RESPONSES    8  /* until there is a path */
+#define CLIENT_ADDRESSES  2  /* in the tunnel: one of each family */
 
 /* What a client hears of a name once it is in force. */
 struct notice {
@@ -47,6 +48,8 @@ struct notice {
 struct client {
 	RB_ENTRY(client) by_number;
 	struct key_entry by_id;
+	struct key_entry by_address[CLIENT_ADDRESSES];
+	struct ip_address addresses[CLIENT_ADDRESSES]; /* no other client's */
 	struct grants *grants;
 	struct connection *connection; /* NULL: none */
 	struct deadline expiry;        /* of the grant that ends first */
@@ -134,7 +137,7 @@ struct engine {
 	struct deadlines names_due; /* clients */
 
 	struct client_tree clients;
-	struct key_map clients_by_id;
+	struct key_map clients_by_id, clients_by_address;
 	size_t client_count;
 	TAILQ_HEAD(, client) lingering; /* longest first */
 	uint32_t next_number;
@@ -176,9 +179,14 @@ shard_command_all(struct engine *e, const struct shard_command *command)
 
 /* clients.c: the records, and how they are found */
 struct client *client_find(struct engine *, const struct uuid *);
+/* The client that has this tunnel address, or NULL. */
+struct client *client_at(struct engine *, const struct ip_address *);
 /* The client with that number or, if there is none, the next greater one. */
 struct client *client_from(struct engine *, uint32_t number);
-/* NULL without memory. */
+/*
+ * Neither id nor addresses may be those of a client that is there: a tunnel
+ * address has one client at most. NULL without memory.
+ */
 struct client *client_enter(struct engine *, const struct uuid *,
     const struct ip_address *v4, const struct ip_address *v6);
 void client_forget(struct engine *, struct client *);
