@@ -349,6 +349,14 @@ on_assignment_answer(void *ctx, struct ipc_assignment_answer *m)
 }
 
 static void
+on_name_unanswered(void *ctx, struct ipc_name_unanswered *m)
+{
+	struct control_worker *w = ctx;
+
+	assignments_unanswered(w->assignments, m);
+}
+
+static void
 on_flow(void *ctx, struct ipc_flow *m)
 {
 	struct control_worker *w = ctx;
@@ -389,6 +397,7 @@ static const struct ipc_handlers net_handlers = {
 	.no_relays = on_no_relays,
 	.peer_event = on_peer_event,
 	.assignment_answer = on_assignment_answer,
+	.name_unanswered = on_name_unanswered,
 	.flow = on_flow,
 	.query_client = on_query_client,
 	.query_relay = on_query_relay,

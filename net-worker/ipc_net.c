@@ -320,6 +320,16 @@ tell_assignment(void *ctx, uint64_t serial, enum assignment_answer answer)
 	    w, ipc_send_assignment_answer(w->control, &m), "an assignment");
 }
 
+static void
+tell_name_unanswered(void *ctx, const struct ipc_name_unanswered *m)
+{
+	struct worker *w = ctx;
+
+	if (control_queue_has_room(w)) /* else it is told again */
+		check_sent(w, ipc_send_name_unanswered(w->control, m),
+		    "a name without an answer");
+}
+
 static bool
 tell_flow(void *ctx, const struct ipc_flow *m)
 {
@@ -397,6 +407,7 @@ ipc_net_host(struct worker *w)
 		.no_relays = tell_no_relays,
 		.peer_event = tell_peer_event,
 		.assignment = tell_assignment,
+		.name_unanswered = tell_name_unanswered,
 		.flow = tell_flow,
 		.clients = tell_clients,
 		.relays = tell_relays,

@@ -74,7 +74,8 @@ end_wish(struct assignments *a, struct wish *w, bool installed)
 static void
 write_status(const struct wish *w, bool active, char *to, size_t size)
 {
-	char *text = w->for_portal == 0 ? domain_status(&w->ips, active) : NULL;
+	bool hears = w->for_portal == 0 && !w->again;
+	char *text = hears ? domain_status(&w->ips, active) : NULL;
 
 	if (text == NULL || strlcpy(to, text, size) >= size)
 		to[0] = '\0';
@@ -150,7 +151,9 @@ on_wish_resolved(void *ctx, const struct lookup_result *result)
 	 * Resolution. A client that cannot be told waits for its connection,
 	 * which it gets without that name.
 	 */
-	if (!result->complete && w->for_portal != 0) {
+	if (w->again && (!result->complete || result->count == 0)) {
+		end_wish(a, w, false); /* what it was is not worse */
+	} else if (!result->complete && w->for_portal != 0) {
 		pass_wish_on(a, w, &(struct lookup_result){ .complete = true });
 	} else if (!result->complete) {
 		log_debug("the name of a resource is not resolved in time");
@@ -303,6 +306,34 @@ assignments_event(struct assignments *a, const struct ipc_peer_event *e)
 	}
 	/* The client asks again. */
 	if ((w = add_wish(a, STEP_ASKED, &ips)) != NULL && !ask_for_wish(a, w))
+		drop_wish(a, w);
+}
+
+void
+assignments_unanswered(
+    struct assignments *a, const struct ipc_name_unanswered *m)
+{
+	static struct assigned_ips ips;
+	struct name_proxies *n = &ips.names;
+	struct wish *w;
+
+	_Static_assert(sizeof(n->domain) >= sizeof(m->domain) &&
+		sizeof(n->proxies) >= sizeof(m->proxies),
+	    "they fit");
+	if (!has_room_for_wish(a, &m->client))
+		return;
+	ips = (struct assigned_ips){ .names = {
+					 .client = m->client,
+					 .resource = m->resource,
+					 .proxy_count = m->proxies_count,
+				     } };
+	strlcpy(n->domain, m->domain, sizeof(n->domain));
+	memcpy(n->proxies, m->proxies, sizeof(m->proxies));
+	/* net-worker says it again. */
+	if ((w = add_wish(a, STEP_ASKED, &ips)) == NULL)
+		return;
+	w->again = true;
+	if (!ask_for_wish(a, w))
 		drop_wish(a, w);
 }
 

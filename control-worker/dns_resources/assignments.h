@@ -12,7 +12,10 @@
  * A client of 1.3 says it to the portal and hears nothing: then it is the
  * portal's part that begins it, and is told. Such a client does not ask again:
  * what there is no room for is kept until there is, as long as the client
- * waits, in the order it came.
+ * waits, in the order it came. Once it is in force it is net-worker that asks
+ * again, when there is no answer from what the name means:
+ *
+ *	NAME_UNANSWERED -> ASSIGNMENT -> ... -> NAME_RESOLVED, nobody told
  */
 #ifndef CONTROL_WORKER_DNS_RESOURCES_ASSIGNMENTS_H
 #define CONTROL_WORKER_DNS_RESOURCES_ASSIGNMENTS_H
@@ -57,6 +60,8 @@ void assignments_free(struct assignments *); /* NULL is fine */
 bool assignments_begin(
     struct assignments *, uint64_t serial, const struct name_proxies *);
 void assignments_event(struct assignments *, const struct ipc_peer_event *);
+void assignments_unanswered(
+    struct assignments *, const struct ipc_name_unanswered *);
 void assignments_answer(
     struct assignments *, const struct ipc_assignment_answer *);
 void assignments_resume(struct assignments *);

@@ -55,6 +55,7 @@ struct wish {
 	enum step step;
 	struct assigned_ips ips;
 	uint64_t for_portal;   /* the serial of who said it; 0: the client */
+	bool again;            /* net-worker has said it: nobody hears of it */
 	struct mono ends;      /* if it is KEPT so long */
 	struct lookup *lookup; /* while RESOLVING */
 	struct lookup_result *result; /* once RESOLVED; freed with the wish */

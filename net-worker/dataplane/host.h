@@ -39,6 +39,7 @@ struct dataplane_host {
 	void (*peer_event)(void *ctx, const struct uuid *client, uint8_t event,
 	    const uint8_t *payload, size_t len);
 	void (*assignment)(void *ctx, uint64_t serial, enum assignment_answer);
+	void (*name_unanswered)(void *ctx, const struct ipc_name_unanswered *);
 	/* False: not now; it will be offered again. */
 	bool (*flow)(void *ctx, const struct ipc_flow *);
 	/* A page of an answer; the host leaves all of it out, or nothing. */

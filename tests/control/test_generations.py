@@ -227,6 +227,30 @@ def test_many_names_at_once(listener, gateway):
     w.shut_down()
 
 
+def test_a_name_without_an_answer(listener, gateway):
+    """As when it was first resolved; whom it concerns is not told."""
+    w = gateway(1, hosts="192.0.2.80 download.httpbin\n")
+    c = accept_request(listener, 1)
+    c.switch()
+    assert hear_raw(c) == join(0)
+    c.reply(0)
+    c.push("init", INIT)
+    hear_init(w)
+    for domain, answer in ("download.httpbin", 0), ("no.httpbin", 1), ("download.httpbin", 1):
+        w.say("NAME_UNANSWERED", client=CLIENT, resource=WEB["id"], domain=domain,
+              proxies=NAME["proxy_ips"])
+        asked = w.expect("ASSIGNMENT")
+        assert (asked["client"], asked["resource"], asked["domain"]) == \
+            (CLIENT, WEB["id"], domain)
+        w.say("ASSIGNMENT_ANSWER", serial=asked["serial"], answer=answer)
+    resolved = w.expect("NAME_RESOLVED")
+    assert (resolved["domain"], resolved["addresses"]) == ("download.httpbin", ["192.0.2.80"])
+    assert resolved["proxies"] == NAME["proxy_ips"]
+    assert resolved["installed"] == resolved["refused"] == ""
+    c.quiet()
+    w.shut_down()
+
+
 def test_names_wait_for_a_slow_net_worker(listener, gateway):
     w = gateway(1, hosts="192.0.2.80 download.httpbin\n")
     # The channel itself holds little of what it is not in time to read.

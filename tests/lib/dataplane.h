@@ -51,6 +51,8 @@ struct rig {
 	unsigned peer_events;
 	uint64_t assignment;
 	enum assignment_answer answer;
+	struct ipc_name_unanswered unanswered; /* the last one, and how many */
+	unsigned unanswered_names;
 	char told[64]; /* to the client, the last one, and how many */
 	unsigned tellings;
 	struct ipc_flow flow; /* the last one, and how many */
@@ -179,6 +181,15 @@ on_assignment(void *ctx, uint64_t serial, enum assignment_answer answer)
 
 	r->assignment = serial;
 	r->answer = answer;
+}
+
+static inline void
+on_name_unanswered(void *ctx, const struct ipc_name_unanswered *m)
+{
+	struct rig *r = ctx;
+
+	r->unanswered = *m;
+	r->unanswered_names++;
 }
 
 static inline bool
@@ -323,6 +334,7 @@ set_up_unconfigured(void **state, bool log_denied, bool expose_host)
 		.no_relays = on_no_relays,
 		.peer_event = on_peer_event,
 		.assignment = on_assignment,
+		.name_unanswered = on_name_unanswered,
 		.flow = on_flow,
 		.clients = on_clients,
 		.relays = on_relays,

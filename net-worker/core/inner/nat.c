@@ -361,9 +361,18 @@ nat_deadline(const struct nat *n)
 	return mono_add_ns(n->due, second - past);
 }
 
+static const struct ip_address *
+address_before_move(const struct nat *n, const struct session *s)
+{
+	if (n->use == NULL || !name_has_moved(n->use, s->name))
+		return NULL;
+	return &s->tuple[OUTSIDE].ip;
+}
+
 void
 nat_retain(struct nat *n, struct mono now,
-    bool (*wanted)(const void *ctx, const struct ip_address *proxy),
+    bool (*wanted)(const void *ctx, const struct ip_address *proxy,
+	const struct ip_address *real),
     const void *ctx)
 {
 	nat_timeout(n, now);
@@ -371,8 +380,11 @@ nat_retain(struct nat *n, struct mono now,
 		uint16_t i = n->lists[phase].head, next;
 
 		for (; i != NONE; i = next) {
-			next = n->sessions[i].after;
-			if (!wanted(ctx, &n->sessions[i].tuple[INSIDE].ip))
+			const struct session *s = &n->sessions[i];
+
+			next = s->after;
+			if (!wanted(ctx, &s->tuple[INSIDE].ip,
+				address_before_move(n, s)))
 				expire_session(n, i, now);
 		}
 	}
@@ -575,11 +587,20 @@ nat_outbound(struct nat *n, struct mono now, struct packet *p,
 	if (!has_session(p))
 		return NAT_UNUSABLE;
 	nat_timeout(n, now);
+	if (n->use != NULL)
+		name_use_sent(n->use, name, now);
 	if ((i = find_session(n, INSIDE, &inside)) != NONE)
 		note_packet(n, now, i, INSIDE, tcp_flags(p));
 	else if ((i = session_new(n, now, &inside, real, name)) == NONE)
 		return NAT_EXHAUSTED;
 	return turn_outbound(n, p, &n->sessions[i].tuple[OUTSIDE]);
+}
+
+void
+nat_unresolved(struct nat *n, struct mono now, uint16_t name)
+{
+	if (n->use != NULL)
+		name_use_sent(n->use, name, now);
 }
 
 /* The live session of the outside tuple, or why there is none. */
@@ -729,6 +750,8 @@ nat_inbound(struct nat *n, struct mono now, struct packet *p,
 		outside.value = p->source_port;
 	if ((result = find_outside(n, now, &outside, &i)) != NAT_TRANSLATED)
 		return result;
+	if (n->use != NULL)
+		name_use_heard(n->use, n->sessions[i].name, now);
 	note_packet(n, now, i, OUTSIDE, tcp_flags(p));
 	result = turn_inbound(n, p, &n->sessions[i].tuple[INSIDE], to);
 	*length = p->length;

@@ -79,10 +79,13 @@ void nat_set_client(
 /* The client has renumbered its proxies: no session, no expired one is left. */
 void nat_forget(struct nat *);
 /*
- * Ends the sessions through proxy addresses that are not wanted, as if by RST.
+ * Ends the sessions that are not wanted, as if by RST: by their proxy address
+ * and, where the name has moved unanswered (name_use.h), their real one, which
+ * is NULL otherwise, as then it does not matter.
  */
 void nat_retain(struct nat *, struct mono now,
-    bool (*wanted)(const void *ctx, const struct ip_address *proxy),
+    bool (*wanted)(const void *ctx, const struct ip_address *proxy,
+	const struct ip_address *real),
     const void *ctx);
 
 enum nat_result {
@@ -117,6 +120,9 @@ enum nat_result nat_outbound(struct nat *, struct mono now, struct packet *,
  */
 enum nat_result nat_inbound(struct nat *, struct mono now, struct packet *,
     const struct ip_address *client, uint8_t *to, size_t *length);
+
+/* A packet to a name without an address, of that number, has come. */
+void nat_unresolved(struct nat *, struct mono now, uint16_t name);
 
 /*
  * When to call nat_timeout: at most a second later than there is something to

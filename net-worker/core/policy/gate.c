@@ -70,9 +70,10 @@ refuse_length(
 }
 
 static bool
-has_proxy(const void *policy, const struct ip_address *proxy)
+has_proxy(const void *policy, const struct ip_address *proxy,
+    const struct ip_address *real)
 {
-	return policy_has_proxy(policy, proxy);
+	return policy_has_proxy(policy, proxy, real);
 }
 
 struct policy *
@@ -120,6 +121,8 @@ gate_outbound(
 			break;
 		return answer_packet(g, now, ICMP_PROHIBITED, &d, p, scratch);
 	case VERDICT_UNREACHABLE:
+		if (d.unresolved && g->nat != NULL)
+			nat_unresolved(g->nat, now, d.name);
 		return answer_packet(g, now, ICMP_UNREACHABLE, &d, p, scratch);
 	case VERDICT_DROP:
 		break;

@@ -417,6 +417,65 @@ grants_may_assign(
 	return ASSIGN_DONE;
 }
 
+void
+grants_watch_names(struct grants *c, bool watched)
+{
+	names_watch(c->names, watched);
+}
+
+/* One that is still granted, and for that name; NULL: none. */
+static const struct uuid *
+resource_of_proxy(const struct grants *c, const struct proxy *p)
+{
+	for (size_t i = 0; i < p->resource_count; i++)
+		if (grants_may_assign(c, &p->resources[i], p->name->domain) ==
+		    ASSIGN_DONE)
+			return &p->resources[i];
+	return NULL;
+}
+
+/* False where nothing of it is granted any more. */
+static bool
+describe_name(
+    const struct grants *c, const struct name *name, struct unanswered_name *to)
+{
+	const struct uuid *resource = NULL;
+	const struct proxy *p;
+
+	*to = (struct unanswered_name){ .name = name, .domain = name->domain };
+	for (size_t i = 0; (p = names_get(c->names, i)) != NULL; i++) {
+		if (p->name != name || to->proxy_count == PROXIES_MAX)
+			continue;
+		to->proxies[to->proxy_count++] = p->ip;
+		if (resource == NULL)
+			resource = resource_of_proxy(c, p);
+	}
+	if (resource != NULL)
+		to->resource = *resource;
+	return resource != NULL;
+}
+
+bool
+grants_unanswered_name(
+    struct grants *c, struct mono now, struct unanswered_name *to)
+{
+	const struct name *name;
+
+	while ((name = names_unanswered(c->names, now)) != NULL) {
+		if (describe_name(c, name, to))
+			return true;
+		names_asked(c->names, name, now);
+	}
+	return false;
+}
+
+void
+grants_name_asked(
+    struct grants *c, struct mono now, const struct unanswered_name *u)
+{
+	names_asked(c->names, u->name, now);
+}
+
 /* A list of our own, sorted, of those that are acceptable; NULL: no memory. */
 static struct ip_address *
 sorted_addresses(const struct ip_address *from, size_t *count,

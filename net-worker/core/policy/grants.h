@@ -6,6 +6,7 @@
 #ifndef NET_WORKER_CORE_POLICY_GRANTS_H
 #define NET_WORKER_CORE_POLICY_GRANTS_H
 
+#include "common/bounds.h"
 #include "common/site_networks.h"
 #include "common/wall.h"
 #include "net-worker/core/inner/name_use.h"
@@ -38,6 +39,7 @@ struct assignment {
 };
 
 struct grants;
+struct name;
 
 /* NULL without memory. An address of another family than said is none. */
 struct grants *grants_new(const struct uuid *, const struct ip_address *v4,
@@ -60,6 +62,8 @@ void grants_allow_translation(struct grants *, bool);
  * of 1.3 does not hear when it is, and its packets may be earlier than that.
  */
 void grants_silence(struct grants *, bool silent);
+/* Whether from now on names are watched for grants_unanswered_name(). */
+void grants_watch_names(struct grants *, bool watched);
 /* From now on nothing passes, be it to our own address, nor is it answered. */
 void grants_close(struct grants *, bool closed);
 
@@ -139,6 +143,24 @@ enum assign_result grants_may_assign(
  */
 enum assign_result grants_assign(
     struct grants *, const struct assignment *, struct assign_effect *effect);
+
+/* A name whose packets have no answer, as it could be assigned again. */
+struct unanswered_name {
+	const struct name *name; /* while nothing is assigned */
+	struct uuid resource;    /* granted */
+	const char *domain;
+	struct ip_address proxies[PROXIES_MAX];
+	size_t proxy_count;
+};
+
+/*
+ * firezone-policy(7), Resolution again; false: there is none. To be called some
+ * seconds apart; it is the same one until it counts as asked.
+ */
+bool grants_unanswered_name(
+    struct grants *, struct mono now, struct unanswered_name *);
+void grants_name_asked(
+    struct grants *, struct mono now, const struct unanswered_name *);
 
 /* Whether it may reach the Internet, and so what that is matters. */
 bool grants_have_internet(const struct grants *);

@@ -18,6 +18,7 @@ struct names {
 	size_t proxy_count, proxy_room;
 	struct name *all[NAMES_MAX]; /* by number; NULL: none has it */
 	struct name_use *use;
+	bool watched;
 	uint64_t order; /* counts assignments */
 };
 
@@ -190,6 +191,7 @@ add_name(struct names *n, size_t number, const char *domain)
 		return NULL;
 	}
 	name->number = (uint16_t)number;
+	name_use_moved(n->use, name->number, (struct mono){ 0 });
 	n->all[number] = name;
 	return name;
 }
@@ -205,6 +207,7 @@ name_of(struct names *n, const char *domain, bool *changed)
 			return n->all[i];
 	if (n->use == NULL && (n->use = name_use_new()) == NULL)
 		return NULL;
+	name_use_watch(n->use, n->watched);
 	if ((number = free_number(n)) == NAMES_MAX) {
 		if (!forget_oldest_name(n, NULL))
 			return NULL;
@@ -331,6 +334,66 @@ new_proxies(const struct names *n, const struct names_entry *e)
 	return count;
 }
 
+/* Names without an answer. */
+
+void
+names_watch(struct names *n, bool watched)
+{
+	n->watched = watched;
+	if (n->use != NULL)
+		name_use_watch(n->use, watched);
+}
+
+static struct mono
+silent_since(const struct names *n, const struct name *name)
+{
+	return mono_max(mono_max(name->assigned, name->asked),
+	    name_last_heard(n->use, name->number));
+}
+
+static bool
+is_unanswered(const struct names *n, struct name *name, struct mono now)
+{
+	struct mono since = silent_since(n, name);
+
+	if (mono_before(name_last_sent(n->use, name->number),
+		mono_add_s(since, NAME_SILENCE_S)))
+		return false;
+	/* An answer may be on its way still. */
+	if (mono_before(name->unanswered, since)) {
+		name->unanswered = now;
+		return false;
+	}
+	return mono_due(mono_add_s(since, NAME_UNANSWERED_S), now);
+}
+
+const struct name *
+names_unanswered(struct names *n, struct mono now)
+{
+	for (size_t i = 0; n->watched && i < NAMES_MAX; i++)
+		if (n->all[i] != NULL && is_unanswered(n, n->all[i], now))
+			return n->all[i];
+	return NULL;
+}
+
+void
+names_asked(struct names *n, const struct name *name, struct mono now)
+{
+	n->all[name->number]->asked = now;
+}
+
+/*
+ * What had no answer has become another address: sessions with the former one
+ * are of no use.
+ */
+static void
+move_unanswered(struct names *n, const struct name *name, struct mono now)
+{
+	if (name->asked.ns != 0 &&
+	    mono_before(name_last_heard(n->use, name->number), name->asked))
+		name_use_moved(n->use, name->number, now);
+}
+
 bool
 names_assign(struct names *n, const struct names_entry *e, bool *changed)
 {
@@ -357,8 +420,11 @@ names_assign(struct names *n, const struct names_entry *e, bool *changed)
 		if (p == NULL || !add_resource(p, &e->resource, changed))
 			return false;
 		real = next_address(p->ip.family == IP_V4 ? &v4 : &v6);
-		*changed = *changed || !ip_equal(&p->real, &real);
+		if (ip_equal(&p->real, &real))
+			continue;
+		*changed = true;
 		p->real = real;
+		move_unanswered(n, name, e->now);
 	}
 	return true;
 }

@@ -25,6 +25,8 @@ struct name {
 	char *domain;
 	uint16_t number; /* below NAMES_MAX; no other name has it */
 	struct mono assigned;
+	struct mono unanswered; /* seen to be, first */
+	struct mono asked;      /* again; names_asked() */
 	uint64_t order; /* of assignments in one moment: rises */
 };
 
@@ -35,6 +37,13 @@ struct proxy {
 	struct uuid *resources; /* descending */
 	size_t resource_count;
 };
+
+/*
+ * Packets to a name without an answer, before it is resolved again: the first
+ * after so long, and all of it.
+ */
+#define NAME_SILENCE_S    110
+#define NAME_UNANSWERED_S 120
 
 struct names;
 
@@ -70,6 +79,20 @@ struct names_entry {
  * part of it done; *changed: something is not as it was.
  */
 bool names_assign(struct names *, const struct names_entry *, bool *changed);
+
+/*
+ * Whether from now on it is seen what is answered, for names_unanswered(). At
+ * first it is not.
+ */
+void names_watch(struct names *, bool watched);
+/*
+ * A name that is asked without an answer: firezone-policy(7), Resolution again;
+ * NULL: none. To be called some seconds apart, as what is sent has that time to
+ * be answered. It is one until names_asked(), from when on it has all its time
+ * again.
+ */
+const struct name *names_unanswered(struct names *, struct mono now);
+void names_asked(struct names *, const struct name *, struct mono now);
 
 /*
  * The resource is granted anew: it keeps the names that its pattern matches,

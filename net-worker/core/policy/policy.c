@@ -154,9 +154,13 @@ decide_translation(const struct policy *p, const struct ip_address *proxy,
 	const struct translation *t =
 	    translations_find(&p->translations, proxy);
 
-	if (t == NULL || t->real.family == IP_NONE)
-		return decide_refusal(
-		    VERDICT_UNREACHABLE, REASON_NO_TRANSLATION);
+	if (t == NULL || t->real.family == IP_NONE) {
+		decision =
+		    decide_refusal(VERDICT_UNREACHABLE, REASON_NO_TRANSLATION);
+		decision.unresolved = t != NULL;
+		decision.name = t != NULL ? t->name : 0;
+		return decision;
+	}
 	decision.translate = true;
 	decision.real = t->real;
 	decision.domain = t->domain;
@@ -312,9 +316,13 @@ policy_is_own(const struct policy *p, const struct ip_address *ip)
 }
 
 bool
-policy_has_proxy(const struct policy *p, const struct ip_address *proxy)
+policy_has_proxy(const struct policy *p, const struct ip_address *proxy,
+    const struct ip_address *real)
 {
-	return translations_find(&p->translations, proxy) != NULL;
+	const struct translation *t =
+	    translations_find(&p->translations, proxy);
+
+	return t != NULL && (real == NULL || ip_equal(&t->real, real));
 }
 
 void

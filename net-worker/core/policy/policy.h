@@ -33,6 +33,7 @@ struct policy_decision {
 	struct ip_address real;
 	const char *domain; /* in the policy; else NULL */
 	uint16_t name;      /* its number */
+	bool unresolved;    /* refused: the name, of that number, has none */
 };
 
 struct policy;
@@ -55,8 +56,12 @@ struct policy_decision policy_inbound(
 bool policy_is_silent(const struct policy *);
 /* Whether the packet comes from our own address. */
 bool policy_is_own(const struct policy *, const struct ip_address *);
-/* Whether the proxy address stands for a name at all. */
-bool policy_has_proxy(const struct policy *, const struct ip_address *);
+/*
+ * Whether the proxy address stands for a name at all and, unless real is NULL,
+ * for that address.
+ */
+bool policy_has_proxy(const struct policy *, const struct ip_address *proxy,
+    const struct ip_address *real);
 
 void policy_free(struct policy *); /* NULL is fine */
 

@@ -132,6 +132,7 @@ client_set_older(struct client *m, bool is_older)
 	m->is_older = is_older;
 	grants_allow_translation(m->grants, is_older);
 	grants_silence(m->grants, is_older);
+	grants_watch_names(m->grants, is_older);
 }
 
 static struct client *

@@ -72,8 +72,10 @@ client_enter(struct engine *e, const struct uuid *id,
 	c->addresses[1] = *v6;
 	c->grants = grants_new(id, v4, v6);
 	if (c->grants == NULL || !deadlines_add(&e->expiries, &c->expiry, c) ||
-	    !deadlines_add(&e->names_due, &c->names_due, c)) {
+	    !deadlines_add(&e->names_due, &c->names_due, c) ||
+	    !deadlines_add(&e->names_watch, &c->names_watch, c)) {
 		deadlines_remove(&e->expiries, &c->expiry);
+		deadlines_remove(&e->names_due, &c->names_due);
 		grants_free(c->grants);
 		free(c);
 		return NULL;
@@ -117,6 +119,7 @@ client_forget(struct engine *e, struct client *c)
 		key_map_remove(&e->clients_by_address, &c->by_address[i]);
 	deadlines_remove(&e->expiries, &c->expiry);
 	deadlines_remove(&e->names_due, &c->names_due);
+	deadlines_remove(&e->names_watch, &c->names_watch);
 	client_forget_waiting(c);
 	e->clients_of_shard[c->shard]--;
 	e->counters->clients = --e->client_count;

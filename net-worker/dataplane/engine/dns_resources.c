@@ -4,8 +4,17 @@
  * whether the name is the client's to use, and what its addresses may be, is
  * decided here.
  */
+#include <string.h>
+
 #include "common/log.h"
 #include "net-worker/dataplane/engine/state.h"
+
+/* How often a client's names are looked at, and how many are asked for then. */
+#define WATCH_EVERY_S 5
+#define WATCH_ASK_MAX 8
+/* Of all clients together. */
+#define ASK_BURST       50
+#define ASK_INTERVAL_MS 50
 
 static const char *
 assignment_fault(enum assign_result result)
@@ -111,6 +120,57 @@ assign_name(struct engine *e, struct mono now, struct client *m,
 	return result;
 }
 
+static void
+ask_for_name(
+    struct engine *e, struct client *m, const struct unanswered_name *u)
+{
+	struct ipc_name_unanswered told = {
+		.client = *client_id(m),
+		.resource = u->resource,
+		.proxies_count = (uint16_t)u->proxy_count,
+	};
+
+	strlcpy(told.domain, u->domain, sizeof(told.domain));
+	memcpy(
+	    told.proxies, u->proxies, u->proxy_count * sizeof(u->proxies[0]));
+	e->host->name_unanswered(e->host->ctx, &told);
+}
+
+static void
+watch_names(struct engine *e, struct mono now, struct client *m)
+{
+	struct unanswered_name u;
+
+	for (unsigned n = 0;
+	     n < WATCH_ASK_MAX && grants_unanswered_name(m->grants, now, &u) &&
+	     bucket_take(&e->names_asked, now, ASK_BURST, ASK_INTERVAL_MS);
+	     n++) {
+		ask_for_name(e, m, &u);
+		grants_name_asked(m->grants, now, &u);
+		e->counters->names_asked_again++;
+	}
+}
+
+/* There is nothing to be seen before a name has been there for a while. */
+static void
+watch_later(struct engine *e, struct mono now, struct client *m)
+{
+	if (m->is_older && mono_is_never(m->names_watch.due))
+		deadlines_set(&e->names_watch, &m->names_watch,
+		    mono_add_s(now, WATCH_EVERY_S));
+}
+
+void
+names_timeout(struct engine *e, struct mono now)
+{
+	struct client *m;
+
+	while ((m = deadlines_take(&e->names_watch, now)) != NULL) {
+		watch_names(e, now, m);
+		watch_later(e, now, m);
+	}
+}
+
 void
 engine_name_resolved(
     struct engine *e, struct mono now, const struct ipc_name_resolved *r)
@@ -123,6 +183,7 @@ engine_name_resolved(
 		result = assign_name(e, now, m, r, &changed);
 	if (result == ASSIGN_DONE) {
 		e->counters->names_installed++;
+		watch_later(e, now, m);
 	} else {
 		e->counters->names_refused++;
 		log_assignment_refused(

@@ -27,7 +27,8 @@ make_tables(struct engine *e)
 	    index_map_init(&e->by_index, SHARD_CONNECTIONS_MAX) &&
 	    deadlines_init(&e->expiries, SHARD_PEERS_MAX) &&
 	    deadlines_init(&e->due, SHARD_CONNECTIONS_MAX) &&
-	    deadlines_init(&e->names_due, SHARD_PEERS_MAX);
+	    deadlines_init(&e->names_due, SHARD_PEERS_MAX) &&
+	    deadlines_init(&e->names_watch, SHARD_PEERS_MAX);
 }
 
 static void
@@ -40,6 +41,7 @@ free_tables(struct engine *e)
 	deadlines_free(&e->expiries);
 	deadlines_free(&e->due);
 	deadlines_free(&e->names_due);
+	deadlines_free(&e->names_watch);
 }
 
 struct engine *
@@ -192,6 +194,7 @@ engine_settle(struct engine *e, struct mono now)
 	e->deadline = mono_min(e->deadline, relays_deadline(e->relays));
 	e->deadline = mono_min(e->deadline, deadlines_first(&e->expiries));
 	e->deadline = mono_min(e->deadline, deadlines_first(&e->names_due));
+	e->deadline = mono_min(e->deadline, deadlines_first(&e->names_watch));
 }
 
 struct mono
@@ -209,6 +212,7 @@ engine_timeout(struct engine *e, struct mono now)
 		return;
 	relays_timeout(e->relays, now);
 	clients_timeout(e, now);
+	names_timeout(e, now);
 	while ((c = deadlines_take(&e->due, now)) != NULL)
 		connection_timeout(e, now, c);
 	e->deadline = deadlines_first(&e->due);

@@ -17,6 +17,7 @@
 #include <sys/queue.h>
 #include <sys/tree.h>
 
+#include "common/bucket.h"
 #include "common/log.h"
 #include "net-worker/core/deadlines.h"
 #include "net-worker/core/index_map.h"
@@ -62,6 +63,7 @@ struct client {
 	bool lingers;
 	/* Names that the shard does not know yet: client_enforce_names(). */
 	struct deadline names_due;
+	struct deadline names_watch; /* the next look for ones unanswered */
 	struct mono names_rested; /* the work done for them is made up for */
 	bool forget_sessions;
 	struct notice *waiting[NAMES_WAITING_MAX]; /* to be given then */
@@ -135,6 +137,7 @@ struct engine {
 	struct deadlines expiries; /* of clients' grants */
 	struct deadlines due;      /* connections */
 	struct deadlines names_due; /* clients */
+	struct deadlines names_watch; /* likewise */
 
 	struct client_tree clients;
 	struct key_map clients_by_id, clients_by_address;
@@ -145,6 +148,8 @@ struct engine {
 	struct path_table *paths;
 	struct key_map by_key; /* the peer's static key */
 	struct index_map by_index;
+
+	struct bucket names_asked; /* of clients of 1.3, again */
 
 	struct snapshot_entry *snapshot;
 	size_t snapshot_count, snapshot_size;
@@ -248,6 +253,10 @@ void control_send(struct engine *, struct connection *, enum control_event,
 /* The same with a text, if there is a connection and the text is not empty. */
 void control_tell(
     struct engine *, const struct client *, uint8_t event, const char *text);
+
+/* dns_resources.c */
+/* Looks for names of clients of 1.3 that have to be resolved again. */
+void names_timeout(struct engine *, struct mono);
 
 /* flows.c */
 /* Tells all again: who was told is no more. */

@@ -216,6 +216,75 @@ refused_at_once(void **state)
 	assert_int_equal(r->resolutions, 0);
 }
 
+static struct ipc_name_unanswered
+unanswered_name(const char *domain)
+{
+	struct ipc_name_unanswered m = {
+		.client = { { 1 } },
+		.resource = { { [15] = 0x65 } },
+		.proxies_count = 2,
+	};
+
+	strlcpy(m.domain, domain, sizeof(m.domain));
+	assert_true(ip_parse("100.96.0.1", &m.proxies[0]));
+	assert_true(ip_parse("fd00:2021:1111:8000::", &m.proxies[1]));
+	return m;
+}
+
+/* The same way as the first time, but nobody hears of it. */
+static void
+what_is_unanswered_is_resolved_again(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_name_unanswered m = unanswered_name("app.example.com");
+
+	assignments_unanswered(r->assignments, &m);
+	assert_int_equal(r->asks, 1);
+	assert_string_equal(r->asked.domain, "app.example.com");
+	assert_int_equal(r->asked.client.bytes[0], 1);
+	assert_int_equal(r->asked.resource.bytes[15], 0x65);
+	answer(r, r->asked.serial, ASSIGNMENT_RESOLVE);
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	assert_int_equal(r->resolutions, 1);
+	assert_int_equal(r->resolved.client.bytes[0], 1);
+	assert_int_equal(r->resolved.resource.bytes[15], 0x65);
+	assert_string_equal(r->resolved.domain, "app.example.com");
+	assert_int_equal(r->resolved.proxies_count, 2);
+	assert_true(ip_equal(&r->resolved.proxies[1], &m.proxies[1]));
+	assert_int_equal(r->resolved.addresses_count, 2);
+	assert_string_equal(r->resolved.installed, "");
+	assert_string_equal(r->resolved.refused, "");
+	assert_int_equal(r->messages, 0);
+	assert_int_equal(r->ends, 0);
+}
+
+/* Refused, without an address, or without room: it stays as it was. */
+static void
+what_means_nothing_now_stays(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_name_unanswered m = unanswered_name("no.example.com");
+
+	assignments_unanswered(r->assignments, &m);
+	answer(r, r->asked.serial, ASSIGNMENT_RESOLVE);
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	assignments_unanswered(r->assignments, &m);
+	assert_int_equal(r->asks, 2);
+	answer(r, r->asked.serial, ASSIGNMENT_REFUSED);
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	for (int i = 0; i < ASSIGNMENTS_OF_CLIENT + 5; i++)
+		assignments_unanswered(r->assignments, &m);
+	assert_int_equal(r->asks, 2 + ASSIGNMENTS_OF_CLIENT);
+	assignments_forget(r->assignments);
+	r->deaf = true;
+	assignments_unanswered(r->assignments, &m);
+	answer(r, r->asked.serial, ASSIGNMENT_RESOLVE);
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	assert_int_equal(r->resolutions, 0);
+	assert_int_equal(r->messages, 0);
+	assert_int_equal(r->ends, 0);
+}
+
 /* Answers that belong to no question of ours. */
 static void
 out_of_turn(void **state)
@@ -674,6 +743,8 @@ main(void)
 		T(goes_the_whole_way),
 		T(a_name_without_addresses_is_resolved),
 		T(refused_at_once),
+		T(what_is_unanswered_is_resolved_again),
+		T(what_means_nothing_now_stays),
 		T(out_of_turn),
 		T(ignores_what_it_cannot_read),
 		T(has_bounds),

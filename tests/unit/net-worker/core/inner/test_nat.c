@@ -522,8 +522,10 @@ forgets(void **state)
 }
 
 static bool
-is_other(const void *ctx, const struct ip_address *proxy)
+is_other(const void *ctx, const struct ip_address *proxy,
+    const struct ip_address *real)
 {
+	assert_null(real);
 	return !ip_equal(ctx, proxy);
 }
 
