@@ -86,14 +86,13 @@ client_names_wait(const struct client *m)
  * policy at all.
  */
 static void
-client_enforce(struct engine *e, struct client *m, bool forget_sessions)
+client_enforce(struct engine *e, struct client *m)
 {
 	struct shard_command command = {
 		.type = SHARD_POLICY,
 		.peer = m->number,
 	};
 
-	m->forget_sessions = m->forget_sessions || forget_sessions;
 	command.policy.forget_sessions = m->forget_sessions;
 	command.policy.policy = compile_policy(e, m);
 	if (command.policy.policy != NULL && give_nat(m, &command)) {
@@ -123,7 +122,7 @@ client_enforce_names(struct engine *e, struct mono now, struct client *m,
 	}
 	m->names_rested = mono_add_ns(
 	    mono_max(m->names_rested, now), work_ns(m) * NAMES_REST);
-	client_enforce(e, m, m->forget_sessions);
+	client_enforce(e, m);
 }
 
 static void
@@ -192,7 +191,7 @@ grants_changed(struct engine *e, struct client *m)
 		return;
 	}
 	client_set_lingering(e, m, has_none);
-	client_enforce(e, m, false);
+	client_enforce(e, m);
 }
 
 /*
@@ -429,7 +428,7 @@ engine_interface(
 	free_address(e, now, &i->v4, "us");
 	free_address(e, now, &i->v6, "us");
 	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
-		client_enforce(e, m, false);
+		client_enforce(e, m);
 }
 
 void
@@ -442,7 +441,7 @@ engine_site_networks(struct engine *e, const struct site_networks *site)
 	e->site = *site;
 	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
 		if (grants_have_internet(m->grants))
-			client_enforce(e, m, false);
+			client_enforce(e, m);
 }
 
 /* The snapshot: begin, entries, commit (firezone-policy(7), Snapshot). */
