@@ -542,9 +542,8 @@ engine_grants_commit(struct engine *e)
 	if (e->snapshot_short)
 		log_error("the portal's list of grants is too long: some are "
 			  "revoked");
-	if (e->snapshot_count > 0)
-		sort(e->snapshot, e->snapshot_count, sizeof(*e->snapshot),
-		    compare_entries);
+	sort(e->snapshot, e->snapshot_count, sizeof(*e->snapshot),
+	    compare_entries);
 	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
 		if (reconcile_grants(e, m))
 			grants_changed(e, m);
