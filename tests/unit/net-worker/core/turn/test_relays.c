@@ -219,6 +219,20 @@ unnamed_relays_are_refreshed(void **state)
 	assert_int_equal(relays_count(rs), 1);
 }
 
+/* One that is there, but knows nothing of us, loses what it had given us. */
+static void
+restarted_relays_withdraw_addresses(void **state)
+{
+	(void)state;
+	present(1, 1);
+	serve(0);
+	forget_events();
+	present(2, 1);
+	serve(437);
+	expect_event(RELAYS_WITHDRAWN, 1);
+	assert_int_equal(relays_count(rs), 1);
+}
+
 /* Late datagrams of a relay may come from either of its addresses. */
 static void
 both_addresses_were_used(void **state)
@@ -353,6 +367,7 @@ static void
 known_ones_stay_when_suggested(void **state)
 {
 	struct relay_config c = config_of(1);
+	struct datagram d;
 
 	(void)state;
 	present(1, 1);
@@ -362,9 +377,10 @@ known_ones_stay_when_suggested(void **state)
 	c.password[0]++;
 	relays_begin(rs);
 	assert_true(relays_suggested(rs, now, &c));
+	relays_commit(rs, now);
+	assert_false(relays_transmit(rs, &d));
 	c = config_of(2);
 	assert_true(relays_suggested(rs, now, &c));
-	relays_commit(rs, now);
 	expect_no_event();
 	assert_int_equal(relays_count(rs), 2);
 	assert_string_equal(allocation_config(relay(1))->username, "user");
@@ -641,6 +657,7 @@ main(void)
 		TEST(candidates),
 		TEST(unchanged_relays_are_left_alone),
 		TEST(unnamed_relays_are_refreshed),
+		TEST(restarted_relays_withdraw_addresses),
 		TEST(both_addresses_were_used),
 		TEST(not_for_ever),
 		TEST(without_memory),
