@@ -437,6 +437,26 @@ pairs_in_use_go_last(void **state)
 	ice_agent_free(agent);
 }
 
+/* However low it is, and whatever else the peer asks for. */
+static void
+nominated_pairs_go_after_all_others(void **state)
+{
+	struct ice_agent *agent = make_agent();
+	char remote[ENDPOINT_TEXT_MAX];
+
+	(void)state;
+	assert_true(add_host(agent, HOST4));
+	assert_true(add_remote(agent, start, CANDIDATE_RELAYED, PEER, 1));
+	assert_true(request(agent, start, HOST4, PEER, REQUEST_USE_CANDIDATE));
+	for (unsigned i = 1; i <= ICE_PAIRS_MAX; i++) {
+		snprintf(remote, sizeof(remote), "203.0.113.1:%u", i);
+		assert_true(request(agent, start, HOST4, remote, 0));
+	}
+	assert_int_equal(agent->pair_count, ICE_PAIRS_MAX);
+	assert_non_null(pair_between(agent, HOST4, PEER));
+	ice_agent_free(agent);
+}
+
 static void
 requests_from_everywhere_are_capped(void **state)
 {
@@ -572,6 +592,7 @@ main(void)
 		cmocka_unit_test(pruned_peer_reflexive_is_found_again),
 		cmocka_unit_test(pairs_are_capped),
 		cmocka_unit_test(pairs_in_use_go_last),
+		cmocka_unit_test(nominated_pairs_go_after_all_others),
 		cmocka_unit_test(requests_from_everywhere_are_capped),
 		cmocka_unit_test(optimistic_candidates),
 		cmocka_unit_test(optimistic_candidates_are_few),
