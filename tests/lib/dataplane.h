@@ -503,14 +503,14 @@ authorized_for_flows(struct rig *r, uint8_t flow_authorization)
 	settle(r);
 }
 
-static inline void
-check_with_use_candidate(struct rig *r)
+/* By which the client nominates the path that it comes by. */
+static inline size_t
+write_nomination(uint8_t to[static 128])
 {
 	static const uint8_t transaction[12] = { 1, 2, 3 };
-	uint8_t check[128];
 	struct writer w;
 
-	writer_init(&w, check, sizeof(check));
+	writer_init(&w, to, 128);
 	stun_begin(&w, STUN_BINDING_REQUEST, transaction);
 	stun_add_text(&w, STUN_USERNAME, "gate:clie");
 	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
@@ -518,7 +518,16 @@ check_with_use_candidate(struct rig *r)
 	stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
 	stun_add_integrity(&w, "gatepassword", 12);
 	stun_add_fingerprint(&w);
-	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", check, w.len);
+	return w.len;
+}
+
+static inline void
+check_with_use_candidate(struct rig *r)
+{
+	uint8_t check[128];
+
+	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", check,
+	    write_nomination(check));
 }
 
 static inline void

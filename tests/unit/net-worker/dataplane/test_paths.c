@@ -438,24 +438,14 @@ handshake_by_channel(struct rig *r)
 static void
 connected_by_relay(struct rig *r)
 {
-	static const uint8_t transaction[12] = { 1, 2, 3 };
 	uint8_t check[128];
-	struct writer w;
 
 	with_relay(r);
 	play(r);
 	authorized_for_long(r);
 	name_client(r, "srflx raddr 10.0.0.1 rport 9");
 	play(r);
-	writer_init(&w, check, sizeof(check));
-	stun_begin(&w, STUN_BINDING_REQUEST, transaction);
-	stun_add_text(&w, STUN_USERNAME, "gate:clie");
-	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
-	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
-	stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
-	stun_add_integrity(&w, "gatepassword", 12);
-	stun_add_fingerprint(&w);
-	receive_by_channel(r, check, w.len);
+	receive_by_channel(r, check, write_nomination(check));
 	pass_playing(r, 20);
 	handshake_by_channel(r);
 	pass_playing(r, 20);
@@ -688,6 +678,7 @@ a_client_that_left_hears_no_more(void **state)
 
 	connected_by_relay(r);
 	name_client(r, "host");
+	pass(r, 2000);
 	tell(r, revocation, &revocation);
 	settle(r);
 	assert_int_equal(r->closed, 1);
