@@ -226,14 +226,18 @@ list_of_many(void **state)
 	assert_int_equal(logged(r, "revoked by the portal's list"), 1);
 	ask_query(r, &q);
 	assert_int_equal(r->clients[0].resources, MANY - 1);
+	/* The end of no list. */
+	store_be16(a.resource.bytes, WITHOUT);
+	a.expires_at = UNIX_NOW + 50;
+	assert_true(accepted(r, &a));
 	list_entry(r, 0, 50);
 	tell(r, grants_commit, NULL);
 	settle(r);
 	ask_query(r, &q);
-	assert_int_equal(r->clients[0].resources, MANY - 1);
+	assert_int_equal(r->clients[0].resources, MANY);
 	pass(r, 31000);
 	ask_query(r, &q);
-	assert_int_equal(r->clients[0].resources, MANY - 2);
+	assert_int_equal(r->clients[0].resources, MANY - 1);
 	pass(r, 20000);
 	assert_int_equal(r->page.engine.clients, 0);
 }

@@ -2,6 +2,7 @@
 #include <sodium.h>
 
 #include "common/log.h"
+#include "net-worker/core/turn/relays.h"
 #include "tests/lib/dataplane.h"
 
 static void
@@ -305,6 +306,73 @@ moves_to_another_relay(void **state)
 	assert_int_equal(r->closed, 0);
 }
 
+static void
+name_relays(struct rig *r, uint8_t count)
+{
+	struct ipc_relay_present relay = { .v4 = at("203.0.113.5:3478") };
+
+	tell(r, relays_begin, NULL);
+	for (uint8_t i = 1; i <= count; i++) {
+		relay.relay.bytes[0] = relay.v4.ip.bytes[3] = i;
+		tell(r, relay_present, &relay);
+	}
+	tell(r, relays_commit, NULL);
+}
+
+static void
+says_that_there_are_too_many_relays(void **state)
+{
+	struct rig *r = *state;
+
+	overhear(r);
+	r->now = mono_add_s(r->now, 60); /* for the log's limit */
+	name_relays(r, RELAYS_MAX);
+	assert_int_equal(logged(r, "more than"), 0);
+	name_relays(r, RELAYS_MAX + 1);
+	assert_int_equal(logged(r, "more than"), 1);
+}
+
+/* Else many connections would wake us as many times. */
+static void
+waits_for_what_is_due_soon(void **state)
+{
+	struct rig *r = *state;
+
+	name_relays(r, 1);
+	r->now = mono_add_ms(r->now, 5);
+	name_relays(r, 2);
+	r->now = dataplane_deadline(r->dp);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(r->udp_count, i < 2 ? 2 + i : 3);
+		dataplane_set_time(r->dp, r->now);
+		dataplane_timeout(r->dp);
+		r->now = mono_add_ms(r->now, 5);
+	}
+	assert_int_equal(r->udp_count, 4);
+}
+
+/* What relays send is theirs; of others their port says nothing. */
+static void
+tells_relays_and_clients_apart(void **state)
+{
+	const struct ipc_relay_removed gone = { .relay = { { 1 } } };
+	struct rig *r = *state;
+	uint8_t check[128];
+	size_t len = write_nomination(check), sent;
+
+	authorized(r);
+	sent = r->udp_count;
+	receive(r, "203.0.113.5:3478", "10.0.0.4:52625", check, len);
+	assert_int_equal(r->udp_count, sent);
+	tell(r, relay_removed, &gone);
+	tell(r, relays_commit, NULL);
+	sent = r->udp_count;
+	receive(r, "203.0.113.5:3478", "10.0.0.4:52625", check, len);
+	assert_int_equal(r->udp_count, sent);
+	receive(r, "192.0.2.7:3478", "10.0.0.4:52625", check, len);
+	assert_true(r->udp_count > sent);
+}
+
 /* How many there are since; the client takes the last one. */
 static unsigned
 responses_since(struct rig *r, size_t before)
@@ -410,6 +478,9 @@ main(void)
 		T(snapshot_is_bounded),
 		T(refused_leaves_nobody),
 		T(moves_to_another_relay),
+		T(says_that_there_are_too_many_relays),
+		T(waits_for_what_is_due_soon),
+		T(tells_relays_and_clients_apart),
 		T(holds_the_response_until_there_is_a_path),
 		T(repeated_authorization_announces_again),
 		T(drops_garbage),

@@ -157,6 +157,24 @@ ends_what_the_resource_ends(void **state)
 	assert_int_equal(r->flow.rx_packets, 1);
 }
 
+static void
+ends_what_both_sides_have_finished(void **state)
+{
+	struct rig *r = *state;
+	uint8_t out[40], in[40];
+
+	connected_for_flows(r);
+	client_opens(r, CLIENT, RESOURCE, false);
+	tcp_packet(out, CLIENT, RESOURCE);
+	tcp_packet(in, RESOURCE, CLIENT);
+	out[33] = in[33] = 0x11;
+	client_sends_packet(r, out, sizeof(out));
+	from_tun(r, in, sizeof(in));
+	pass(r, 3000);
+	assert_int_equal(r->flows, 2);
+	assert_true(r->flow.closed);
+}
+
 /* What has not been stored is told to the next control-worker. */
 static void
 repeats_reports(void **state)
@@ -301,6 +319,7 @@ main(void)
 		T(tells_only_what_is_wanted),
 		T(ends_idle_flows),
 		T(ends_what_the_resource_ends),
+		T(ends_what_both_sides_have_finished),
 		T(repeats_reports),
 		T(offers_reports_again),
 		T(shutdown_ends_flows),
