@@ -10,16 +10,20 @@
 #include "common/sort.h"
 
 #include "net-worker/core/policy/compiled.h"
+#include "net-worker/core/policy/grants.h"
+#include "net-worker/core/policy/names.h"
 
 /* No sum or product of sizes below can overflow, nor an index be NO_NETWORK. */
-#define SOURCES_MAX ((size_t)1 << 24)
+_Static_assert(GRANTS_OF_CLIENT_MAX <= UINT32_MAX / 8 / FILTERS_MAX &&
+	NAMES_PROXIES_MAX <= UINT32_MAX / 128 / PROXY_RESOURCES_MAX,
+    "too many sources");
 
 static int
 compare_ranges(const void *left, const void *right)
 {
 	const struct port_range *a = left, *b = right;
 
-	return (a->first > b->first) - (a->first < b->first);
+	return a->first - b->first;
 }
 
 /* Sorts and unites ranges in place; returns how many are left. */
@@ -224,19 +228,15 @@ allocate_policy(const struct layout *at)
 	return p;
 }
 
-/* How many ranges the filters can become at most; more than allowed: false. */
-static bool
-count_ranges(const struct policy_source *from, size_t *ranges)
+/* How many ranges the filters can become at most. */
+static size_t
+range_count(const struct policy_source *from)
 {
-	*ranges = 0;
-	for (size_t i = 0; i < from->resource_count; i++) {
-		size_t count = from->resources[i].filter_count;
+	size_t count = 0;
 
-		if (count > SOURCES_MAX - *ranges)
-			return false;
-		*ranges += count;
-	}
-	return true;
+	for (size_t i = 0; i < from->resource_count; i++)
+		count += from->resources[i].filter_count;
+	return count;
 }
 
 /* Proxies of one name stand for the very same text. */
@@ -264,31 +264,23 @@ site_count(const struct policy_source *from)
 	return from->internet != NULL ? from->site->count : 0;
 }
 
-static bool
+static void
 lay_policy_out(const struct policy_source *from, struct layout *at)
 {
-	size_t routes, ranges;
+	size_t routes = from->network_count + from->proxy_count;
 
-	if (from->resource_count > SOURCES_MAX ||
-	    from->network_count > SOURCES_MAX ||
-	    from->proxy_count > SOURCES_MAX ||
-	    from->translation_count > SOURCES_MAX ||
-	    !count_ranges(from, &ranges))
-		return false;
-	routes = from->network_count + from->proxy_count;
 	at->size = sizeof(struct policy);
 	at->networks = reserve_array(&at->size, routes, sizeof(struct network));
 	at->routes = reserve_array(&at->size, routes, sizeof(uint32_t));
 	at->rules = reserve_array(
 	    &at->size, from->resource_count, sizeof(struct rules));
-	at->ranges =
-	    reserve_array(&at->size, ranges, sizeof(struct port_range));
+	at->ranges = reserve_array(
+	    &at->size, range_count(from), sizeof(struct port_range));
 	at->translations = reserve_array(
 	    &at->size, from->translation_count, sizeof(struct translation));
 	at->site = reserve_array(
 	    &at->size, site_count(from), sizeof(struct ip_prefix));
 	at->text = reserve_array(&at->size, text_size(from), 1);
-	return true;
 }
 
 static void
@@ -324,15 +316,15 @@ policy_compile(const struct policy_source *from)
 	struct layout at;
 	uint32_t used = 0;
 
-	if (!lay_policy_out(from, &at) || (p = allocate_policy(&at)) == NULL)
+	lay_policy_out(from, &at);
+	if ((p = allocate_policy(&at)) == NULL)
 		return NULL;
 	p->parties = from->parties;
 	for (size_t i = 0; i < from->resource_count; i++)
 		p->routes.rules[i] =
 		    compile_rules(&from->resources[i], p->routes.ranges, &used);
-	if (from->network_count > 0)
-		sort(from->networks, from->network_count,
-		    sizeof(*from->networks), compare_routes);
+	sort(from->networks, from->network_count, sizeof(*from->networks),
+	    compare_routes);
 	add_routes(&p->routes, from);
 	add_translations(p, from, (char *)p + at.text);
 	if (from->internet != NULL) {

@@ -164,7 +164,7 @@ struct policy_source {
 	const struct site_networks *site;       /* matters to that alone */
 };
 
-/* NULL without memory, or with more sources than anybody has. */
+/* Of no more than a client may have (grants.h, names.h). NULL: no memory. */
 struct policy *policy_compile(const struct policy_source *);
 
 #endif /* NET_WORKER_CORE_POLICY_COMPILED_H */

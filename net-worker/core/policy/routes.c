@@ -119,14 +119,14 @@ translations_find(const struct translations *t, const struct ip_address *proxy)
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		int order = number_compare(&t->entries[middle].proxy, &number);
 
-		if (order == 0)
-			return &t->entries[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
+		if (number_compare(&t->entries[middle].proxy, &number) > 0)
 			high = middle;
+		else
+			low = middle + 1;
 	}
-	return NULL;
+	if (low == family.first ||
+	    number_compare(&t->entries[low - 1].proxy, &number) != 0)
+		return NULL;
+	return &t->entries[low - 1];
 }

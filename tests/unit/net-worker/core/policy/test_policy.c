@@ -2,7 +2,6 @@
  * Verdicts: firezone-policy(7), Steps outbound, Steps inbound and Policy
  * scenarios.
  */
-#include "net-worker/core/policy/compiled.h"
 #include "tests/lib/policy.h"
 
 static void
@@ -486,30 +485,6 @@ names_every_reason(void **state)
 	assert_string_equal(policy_reason_name(REASON_COUNT), "unknown");
 }
 
-/* None of them is looked at: there are none. */
-static void
-more_sources_than_anybody_has(void **state)
-{
-	const size_t many = ((size_t)1 << 24) + 1;
-	const struct resource_source ports[] = { { .filter_count = many - 1 },
-		{ .filter_count = 1 } };
-	const struct policy_source sources[] = {
-		{ .resource_count = many },
-		{ .network_count = many },
-		{ .proxy_count = many },
-		{ .translation_count = many },
-		{ .resources = ports, .resource_count = 2 },
-	};
-	const struct policy_source none = { .resource_count = 0 };
-	struct policy *p = policy_compile(&none);
-
-	(void)state;
-	assert_non_null(p);
-	policy_free(p);
-	for (size_t i = 0; i < COUNT(sources); i++)
-		assert_null(policy_compile(&sources[i]));
-}
-
 int
 main(void)
 {
@@ -525,7 +500,6 @@ main(void)
 		cmocka_unit_test(as_many_filters_as_allowed),
 		cmocka_unit_test(overlaps),
 		cmocka_unit_test(names_every_reason),
-		cmocka_unit_test(more_sources_than_anybody_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
