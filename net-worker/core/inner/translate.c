@@ -213,12 +213,12 @@ move_transport(struct packet *p, size_t header)
 	size_t upper = p->length - p->transport, move = 0;
 	uint8_t *transport = p->data + p->transport;
 
-	if (grow > p->headroom)
+	if (grow > p->headroom) {
 		move = grow - p->headroom;
-	if (move > p->tailroom)
-		return false;
-	if (move > 0)
+		if (move > p->tailroom)
+			return false;
 		memmove(transport + move, transport, upper);
+	}
 	p->headroom += p->transport + move - header;
 	p->tailroom -= move;
 	p->data = transport + move - header;
