@@ -557,6 +557,29 @@ retains(void **state)
 
 /* Echoes in the direction in which they are less to be expected. */
 static void
+counts_the_sessions_of_a_name(void **state)
+{
+	struct rig r = rig_new(state);
+	struct name_use *use = name_use_new();
+	int64_t last = r.now.ns;
+
+	assert_non_null(use);
+	nat_count_in(r.nat, use);
+	outbound(&r, &flows[TCP_V4], 0, NAT_TRANSLATED);
+	outbound(&r, &flows[UDP_V4], 0, NAT_TRANSLATED);
+	assert_int_equal(use->of[0].sessions, 2);
+	wait_s(&r, 2 * 7440);
+	tick(&r);
+	assert_false(name_in_use(use, 0));
+	assert_int_equal(name_last_use(use, 0).ns, last);
+	outbound(&r, &flows[TCP_V4], 0, NAT_TRANSLATED);
+	nat_forget(r.nat);
+	assert_false(name_in_use(use, 0));
+	rig_free(&r);
+	name_use_release(use);
+}
+
+static void
 takes_either_echo(void **state)
 {
 	struct rig r = rig_new(state);
@@ -765,6 +788,7 @@ main(void)
 		cmocka_unit_test(begins_again),
 		cmocka_unit_test(forgets),
 		cmocka_unit_test(retains),
+		cmocka_unit_test(counts_the_sessions_of_a_name),
 		cmocka_unit_test(takes_either_echo),
 		cmocka_unit_test(refuses_other_kinds),
 		cmocka_unit_test(answers_while_it_lives),

@@ -436,6 +436,38 @@ a_step_of_the_clock_prolongs_nothing(void **state)
 	grants_free(c);
 }
 
+/* Until when it was told is kept too: it says what a step of the clock does. */
+static void
+prolonging_never_shortens(void **state)
+{
+	static const uint64_t table[][3] = {
+		{ 60, 30, 60 }, { 60, 60, 60 }, { 60, 90, 90 }, { 0, 30, 0 },
+		{ 60, 0, 0 }, { 0, 0, 0 }, /* 0: never */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct grants *c = new_client();
+		const struct grant *there;
+
+		for (size_t k = 0; k < 2; k++) {
+			uint64_t end = table[i][k];
+			struct grant g = cidr(1, "10.0.0.0/24",
+			    end == 0 ? MONO_NEVER : at((int64_t)end));
+
+			g.expires_at = end;
+			assert_int_equal(grants_prolong(c, &g),
+			    k == 0 ? GRANT_NEW : GRANT_UPDATED);
+		}
+		there = grants_get(c, 0);
+		assert_int_equal(there->expires_at, table[i][2]);
+		assert_int_equal(there->expires.ns,
+		    table[i][2] == 0 ? MONO_NEVER.ns
+				     : at((int64_t)table[i][2]).ns);
+		grants_free(c);
+	}
+}
+
 /* What may be left of a grant whose filters could not be replaced: nothing. */
 static bool kept_old_filters;
 
@@ -533,6 +565,7 @@ main(void)
 		cmocka_unit_test(internet_has_no_filters),
 		cmocka_unit_test(converts_unix_time),
 		cmocka_unit_test(a_step_of_the_clock_prolongs_nothing),
+		cmocka_unit_test(prolonging_never_shortens),
 		cmocka_unit_test(without_memory),
 	};
 

@@ -1,4 +1,5 @@
 /* Assignments of proxy addresses to names: firezone-policy(7), Translations. */
+#include <malloc.h>
 #include <stdio.h>
 
 #include "tests/lib/packets.h"
@@ -558,6 +559,38 @@ resources_of_a_proxy_are_bounded(void **state)
 	names_free(n);
 }
 
+/* However many proxies it has: a policy is compiled at each change. */
+static void
+policies_hold_a_name_once(void **state)
+{
+	struct ip_address v4 = ip("100.64.0.2"), v6 = ip("fd00:2021:1111::2");
+	struct ip_address proxies[LIST_MAX], address = ip("192.0.2.1");
+	char domain[] =
+	    "*************************************************"
+	    "*************************************************"
+	    "***********************************************.example";
+	struct assignment assignment = { .resource = id(2),
+		.domain = domain,
+		.proxies = proxies,
+		.proxy_count = LIST_MAX,
+		.addresses = &address,
+		.address_count = 1 };
+	struct grants *c = new_client();
+	struct assign_effect e;
+	struct policy *p;
+
+	(void)state;
+	memset(domain, 'x', strcspn(domain, "."));
+	for (uint8_t i = 0; i < LIST_MAX; i++)
+		proxies[i] = ip_v4(100, 96, 0, i);
+	assert_int_equal(grants_assign(c, &assignment, &e), ASSIGN_DONE);
+	p = grants_compile(c, &v4, &v6, &site_networks_none, false);
+	assert_in_range(
+	    malloc_usable_size(p), 1, LIST_MAX * (sizeof(domain) - 1));
+	policy_free(p);
+	grants_free(c);
+}
+
 int
 main(void)
 {
@@ -578,6 +611,7 @@ main(void)
 		cmocka_unit_test(proxies_are_bounded),
 		cmocka_unit_test(assigned_again_nothing_gives_way),
 		cmocka_unit_test(resources_of_a_proxy_are_bounded),
+		cmocka_unit_test(policies_hold_a_name_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
