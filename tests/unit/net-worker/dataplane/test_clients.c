@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "tests/lib/dataplane.h"
+#include "tests/lib/no_memory.h"
 
 #define FROM "100.64.0.2:1234"
 
@@ -398,6 +399,50 @@ relays_of_many_clients(void **state)
 	assert_int_equal(r->closed, 0);
 }
 
+static struct rig *poor;
+
+static bool
+name_in_force(void)
+{
+	const struct ipc_revocation gone = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } } };
+	struct ipc_authorization a = authorization(poor);
+	struct ipc_name_resolved m = { .client = a.client,
+		.resource = a.resource,
+		.domain = "app.example.com",
+		.proxies = { at("100.96.0.1:0").ip },
+		.proxies_count = 1,
+		.addresses = { at("192.0.2.80:0").ip },
+		.addresses_count = 1,
+		.installed = "in force" };
+	uint64_t before = poor->page.engine.names_installed;
+
+	a.type = RESOURCE_DNS;
+	strlcpy(a.pattern, "*.example.com", sizeof(a.pattern));
+	tell(poor, authorization, &a);
+	settle(poor);
+	tell(poor, name_resolved, &m);
+	settle(poor);
+	if (poor->page.engine.clients == 1 &&
+	    poor->page.engine.names_installed > before)
+		return true;
+	tell(poor, revocation, &gone);
+	settle(poor);
+	return false;
+}
+
+/* A client is let in, or it is not; nothing is left of one that was not. */
+static void
+without_memory(void **state)
+{
+	if (!HEAP_IS_OURS)
+		skip();
+	poor = *state;
+	with_relay(poor);
+	overhear(poor);
+	assert_in_range(fail_each_allocation(name_in_force), 10, 50);
+}
+
 int
 main(void)
 {
@@ -416,6 +461,7 @@ main(void)
 		    host_is_exposed, set_up_exposed, tear_down),
 		T(site_changes),
 		T(relays_of_many_clients),
+		T(without_memory),
 	};
 
 	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
