@@ -72,7 +72,6 @@ migrate_all(struct path_table *t, struct mono now, struct paths_list *list)
 	while (last != NULL) {
 		p = TAILQ_FIRST(list);
 		paths_set_relay(t, p, NULL);
-		paths_reroute(t, p);
 		migrate(t, now, p);
 		if (p == last)
 			break;
