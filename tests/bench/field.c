@@ -1,0 +1,575 @@
+/* Clients and a relay around a data plane: see field.h. */
+#include "tests/bench/field.h"
+
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/buffer.h"
+#include "net-worker/core/turn/allocation.h"
+
+#define UNIX_NOW       1790000000
+#define CHECK_MS       25000
+#define HANDSHAKE_MS   180000
+#define CONNECT_MS     25 /* between clients: below the cookies' threshold */
+#define ICE_PASSWORD   "gatepassword"
+#define THEIR_PASSWORD "cliepassword"
+#define RELAY_USER     "u"
+#define RELAY_PASSWORD "p"
+
+static const uint8_t psk[NOISE_KEY_LEN] = { 0x55 };
+
+void
+must(bool holds, const char *what)
+{
+	if (!holds)
+		errx(1, "failed: %s", what);
+}
+
+int64_t
+cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static struct endpoint
+endpoint_of(const char *text)
+{
+	struct endpoint e;
+
+	must(endpoint_parse(text, &e), text);
+	return e;
+}
+
+struct endpoint
+field_address(uint32_t client)
+{
+	return (struct endpoint){
+		ip_v4(198, 18 + (client >> 16 & 1), (uint8_t)(client >> 8),
+		    (uint8_t)client),
+		50000,
+	};
+}
+
+static struct field_client *
+client_at(struct field *f, const struct endpoint *e)
+{
+	uint32_t number = load_be32(e->ip.bytes) & 0x1ffff;
+
+	return e->ip.bytes[0] == 198 && number < f->count ? &f->clients[number]
+							  : NULL;
+}
+
+/* What the data plane asks of its host; most of it does not matter here. */
+
+static uint8_t *
+put_on_wire(struct wire *w, const struct endpoint *other, size_t len)
+{
+	struct wire_datagram *d = &w->datagrams[w->count++];
+
+	must(w->count <= FIELD_WIRE && len <= FIELD_DATAGRAM, "room");
+	d->other = *other;
+	d->len = len;
+	return d->data;
+}
+
+static uint8_t *
+from_gateway(void *ctx, const struct endpoint *to,
+    const struct ip_address *from, uint8_t ecn, size_t len)
+{
+	struct field *f = ctx;
+
+	(void)from;
+	(void)ecn;
+	return put_on_wire(&f->from, to, len);
+}
+
+static void
+on_tun(void *ctx, uint8_t *packet, size_t len)
+{
+	(void)ctx;
+	(void)packet;
+	(void)len;
+}
+
+static void
+on_acknowledged(void *ctx, uint64_t serial)
+{
+	struct field *f = ctx;
+
+	f->acknowledged = serial;
+}
+
+static void
+on_refused(void *ctx, uint64_t serial)
+{
+	(void)ctx;
+	(void)serial;
+}
+
+static void
+on_candidates(
+    void *ctx, const struct uuid *client, bool withdrawn, const char *lines)
+{
+	(void)ctx;
+	(void)client;
+	(void)withdrawn;
+	(void)lines;
+}
+
+static void
+on_closed(void *ctx, const struct uuid *client)
+{
+	(void)ctx;
+	(void)client;
+}
+
+static void
+on_no_relays(void *ctx)
+{
+	(void)ctx;
+	errx(1, "failed: the relay");
+}
+
+static bool
+on_flow(void *ctx, const struct ipc_flow *flow)
+{
+	(void)ctx;
+	(void)flow;
+	return true;
+}
+
+/* Turns: what the clients send goes in, what comes out is answered. */
+
+/* With the end of the turn, as after each wake-up of the process. */
+static void
+deliver_datagram(
+    struct field *f, struct wire_datagram *d, const struct endpoint *local)
+{
+	struct arrival a = { .from = d->other, .local = *local };
+
+	dataplane_datagram(f->dp, &a, d->data, d->len);
+	dataplane_settle(f->dp);
+}
+
+static int64_t
+deliver_all(struct field *f)
+{
+	struct endpoint local = endpoint_of("10.0.0.4:52625");
+	int64_t begin = cpu_ns();
+
+	dataplane_set_time(f->dp, f->now);
+	for (size_t i = 0; i < f->to.count; i++)
+		deliver_datagram(f, &f->to.datagrams[i], &local);
+	dataplane_settle(f->dp);
+	f->to.count = 0;
+	return cpu_ns() - begin;
+}
+
+static void
+send_stun(struct field *f, const struct endpoint *other, struct writer *w)
+{
+	must(!writer_failed(w), "a message");
+	memcpy(put_on_wire(&f->to, other, w->len), w->base, w->len);
+}
+
+static void
+send_check(struct field *f, struct field_client *c, bool use)
+{
+	uint8_t data[FIELD_DATAGRAM], transaction[STUN_TRANSACTION_LEN] = { 0 };
+	struct endpoint from = field_address(c->number);
+	char username[32];
+	struct writer w;
+
+	store_be32(transaction, c->number);
+	store_be64(transaction + 4, (uint64_t)f->now.ns);
+	snprintf(
+	    username, sizeof(username), "g%05x:c%05x", c->number, c->number);
+	writer_init(&w, data, sizeof(data));
+	stun_begin(&w, STUN_BINDING_REQUEST, transaction);
+	stun_add_text(&w, STUN_USERNAME, username);
+	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
+	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
+	if (use)
+		stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
+	stun_add_integrity(&w, ICE_PASSWORD, strlen(ICE_PASSWORD));
+	stun_add_fingerprint(&w);
+	send_stun(f, &from, &w);
+	c->next_check = mono_add_ms(f->now, CHECK_MS);
+}
+
+static void
+answer_check(struct field *f, const struct wire_datagram *d,
+    const struct stun_message *m)
+{
+	struct endpoint mapped = endpoint_of("198.51.100.1:40000");
+	uint8_t data[FIELD_DATAGRAM];
+	struct writer w;
+
+	writer_init(&w, data, sizeof(data));
+	stun_begin(&w, STUN_BINDING_SUCCESS, m->transaction);
+	stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS, &mapped);
+	stun_add_integrity(&w, THEIR_PASSWORD, strlen(THEIR_PASSWORD));
+	stun_add_fingerprint(&w);
+	send_stun(f, &d->other, &w);
+}
+
+/* One relay that grants whatever is asked of it. */
+static void
+answer_as_relay(struct field *f, const struct wire_datagram *d,
+    const struct stun_message *m)
+{
+	bool binding = m->type == STUN_BINDING_REQUEST;
+	bool known = (m->have & STUN_HAVE_INTEGRITY) != 0;
+	struct endpoint mapped = endpoint_of("198.51.100.1:40000"),
+			relayed = endpoint_of("203.0.113.5:50001");
+	uint8_t data[FIELD_DATAGRAM], key[STUN_KEY_LEN];
+	struct writer w;
+
+	writer_init(&w, data, sizeof(data));
+	stun_begin(
+	    &w, m->type | (binding || known ? 0x100 : 0x110), m->transaction);
+	if (binding) {
+		stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS, &mapped);
+	} else if (!known) {
+		stun_add_error(&w, 401, "Unauthorized");
+		stun_add_text(&w, STUN_REALM, TURN_REALM);
+		stun_add_text(&w, STUN_NONCE, "nonce");
+	} else {
+		if (m->type == STUN_ALLOCATE_REQUEST)
+			stun_add_address(
+			    &w, STUN_XOR_RELAYED_ADDRESS, &relayed);
+		stun_add_u32(&w, STUN_LIFETIME, 600);
+		must(stun_long_term_key(
+			 RELAY_USER, TURN_REALM, RELAY_PASSWORD, key),
+		    "a key");
+		stun_add_integrity(&w, key, sizeof(key));
+	}
+	send_stun(f, &d->other, &w);
+}
+
+static void
+send_initiation(struct field *f, struct field_client *c)
+{
+	struct endpoint from = field_address(c->number);
+	uint8_t timestamp[NOISE_TIMESTAMP_LEN];
+
+	noise_timestamp(UNIX_NOW + c->initiations++, 0, timestamp);
+	must(noise_create_initiation(&c->identity, &c->gateway, c->number,
+		 timestamp, f->now,
+		 put_on_wire(&f->to, &from, MESSAGE_INITIATION_LEN)),
+	    "an initiation");
+	c->next_handshake = mono_add_ms(f->now, HANDSHAKE_MS);
+}
+
+/* The empty packet tells the gateway that the session works. */
+static void
+take_response(
+    struct field *f, struct field_client *c, const struct wire_datagram *d)
+{
+	struct noise_keys keys;
+
+	must(noise_consume_response(&c->identity, &c->gateway, d->data, &keys),
+	    "a handshake");
+	session_init(&c->session, &keys, f->now);
+	session_seal(&c->session, f->aead, NULL, 0,
+	    put_on_wire(&f->to, &d->other, MESSAGE_DATA_MIN));
+}
+
+static void
+answer_all(struct field *f)
+{
+	for (size_t i = 0; i < f->from.count; i++) {
+		struct wire_datagram *d = &f->from.datagrams[i];
+		struct field_client *c = client_at(f, &d->other);
+		struct stun_message m;
+		bool stun = stun_parse(d->data, d->len, &m);
+
+		if (stun && d->other.port == TURN_PORT)
+			answer_as_relay(f, d, &m);
+		else if (stun && c != NULL && m.type == STUN_BINDING_REQUEST)
+			answer_check(f, d, &m);
+		else if (c != NULL &&
+		    message_classify(d->data, d->len) == MESSAGE_RESPONSE)
+			take_response(f, c, d);
+	}
+	f->from.count = 0;
+}
+
+static int64_t
+turn_until_quiet(struct field *f)
+{
+	int64_t spent = 0;
+
+	do {
+		spent += deliver_all(f);
+		answer_all(f);
+	} while (f->to.count > 0);
+	return spent;
+}
+
+static void
+client_acts(struct field *f, struct field_client *c)
+{
+	if (mono_due(c->next_check, f->now))
+		send_check(f, c, false);
+	if (mono_due(c->next_handshake, f->now) && !f->no_rekeys)
+		send_initiation(f, c);
+	f->due[c->number] = f->no_rekeys
+	    ? c->next_check
+	    : mono_min(c->next_check, c->next_handshake);
+}
+
+static int64_t
+serve_timeouts(struct field *f)
+{
+	int64_t begin = cpu_ns();
+
+	dataplane_set_time(f->dp, f->now);
+	if (mono_due(dataplane_deadline(f->dp), f->now)) {
+		dataplane_timeout(f->dp);
+		dataplane_settle(f->dp);
+	}
+	return cpu_ns() - begin;
+}
+
+int64_t
+field_pass(struct field *f, int64_t ms)
+{
+	struct mono end = mono_add_ms(f->now, ms);
+	int64_t spent = 0;
+
+	while (mono_before(f->now, end)) {
+		f->now = mono_add_ms(f->now, 10);
+		for (uint32_t i = 0; i < f->count; i++)
+			if (mono_due(f->due[i], f->now))
+				client_acts(f, &f->clients[i]);
+		spent += serve_timeouts(f);
+		spent += turn_until_quiet(f);
+	}
+	return spent;
+}
+
+int64_t
+field_datagram(struct field *f, const struct endpoint *from,
+    const uint8_t *data, size_t len)
+{
+	int64_t spent;
+
+	memcpy(put_on_wire(&f->to, from, len), data, len);
+	spent = deliver_all(f);
+	f->from.count = 0;
+	return spent;
+}
+
+/* Messages of the portal. */
+
+#define TELL(f, name, message)                  \
+	(dataplane_set_time((f)->dp, (f)->now), \
+	    dataplane_messages.name((f)->dp, (message)))
+
+static struct uuid
+uuid_of(uint8_t kind, uint32_t number)
+{
+	struct uuid id = { { kind } };
+
+	store_be32(id.bytes + 12, number);
+	return id;
+}
+
+static void
+describe_client(const struct field_client *c, struct ipc_authorization *a)
+{
+	uint32_t number = c->number + 2; /* the gateway has the first */
+
+	a->client = uuid_of(0xc1, c->number);
+	a->client_v4 = ip_v4(100, (uint8_t)(64 + (number >> 16)),
+	    (uint8_t)(number >> 8), (uint8_t)number);
+	must(ip_parse("fd00:2021:1111::", &a->client_v6), "an address");
+	store_be32(a->client_v6.bytes + 12, number);
+	memcpy(a->public_key, c->identity.public_key, sizeof(a->public_key));
+	memcpy(a->preshared_key, psk, sizeof(psk));
+	snprintf(
+	    a->local_username, sizeof(a->local_username), "g%05x", c->number);
+	snprintf(
+	    a->remote_username, sizeof(a->remote_username), "c%05x", c->number);
+	strcpy(a->local_password, ICE_PASSWORD);
+	strcpy(a->remote_password, THEIR_PASSWORD);
+}
+
+static void
+describe_resource(uint32_t resource, struct ipc_authorization *a)
+{
+	a->resource = uuid_of(0x42, resource);
+	a->type = RESOURCE_CIDR;
+	a->network = (struct ip_prefix){
+		ip_v4(10, (uint8_t)(resource >> 16), (uint8_t)(resource >> 8),
+		    (uint8_t)resource),
+		32,
+	};
+	a->filters[0] = (struct filter){ FILTER_TCP, 80, 80 };
+	a->filters_count = 1;
+}
+
+int64_t
+field_authorize(struct field *f, uint32_t client, uint32_t resource)
+{
+	static struct ipc_authorization a;
+	int64_t begin;
+
+	memset(&a, 0, sizeof(a));
+	a.serial = ++f->serial;
+	describe_client(&f->clients[client], &a);
+	describe_resource(resource, &a);
+	begin = cpu_ns();
+	TELL(f, authorization, &a);
+	dataplane_settle(f->dp);
+	begin = cpu_ns() - begin;
+	must(f->acknowledged == a.serial, "an authorization");
+	return begin;
+}
+
+int64_t
+field_revoke(struct field *f, uint32_t client, uint32_t resource)
+{
+	struct ipc_revocation r = { uuid_of(0xc1, client),
+		uuid_of(0x42, resource) };
+	int64_t begin = cpu_ns();
+
+	TELL(f, revocation, &r);
+	dataplane_settle(f->dp);
+	return cpu_ns() - begin;
+}
+
+int64_t
+field_filter(struct field *f, uint32_t resource, uint16_t port)
+{
+	static struct ipc_resource_update u;
+	int64_t begin;
+
+	u.resource = uuid_of(0x42, resource);
+	u.type = RESOURCE_CIDR;
+	u.filters[0] = (struct filter){ FILTER_TCP, port, port };
+	u.filters_count = 1;
+	begin = cpu_ns();
+	TELL(f, resource_update, &u);
+	dataplane_settle(f->dp);
+	return cpu_ns() - begin;
+}
+
+/* Set-up. */
+
+static void
+name_relay(struct field *f)
+{
+	struct ipc_relay_present relay = {
+		.relay = uuid_of(0x01, 1),
+		.v4 = endpoint_of("203.0.113.5:3478"),
+		.username = RELAY_USER,
+		.password = RELAY_PASSWORD,
+	};
+
+	TELL(f, relays_begin, NULL);
+	TELL(f, relay_present, &relay);
+	TELL(f, relays_commit, NULL);
+	turn_until_quiet(f);
+}
+
+/* Touched, so that what memory grows by later is the data plane's. */
+static void *
+touched_memory(size_t count, size_t size)
+{
+	void *p = reallocarray(NULL, count, size);
+
+	must(p != NULL, "memory");
+	memset(p, 1, count * size);
+	return p;
+}
+
+void
+field_reserve(struct field *f)
+{
+	f->aead = aead_new();
+	f->clients = touched_memory(FIELD_CLIENTS_MAX, sizeof(*f->clients));
+	f->due = touched_memory(FIELD_CLIENTS_MAX, sizeof(*f->due));
+	f->to.datagrams = touched_memory(FIELD_WIRE, sizeof(*f->to.datagrams));
+	f->from.datagrams =
+	    touched_memory(FIELD_WIRE, sizeof(*f->from.datagrams));
+	must(dataplane_warm_up() && f->aead != NULL, "the cryptography");
+}
+
+void
+field_start(struct field *f)
+{
+	const struct dataplane_host host = {
+		.ctx = f,
+		.acknowledged = on_acknowledged,
+		.refused = on_refused,
+		.candidates = on_candidates,
+		.closed = on_closed,
+		.no_relays = on_no_relays,
+		.flow = on_flow,
+	};
+	const struct packet_sink sink = { f, from_gateway, on_tun };
+	const struct dataplane_settings settings = {
+		.aead = f->aead,
+		.counters = &f->page,
+	};
+	struct clock_reading started = {
+		.mono = { 1000000000 },
+		.wall = { UNIX_NOW * INT64_C(1000000000) },
+	};
+	struct ipc_interface own = { .v4 = ip_v4(100, 64, 0, 1) };
+
+	must(ip_parse("fd00:2021:1111::1", &own.v6), "an address");
+	f->now = started.mono;
+	f->dp = dataplane_new(&host, &sink, &settings, &started);
+	must(f->dp != NULL, "the data plane");
+	TELL(f, interface, &own);
+	name_relay(f);
+}
+
+static void
+add_candidate(struct field *f, uint32_t client)
+{
+	static struct ipc_remote_candidates m;
+	char address[ENDPOINT_TEXT_MAX];
+	struct endpoint at = field_address(client);
+
+	ip_format(&at.ip, address);
+	m.client = uuid_of(0xc1, client);
+	snprintf(m.lines, sizeof(m.lines),
+	    "candidate:1 1 udp 2130706175 %s %u typ host ufrag c%05x\n",
+	    address, at.port, client);
+	TELL(f, remote_candidates, &m);
+}
+
+void
+field_connect_next(struct field *f)
+{
+	struct field_client *c = &f->clients[f->count];
+	uint64_t before = f->page.engine.handshakes;
+
+	must(f->count < FIELD_CLIENTS_MAX, "room");
+	memset(c, 0, sizeof(*c));
+	c->number = f->count++;
+	f->due[c->number] = f->now;
+	must(noise_identity_generate(&c->identity) &&
+		noise_peer_init(&c->gateway, &c->identity,
+		    dataplane_public_key(f->dp), psk),
+	    "keys");
+	field_authorize(f, c->number, FIELD_COMMON);
+	field_authorize(f, c->number, c->number);
+	add_candidate(f, c->number);
+	send_check(f, c, true);
+	turn_until_quiet(f);
+	send_initiation(f, c);
+	f->handshakes_ns += turn_until_quiet(f);
+	must(f->page.engine.handshakes == before + 1, "a client");
+	field_pass(f, CONNECT_MS);
+}

@@ -1,0 +1,431 @@
+/*
+ * Datagrams for the bench, of small sizes and at rates at which iperf3 itself
+ * would be the limit: many to a system call, each numbered.
+ *
+ * usage: load serve PORT
+ *	  load to|from ADDRESS PORT SIZE RATE SECONDS
+ *	  load ping ADDRESS PORT RATE SECONDS
+ *
+ * RATE is datagrams a second, 0: as many as go. "to" sends to the server, which
+ * counts; "from" has the server send. Prints one line of JSON: what was sent,
+ * has come, and has come out of order. "ping" prints round trips: how many, how
+ * many were lost, and the median, the 99th percentile and the longest in
+ * microseconds.
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BATCH         64
+#define SIZE_MAX_DATA 1400
+#define PERIOD_NS     1000000   /* a burst for each, at a fixed rate */
+#define QUIET_NS      300000000 /* after the last datagram nothing comes */
+#define PATIENCE_NS   200000000 /* for an answer */
+#define FOREVER       INT64_MAX
+#define TRIES         50
+#define PINGS_MAX     100000
+#define SOCKET_BUFFER (16 << 20)
+
+enum op { OP_DATA, OP_ECHO, OP_START, OP_SEND, OP_RESULT };
+
+/* Of every datagram, the rest is padding; one host, so in its byte order. */
+struct message {
+	uint32_t op;
+	uint32_t size, rate;           /* OP_SEND */
+	uint32_t milliseconds;         /* OP_SEND */
+	uint64_t number;               /* OP_DATA, OP_ECHO; OP_RESULT: sent */
+	uint64_t received, disordered; /* OP_RESULT */
+};
+
+struct counts {
+	uint64_t received, disordered, highest;
+};
+
+static int64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static void
+sleep_until(int64_t ns)
+{
+	struct timespec t = { ns / 1000000000, ns % 1000000000 };
+
+	while (
+	    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+		continue;
+}
+
+static int
+open_socket(void)
+{
+	int sock = socket(AF_INET, SOCK_DGRAM, 0), size = SOCKET_BUFFER;
+
+	if (sock == -1 ||
+	    setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) ==
+		-1)
+		err(1, "socket");
+	return sock;
+}
+
+static struct sockaddr_in
+address_of(const char *text, const char *port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+
+	a.sin_port = htons((uint16_t)atoi(port));
+	if (inet_pton(AF_INET, text, &a.sin_addr) != 1)
+		errx(2, "not an address: %s", text);
+	return a;
+}
+
+/* Up to that many datagrams; how many have left. */
+static unsigned
+send_burst(int sock, uint64_t number, uint32_t size, unsigned count)
+{
+	static uint8_t data[BATCH][SIZE_MAX_DATA];
+	struct mmsghdr messages[BATCH] = { 0 };
+	struct iovec iov[BATCH];
+	int sent;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct message m = { .op = OP_DATA, .number = number + i };
+
+		memcpy(data[i], &m, sizeof(m));
+		iov[i] = (struct iovec){ data[i], size };
+		messages[i].msg_hdr.msg_iov = &iov[i];
+		messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	sent = sendmmsg(sock, messages, count, 0);
+	return sent > 0 ? (unsigned)sent : 0;
+}
+
+/* The number of datagrams sent; the socket is connected. */
+static uint64_t
+send_load(int sock, uint32_t size, uint32_t rate, uint32_t milliseconds)
+{
+	int64_t begin = now_ns(), end = begin + milliseconds * INT64_C(1000000);
+	int64_t period = begin;
+	uint64_t sent = 0;
+
+	while (now_ns() < end) {
+		uint64_t due = UINT64_MAX;
+
+		if (rate != 0) {
+			sleep_until(period += PERIOD_NS);
+			due = (uint64_t)((period - begin) / 1000 * rate /
+			    1000000);
+		}
+		for (unsigned n = 1; n > 0 && sent < due && now_ns() < end;) {
+			n = send_burst(sock, sent, size,
+			    due - sent < BATCH ? (unsigned)(due - sent)
+					       : BATCH);
+			sent += n;
+		}
+	}
+	return sent;
+}
+
+static void
+count_datagram(struct counts *c, const struct message *m)
+{
+	c->received++;
+	if (m->number < c->highest)
+		c->disordered++;
+	else
+		c->highest = m->number;
+}
+
+/* The first bytes of each; 0 when nothing comes for so long. */
+static unsigned
+receive_burst(int sock, struct message m[BATCH], struct sockaddr_in from[BATCH],
+    int64_t timeout_ns)
+{
+	static uint8_t data[BATCH][SIZE_MAX_DATA];
+	struct mmsghdr messages[BATCH] = { 0 };
+	struct pollfd p = { sock, POLLIN, 0 };
+	struct timespec timeout = { timeout_ns / 1000000000,
+		timeout_ns % 1000000000 };
+	struct iovec iov[BATCH];
+	unsigned count = 0;
+	int n;
+
+	if (ppoll(&p, 1, timeout_ns == FOREVER ? NULL : &timeout, NULL) != 1)
+		return 0;
+	for (unsigned i = 0; i < BATCH; i++) {
+		iov[i] = (struct iovec){ data[i], sizeof(data[i]) };
+		messages[i].msg_hdr = (struct msghdr){
+			.msg_name = &from[i],
+			.msg_namelen = sizeof(from[i]),
+			.msg_iov = &iov[i],
+			.msg_iovlen = 1,
+		};
+	}
+	n = recvmmsg(sock, messages, BATCH, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < n; i++) {
+		if (messages[i].msg_len < sizeof(*m))
+			continue;
+		from[count] = from[i];
+		memcpy(&m[count++], data[i], sizeof(*m));
+	}
+	return count;
+}
+
+static void
+answer(int sock, const struct message *m, const struct sockaddr_in *to)
+{
+	if (sendto(sock, m, sizeof(*m), 0, (const struct sockaddr *)to,
+		sizeof(*to)) == -1)
+		warn("sendto");
+}
+
+/* Sends what was asked for, then says how much it was, as long as asked. */
+static uint64_t
+serve_sending(int sock, const struct message *m, const struct sockaddr_in *to)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+	uint64_t sent = 0;
+
+	if (m->size < sizeof(*m) || m->size > SIZE_MAX_DATA ||
+	    connect(sock, (const struct sockaddr *)to, sizeof(*to)) == -1)
+		return 0;
+	sent = send_load(sock, m->size, m->rate, m->milliseconds);
+	connect(sock, &none, sizeof(none));
+	return sent;
+}
+
+static void
+serve(const char *port)
+{
+	struct sockaddr_in local = address_of("0.0.0.0", port), from[BATCH];
+	struct counts counts = { 0 };
+	struct message m[BATCH];
+	uint64_t sent = 0, served = 0;
+	int sock = open_socket();
+
+	if (bind(sock, (struct sockaddr *)&local, sizeof(local)) == -1)
+		err(1, "bind");
+	for (;;) {
+		unsigned n = receive_burst(sock, m, from, FOREVER);
+
+		for (unsigned i = 0; i < n; i++) {
+			struct message result = { .op = OP_RESULT };
+
+			switch (m[i].op) {
+			case OP_DATA:
+				count_datagram(&counts, &m[i]);
+				continue;
+			case OP_START:
+				memset(&counts, 0, sizeof(counts));
+				break;
+			case OP_SEND: /* asked again until it comes */
+				if (m[i].number == served)
+					continue;
+				served = m[i].number;
+				sent = serve_sending(sock, &m[i], &from[i]);
+				continue;
+			case OP_ECHO:
+				result = m[i];
+				break;
+			}
+			if (m[i].op == OP_RESULT) {
+				result.number = sent;
+				result.received = counts.received;
+				result.disordered = counts.disordered;
+			}
+			answer(sock, &result, &from[i]);
+		}
+	}
+}
+
+/* Asked until the server answers. */
+static struct message
+ask(int sock, enum op op)
+{
+	struct sockaddr_in from[BATCH];
+	struct message request = { .op = op }, m[BATCH];
+	unsigned n;
+
+	for (int i = 0; i < TRIES; i++) {
+		if (send(sock, &request, sizeof(request), 0) == -1)
+			warn("send");
+		do {
+			n = receive_burst(sock, m, from, PATIENCE_NS);
+			for (unsigned k = 0; k < n; k++)
+				if (m[k].op == OP_RESULT)
+					return m[k];
+		} while (n > 0);
+	}
+	errx(1, "the server does not answer");
+}
+
+static void
+print_result(
+    uint64_t sent, uint64_t received, uint64_t disordered, double seconds)
+{
+	printf("{\"sent\": %llu, \"received\": %llu, \"disordered\": %llu, "
+	       "\"seconds\": %.6f}\n",
+	    (unsigned long long)sent, (unsigned long long)received,
+	    (unsigned long long)disordered, seconds);
+}
+
+static void
+load_to(int sock, uint32_t size, uint32_t rate, uint32_t milliseconds)
+{
+	struct message result, before;
+	int64_t begin;
+	uint64_t sent;
+	double seconds;
+
+	ask(sock, OP_START);
+	begin = now_ns();
+	sent = send_load(sock, size, rate, milliseconds);
+	seconds = (double)(now_ns() - begin) / 1e9;
+	/* Until what is queued has come. */
+	result = ask(sock, OP_RESULT);
+	do {
+		before = result;
+		sleep_until(now_ns() + QUIET_NS);
+		result = ask(sock, OP_RESULT);
+	} while (result.received != before.received);
+	print_result(sent, result.received, result.disordered, seconds);
+}
+
+static void
+load_from(int sock, uint32_t size, uint32_t rate, uint32_t milliseconds)
+{
+	struct message request = { .op = OP_SEND,
+		.size = size,
+		.rate = rate,
+		.milliseconds = milliseconds,
+		.number = (uint64_t)now_ns() };
+	struct sockaddr_in from[BATCH];
+	struct counts counts = { 0 };
+	struct message m[BATCH];
+	int64_t begin = 0, last = 0;
+	unsigned n;
+
+	ask(sock, OP_START);
+	for (int i = 0; i < TRIES && counts.received == 0; i++) {
+		if (send(sock, &request, sizeof(request), 0) == -1)
+			warn("send");
+		while ((n = receive_burst(sock, m, from, QUIET_NS)) > 0) {
+			last = now_ns();
+			if (begin == 0)
+				begin = last;
+			for (unsigned k = 0; k < n; k++)
+				if (m[k].op == OP_DATA)
+					count_datagram(&counts, &m[k]);
+		}
+	}
+	print_result(ask(sock, OP_RESULT).number, counts.received,
+	    counts.disordered, (double)(last - begin) / 1e9);
+}
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void
+ping(int sock, uint32_t rate, uint32_t milliseconds)
+{
+	static uint64_t round_trips[PINGS_MAX];
+	struct sockaddr_in from[BATCH];
+	struct message m[BATCH];
+	int64_t interval = 1000000000 / rate, next = now_ns();
+	int64_t end = next + milliseconds * INT64_C(1000000);
+	uint64_t sent = 0, count = 0;
+
+	/* A second for the last ones, unless all are here. */
+	while (next < end || (count < sent && now_ns() < end + 1000000000)) {
+		int64_t wait = next - now_ns();
+		unsigned n;
+
+		if (next < end && wait <= 0) {
+			struct message echo = { .op = OP_ECHO };
+
+			next += interval;
+			echo.number = (uint64_t)now_ns();
+			if (send(sock, &echo, sizeof(echo), 0) == -1)
+				warn("send");
+			sent++;
+			continue;
+		}
+		n = receive_burst(
+		    sock, m, from, next < end ? wait : PATIENCE_NS);
+		for (unsigned k = 0; k < n && count < PINGS_MAX; k++)
+			if (m[k].op == OP_ECHO)
+				round_trips[count++] =
+				    (uint64_t)now_ns() - m[k].number;
+	}
+	if (count == 0)
+		errx(1, "the server does not answer");
+	qsort(round_trips, count, sizeof(*round_trips), compare_numbers);
+	printf("{\"sent\": %llu, \"received\": %llu, \"p50\": %.1f, "
+	       "\"p99\": %.1f, \"max\": %.1f}\n",
+	    (unsigned long long)sent, (unsigned long long)count,
+	    (double)round_trips[count / 2] / 1e3,
+	    (double)round_trips[count * 99 / 100] / 1e3,
+	    (double)round_trips[count - 1] / 1e3);
+}
+
+static uint32_t
+number_of(const char *text, double factor, uint32_t max)
+{
+	double n = atof(text) * factor;
+
+	if (n < 0 || n > max)
+		errx(2, "out of range: %s", text);
+	return (uint32_t)n;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sockaddr_in to;
+	int sock;
+
+	if (argc == 3 && strcmp(argv[1], "serve") == 0)
+		serve(argv[2]);
+	if (argc < 6)
+		errx(2, "usage: see the source");
+	sock = open_socket();
+	to = address_of(argv[2], argv[3]);
+	if (connect(sock, (struct sockaddr *)&to, sizeof(to)) == -1)
+		err(1, "connect");
+	if (strcmp(argv[1], "ping") == 0 && argc == 6) {
+		uint32_t rate = number_of(argv[4], 1, 10000);
+
+		ping(sock, rate == 0 ? 1 : rate,
+		    number_of(argv[5], 1000, 10000000));
+	} else if (argc == 7) {
+		uint32_t size = number_of(argv[4], 1, SIZE_MAX_DATA);
+
+		if (size < sizeof(struct message))
+			errx(2, "too small: %s", argv[4]);
+		(strcmp(argv[1], "from") == 0 ? load_from : load_to)(sock, size,
+		    number_of(argv[5], 1, 100000000),
+		    number_of(argv[6], 1000, 10000000));
+	} else
+		errx(2, "usage: see the source");
+	return 0;
+}
