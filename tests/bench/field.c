@@ -9,6 +9,7 @@
 
 #include "common/buffer.h"
 #include "net-worker/core/turn/allocation.h"
+#include "tests/lib/by_hand.h"
 
 #define UNIX_NOW       1790000000
 #define CHECK_MS       25000
@@ -154,7 +155,7 @@ deliver_datagram(
 	struct arrival a = { .from = d->other, .local = *local };
 
 	dataplane_datagram(f->dp, &a, d->data, d->len);
-	dataplane_settle(f->dp);
+	by_hand_settle(f->dp);
 }
 
 static int64_t
@@ -163,10 +164,10 @@ deliver_all(struct field *f)
 	struct endpoint local = endpoint_of("10.0.0.4:52625");
 	int64_t begin = cpu_ns();
 
-	dataplane_set_time(f->dp, f->now);
+	by_hand_set_time(f->dp, f->now);
 	for (size_t i = 0; i < f->to.count; i++)
 		deliver_datagram(f, &f->to.datagrams[i], &local);
-	dataplane_settle(f->dp);
+	by_hand_settle(f->dp);
 	f->to.count = 0;
 	return cpu_ns() - begin;
 }
@@ -330,10 +331,10 @@ serve_timeouts(struct field *f)
 {
 	int64_t begin = cpu_ns();
 
-	dataplane_set_time(f->dp, f->now);
-	if (mono_due(dataplane_deadline(f->dp), f->now)) {
-		dataplane_timeout(f->dp);
-		dataplane_settle(f->dp);
+	by_hand_set_time(f->dp, f->now);
+	if (mono_due(by_hand_deadline(f->dp), f->now)) {
+		by_hand_timeout(f->dp);
+		by_hand_settle(f->dp);
 	}
 	return cpu_ns() - begin;
 }
@@ -370,7 +371,7 @@ field_datagram(struct field *f, const struct endpoint *from,
 /* Messages of the portal. */
 
 #define TELL(f, name, message)                  \
-	(dataplane_set_time((f)->dp, (f)->now), \
+	(by_hand_set_time((f)->dp, (f)->now), \
 	    dataplane_messages.name((f)->dp, (message)))
 
 static struct uuid
@@ -428,7 +429,7 @@ field_authorize(struct field *f, uint32_t client, uint32_t resource)
 	describe_resource(resource, &a);
 	begin = cpu_ns();
 	TELL(f, authorization, &a);
-	dataplane_settle(f->dp);
+	by_hand_settle(f->dp);
 	begin = cpu_ns() - begin;
 	must(f->acknowledged == a.serial, "an authorization");
 	return begin;
@@ -442,7 +443,7 @@ field_revoke(struct field *f, uint32_t client, uint32_t resource)
 	int64_t begin = cpu_ns();
 
 	TELL(f, revocation, &r);
-	dataplane_settle(f->dp);
+	by_hand_settle(f->dp);
 	return cpu_ns() - begin;
 }
 
@@ -458,7 +459,7 @@ field_filter(struct field *f, uint32_t resource, uint16_t port)
 	u.filters_count = 1;
 	begin = cpu_ns();
 	TELL(f, resource_update, &u);
-	dataplane_settle(f->dp);
+	by_hand_settle(f->dp);
 	return cpu_ns() - begin;
 }
 
@@ -514,10 +515,12 @@ field_start(struct field *f)
 		.closed = on_closed,
 		.no_relays = on_no_relays,
 		.flow = on_flow,
+		.wake = by_hand_wake,
 	};
 	const struct packet_sink sink = { f, from_gateway, on_tun };
 	const struct dataplane_settings settings = {
-		.aead = f->aead,
+		.lanes = by_hand_lanes(),
+		.lane = { { sink, f->aead } },
 		.counters = &f->page,
 	};
 	struct clock_reading started = {
