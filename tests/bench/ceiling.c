@@ -2,12 +2,12 @@
  * The yardstick: how fast can a tunnel between TUN and UDP be on this machine?
  *
  * A tunnel of two ends with nothing in it but what no gateway can do without:
- * read TSO super-packets from the TUN, cut them, encrypt every segment
+ * read TSO and USO super-packets from the TUN, cut them, encrypt every segment
  * (ChaCha20-Poly1305, header and tag as long as WireGuard's) and send them with
- * UDP_SEGMENT; and back: UDP_GRO, decrypt, glue TCP segments, one write. One
- * key, one peer, one thread, TCP over IPv4 only; no handshake, replay window,
- * policy, NAT or timers, and no checks on what comes in: a measure, not a
- * design.
+ * UDP_SEGMENT; and back: UDP_GRO, decrypt, glue TCP segments and datagrams, one
+ * write. One key, one peer, one thread, TCP and UDP over IPv4 only; no
+ * handshake, replay window, policy, NAT or timers, and no checks on what comes
+ * in: a measure, not a design.
  *
  * usage: ceiling DEVICE LOCAL-PORT PEER-ADDRESS PEER-PORT SIDE
  * SIDE is 0 at one end and 1 at the other. With NOCRYPT in the environment the
@@ -42,6 +42,14 @@
 #define UDP_GRO 104
 #endif
 
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20 /* Linux 6.2 */
+#define TUN_F_USO6 0x40
+#endif
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
 #define HEADER        16
 #define TAG           16
 #define DATAGRAM_MAX  65535
@@ -52,6 +60,7 @@
 
 static IMB_MGR *manager;
 static bool no_cipher;
+static bool glue_udp; /* the TUN takes USO */
 static int tun, sock;
 static uint8_t key[32];
 static uint64_t counter;
@@ -127,13 +136,35 @@ checksum(uint64_t total)
 static uint64_t
 pseudo_header(const struct iphdr *ip, size_t len)
 {
-	return sum(&ip->saddr, 8) + htons(IPPROTO_TCP) + htons((uint16_t)len);
+	return sum(&ip->saddr, 8) + htons(ip->protocol) + htons((uint16_t)len);
 }
 
 static struct tcphdr *
 tcp_of(struct iphdr *ip)
 {
 	return (struct tcphdr *)((uint8_t *)ip + ip->ihl * 4);
+}
+
+static struct udphdr *
+udp_of(struct iphdr *ip)
+{
+	return (struct udphdr *)((uint8_t *)ip + ip->ihl * 4);
+}
+
+/* Of IP and what is in it. */
+static size_t
+headers_length(struct iphdr *ip)
+{
+	return ip->ihl * 4u +
+	    (ip->protocol == IPPROTO_TCP ? tcp_of(ip)->doff * 4u
+					 : sizeof(struct udphdr));
+}
+
+static uint16_t *
+checksum_field(struct iphdr *ip)
+{
+	return ip->protocol == IPPROTO_TCP ? &tcp_of(ip)->check
+					   : &udp_of(ip)->check;
 }
 
 /* TUN to UDP: one batch, sent when it is full or a datagram is a short one. */
@@ -206,29 +237,31 @@ cut(struct iphdr *super, size_t header, size_t at, size_t len, uint16_t number,
 	uint8_t *to = reserve(header + len);
 	struct iphdr *ip = (struct iphdr *)to;
 	size_t ip_len = super->ihl * 4u;
-	struct tcphdr *tcp;
 
 	memcpy(to, super, header);
 	memcpy(to + header, (uint8_t *)super + header + at, len);
-	tcp = tcp_of(ip);
 	ip->tot_len = htons((uint16_t)(header + len));
 	ip->id = htons((uint16_t)(ntohs(super->id) + number));
 	ip->check = 0;
 	ip->check = checksum(sum(ip, ip_len));
-	tcp->seq = htonl(ntohl(tcp->seq) + (uint32_t)at);
-	if (!last)
-		tcp->fin = tcp->psh = 0;
-	tcp->check = 0;
-	tcp->check = checksum(pseudo_header(ip, header + len - ip_len) +
-	    sum(tcp, header + len - ip_len));
+	if (ip->protocol == IPPROTO_UDP) {
+		udp_of(ip)->len = htons((uint16_t)(header + len - ip_len));
+	} else {
+		tcp_of(ip)->seq = htonl(ntohl(tcp_of(ip)->seq) + (uint32_t)at);
+		if (!last)
+			tcp_of(ip)->fin = tcp_of(ip)->psh = 0;
+	}
+	*checksum_field(ip) = 0;
+	*checksum_field(ip) =
+	    checksum(pseudo_header(ip, header + len - ip_len) +
+		sum(to + ip_len, header + len - ip_len));
 	seal(to, header + len);
 }
 
 static void
 cut_all(struct iphdr *super, size_t len, size_t segment)
 {
-	size_t header = super->ihl * 4u + tcp_of(super)->doff * 4u;
-	size_t payload = len - header;
+	size_t header = headers_length(super), payload = len - header;
 	uint16_t number = 0;
 
 	for (size_t at = 0; at < payload; at += segment) {
@@ -278,7 +311,7 @@ tun_readable(void)
 	send_batch();
 }
 
-/* UDP to TUN: consecutive segments of one TCP flow become one write. */
+/* UDP to TUN: what follows each other in one flow becomes one write. */
 static struct iovec run[SEGMENTS + 2]; /* vnet header, packet, payloads */
 static int run_len;
 static bool run_closed;
@@ -290,24 +323,29 @@ write_run(void)
 {
 	struct virtio_net_hdr vnet = { 0 };
 	struct iphdr *ip = run[1].iov_base;
-	struct tcphdr *tcp;
 	size_t ip_len;
 
 	if (run_len == 0)
 		return;
 	if (run_len > 2) {
-		tcp = tcp_of(ip);
+		bool udp = ip->protocol == IPPROTO_UDP;
+
 		ip_len = ip->ihl * 4u;
 		ip->tot_len = htons((uint16_t)run_total);
 		ip->check = 0;
 		ip->check = checksum(sum(ip, ip_len));
-		tcp->check = fold(pseudo_header(ip, run_total - ip_len));
+		if (udp)
+			udp_of(ip)->len = htons((uint16_t)(run_total - ip_len));
+		*checksum_field(ip) =
+		    fold(pseudo_header(ip, run_total - ip_len));
 		vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-		vnet.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+		vnet.gso_type =
+		    udp ? VIRTIO_NET_HDR_GSO_UDP_L4 : VIRTIO_NET_HDR_GSO_TCPV4;
 		vnet.gso_size = (uint16_t)run_segment;
-		vnet.hdr_len = (uint16_t)(ip_len + tcp->doff * 4u);
+		vnet.hdr_len = (uint16_t)headers_length(ip);
 		vnet.csum_start = (uint16_t)ip_len;
-		vnet.csum_offset = offsetof(struct tcphdr, check);
+		vnet.csum_offset = udp ? offsetof(struct udphdr, check)
+				       : offsetof(struct tcphdr, check);
 	}
 	run[0] = (struct iovec){ &vnet, sizeof(vnet) };
 	if (writev(tun, run, run_len) == -1 && errno != EAGAIN && errno != EIO)
@@ -326,49 +364,63 @@ start_run(struct iphdr *ip, size_t len)
 }
 
 static bool
-continues_run(struct iphdr *ip, struct tcphdr *tcp, size_t payload)
+same_flow(const struct iphdr *a, const struct iphdr *b)
+{
+	return a->protocol == b->protocol && a->saddr == b->saddr &&
+	    a->daddr == b->daddr &&
+	    memcmp((const uint8_t *)a + a->ihl * 4u,
+		(const uint8_t *)b + b->ihl * 4u, 4) == 0;
+}
+
+static bool
+tcp_continues(struct tcphdr *first, struct tcphdr *tcp)
+{
+	return ntohl(tcp->seq) == run_sequence &&
+	    first->ack_seq == tcp->ack_seq && first->doff == tcp->doff &&
+	    memcmp(first + 1, tcp + 1, tcp->doff * 4u - sizeof(*tcp)) == 0;
+}
+
+static bool
+continues_run(struct iphdr *ip, size_t payload)
 {
 	struct iphdr *first = run[1].iov_base;
-	struct tcphdr *first_tcp;
 
-	if (run_len == 0 || run_closed || payload == 0 ||
-	    payload > run_segment || ntohl(tcp->seq) != run_sequence ||
-	    run_total + payload > BATCH_MAX || run_len == SEGMENTS + 2)
-		return false;
-	first_tcp = tcp_of(first);
-	return first->saddr == ip->saddr && first->daddr == ip->daddr &&
-	    first_tcp->source == tcp->source && first_tcp->dest == tcp->dest &&
-	    first_tcp->ack_seq == tcp->ack_seq &&
-	    first_tcp->doff == tcp->doff &&
-	    memcmp(first_tcp + 1, tcp + 1, tcp->doff * 4u - sizeof(*tcp)) == 0;
+	return run_len != 0 && !run_closed && payload != 0 &&
+	    payload <= run_segment && run_total + payload <= BATCH_MAX &&
+	    run_len != SEGMENTS + 2 && same_flow(first, ip) &&
+	    (ip->protocol == IPPROTO_UDP ||
+		tcp_continues(tcp_of(first), tcp_of(ip)));
 }
 
 static void
 add_to_run(struct iphdr *ip)
 {
 	size_t len = ntohs(ip->tot_len), header, payload;
-	struct tcphdr *tcp = tcp_of(ip);
+	bool tcp = ip->protocol == IPPROTO_TCP, push;
 
-	if (ip->protocol != IPPROTO_TCP || tcp->syn || tcp->fin || tcp->rst) {
+	if ((!tcp && (ip->protocol != IPPROTO_UDP || !glue_udp)) ||
+	    (tcp && (tcp_of(ip)->syn || tcp_of(ip)->fin || tcp_of(ip)->rst))) {
 		start_run(ip, len);
 		return;
 	}
-	header = ip->ihl * 4u + tcp->doff * 4u;
+	header = headers_length(ip);
 	payload = len - header;
-	if (continues_run(ip, tcp, payload)) {
+	push = tcp && tcp_of(ip)->psh;
+	if (continues_run(ip, payload)) {
 		run[run_len++] =
 		    (struct iovec){ (uint8_t *)ip + header, payload };
 		run_total += payload;
 		run_sequence += (uint32_t)payload;
-		if (tcp->psh)
+		if (push)
 			tcp_of(run[1].iov_base)->psh = 1;
-		run_closed = payload < run_segment || tcp->psh;
+		run_closed = payload < run_segment || push;
 		return;
 	}
 	start_run(ip, len);
 	run_segment = payload;
-	run_sequence = ntohl(tcp->seq) + (uint32_t)payload;
-	run_closed = payload == 0 || tcp->psh;
+	if (tcp)
+		run_sequence = ntohl(tcp_of(ip)->seq) + (uint32_t)payload;
+	run_closed = payload == 0 || push;
 }
 
 static size_t
@@ -436,12 +488,15 @@ static void
 open_tun(const char *name)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR };
+	const unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
 
 	strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
 	if ((tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK)) == -1 ||
-	    ioctl(tun, TUNSETIFF, &ifr) == -1 ||
-	    ioctl(tun, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) ==
-		-1)
+	    ioctl(tun, TUNSETIFF, &ifr) == -1)
+		err(1, "%s", name);
+	glue_udp =
+	    ioctl(tun, TUNSETOFFLOAD, tso | TUN_F_USO4 | TUN_F_USO6) == 0;
+	if (!glue_udp && ioctl(tun, TUNSETOFFLOAD, tso) == -1)
 		err(1, "%s", name);
 }
 

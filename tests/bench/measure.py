@@ -1,0 +1,307 @@
+#!/usr/bin/python3
+"""Measures the ways through gateways that run set up, and prints tables.
+
+	measure.py measure WAYS RESULTS [options]	see run; adds to RESULTS
+	measure.py report RESULTS
+
+ROWS is what is measured; each of them has one function, which returns figures
+by name. What was consumed in the meantime is added to them: see consumed().
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+
+STREAM_PORTS = ("80", "7")
+LOAD_PORT = "7"
+PATIENCE_S = 20  # beyond the time that a measurement takes
+PING_RATE = 100
+TICK = os.sysconf("SC_CLK_TCK")
+PLAIN = ("ceiling", "direct", "relayed")
+ALL = ("ceiling", "direct", "direct-name", "relayed", "relayed-name")
+
+
+@dataclasses.dataclass
+class Way:
+    """Through a gateway: network namespaces and processes."""
+    name: str
+    space: str
+    address: str
+    lan: str
+    client: int
+    gateway: list
+
+
+def read_ways(path):
+    with open(path) as lines:
+        for line in lines:
+            name, space, address, lan, client, *gateway = line.split()
+            yield Way(name, space, address, lan, int(client),
+                      [int(pid) for pid in gateway])
+
+
+# --- What is consumed -------------------------------------------------------
+
+def cpu_ticks(pid):
+    """User and system, of all threads."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return int(fields[11]), int(fields[12])
+
+
+def peak_memory(pid):
+    """In MiB, since forget_peak()."""
+    with open(f"/proc/{pid}/status") as file:
+        return int(re.search(r"VmHWM:\s+(\d+)", file.read())[1]) / 1024
+
+
+def forget_peak(pid):
+    with open(f"/proc/{pid}/clear_refs", "w") as file:
+        file.write("5")
+
+
+def tcp_counter(space, name):
+    """One of /proc/net/snmp and netstat, whose lines come in pairs."""
+    text = subprocess.run(
+        ["ip", "netns", "exec", space, "cat", "/proc/net/snmp", "/proc/net/netstat"],
+        check=True, capture_output=True, text=True).stdout.splitlines()
+    for names, values in zip(text[::2], text[1::2]):
+        kind, *keys = names.split()
+        if name in keys:
+            return int(values.split()[1:][keys.index(name)])
+    raise KeyError(name)
+
+
+def consumed(way, sender, receiver, measurement):
+    """Runs it, and adds to its figures: user and system CPU seconds of the gateway, those of
+    the client, the gateway's peak memory, segments that came out of order, and those that were
+    sent again."""
+    def read():
+        ticks = [cpu_ticks(pid) for pid in way.gateway]
+        return (sum(t[0] for t in ticks), sum(t[1] for t in ticks), sum(cpu_ticks(way.client)),
+                tcp_counter(receiver, "TCPOFOQueue"), tcp_counter(sender, "RetransSegs"))
+
+    for pid in way.gateway:
+        forget_peak(pid)
+    before = read()
+    figures = measurement()
+    user, system, client, disordered, again = (b - a for a, b in zip(before, read()))
+    return {"user": user / TICK, "system": system / TICK, "client": client / TICK,
+            "memory": sum(peak_memory(pid) for pid in way.gateway),
+            "segments_disordered": disordered, "segments_again": again, **figures}
+
+
+# --- Measurements -----------------------------------------------------------
+
+def begin(space, *command):
+    return subprocess.Popen(["ip", "netns", "exec", space, *command], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def ended(process, seconds):
+    """The JSON that it printed."""
+    try:
+        output, errors = process.communicate(timeout=seconds + PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise RuntimeError(f"{process.args[4]} does not end") from None
+    if process.returncode != 0:
+        raise RuntimeError(f"{process.args[4]}: {(errors or output)[-200:].strip()}")
+    return json.loads(output)
+
+
+def begin_streams(o, way, count, direction, port, *more):
+    reverse = ["-R"] if direction == "from" else []
+    return begin(way.space, "iperf3", "-J", "-c", way.address, "-p", port, "-t", str(o.seconds),
+                 "-P", str(count), *reverse, *more)
+
+
+def ends(way, direction):
+    return (way.space, way.lan) if direction == "to" else (way.lan, way.space)
+
+
+def tcp(o, way, streams, direction):
+    def run():
+        end = ended(begin_streams(o, way, streams, direction, STREAM_PORTS[0]), o.seconds)
+        received = end["end"]["sum_received"]
+        return {"bytes": received["bytes"], "gbit": received["bits_per_second"] / 1e9}
+    return consumed(way, *ends(way, direction), run)
+
+
+def several(o, way, direction):
+    """A stream of each of two clients at once."""
+    def run():
+        streams = [begin_streams(o, w, 1, direction, port)
+                   for w, port in zip((way, o.second), STREAM_PORTS)]
+        received = [ended(s, o.seconds)["end"]["sum_received"] for s in streams]
+        return {"bytes": sum(r["bytes"] for r in received),
+                "gbit": sum(r["bits_per_second"] for r in received) / 1e9}
+    return consumed(way, *ends(way, direction), run)
+
+
+def udp(o, way, size, direction, rate):
+    def run():
+        figures = ended(begin(way.space, o.load, direction, way.address, LOAD_PORT, str(size),
+                              str(rate), str(o.seconds)), o.seconds)
+        if figures["received"] == 0:
+            raise RuntimeError("nothing has come")
+        return figures
+    return consumed(way, *ends(way, direction), run)
+
+
+def round_trip(o, way, load):
+    """While the same client receives a stream: none, or limited as iperf3's -b says."""
+    def run():
+        stream = load and begin_streams(o, way, 1, "from", STREAM_PORTS[0], "-b", load)
+        ping = begin(way.space, o.load, "ping", way.address, LOAD_PORT, str(PING_RATE),
+                     str(o.seconds))
+        try:
+            return ended(ping, o.seconds)
+        finally:
+            if stream:
+                ended(stream, o.seconds)
+    return consumed(way, way.lan, way.space, run)
+
+
+def round_trip_of_other(o, way, load):
+    """While another client receives one."""
+    def run():
+        stream = begin_streams(o, o.second, 1, "from", STREAM_PORTS[0], "-b", load)
+        ping = begin(way.space, o.load, "ping", way.address, LOAD_PORT, str(PING_RATE),
+                     str(o.seconds))
+        try:
+            return ended(ping, o.seconds)
+        finally:
+            ended(stream, o.seconds)
+    return consumed(way, way.lan, way.space, run)
+
+
+STREAMS, DATAGRAMS, ROUND_TRIPS = "streams", "datagrams", "round trips"
+
+# Table, title, ways, function, arguments.
+ROWS = [
+    *((STREAMS, f"TCP, {count} stream{'s' * (count > 1)}, {direction}", ALL, tcp,
+       (count, direction))
+      for count in (1, 16) for direction in ("to", "from")),
+    *((STREAMS, f"TCP, 2 clients, {direction}", ("direct",), several, (direction,))
+      for direction in ("to", "from")),
+    *((DATAGRAMS, f"UDP, {size} bytes, {'flood' if rate == 0 else f'{rate} a second'}, "
+       f"{direction}", PLAIN, udp, (size, direction, rate))
+      for rate in (30000, 0) for size in (64, 512, 1200) for direction in ("to", "from")),
+    (ROUND_TRIPS, "round trip, idle", PLAIN, round_trip, (None,)),
+    (ROUND_TRIPS, "round trip, stream of 1 Gbit/s", PLAIN, round_trip, ("1G",)),
+    (ROUND_TRIPS, "round trip, stream without limit", PLAIN, round_trip, ("0",)),
+    (ROUND_TRIPS, "round trip, 1 Gbit/s of another client", ("direct",), round_trip_of_other,
+     ("1G",)),
+]
+
+
+def measure(o):
+    ways = {way.name: way for way in read_ways(o.ways_file)}
+    o.second = ways["second"]
+    failed = False
+    for _ in range(o.rounds):
+        for table, title, names, function, arguments in ROWS:
+            if not re.search(o.rows, title) or (o.several and function is not several):
+                continue
+            if function is several:
+                title += f", --threads {o.threads}"
+            for name in filter(re.compile(o.ways).match, names):
+                try:
+                    figures = function(o, ways[name], *arguments)
+                except (RuntimeError, OSError) as error:
+                    print(f"{title}, {name}: {error}", file=sys.stderr)
+                    failed = True
+                    continue
+                with open(o.results, "a") as file:
+                    print(json.dumps([table, title, name, figures]), file=file)
+    return failed
+
+
+# --- Tables -----------------------------------------------------------------
+
+def stream_columns(f):
+    gb = f["bytes"] / 1e9
+    return {"Gbit/s": (f["gbit"], 2), "gateway s/GB": ((f["user"] + f["system"]) / gb, 3),
+            "user": (f["user"] / gb, 3), "system": (f["system"] / gb, 3),
+            "client s/GB": (f["client"] / gb, 3), "MiB": (f["memory"], 0),
+            "out of order": (f["segments_disordered"], 0), "sent again": (f["segments_again"], 0)}
+
+
+def datagram_columns(f):
+    us = 1e6 / f["received"]
+    return {"packets/s": (f["received"] / f["seconds"], 0),
+            "lost %": (100 - 100 * f["received"] / max(f["sent"], 1), 2),
+            "gateway us": ((f["user"] + f["system"]) * us, 2), "user": (f["user"] * us, 2),
+            "system": (f["system"] * us, 2), "client us": (f["client"] * us, 2),
+            "MiB": (f["memory"], 0), "out of order": (f["disordered"], 0)}
+
+
+def round_trip_columns(f):
+    return {"p50 us": (f["p50"], 0), "p99 us": (f["p99"], 0), "max us": (f["max"], 0),
+            "lost": (f["sent"] - f["received"], 0), "MiB": (f["memory"], 0)}
+
+
+# Of each table: its columns, and which are compared with those of the ceiling.
+TABLES = {
+    STREAMS: (stream_columns, ("Gbit/s", "gateway s/GB")),
+    DATAGRAMS: (datagram_columns, ("packets/s", "gateway us")),
+    ROUND_TRIPS: (round_trip_columns, ("p99 us",)),
+}
+
+
+def medians(rounds):
+    return {name: (statistics.median(r[name][0] for r in rounds), digits)
+            for name, (_, digits) in rounds[0].items()}
+
+
+def print_table(compared, rows):
+    names = list(next(iter(rows.values())))
+    heads = ["", "way", *names, *(f"x {name}" for name in compared)]
+    print("|", " | ".join(heads), "|")
+    print("|---|---|" + "---:|" * (len(heads) - 2))
+    for (title, way), columns in rows.items():
+        ceiling = rows.get((title, "ceiling"))
+        ratios = [f"{columns[n][0] / ceiling[n][0]:.2f}" if ceiling and ceiling[n][0] else ""
+                  for n in compared]
+        print("|", " | ".join([title, way, *(f"{v:.{d}f}" for v, d in columns.values()),
+                               *ratios]), "|")
+    print()
+
+
+def report(path):
+    collected = {table: {} for table in TABLES}
+    with open(path) as lines:
+        for table, title, way, figures in map(json.loads, lines):
+            columns = TABLES[table][0](figures)
+            collected[table].setdefault((title, way), []).append(columns)
+    for table, rows in collected.items():
+        if rows:
+            print_table(TABLES[table][1], {key: medians(r) for key, r in rows.items()})
+
+
+def main():
+    if sys.argv[1] == "report":
+        return report(sys.argv[2])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command")
+    parser.add_argument("ways_file")
+    parser.add_argument("results")
+    parser.add_argument("--load")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=int)
+    parser.add_argument("--rows")
+    parser.add_argument("--ways")
+    parser.add_argument("--threads")
+    parser.add_argument("--several", action="store_true")
+    return measure(parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+# The network of the bench, for run, which sources tests/lib/netns.sh before
+# this. Two ways through a gateway on the same kernel path, one after the other
+# in use, so that what else the machine does hits both:
+#
+#	near ----------------\
+#	third --------------- gateway 10.20.0.1 ---- 10.20.0.2 lan
+#	far -- relay by bridge /
+#
+#	All three, the gateway, the portal and the relay are on the bridge.
+#
+#	y-client 10.9.0.1 ---- 10.9.0.2 y-gateway 10.8.0.1 ---- 10.8.0.2 y-lan
+#	tunnel 100.64.0.1 == UDP 5555 == 100.64.0.2: the yardstick (ceiling.c)
+
+prefix=pstb$$-
+spaces="near third far internet portal relay gateway lan
+	y-client y-gateway y-lan"
+STREAM_PORTS="80 7" # that the resources' filters let through
+LOAD_PORT=7
+
+make_spaces() {
+	local space
+	for space in $spaces; do
+		ip netns add "$prefix$space"
+		ip -n "$prefix$space" link set lo up
+	done
+}
+
+# near_link SPACE ADDRESS: direct data takes one link, not the bridge.
+near_link() {
+	link "$1" eth0 gateway "$1"
+	ip -n "$prefix$1" route add 203.0.113.20 dev eth0 src "$2"
+	ip -n "${prefix}gateway" route add "$2" dev "$1" src 203.0.113.20
+}
+
+make_postern_network() {
+	ip -n "${prefix}internet" link add br0 type bridge
+	ip -n "${prefix}internet" link set br0 up
+	addresses internet br0 203.0.113.1/24 2001:db8::1/64
+	plug portal eth0 203.0.113.8 2001:db8::8
+	plug relay eth0 203.0.113.9 2001:db8::9
+	plug near wan 203.0.113.10 2001:db8::10
+	plug third wan 203.0.113.11 2001:db8::11
+	plug far wan 203.0.113.12 2001:db8::12
+	plug gateway wan 203.0.113.20 2001:db8::20
+	near_link near 203.0.113.10
+	near_link third 203.0.113.11
+	link lan eth0 gateway lan
+	addresses lan eth0 $LAN4/24 $LAN6/64
+	addresses gateway lan 10.20.0.1/24 fd20::1/64
+	until mkdir -p "/etc/netns/${prefix}gateway"; do rest; done
+	echo "nameserver 203.0.113.8" > "/etc/netns/${prefix}gateway/resolv.conf"
+	printf '127.0.0.1 localhost\n%s bench.test\n' $LAN4 \
+	    > "/etc/netns/${prefix}gateway/hosts"
+}
+
+make_ceiling_network() {
+	link y-client eth0 y-gateway eth0
+	link y-lan eth0 y-gateway lan
+	ip -n "${prefix}y-client" address add 10.9.0.1/24 dev eth0
+	ip -n "${prefix}y-gateway" address add 10.9.0.2/24 dev eth0
+	ip -n "${prefix}y-gateway" address add 10.8.0.1/24 dev lan
+	ip -n "${prefix}y-lan" address add 10.8.0.2/24 dev eth0
+	ip -n "${prefix}y-lan" route add 100.64.0.1 via 10.8.0.1
+	sysctl_at y-gateway net.ipv4.ip_forward=1
+}
+
+# ceiling_end SPACE PEER SIDE ADDRESS ROUTE
+ceiling_end() {
+	spawn "$1" "$1" "$BUILD/tests/bench/ceiling" tun0 5555 "$2" 5555 "$3"
+	wait_until 10 ip -n "$prefix$1" link show tun0 ||
+		die "the ceiling does not start" "$work/$1.log"
+	ip -n "$prefix$1" address add "$4" dev tun0
+	ip -n "$prefix$1" link set tun0 mtu 1280 up
+	ip -n "$prefix$1" route add "$5" dev tun0
+}
+
+start_ceiling() {
+	ceiling_end y-client 10.9.0.2 0 100.64.0.1 10.8.0.0/24
+	ceiling_end y-gateway 10.9.0.1 1 100.64.0.2 100.64.0.1
+}
+
+# start_servers SPACE: what is measured with, behind a gateway.
+start_servers() {
+	local port
+	for port in $STREAM_PORTS; do
+		spawn "iperf-$1-$port" "$1" iperf3 -s -p $port
+		wait_until 10 listens "$1" t $port ||
+			die "iperf3 does not start" "$work/iperf-$1-$port.log"
+	done
+	spawn "load-$1" "$1" "$BUILD/tests/bench/bench_load" serve $LOAD_PORT
+	wait_until 10 listens "$1" u $LOAD_PORT ||
+		die "the load server does not start" "$work/load-$1.log"
+}
+
+bench_site() {
+	portal_configuration
+	cat <<-TOML
+	[[resources]]
+	name = "named"
+	type = "dns"
+	address = "bench.test"
+	filters = ["tcp/80", "tcp/7", "udp/7", "icmp"]
+
+	[[policies]]
+	resource = "named"
+	users = ["jane"]
+	TOML
+}
+
+# connect SPACE ADDRESS PATH [CLIENT-OPTION ...]: has the name at $NAME4.
+NAME4=100.96.0.5
+connect() {
+	local space=$1 address=$2 path=$3
+	shift 3
+	[ -e "$work/$space.fifo" ] || mkfifo "$work/$space.fifo"
+	FIREZONE_TOKEN=$USER_TOKEN spawn "$space" "$space" "$TEST_CLIENT" \
+	    -i "$space" -c "$work/$space.fifo" -l "$address" "$@" "$PORTAL_URL"
+	wait_line 15 "$work/$space.log" '^ready ' ||
+		die "the client does not start" "$work/$space.log"
+	wait_until 15 at "$space" ping -c 1 -W 1 -q $LAN4 ||
+		die "no answer from the resource" "$work/$space.log"
+	wait_line 5 "$work/$space.log" "^connected $path" ||
+		die "the path is not $path" "$work/$space.log"
+	echo "assign named bench.test $NAME4 100.96.0.6 100.96.0.7 100.96.0.8" \
+	    > "$work/$space.fifo"
+	wait_line 15 "$work/$space.log" '^name bench.test active' ||
+		die "the name is not active" "$work/$space.log"
+}
+
+connect_all() {
+	connect near 203.0.113.10 direct --direct-only -4
+	connect third 203.0.113.11 direct --direct-only -4
+	connect far 203.0.113.12 relayed --relay-only -4
+}
+
+stop_postern() {
+	local name
+	for name in near third far gateway; do
+		stop $name
+	done
+}
+
+# For measure.py: the way's name, the client's space, the address to go to, the
+# space it is in, the client's process, those of the gateway.
+ways() {
+	echo "ceiling ${prefix}y-client 10.8.0.2 ${prefix}y-lan" \
+	    "${pid[y-client]} ${pid[y-gateway]}"
+	echo "direct ${prefix}near $LAN4 ${prefix}lan ${pid[near]} $(processes)"
+	echo "direct-name ${prefix}near $NAME4 ${prefix}lan ${pid[near]}" \
+	    "$(processes)"
+	echo "relayed ${prefix}far $LAN4 ${prefix}lan ${pid[far]} $(processes)"
+	echo "relayed-name ${prefix}far $NAME4 ${prefix}lan ${pid[far]}" \
+	    "$(processes)"
+	echo "second ${prefix}third $LAN4 ${prefix}lan ${pid[third]}" \
+	    "$(processes)"
+}
