@@ -25,7 +25,7 @@ backoff_budget(const struct backoff *b)
 }
 
 int64_t
-backoff_next(struct backoff *b, uint32_t random)
+backoff_next(struct backoff *b, uint32_t random, int64_t least_ms)
 {
 	int64_t delay = BACKOFF_INITIAL_MS, grown = b->base_ms;
 
@@ -33,6 +33,8 @@ backoff_next(struct backoff *b, uint32_t random)
 		delay = b->base_ms + (b->base_ms * (int64_t)random >> 32);
 		grown = b->base_ms * 3 / 2;
 	}
+	if (delay < least_ms)
+		delay = least_ms;
 	if (delay > backoff_budget(b) - b->spent_ms)
 		return -1;
 	b->spent_ms += delay;

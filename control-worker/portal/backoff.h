@@ -26,10 +26,10 @@ struct backoff {
 void backoff_init(struct backoff *, int64_t max_partition_ms);
 void backoff_joined(struct backoff *);
 /*
- * The next delay, random being uniform over all values; -1 when the budget is
- * used up.
+ * The next delay, of no less than least_ms, random being uniform over all
+ * values; -1 when the budget is used up.
  */
-int64_t backoff_next(struct backoff *, uint32_t random);
+int64_t backoff_next(struct backoff *, uint32_t random, int64_t least_ms);
 /* What the budget is in this phase. */
 int64_t backoff_budget(const struct backoff *);
 

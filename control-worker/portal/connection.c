@@ -122,10 +122,13 @@ wait_before_retry(struct portal_connection *c, struct mono now, int64_t ms,
 	c->state_ends = mono_add_ms(now, ms);
 }
 
-/* reason may lie in what is dropped here. */
+/*
+ * After delay_ms, or, if that is negative, after what the backoff says, but
+ * least_ms. reason may lie in what is dropped here.
+ */
 static void
 retry_later(struct portal_connection *c, struct mono now, const char *because,
-    int64_t delay_ms)
+    int64_t delay_ms, int64_t least_ms)
 {
 	char url[URL_HOST_MAX + 32], reason[REASON_MAX];
 
@@ -133,7 +136,10 @@ retry_later(struct portal_connection *c, struct mono now, const char *because,
 	login_url_display(&c->login, url, sizeof(url));
 	drop_attempt(c);
 	if (delay_ms < 0)
-		delay_ms = backoff_next(&c->backoff, randombytes_random());
+		delay_ms =
+		    backoff_next(&c->backoff, randombytes_random(), least_ms);
+	else if (delay_ms < least_ms)
+		delay_ms = least_ms;
 	if (delay_ms >= 0)
 		wait_before_retry(c, now, delay_ms, reason);
 	else if (c->backoff.was_joined)
@@ -149,7 +155,7 @@ static void
 lose_connection(
     struct portal_connection *c, struct mono now, const char *reason)
 {
-	retry_later(c, now, reason, -1);
+	retry_later(c, now, reason, -1, 0);
 }
 
 /* Its candidates would come before its connection, and be thrown away. */
@@ -444,7 +450,7 @@ static void
 handle_failure(struct portal_connection *c, struct mono now,
     const struct transport_failure *f)
 {
-	int64_t delay = f->retry_after_ms;
+	int64_t delay = f->retry_after_ms, least = 0;
 
 	if (f->too_long && is_online(c))
 		revoke_all_grants(c);
@@ -467,6 +473,9 @@ handle_failure(struct portal_connection *c, struct mono now,
 	case CHOICE_TURNS:
 		turn_to_chosen(c, now, f, delay);
 		return;
+	case CHOICE_DOUBTS:
+		least = GENERATION_CONFIRM_MS;
+		break;
 	case CHOICE_STAYS:
 		break;
 	}
@@ -477,7 +486,7 @@ handle_failure(struct portal_connection *c, struct mono now,
 	 */
 	if (f->status == STATUS_CONFLICT && delay < 0 && !c->backoff.was_joined)
 		delay = BACKOFF_INITIAL_MS;
-	retry_later(c, now, f->reason, delay);
+	retry_later(c, now, f->reason, delay, least);
 }
 
 void
@@ -536,7 +545,8 @@ start_attempt(struct portal_connection *c, struct mono now)
 	const struct url_host *host = &c->login.host;
 	char name[URL_HOST_MAX + 2];
 
-	choice_renew(&c->choice, now);
+	if (choice_renew(&c->choice, now))
+		log_info("portal: the newest generation is tried again");
 	use_generation(c, c->choice.chosen);
 	if (host->literal.family != IP_NONE) {
 		connect_to_addresses(c, now, &host->literal, 1);
@@ -576,8 +586,6 @@ tick_open(struct portal_connection *c, struct mono now)
 	struct phoenix_frame f;
 
 	if (mono_due(choice_deadline(&c->choice), now)) {
-		log_info("portal: after a day the newest generation is tried "
-			 "again");
 		drop_attempt(c);
 		start_attempt(c, now);
 		return;

@@ -10,7 +10,10 @@ choice_init(struct generation_choice *c, unsigned number)
 		.automatic = number == 0,
 		.chosen =
 		    number == 0 ? generation_newest() : generation_of(number),
+		.absent_at = MONO_NEVER,
 		.newest_again = MONO_NEVER,
+		.interrupts = MONO_NEVER,
+		.pause_ms = GENERATION_AGAIN_MS,
 	};
 }
 
@@ -35,6 +38,31 @@ note_failure(struct generation_choice *c, bool absent)
 			c->failed |= 1u << n;
 }
 
+/* Whether that the newest is absent has to be heard once more. */
+static bool
+absence_is_doubtful(struct generation_choice *c, struct mono now, bool absent)
+{
+	if (!absent) {
+		c->absent_at = MONO_NEVER;
+		return false;
+	}
+	if (c->chosen != generation_newest() || c->is_older)
+		return false;
+	if (mono_is_never(c->absent_at))
+		c->absent_at = now;
+	return mono_before(
+	    now, mono_add_ms(c->absent_at, GENERATION_CONFIRM_MS));
+}
+
+/* The newest has failed for good, or until a while has passed. */
+static void
+postpone_newest(struct generation_choice *c, struct mono now)
+{
+	c->newest_again = mono_add_ms(now, c->pause_ms);
+	c->interrupts = mono_add_ms(now, GENERATION_INTERRUPTS_MS);
+	c->absent_at = MONO_NEVER;
+}
+
 enum choice_result
 choice_failed(struct generation_choice *c, struct mono now, int status)
 {
@@ -42,15 +70,17 @@ choice_failed(struct generation_choice *c, struct mono now, int status)
 	bool absent = generation_is_absent(c->chosen, status);
 	const struct generation *next;
 
+	if (!c->automatic && !refused)
+		return CHOICE_STAYS;
+	if (absence_is_doubtful(c, now, absent))
+		return CHOICE_DOUBTS;
 	if (!refused && !absent)
 		return CHOICE_STAYS;
 	if (refused && (!c->automatic || c->chosen->refusal_is_final))
 		return CHOICE_ENDS;
-	if (!c->automatic)
-		return CHOICE_STAYS;
 	note_failure(c, absent);
 	if (c->chosen == generation_newest())
-		c->newest_again = mono_add_ms(now, GENERATION_AGAIN_MS);
+		postpone_newest(c, now);
 	next = newest_left(c);
 	if (next != NULL) {
 		c->chosen = next;
@@ -67,19 +97,29 @@ void
 choice_joined(struct generation_choice *c)
 {
 	c->failed = 0;
+	c->absent_at = MONO_NEVER;
+	c->is_older = c->chosen != generation_newest();
+	if (!c->is_older)
+		c->pause_ms = GENERATION_AGAIN_MS;
 }
 
 struct mono
 choice_deadline(const struct generation_choice *c)
 {
 	return c->chosen != generation_newest() && c->failed == 0
-	    ? c->newest_again
+	    ? c->interrupts
 	    : MONO_NEVER;
 }
 
-void
+bool
 choice_renew(struct generation_choice *c, struct mono now)
 {
-	if (mono_due(choice_deadline(c), now))
-		c->chosen = generation_newest();
+	if (c->chosen == generation_newest() || !mono_due(c->newest_again, now))
+		return false;
+	c->pause_ms = c->pause_ms < GENERATION_INTERRUPTS_MS / 2
+	    ? 2 * c->pause_ms
+	    : GENERATION_INTERRUPTS_MS;
+	c->failed = 0;
+	c->chosen = generation_newest();
+	return true;
 }

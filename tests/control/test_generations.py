@@ -3,6 +3,7 @@ order, and how it finds out which one a portal speaks. firezone-portal(7)."""
 
 import json
 import socket
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ CLIENT = "3abd725a-733b-4801-ac16-72f26cd98a24"
 RESOURCE = "c7793628-8579-465b-83e3-1a5d4af4db3b"
 REF = "SFMyNTY.g2gDbQAA"
 LINE = "candidate:1 1 udp 1694498559 198.51.100.7 47717 typ srflx raddr 0.0.0.0 rport 0"
+CONFIRM_S = 5
 TOKEN = ".SFMyNTY.g2gD-x_y+/"
 ESCAPED = ".SFMyNTY.g2gD-x_y%2B%2F"
 HASH = "09bf23d265f306f12948e66eecef86cce967f6e09d64ea8d63a3e49cf3af10d3"
@@ -311,6 +313,9 @@ def test_other_generations_open_nothing(listener, gateway, generation):
 def test_finds_an_older_portal(listener, gateway):
     w = gateway(0)
     accept_request(listener, 3).answer(404, body=b"Not found")
+    begin = time.monotonic()
+    accept_request(listener, 3).answer(404, body=b"Not found")
+    assert time.monotonic() - begin >= CONFIRM_S
     accept_request(listener, 2).answer(401, body=b"Missing token")
     c = accept_request(listener, 1)
     c.switch()
@@ -319,7 +324,7 @@ def test_finds_an_older_portal(listener, gateway):
     w.wait_log("generation 1")
     c.push("init", INIT)
     hear_init(w)
-    # What has worked is used again.
+    # What has worked is used again, and what was missing twice is known to be.
     c.drop()
     c = accept_request(listener, 1)
     c.answer(401, body=b"Invalid token")
@@ -328,6 +333,24 @@ def test_finds_an_older_portal(listener, gateway):
     fatal = w.hear_parent("CONTROL_FATAL")
     assert fatal["status"] == 1 and "refused our login" in fatal["reason"]
     assert TOKEN not in w.text() and ESCAPED not in w.text()
+
+
+@pytest.mark.parametrize("status", [404, 308])
+def test_a_stray_absence_does_not_show_the_token(listener, gateway, status):
+    w = gateway(0)
+    c = accept_request(listener, 3)
+    c.switch()
+    hear_raw(c)
+    c.reply(0)
+    w.wait_log("generation 3")
+    c.drop()
+    accept_request(listener, 3).answer(status)
+    c = accept_request(listener, 3)
+    c.switch()
+    assert hear_raw(c) == join(0)
+    c.reply(0)
+    hear_raw(c)
+    w.shut_down()
 
 
 def test_a_wrong_token_is_never_in_a_query_of_a_newer_portal(listener, gateway):

@@ -6,9 +6,11 @@
 
 #include "control-worker/portal/generation_choice.h"
 
-#define DAY_MS GENERATION_AGAIN_MS
+#define DAY_MS   GENERATION_INTERRUPTS_MS
+#define AGAIN_MS GENERATION_AGAIN_MS
 
-/* How the older logins begin. */
+/* How the logins begin. */
+#define NEWEST "/gateway/v2/websocket?external_id="
 #define SECOND "/gateway/websocket?token=.SFMyNTY.x%2F%2B&external_id="
 #define FIRST  "/gateway/websocket?token=.SFMyNTY.x%2F%2B&public_key="
 
@@ -23,25 +25,37 @@ static const struct {
 } stories[] = {
 	/* A portal of today, of a while ago, one that wants another login. */
 	{ 0, { { 3, -1, 0 } } },
-	{ 0, { { 3, 404, CHOICE_TURNS }, { 2, -1, 0 } } },
-	{ 0, { { 3, 308, CHOICE_TURNS }, { 2, -1, 0 } } },
 	{ 0,
-	    { { 3, 404, CHOICE_TURNS }, { 2, 401, CHOICE_TURNS },
-		{ 1, -1, 0 } } },
+	    { { 3, 404, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
+		{ 2, -1, 0 } } },
 	{ 0,
-	    { { 3, 404, CHOICE_TURNS }, { 2, 403, CHOICE_TURNS },
-		{ 1, -1, 0 } } },
+	    { { 3, 308, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
+		{ 2, -1, 0 } } },
+	{ 0,
+	    { { 3, 404, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
+		{ 2, 401, CHOICE_TURNS }, { 1, -1, 0 } } },
+	{ 0,
+	    { { 3, 404, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
+		{ 2, 403, CHOICE_TURNS }, { 1, -1, 0 } } },
+	/* One of today, behind a proxy that does not know so for a moment. */
+	{ 0, { { 3, 404, CHOICE_DOUBTS }, { 3, -1, 0 } } },
+	{ 0,
+	    { { 3, 404, CHOICE_DOUBTS }, { 3, 503, CHOICE_STAYS },
+		{ 3, 404, CHOICE_DOUBTS }, { 3, 0, CHOICE_STAYS },
+		{ 3, 308, CHOICE_DOUBTS }, { 3, -1, 0 } } },
 	/* The token is wrong. */
 	{ 0, { { 3, 401, CHOICE_ENDS } } },
+	{ 0, { { 3, 404, CHOICE_DOUBTS }, { 3, 401, CHOICE_ENDS } } },
 	{ 0,
-	    { { 3, 404, CHOICE_TURNS }, { 2, 401, CHOICE_TURNS },
-		{ 1, 401, CHOICE_ENDS } } },
+	    { { 3, 404, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
+		{ 2, 401, CHOICE_TURNS }, { 1, 401, CHOICE_ENDS } } },
 	{ 0,
-	    { { 3, 404, CHOICE_TURNS }, { 2, 401, CHOICE_TURNS },
-		{ 1, 403, CHOICE_ENDS } } },
+	    { { 3, 404, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
+		{ 2, 401, CHOICE_TURNS }, { 1, 403, CHOICE_ENDS } } },
 	/* No portal at all: the token is not shown around. */
 	{ 0,
-	    { { 3, 404, CHOICE_TURNS }, { 2, 404, CHOICE_STAYS },
+	    { { 3, 404, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
+		{ 2, 404, CHOICE_STAYS }, { 3, 404, CHOICE_DOUBTS },
 		{ 3, 404, CHOICE_TURNS }, { 2, -1, 0 } } },
 	/* What says nothing of generations. */
 	{ 0,
@@ -49,8 +63,9 @@ static const struct {
 		{ 3, 403, CHOICE_STAYS }, { 3, 301, CHOICE_STAYS },
 		{ 3, 400, CHOICE_STAYS }, { 3, -1, 0 } } },
 	{ 0,
-	    { { 3, 404, CHOICE_TURNS }, { 2, 0, CHOICE_STAYS },
-		{ 2, 409, CHOICE_STAYS }, { 2, -1, 0 } } },
+	    { { 3, 404, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
+		{ 2, 0, CHOICE_STAYS }, { 2, 409, CHOICE_STAYS },
+		{ 2, -1, 0 } } },
 	/* One that is configured is the only one. */
 	{ 3, { { 3, 404, CHOICE_STAYS }, { 3, -1, 0 } } },
 	{ 3, { { 3, 401, CHOICE_ENDS } } },
@@ -61,7 +76,7 @@ static const struct {
 static void
 finds_the_generation(void **state)
 {
-	const struct mono now = { 1 };
+	struct mono now = { 1 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(stories) / sizeof(*stories); i++) {
@@ -78,20 +93,49 @@ finds_the_generation(void **state)
 			assert_int_equal(
 			    choice_failed(&c, now, stories[i].step[k].status),
 			    stories[i].step[k].result);
+			now = mono_add_ms(now, GENERATION_CONFIRM_MS);
 		}
 	}
+}
+
+/* Which is absent: twice, for a portal that is nobody's yet. */
+static void
+turn_to_older(struct generation_choice *c, struct mono *now)
+{
+	assert_int_equal(c->chosen->number, 3);
+	assert_int_equal(choice_failed(c, *now, 404), CHOICE_DOUBTS);
+	*now = mono_add_ms(*now, GENERATION_CONFIRM_MS);
+	assert_int_equal(choice_failed(c, *now, 404), CHOICE_TURNS);
+	assert_int_equal(c->chosen->number, 2);
+}
+
+/* Answers that come at once are one answer. */
+static void
+absences_are_some_time_apart(void **state)
+{
+	struct mono now = { 1 };
+	struct generation_choice c;
+
+	(void)state;
+	choice_init(&c, 0);
+	assert_int_equal(choice_failed(&c, now, 404), CHOICE_DOUBTS);
+	now = mono_add_ms(now, GENERATION_CONFIRM_MS - 1);
+	assert_int_equal(choice_failed(&c, now, 404), CHOICE_DOUBTS);
+	assert_int_equal(c.chosen->number, 3);
+	now = mono_add_ms(now, 1);
+	assert_int_equal(choice_failed(&c, now, 404), CHOICE_TURNS);
 }
 
 /* What has worked is used again, and newer ones once it works no more. */
 static void
 remembers_what_worked(void **state)
 {
-	const struct mono now = { 1 };
+	struct mono now = { 1 };
 	struct generation_choice c;
 
 	(void)state;
 	choice_init(&c, 0);
-	choice_failed(&c, now, 404);
+	turn_to_older(&c, &now);
 	choice_failed(&c, now, 401);
 	assert_int_equal(c.chosen->number, 1);
 	choice_joined(&c);
@@ -105,7 +149,7 @@ remembers_what_worked(void **state)
 	choice_joined(&c);
 	assert_true(mono_is_never(choice_deadline(&c)));
 	/* And the old one again, where the token is not valid any more. */
-	assert_int_equal(choice_failed(&c, now, 404), CHOICE_TURNS);
+	turn_to_older(&c, &now);
 	choice_joined(&c);
 	assert_int_equal(choice_failed(&c, now, 401), CHOICE_TURNS);
 	assert_int_equal(c.chosen->number, 3);
@@ -114,22 +158,77 @@ remembers_what_worked(void **state)
 	assert_int_equal(choice_failed(&c, now, 401), CHOICE_ENDS);
 }
 
+/* Tries the newest first after pause_ms, in vain. */
 static void
-tries_the_newest_after_a_day(void **state)
+expect_newest_after(
+    struct generation_choice *c, struct mono *now, int64_t pause_ms)
+{
+	*now = mono_add_ms(*now, pause_ms - 1);
+	assert_false(choice_renew(c, *now));
+	assert_int_equal(c->chosen->number, 2);
+	*now = mono_add_ms(*now, 1);
+	assert_true(choice_renew(c, *now));
+	assert_int_equal(c->chosen->number, 3);
+	/* It has been doubted already. */
+	assert_int_equal(choice_failed(c, *now, 404), CHOICE_TURNS);
+	assert_int_equal(c->chosen->number, 2);
+	choice_joined(c);
+}
+
+static void
+tries_the_newest_first_after_a_while(void **state)
 {
 	struct mono now = { 1 };
 	struct generation_choice c;
 
 	(void)state;
 	choice_init(&c, 0);
-	choice_failed(&c, now, 404);
+	turn_to_older(&c, &now);
 	choice_joined(&c);
-	now = mono_add_ms(now, DAY_MS - 1);
-	assert_int_equal(mono_ms_between(now, choice_deadline(&c)), 1);
-	choice_renew(&c, now);
-	assert_int_equal(c.chosen->number, 2);
-	now = mono_add_ms(now, 1);
-	choice_renew(&c, now);
+	for (int64_t pause = AGAIN_MS; pause < DAY_MS; pause *= 2)
+		expect_newest_after(&c, &now, pause);
+	expect_newest_after(&c, &now, DAY_MS);
+	expect_newest_after(&c, &now, DAY_MS);
+	/* One that is found is doubted again before it is left. */
+	now = mono_add_ms(now, DAY_MS);
+	assert_true(choice_renew(&c, now));
+	choice_joined(&c);
+	turn_to_older(&c, &now);
+	choice_joined(&c);
+	expect_newest_after(&c, &now, AGAIN_MS);
+}
+
+/* Also where what was found after it does not come up. */
+static void
+tries_the_newest_first_after_failures(void **state)
+{
+	struct mono now = { 1 };
+	struct generation_choice c;
+
+	(void)state;
+	choice_init(&c, 0);
+	turn_to_older(&c, &now);
+	choice_failed(&c, now, 403);
+	assert_int_equal(choice_failed(&c, now, 503), CHOICE_STAYS);
+	assert_int_equal(c.chosen->number, 1);
+	now = mono_add_ms(now, AGAIN_MS);
+	assert_true(choice_renew(&c, now));
+	turn_to_older(&c, &now);
+}
+
+static void
+a_connection_is_worth_a_day(void **state)
+{
+	struct mono now = { 1 };
+	struct generation_choice c;
+
+	(void)state;
+	choice_init(&c, 0);
+	turn_to_older(&c, &now);
+	choice_joined(&c);
+	assert_int_equal(mono_ms_between(now, choice_deadline(&c)), DAY_MS);
+	now = mono_add_ms(now, DAY_MS);
+	assert_true(choice_renew(&c, now));
 	assert_int_equal(c.chosen->number, 3);
 	assert_true(mono_is_never(choice_deadline(&c)));
 	choice_failed(&c, now, 404);
@@ -139,6 +238,7 @@ tries_the_newest_after_a_day(void **state)
 	choice_init(&c, 2);
 	choice_joined(&c);
 	assert_true(mono_is_never(choice_deadline(&c)));
+	assert_false(choice_renew(&c, mono_add_ms(now, 2 * DAY_MS)));
 }
 
 static void
@@ -146,6 +246,20 @@ expect_login(struct rig *r, const char *path)
 {
 	resolve(r);
 	assert_int_equal(strncmp(r->target, path, strlen(path)), 0);
+}
+
+/* Up to the second absence of the newest. */
+static void
+find_no_newest(struct rig *r)
+{
+	expect_login(r, NEWEST);
+	break_down(r, 404, -1, "");
+	assert_int_equal(wait_ms(r), GENERATION_CONFIRM_MS);
+	time_out(r);
+	expect_login(r, NEWEST);
+	break_down(r, 404, -1, "");
+	assert_int_equal(wait_ms(r), 0);
+	time_out(r);
 }
 
 /* The attempts cost no budget, and the one that is online says so. */
@@ -156,16 +270,14 @@ goes_back_without_giving_up(void **state)
 
 	make_connection_of(r, "wss://api.example.com/", false, 0);
 	set_key(r, 1);
-	expect_login(r, "/gateway/v2/websocket?");
-	break_down(r, 404, -1, "");
-	assert_int_equal(wait_ms(r), 0);
-	time_out(r);
+	find_no_newest(r);
 	expect_login(r, SECOND);
 	break_down(r, 401, -1, "");
 	assert_int_equal(wait_ms(r), 1000);
 	time_out(r);
 	expect_login(r, FIRST);
-	for (int i = 0; i < 15; i++) {
+	/* The wait of the doubt is one of 15 s. */
+	for (int i = 0; i < 10; i++) {
 		break_down(r, 503, -1, "");
 		expect_retry(r, 1000, 1000);
 		expect_login(r, FIRST);
@@ -186,6 +298,86 @@ waits_where_the_portal_says_so(void **state)
 	resolve(r);
 	break_down(r, 404, 7000, "");
 	assert_int_equal(wait_ms(r), 7000);
+	time_out(r);
+	resolve(r);
+	break_down(r, 404, 3000, "");
+	assert_int_equal(wait_ms(r), 3000);
+	time_out(r);
+	expect_login(r, SECOND);
+}
+
+/* Whatever the portal, or a new key, would have tried sooner. */
+static void
+doubts_at_least_for_a_while(void **state)
+{
+	struct rig *r = *state;
+
+	make_connection_of(r, "wss://api.example.com/", false, 0);
+	set_key(r, 1);
+	resolve(r);
+	break_down(r, 404, 1000, "");
+	assert_int_equal(wait_ms(r), GENERATION_CONFIRM_MS);
+	/* A new key does not wait. */
+	set_key(r, 2);
+	resolve(r);
+	break_down(r, 404, -1, "");
+	assert_int_equal(wait_ms(r), GENERATION_CONFIRM_MS);
+}
+
+/* A proxy that has lost the portal for a moment. */
+static void
+a_stray_absence_changes_nothing(void **state)
+{
+	struct rig *r = *state;
+
+	make_connection_of(r, "wss://api.example.com/", false, 0);
+	go_online(r);
+	break_down(r, 0, -1, "");
+	expect_retry(r, 500, 1000);
+	expect_login(r, NEWEST);
+	break_down(r, 404, -1, "");
+	expect_retry(r, GENERATION_CONFIRM_MS, GENERATION_CONFIRM_MS);
+	expect_login(r, NEWEST);
+	open_socket(r);
+	expect(r, JOIN, 0);
+	hear(r, JOINED, 0);
+	assert_int_equal(r->generation, 3);
+}
+
+/* What is open stays open; what is opened anew is the newest. */
+static void
+the_next_connection_tries_the_newest(void **state)
+{
+	struct mono again;
+	struct rig *r = *state;
+	unsigned beats = 1;
+
+	make_connection_of(r, "wss://api.example.com/", false, 0);
+	set_key(r, 1);
+	find_no_newest(r);
+	again = mono_add_ms(r->now, AGAIN_MS);
+	open_again(r);
+	hear(r, JOINED, 0);
+	while (mono_before(r->now, mono_add_ms(again, 2 * AGAIN_MS))) {
+		time_out(r);
+		expect(r, HEARTBEAT, beats);
+		hear(r, ALIVE, beats++);
+		assert_true(r->online);
+	}
+	break_down(r, 0, -1, "");
+	expect_retry(r, 500, 1000);
+	expect_login(r, NEWEST);
+	break_down(r, 404, -1, "");
+	assert_int_equal(wait_ms(r), 0);
+	time_out(r);
+	expect_login(r, SECOND);
+	open_socket(r);
+	expect(r, JOIN, 0);
+	hear(r, JOINED, 0);
+	/* Not so soon once more. */
+	break_down(r, 0, -1, "");
+	expect_retry(r, 500, 1000);
+	expect_login(r, SECOND);
 }
 
 static void
@@ -195,9 +387,7 @@ is_refused_by_all(void **state)
 
 	make_connection_of(r, "wss://api.example.com/", false, 0);
 	set_key(r, 1);
-	resolve(r);
-	break_down(r, 404, -1, "");
-	time_out(r);
+	find_no_newest(r);
 	resolve(r);
 	break_down(r, 401, -1, "");
 	time_out(r);
@@ -215,11 +405,9 @@ is_online_with_the_newest_after_a_day(void **state)
 	unsigned beats = 1;
 
 	make_connection_of(r, "wss://api.example.com/", false, 0);
-	tomorrow = mono_add_ms(r->now, DAY_MS);
 	set_key(r, 1);
-	resolve(r);
-	break_down(r, 404, -1, "");
-	time_out(r);
+	find_no_newest(r);
+	tomorrow = mono_add_ms(r->now, DAY_MS);
 	open_again(r);
 	hear(r, JOINED, 0);
 	hear(r, PUSH, "init", EMPTY_INIT);
@@ -248,9 +436,15 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(finds_the_generation),
 		T(remembers_what_worked),
-		T(tries_the_newest_after_a_day),
+		T(absences_are_some_time_apart),
+		T(tries_the_newest_first_after_a_while),
+		T(tries_the_newest_first_after_failures),
+		T(a_connection_is_worth_a_day),
 		T(goes_back_without_giving_up),
 		T(waits_where_the_portal_says_so),
+		T(doubts_at_least_for_a_while),
+		T(a_stray_absence_changes_nothing),
+		T(the_next_connection_tries_the_newest),
 		T(is_refused_by_all),
 		T(is_online_with_the_newest_after_a_day),
 	};
