@@ -29,6 +29,7 @@ phoenix_init(
 	};
 	outbox_init(&p->outbox);
 	p->heartbeat_at = mono_add_ms(now, rules->heartbeat_ms);
+	p->close_deadline = MONO_NEVER;
 	want_join(p, now);
 }
 
@@ -138,7 +139,7 @@ receive_ok(
 		return;
 	p->join_sent = false;
 	p->joined = true;
-	p->join_deadline = MONO_NEVER;
+	p->join_deadline = p->close_deadline = MONO_NEVER;
 	f->type = PHOENIX_JOINED;
 }
 
@@ -176,14 +177,26 @@ receive_reply(struct phoenix *p, const char *topic,
 		conclude(f, PHOENIX_MALFORMED, "a reply without status");
 }
 
+/*
+ * The portal closes the connection, but for those of before mid 2026, which go
+ * on to answer the heartbeats of a channel that is not there:
+ * firezone-portal(7), Control events.
+ */
+static void
+await_close(struct phoenix *p, struct mono now)
+{
+	if (mono_is_never(p->close_deadline))
+		p->close_deadline = mono_add_ms(now, PHOENIX_CLOSE_TIMEOUT_MS);
+}
+
 /* What concerns the channel itself; the rest is for the application. */
 static void
-receive_push(const char *event, const struct json_value *payload,
-    struct phoenix_frame *f)
+receive_push(struct phoenix *p, const char *event,
+    const struct json_value *payload, struct mono now, struct phoenix_frame *f)
 {
-	if (strcmp(event, "phx_error") == 0)
-		return; /* the portal drains the connection: Close follows */
-	if (strcmp(event, "phx_close") == 0) {
+	if (strcmp(event, "phx_error") == 0) {
+		await_close(p, now);
+	} else if (strcmp(event, "phx_close") == 0) {
 		conclude(f, PHOENIX_LOST, "the portal stopped the channel");
 	} else if (strcmp(event, "disconnect") == 0) {
 		/* Any other reason is followed by phx_close. */
@@ -212,13 +225,14 @@ phoenix_receive(struct phoenix *p, const struct json_value *root,
 	else if (strcmp(topic, TOPIC) != 0)
 		conclude(f, PHOENIX_MALFORMED, "another topic");
 	else
-		receive_push(f->event, f->payload, f);
+		receive_push(p, f->event, f->payload, now, f);
 }
 
 struct mono
 phoenix_deadline(const struct phoenix *p)
 {
-	return mono_min(p->join_deadline, p->heartbeat_at);
+	return mono_min(
+	    p->close_deadline, mono_min(p->join_deadline, p->heartbeat_at));
 }
 
 void
@@ -229,6 +243,13 @@ phoenix_tick(struct phoenix *p, struct mono now, struct phoenix_frame *f)
 		conclude(f, PHOENIX_LOST,
 		    "the join was not answered within %d s",
 		    PHOENIX_JOIN_TIMEOUT_MS / 1000);
+		return;
+	}
+	if (mono_due(p->close_deadline, now)) {
+		conclude(f, PHOENIX_LOST,
+		    "the channel broke down at the portal, which did not close "
+		    "the connection within %d s",
+		    PHOENIX_CLOSE_TIMEOUT_MS / 1000);
 		return;
 	}
 	if (!mono_due(p->heartbeat_at, now))

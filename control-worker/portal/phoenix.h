@@ -14,8 +14,9 @@
 #include "control-worker/json/json.h"
 #include "control-worker/portal/outbox.h"
 
-#define PHOENIX_JOIN_TIMEOUT_MS 5000
-#define PHOENIX_UNANSWERED_MAX  3
+#define PHOENIX_JOIN_TIMEOUT_MS  5000
+#define PHOENIX_CLOSE_TIMEOUT_MS 5000 /* after the channel broke down */
+#define PHOENIX_UNANSWERED_MAX   3
 
 /* How the peer finds out that it is cut off. */
 struct phoenix_rules {
@@ -32,7 +33,8 @@ struct phoenix {
 	bool join_due; /* to be written */
 	bool join_sent;
 	uint64_t join_ref;
-	struct mono join_deadline; /* never: no join is under way */
+	struct mono join_deadline;  /* never: no join is under way */
+	struct mono close_deadline; /* never: the channel is well */
 	bool heartbeat_due;
 	size_t unwritten; /* heartbeats that fell due before it was written */
 	struct mono heartbeat_at;

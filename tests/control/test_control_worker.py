@@ -232,6 +232,14 @@ def test_unmatched_topic_joins_again(online):
     assert c.hear()["event"] == "set_snownet_capabilities"
 
 
+def test_channel_that_broke_down_is_left(online, listener):
+    w, c = online
+    c.push("phx_error", {})
+    # Portals before mid 2026 neither close nor join, and answer heartbeats.
+    w.wait_log("which did not close the connection within 5 s; next attempt")
+    listener.online()
+
+
 def test_join_refused_is_the_end(listener, start):
     w = start(f"ws://127.0.0.1:{listener.port}").ready().key()
     c = listener.accept().upgrade()

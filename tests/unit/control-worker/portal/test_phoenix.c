@@ -365,6 +365,56 @@ test_unmatched_topic_joins_again(void **state)
 	phoenix_clear(&p);
 }
 
+#define BROKEN_CHANNEL                                              \
+	"{\"event\":\"phx_error\",\"topic\":\"gateway\",\"ref\":0," \
+	"\"payload\":{}}"
+
+static void
+test_broken_channel_is_left(void **state)
+{
+	struct phoenix_frame f;
+	struct phoenix p;
+
+	(void)state;
+	join(&p);
+	f = receive(&p, at_ms(1000), BROKEN_CHANNEL);
+	assert_int_equal(f.type, PHOENIX_NOTHING);
+	/* It does not get better by being said again. */
+	receive(&p, at_ms(2000), BROKEN_CHANNEL);
+	assert_int_equal(mono_ms_between(start, phoenix_deadline(&p)), 6000);
+	phoenix_tick(&p, at_ms(5999), &f);
+	assert_int_equal(f.type, PHOENIX_NOTHING);
+	phoenix_tick(&p, at_ms(6000), &f);
+	assert_int_equal(f.type, PHOENIX_LOST);
+	assert_non_null(strstr(f.reason, "did not close"));
+	phoenix_clear(&p);
+}
+
+static void
+test_broken_channel_that_is_joined_again(void **state)
+{
+	struct phoenix_frame f;
+	struct phoenix p;
+
+	(void)state;
+	join(&p);
+	receive(&p, at_ms(1000), BROKEN_CHANNEL);
+	receive(&p, at_ms(1000),
+	    "{\"event\":\"phx_reply\",\"topic\":\"gateway\",\"ref\":7,"
+	    "\"payload\":{\"status\":\"error\",\"response\":{\"reason\":"
+	    "\"unmatched topic\"}}}");
+	expect_frame(&p, at_ms(1000),
+	    "{\"topic\":\"gateway\",\"event\":\"phx_join\",\"payload\":null,"
+	    "\"ref\":1}");
+	f = receive(&p, at_ms(2000),
+	    "{\"event\":\"phx_reply\",\"ref\":1,\"topic\":\"gateway\","
+	    "\"payload\":{\"status\":\"ok\",\"response\":{}}}");
+	assert_int_equal(f.type, PHOENIX_JOINED);
+	phoenix_tick(&p, at_ms(6000), &f);
+	assert_int_equal(f.type, PHOENIX_NOTHING);
+	phoenix_clear(&p);
+}
+
 int
 main(void)
 {
@@ -379,6 +429,8 @@ main(void)
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_join_refused),
 		cmocka_unit_test(test_unmatched_topic_joins_again),
+		cmocka_unit_test(test_broken_channel_is_left),
+		cmocka_unit_test(test_broken_channel_that_is_joined_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
