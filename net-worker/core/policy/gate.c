@@ -176,9 +176,7 @@ gate_inbound(
 			return drop_packet(REASON_NAT_EXPIRED);
 		break;
 	case NAT_UNUSABLE:
-		if (!policy_is_own(g->policy, &p->source))
-			return drop_packet(REASON_INBOUND_KIND);
-		break;
+		return drop_packet(REASON_INBOUND_KIND);
 	case NAT_TOO_LONG:
 		return refuse_length(g, now, p, scratch);
 	default:

@@ -213,6 +213,43 @@ both_sides_hear_of_too_long_packets(void **state)
 	assert_int_equal(load_be32(inner + 24), 1260);
 }
 
+/*
+ * Our own host speaks of what it saw, which the client has not sent: what it
+ * says has to be translated, or is not for the client.
+ */
+static void
+own_errors_have_a_counterpart_or_are_none(void **state)
+{
+	static const struct {
+		uint8_t code;
+		bool passes;
+	} table[] = { { 3, true }, { 14, false }, { 1, true }, { 4, true },
+		{ 16, false } };
+	struct rig *r = *state;
+	struct ip_address own = ip("100.64.0.1"), client = ip(CLIENT_V4);
+	uint8_t data[128], error[INNER_PACKET_MAX], body[48] = { 3 };
+	struct packet p;
+
+	/* The address behind the name is granted as well. */
+	connected_as(r, AUTHORIZATION_CONNECTION);
+	install(r, REAL_V4);
+	p = segment(data, CLIENT_V6, PROXY_V6, 1234, 80, SYN);
+	client_sends_packet(r, p.data, p.length);
+	assert_int_equal(r->tun_count, 1);
+	memcpy(body + 8, r->tun[0].data, 40);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		size_t before = r->udp_count;
+		size_t len;
+
+		body[1] = table[i].code;
+		len = build_ip(error, &own, &client, IPPROTO_ICMP, body, 48);
+		from_tun(r, error, len);
+		assert_int_equal(r->udp_count - before, table[i].passes);
+	}
+	assert_int_equal(
+	    r->page.shard[0].counters.refused_inbound[REASON_INBOUND_KIND], 2);
+}
+
 int
 main(void)
 {
@@ -221,6 +258,7 @@ main(void)
 		T(older_clients_cross),
 		T(newer_clients_do_not),
 		T(both_sides_hear_of_too_long_packets),
+		T(own_errors_have_a_counterpart_or_are_none),
 	};
 
 	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
