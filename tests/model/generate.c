@@ -34,8 +34,8 @@ fill(struct dice *d, uint8_t *to, size_t length)
 static size_t
 payload_length(struct dice *d)
 {
-	if (percent(d, 1))
-		return 1180 + roll(d, 40);
+	if (percent(d, 3))
+		return 1205 + roll(d, 60);
 	return roll(d, percent(d, 10) ? 200 : 20);
 }
 
@@ -134,15 +134,22 @@ static void
 put_error_around(
     struct dice *d, struct shape *s, const uint8_t *quote, size_t length)
 {
-	static const uint8_t v4[][2] = { { 3, 0 }, { 3, 1 }, { 3, 3 }, { 3, 4 },
-		{ 3, 4 }, { 3, 13 }, { 11, 0 }, { 11, 1 }, { 3, 255 } };
+	static const uint8_t v4[][2] = { { 3, 0 }, { 3, 1 }, { 3, 2 }, { 3, 3 },
+		{ 3, 4 }, { 3, 4 }, { 3, 13 }, { 11, 0 }, { 11, 1 },
+		{ 3, 255 } };
 	static const uint8_t v6[][2] = { { 1, 0 }, { 1, 1 }, { 1, 4 }, { 2, 0 },
 		{ 2, 0 }, { 3, 0 }, { 3, 1 }, { 1, 255 } };
 	const uint8_t *what = is_v6(s) ? PICK(d, v6) : PICK(d, v4);
 
 	put_icmp(s, what[0], what[1]);
+	if (percent(d, 30) && s->bytes[0] <= 3)
+		s->bytes[1] = (uint8_t)roll(d, 17);
 	if (percent(d, 70))
 		fill(d, s->bytes + 4, 4);
+	if (percent(d, 40))
+		put_word(s->bytes + 4, 0);
+	if (percent(d, 40))
+		put_word(s->bytes + 6, percent(d, 30) ? 0 : roll(d, 1400));
 	if (percent(d, 5))
 		s->bytes[0] = (uint8_t)roll(d, 16);
 	if (length > 0)
@@ -363,6 +370,16 @@ sent_quote(struct world *w, bool v6, uint8_t *to)
 		to[roll(d, (uint32_t)length)] ^= (uint8_t)(1u << roll(d, 8));
 	if (percent(d, 3) && length >= 8)
 		to[6] ^= 0x20;
+	/* A length that it did not have. */
+	if (percent(d, 6) && length >= 8)
+		put_word(to + (to[0] / 16 == 6 ? 4 : 2),
+		    percent(d, 50) ? roll(d, 2200) : roll(d, 65536));
+	if (percent(d, 20) && length < 300) {
+		size_t more = roll(d, 800);
+
+		fill(d, to + length, more);
+		length += more;
+	}
 	return length;
 }
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "tests/model/model_cross.h"
 #include "tests/model/model_range.h"
 
 /* Classification: 5 */
@@ -182,11 +183,11 @@ may_answer(struct model *m, struct mono now)
 	return true;
 }
 
-/* 3.1 */
+/* 3.1; type, code and rest are of the ICMP header. */
 static void
-answer(struct model *m, struct mono now, const uint8_t *data, size_t length,
-    const struct model_packet *p, bool prohibited, enum policy_reason reason,
-    struct model_result *r)
+answer_with(struct model *m, struct mono now, const uint8_t *data,
+    size_t length, const struct model_packet *p, enum policy_reason reason,
+    uint8_t type, uint8_t code, uint32_t rest, struct model_result *r)
 {
 	bool v6 = p->source.family == IP_V6;
 	size_t most = v6 ? 1232 : data[0] % 16u * 4 + 8;
@@ -203,8 +204,54 @@ answer(struct model *m, struct mono now, const uint8_t *data, size_t length,
 		m->seen[PATH_ANSWER_SHORT]++;
 	m->seen[v6 ? PATH_ANSWER_V6 : PATH_ANSWER_V4]++;
 	r->verdict = MODEL_ANSWER;
-	r->length = model_icmp(r->data, &p->destination, &p->source, v6 ? 1 : 3,
-	    prohibited ? (v6 ? 1 : 13) : (v6 ? 3 : 0), 0, data, length);
+	r->length = model_icmp(r->data, &p->destination, &p->source, type, code,
+	    rest, data, length);
+}
+
+static void
+answer(struct model *m, struct mono now, const uint8_t *data, size_t length,
+    const struct model_packet *p, bool prohibited, enum policy_reason reason,
+    struct model_result *r)
+{
+	if (p->source.family == IP_V6)
+		answer_with(m, now, data, length, p, reason, 1,
+		    prohibited ? 1 : 3, 0, r);
+	else
+		answer_with(m, now, data, length, p, reason, 3,
+		    prohibited ? 13 : 0, 0, r);
+}
+
+/* It would have to be cut; whoever forbids that hears of it. */
+static void
+refuse_length(struct model *m, struct mono now, const uint8_t *data,
+    size_t length, const struct model_packet *p, struct model_result *r)
+{
+	drop(r, REASON_NAT_TOO_LONG);
+	if (data[6] & 0x40) {
+		m->seen[PATH_CROSS_TOO_LONG_TOLD]++;
+		answer_with(m, now, data, length, p, REASON_NAT_TOO_LONG, 3, 4,
+		    MODEL_CROSS_V4_MAX, r);
+	}
+}
+
+/* Whether the packet has changed its family; false: it is too long. */
+static bool
+change_family(struct model *m, const struct model_packet *p,
+    const struct ip_address *source, const struct ip_address *destination,
+    uint16_t value, bool first, struct model_result *r)
+{
+	bool none =
+	    p->kind == MODEL_UDP && model_word(r->data + p->transport + 6) == 0;
+	size_t length = model_cross(r->data, r->length, p, source, destination,
+	    value, first, &r->checksums);
+
+	if (length == 0)
+		return false;
+	m->seen[PATH_CROSS_NO_CHECKSUM] += none;
+	m->crossed++;
+	r->length = length;
+	r->identified = source->family == IP_V4;
+	return true;
 }
 
 static uint8_t
@@ -231,8 +278,8 @@ count_session(struct model *m, const struct model_session *s, bool made)
 
 /* 3, step 12 from its third item on */
 static void
-translate_outbound(struct model *m, struct mono now,
-    const struct model_packet *p, const struct model_name *n,
+translate_outbound(struct model *m, struct mono now, const uint8_t *data,
+    size_t length, const struct model_packet *p, const struct model_name *n,
     struct model_result *r)
 {
 	unsigned long gave_way = m->nat.gave_way;
@@ -256,6 +303,18 @@ translate_outbound(struct model *m, struct mono now,
 	m->seen[PATH_NAT_ROOM] += m->nat.gave_way - gave_way;
 	if (!model_same(&s->real, &n->real))
 		m->seen[PATH_NAT_PINNED]++;
+	if (s->real.family != p->source.family) {
+		bool to_v6 = s->real.family == IP_V6;
+		bool crosses = change_family(
+		    m, p, &m->client[to_v6], &s->real, s->outside, true, r);
+
+		m->seen[!crosses ? PATH_CROSS_TOO_LONG_OUT
+			: to_v6  ? PATH_CROSS_TO_V6
+				 : PATH_CROSS_TO_V4]++;
+		if (!crosses)
+			refuse_length(m, now, data, length, p, r);
+		return;
+	}
 	model_rewrite(r->data, r->length, p, NULL, &s->real, s->outside, true,
 	    &r->checksums);
 	if (p->kind == MODEL_UDP &&
@@ -304,6 +363,7 @@ model_outbound(struct model *m, struct mono now, const uint8_t *data,
 
 	memset(r, 0, offsetof(struct model_result, data));
 	r->checksums.count = 0;
+	r->identified = false;
 	r->verdict = MODEL_MALFORMED;
 	if (!model_parse(data, length, &p))
 		return;
@@ -335,7 +395,7 @@ model_outbound(struct model *m, struct mono now, const uint8_t *data,
 	if (grant->type == RESOURCE_CIDR)
 		m->seen[PATH_PROXY_BY_CIDR]++;
 	r->domain = n->domain;
-	translate_outbound(m, now, &p, n, r);
+	translate_outbound(m, now, data, length, &p, n, r);
 }
 
 /* 6.9 */
@@ -371,6 +431,41 @@ rebuild(struct model *m, const uint8_t *data, size_t length,
 	m->seen[v6 ? PATH_ERROR_REBUILT_V6 : PATH_ERROR_REBUILT_V4]++;
 }
 
+/* The same of a session that crosses; false: it is none in that family. */
+static bool
+rebuild_crossing(struct model *m, const uint8_t *data, size_t length,
+    const struct model_packet *p, const struct model_session *s,
+    struct model_result *r)
+{
+	const uint8_t *icmp = data + p->transport, *sent = icmp + 8;
+	bool v6 = p->source.family == IP_V6;
+	size_t headers = v6 ? 28 : 48, most = (v6 ? 576u : 1280u) - headers;
+	uint8_t quote[MODEL_PACKET_MAX + 40];
+	size_t quote_length = length - p->transport - 8;
+	struct model_crossed_error e;
+	struct model_packet quoted;
+
+	model_parse_quote(sent, quote_length, &quoted);
+	if (!model_cross_error(v6, icmp, model_word(sent + 2), &e))
+		return false;
+	quote_length = model_cross_quote(sent, quote_length, &quoted,
+	    &m->client[!v6], &s->proxy, s->inside, quote, &r->checksums);
+	if (quote_length == 0)
+		return false;
+	m->seen[PATH_CROSS_MTU] += e.mtu;
+	m->seen[PATH_CROSS_PLATEAU] += e.plateau;
+	m->seen[PATH_CROSS_POINTER] += e.pointer;
+	m->seen[PATH_CROSS_ERROR_CUT] += quote_length > most;
+	m->seen[v6 ? PATH_CROSS_ERROR_V6 : PATH_CROSS_ERROR_V4]++;
+	for (size_t i = 0; i < r->checksums.count; i++)
+		r->checksums.at[i] += headers;
+	r->length = model_icmp(r->data, &s->proxy, &m->client[!v6], e.type,
+	    e.code, e.rest, quote, quote_length < most ? quote_length : most);
+	r->checksums.at[r->checksums.count] = headers - 6;
+	r->checksums.udp[r->checksums.count++] = false;
+	return true;
+}
+
 /*
  * 4, step 5, of an ICMP error. A quote of the other family is none that NAT
  * could evaluate.
@@ -394,7 +489,12 @@ translate_error(struct model *m, struct mono now, const uint8_t *data,
 	}
 	switch (model_nat_inbound(&m->nat, now, &quoted, 0, true, &s)) {
 	case MODEL_NAT_FOUND:
-		rebuild(m, data, length, p, s, r);
+		if (s->real.family == s->proxy.family)
+			rebuild(m, data, length, p, s, r);
+		else if (!rebuild_crossing(m, data, length, p, s, r)) {
+			m->seen[PATH_CROSS_ERROR_NONE]++;
+			return REASON_INBOUND_KIND;
+		}
 		*translated = true;
 		return REASON_NONE;
 	case MODEL_NAT_ENDED:
@@ -493,12 +593,22 @@ translate_inbound(struct model *m, struct mono now,
 	switch (model_nat_inbound(
 	    &m->nat, now, p, tcp_flags(r->data, p), false, &s)) {
 	case MODEL_NAT_FOUND:
+		count_session(m, s, false);
+		*source = s->proxy;
+		if (s->real.family != s->proxy.family) {
+			bool v6 = s->real.family == IP_V6;
+
+			*translated = change_family(m, p, &s->proxy,
+			    &m->client[!v6], s->inside, false, r);
+			m->seen[!*translated ? PATH_CROSS_TOO_LONG_IN
+				: v6         ? PATH_CROSS_FROM_V6
+					     : PATH_CROSS_FROM_V4]++;
+			return *translated ? REASON_NONE : REASON_NAT_TOO_LONG;
+		}
 		model_rewrite(r->data, r->length, p, &s->proxy, NULL, s->inside,
 		    false, &r->checksums);
-		*source = s->proxy;
 		*translated = true;
 		m->seen[PATH_NAT_RETURN]++;
-		count_session(m, s, false);
 		return REASON_NONE;
 	case MODEL_NAT_ENDED:
 		return REASON_NAT_EXPIRED;
@@ -524,6 +634,10 @@ from_resource(struct model *m, struct mono now, const uint8_t *data,
 		reason = REASON_INBOUND_KIND;
 	else
 		reason = translate_inbound(m, now, p, r, &source, &translated);
+	if (reason == REASON_NAT_TOO_LONG) {
+		refuse_length(m, now, data, length, p, r);
+		return;
+	}
 	/* A translated one comes from a proxy address. */
 	if (reason == REASON_NONE && !translated &&
 	    model_within(model_tunnel, &source))
@@ -567,6 +681,7 @@ model_inbound(struct model *m, struct mono now, const uint8_t *data,
 
 	memset(r, 0, offsetof(struct model_result, data));
 	r->checksums.count = 0;
+	r->identified = false;
 	r->verdict = MODEL_MALFORMED;
 	if (!model_parse(data, length, &p))
 		return;

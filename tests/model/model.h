@@ -70,6 +70,21 @@
 	X(CIDR_IN, "in: CIDR")                                           \
 	X(INTERNET_IN, "in: Internet")                                   \
 	X(DNS_IN, "in: name")                                            \
+	X(CROSS_TO_V6, "crossing: out, to IPv6")                         \
+	X(CROSS_TO_V4, "crossing: out, to IPv4")                         \
+	X(CROSS_FROM_V6, "crossing: in, from IPv6")                      \
+	X(CROSS_FROM_V4, "crossing: in, from IPv4")                      \
+	X(CROSS_NO_CHECKSUM, "crossing: UDP without checksum")           \
+	X(CROSS_TOO_LONG_OUT, "crossing: out, too long")                 \
+	X(CROSS_TOO_LONG_IN, "crossing: in, too long")                   \
+	X(CROSS_TOO_LONG_TOLD, "crossing: too long, and told")           \
+	X(CROSS_ERROR_V4, "crossing: ICMP error, from IPv4")             \
+	X(CROSS_ERROR_V6, "crossing: ICMP error, from IPv6")             \
+	X(CROSS_ERROR_NONE, "crossing: ICMP error without counterpart")  \
+	X(CROSS_MTU, "crossing: an MTU")                                 \
+	X(CROSS_PLATEAU, "crossing: an MTU that was not told")           \
+	X(CROSS_POINTER, "crossing: a protocol that is not there")       \
+	X(CROSS_ERROR_CUT, "crossing: a quote is cut")                   \
 	X(RENUMBERED, "names: renumbered")                               \
 	X(SHARED_PROXY, "names: one proxy, several resources")           \
 	X(PATTERN_MATCHES, "patterns: matched")                          \
@@ -105,6 +120,7 @@ struct model_name {
 struct model {
 	struct ip_address client[2], gateway[2]; /* IPv4, IPv6 */
 	bool expose_host;
+	bool older; /* its names are reached over both families */
 	struct ip_prefix site[MODEL_SITE_MAX]; /* any order, any overlap */
 	size_t site_count;
 	struct model_grant grants[MODEL_GRANTS_MAX]; /* any order */
@@ -114,6 +130,7 @@ struct model {
 	struct model_nat nat;
 	int64_t icmp_credit; /* nanoseconds' worth of answers */
 	struct mono icmp_counted;
+	uint16_t crossed; /* packets between the families, so far */
 	unsigned long seen[PATH_COUNT];
 };
 
@@ -180,6 +197,12 @@ struct model_result {
 	uint8_t data[MODEL_PACKET_MAX];
 	size_t length;
 	struct model_checksums checksums; /* that may be 0 or 0xffff */
+	/*
+	 * It has become IPv4, and its identification is one more than that of
+	 * the client's packet that crossed before; 0 here, with a checksum of
+	 * the header that is right for that.
+	 */
+	bool identified;
 };
 
 void model_outbound(struct model *, struct mono now, const uint8_t *data,

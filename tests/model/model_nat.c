@@ -58,8 +58,9 @@ add_ended(
 {
 	size_t first = 0;
 
-	nat->ended[nat->ended_count++] = (struct model_ended){ s->protocol,
-		s->outside, s->real, end };
+	nat->ended[nat->ended_count++] =
+	    (struct model_ended){ s->outside_protocol, s->outside, s->real,
+		    end };
 	if (nat->ended_count <= MODEL_ENDED_MAX)
 		return;
 	for (size_t i = 1; i < nat->ended_count; i++)
@@ -101,7 +102,7 @@ by_outside(struct model_nat *nat, uint8_t protocol, uint16_t value,
 	for (size_t i = 0; i < nat->count; i++) {
 		struct model_session *s = &nat->sessions[i];
 
-		if (s->outside == value && s->protocol == protocol &&
+		if (s->outside == value && s->outside_protocol == protocol &&
 		    same_address(&s->real, real))
 			return s;
 	}
@@ -178,15 +179,24 @@ reorder(struct model_nat *nat, struct model_session *s,
 		s->order = ++nat->order;
 }
 
+static uint8_t
+protocol_to(const struct ip_address *real, uint8_t protocol)
+{
+	if (protocol == 6 || protocol == 17)
+		return protocol;
+	return real->family == IP_V4 ? 1 : 58;
+}
+
 /* 6.6: the original value, upwards, then from 1; 1024 tries at most. */
 static bool
 free_value(struct model_nat *nat, const struct model_packet *p,
     const struct ip_address *real, uint16_t *value)
 {
+	uint8_t protocol = protocol_to(real, p->protocol);
 	uint32_t v = p->source_port;
 
 	for (int tries = 0; tries < 1024; tries++) {
-		if (by_outside(nat, p->protocol, (uint16_t)v, real) == NULL) {
+		if (by_outside(nat, protocol, (uint16_t)v, real) == NULL) {
 			*value = (uint16_t)v;
 			return true;
 		}
@@ -233,6 +243,7 @@ model_nat_outbound(struct model_nat *nat, struct mono now,
 		.protocol = p->protocol,
 		.inside = p->source_port,
 		.proxy = p->destination,
+		.outside_protocol = protocol_to(real, p->protocol),
 		.outside = value,
 		.real = *real,
 		.last_out = now,
@@ -241,7 +252,7 @@ model_nat_outbound(struct model_nat *nat, struct mono now,
 	for (size_t i = 0; i < nat->ended_count;) {
 		const struct model_ended *e = &nat->ended[i];
 
-		if (e->protocol == p->protocol && e->outside == value &&
+		if (e->protocol == s->outside_protocol && e->outside == value &&
 		    same_address(&e->real, real))
 			drop_ended(nat, i);
 		else

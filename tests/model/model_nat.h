@@ -16,6 +16,7 @@ struct model_session {
 	uint8_t protocol;
 	uint16_t inside;
 	struct ip_address proxy;
+	uint8_t outside_protocol; /* the echo of each family is one */
 	uint16_t outside;
 	struct ip_address real;
 	struct mono last_out, last_in;

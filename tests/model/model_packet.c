@@ -8,14 +8,14 @@
 #define ICMP   1
 #define ICMPV6 58
 
-static unsigned
-word(const uint8_t *data)
+unsigned
+model_word(const uint8_t *data)
 {
 	return data[0] * 256u + data[1];
 }
 
-static void
-put_word(uint8_t *data, unsigned value)
+void
+model_put_word(uint8_t *data, unsigned value)
 {
 	data[0] = (uint8_t)(value / 256);
 	data[1] = (uint8_t)(value % 256);
@@ -57,10 +57,10 @@ read_v4(const uint8_t *data, size_t length, bool quoted, struct model_packet *p)
 	header = (data[0] % 16u) * 4;
 	if (header < 20 || header > length)
 		return false;
-	if (!quoted && word(data + 2) != length)
+	if (!quoted && model_word(data + 2) != length)
 		return false;
-	more = word(data + 6) / 0x2000 % 2;
-	offset = word(data + 6) % 0x2000;
+	more = model_word(data + 6) / 0x2000 % 2;
+	offset = model_word(data + 6) % 0x2000;
 	/* What is quoted may have become fragments on its way. */
 	if (offset != 0 || (more != 0 && !quoted))
 		return false;
@@ -90,7 +90,7 @@ read_v6(const uint8_t *data, size_t length, bool quoted, struct model_packet *p)
 
 	if (length < 40)
 		return false;
-	if (!quoted && 40 + word(data + 4) != length)
+	if (!quoted && 40 + model_word(data + 4) != length)
 		return false;
 	p->source = ip_from_bytes(IP_V6, data + 8);
 	p->destination = ip_from_bytes(IP_V6, data + 24);
@@ -103,8 +103,8 @@ read_v6(const uint8_t *data, size_t length, bool quoted, struct model_packet *p)
 		if (length - at < 8 || (next == 0 && at > 40))
 			return false;
 		if (next == 44) {
-			unsigned offset = word(header + 2) / 8;
-			unsigned more = word(header + 2) % 2;
+			unsigned offset = model_word(header + 2) / 8;
+			unsigned more = model_word(header + 2) % 2;
 
 			if (offset != 0 || (more != 0 && !quoted))
 				return false;
@@ -165,7 +165,7 @@ read_icmp(const uint8_t *icmp, size_t length, struct model_packet *p)
 	p->kind = MODEL_ICMP_OTHER;
 	if (is_echo(v6, icmp[0], icmp[1])) {
 		p->kind = MODEL_ECHO;
-		p->source_port = (uint16_t)word(icmp + 4);
+		p->source_port = (uint16_t)model_word(icmp + 4);
 		p->destination_port = p->source_port;
 	} else if (is_error(v6, icmp[0], icmp[1]) &&
 	    model_parse_quote(icmp + 8, length - 8, &quote))
@@ -191,7 +191,7 @@ model_parse(const uint8_t *data, size_t length, struct model_packet *p)
 		p->kind = MODEL_TCP;
 		break;
 	case UDP:
-		if (left < 8 || word(transport + 4) != left)
+		if (left < 8 || model_word(transport + 4) != left)
 			return false;
 		p->kind = MODEL_UDP;
 		break;
@@ -201,8 +201,8 @@ model_parse(const uint8_t *data, size_t length, struct model_packet *p)
 	default:
 		return true;
 	}
-	p->source_port = (uint16_t)word(transport);
-	p->destination_port = (uint16_t)word(transport + 2);
+	p->source_port = (uint16_t)model_word(transport);
+	p->destination_port = (uint16_t)model_word(transport + 2);
 	return true;
 }
 
@@ -222,8 +222,8 @@ model_parse_quote(const uint8_t *data, size_t length, struct model_packet *p)
 		if (left < 4)
 			return false;
 		p->kind = p->protocol == TCP ? MODEL_TCP : MODEL_UDP;
-		p->source_port = (uint16_t)word(transport);
-		p->destination_port = (uint16_t)word(transport + 2);
+		p->source_port = (uint16_t)model_word(transport);
+		p->destination_port = (uint16_t)model_word(transport + 2);
 		return true;
 	}
 	if (p->protocol != (v6 ? ICMPV6 : ICMP) || left < 8)
@@ -231,7 +231,7 @@ model_parse_quote(const uint8_t *data, size_t length, struct model_packet *p)
 	if (transport[0] != (v6 ? 128 : 8) || transport[1] != 0)
 		return false;
 	p->kind = MODEL_ECHO;
-	p->source_port = (uint16_t)word(transport + 4);
+	p->source_port = (uint16_t)model_word(transport + 4);
 	p->destination_port = p->source_port;
 	return true;
 }
@@ -272,32 +272,27 @@ right_checksum(
 	    model_sum(sum, data + field + 2, end - (field + 2)));
 }
 
-/*
- * 6.8: a wrong checksum stays wrong, by as much. It would be right_then and is
- * "was"; it would be right_now, so it becomes right_now + was - right_then in
- * ones' complement, where minus is adding the complement.
- */
-static void
-set_checksum(uint8_t *field, uint16_t right_then, uint16_t right_now)
+/* right_now + was - right_then, where minus is adding the complement. */
+void
+model_set_checksum(uint8_t *field, uint16_t right_then, uint16_t right_now)
 {
-	uint32_t sum = word(field);
+	uint32_t sum = model_word(field);
 
 	sum += right_now + (0xffffu - right_then);
 	while (sum > 0xffff)
 		sum = sum % 0x10000 + sum / 0x10000;
-	put_word(field, sum == 0 ? 0xffff : sum);
+	model_put_word(field, sum == 0 ? 0xffff : sum);
 }
 
-static void
-note(struct model_checksums *c, size_t at, bool udp)
+void
+model_note(struct model_checksums *c, size_t at, bool udp)
 {
 	c->at[c->count] = at;
 	c->udp[c->count++] = udp;
 }
 
-/* Where the checksum of the transport is, in its header. */
-static size_t
-field_of(const struct model_packet *p)
+size_t
+model_field_of(const struct model_packet *p)
 {
 	return p->kind == MODEL_TCP ? 16 : p->kind == MODEL_UDP ? 6 : 2;
 }
@@ -313,11 +308,11 @@ right_transport(const uint8_t *data, size_t length,
 		sum = model_pseudo_sum(
 		    source, destination, p->protocol, length - p->transport);
 	return right_checksum(
-	    sum, data, p->transport, length, p->transport + field_of(p));
+	    sum, data, p->transport, length, p->transport + model_field_of(p));
 }
 
-static void
-put_address(uint8_t *data, bool destination, const struct ip_address *a)
+void
+model_put_address(uint8_t *data, bool destination, const struct ip_address *a)
 {
 	size_t size = a->family == IP_V4 ? 4 : 16;
 	size_t at = a->family == IP_V4 ? 12 : 8;
@@ -332,9 +327,10 @@ model_rewrite(uint8_t *data, size_t length, const struct model_packet *p,
 {
 	bool v4 = p->source.family == IP_V4;
 	size_t header = v4 ? data[0] % 16u * 4 : 0;
-	size_t field = p->transport + field_of(p);
+	size_t field = p->transport + model_field_of(p);
 	bool there = field + 2 <= length;
-	bool none = there && p->kind == MODEL_UDP && word(data + field) == 0;
+	bool none =
+	    there && p->kind == MODEL_UDP && model_word(data + field) == 0;
 	uint16_t header_then = 0, then = 0;
 
 	if (v4)
@@ -343,25 +339,25 @@ model_rewrite(uint8_t *data, size_t length, const struct model_packet *p,
 		then = right_transport(
 		    data, length, p, &p->source, &p->destination);
 	if (source != NULL)
-		put_address(data, false, source);
+		model_put_address(data, false, source);
 	if (destination != NULL)
-		put_address(data, true, destination);
-	put_word(data + p->transport +
+		model_put_address(data, true, destination);
+	model_put_word(data + p->transport +
 		(p->kind == MODEL_ECHO ? 4
 			: first        ? 0
 				       : 2),
 	    value);
 	if (v4) {
-		set_checksum(data + 10, header_then,
+		model_set_checksum(data + 10, header_then,
 		    right_checksum(0, data, 0, header, 10));
-		note(c, 10, false);
+		model_note(c, 10, false);
 	}
 	if (there && !none) {
-		set_checksum(data + field, then,
+		model_set_checksum(data + field, then,
 		    right_transport(data, length, p,
 			source != NULL ? source : &p->source,
 			destination != NULL ? destination : &p->destination));
-		note(c, field, p->kind == MODEL_UDP);
+		model_note(c, field, p->kind == MODEL_UDP);
 	}
 }
 
@@ -377,24 +373,25 @@ model_icmp(uint8_t to[MODEL_PACKET_MAX], const struct ip_address *from,
 	memset(to, 0, 48);
 	to[0] = v6 ? 0x60 : 0x45;
 	if (v6) {
-		put_word(to + 4, (unsigned)(8 + length));
+		model_put_word(to + 4, (unsigned)(8 + length));
 		to[6] = ICMPV6;
 		to[7] = 20;
 		sum = model_pseudo_sum(from, destination, ICMPV6, 8 + length);
 	} else {
-		put_word(to + 2, (unsigned)(28 + length));
+		model_put_word(to + 2, (unsigned)(28 + length));
 		to[8] = 20;
 		to[9] = ICMP;
 	}
-	put_address(to, false, from);
-	put_address(to, true, destination);
+	model_put_address(to, false, from);
+	model_put_address(to, true, destination);
 	if (!v6)
-		put_word(to + 10, model_finish(model_sum(0, to, 20)));
+		model_put_word(to + 10, model_finish(model_sum(0, to, 20)));
 	icmp[0] = type;
 	icmp[1] = code;
-	put_word(icmp + 4, rest / 0x10000);
-	put_word(icmp + 6, rest % 0x10000);
+	model_put_word(icmp + 4, rest / 0x10000);
+	model_put_word(icmp + 6, rest % 0x10000);
 	memcpy(icmp + 8, quote, length);
-	put_word(icmp + 2, model_finish(model_sum(sum, icmp, 8 + length)));
+	model_put_word(
+	    icmp + 2, model_finish(model_sum(sum, icmp, 8 + length)));
 	return (v6 ? 40u : 20u) + 8 + length;
 }

@@ -50,6 +50,21 @@ uint16_t model_finish(uint32_t sum);
 uint32_t model_pseudo_sum(const struct ip_address *from,
     const struct ip_address *to, uint8_t protocol, size_t length);
 
+/* Numbers of two bytes, and addresses in the header of their family. */
+unsigned model_word(const uint8_t *);
+void model_put_word(uint8_t *, unsigned value);
+void model_put_address(
+    uint8_t *data, bool destination, const struct ip_address *);
+/*
+ * 6.8: a wrong checksum stays wrong, by as much, in ones' complement: it was to
+ * be right_then, and is to be right_now.
+ */
+void model_set_checksum(
+    uint8_t *field, uint16_t right_then, uint16_t right_now);
+void model_note(struct model_checksums *, size_t at, bool udp);
+/* Where the checksum of the transport is, in its header. */
+size_t model_field_of(const struct model_packet *);
+
 /*
  * Writes new addresses and the new port or id into a packet, or what is there
  * of it; the checksums are wrong afterwards by as much as they were before.

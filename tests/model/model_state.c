@@ -15,6 +15,8 @@ model_reset(struct model *m, const struct ip_address client[2])
 	m->grant_count = 0;
 	m->name_count = 0;
 	m->site_count = 0;
+	m->older = false;
+	m->crossed = 0;
 	model_nat_forget(&m->nat);
 	m->icmp_credit = (int64_t)MODEL_ANSWERS * MODEL_ANSWER_NS;
 	m->icmp_counted = (struct mono){ 0 };
@@ -215,14 +217,30 @@ sort(struct ip_address *list, size_t count, const struct model_range *only,
 	return n;
 }
 
-/* The i-th of its family for the i-th, and from the start again. */
-static struct ip_address
-share(const struct ip_address *list, size_t count, uint8_t family, size_t i)
+static size_t
+count_family(const struct ip_address *list, size_t count, uint8_t family)
 {
-	size_t of_family = 0;
+	size_t n = 0;
 
 	for (size_t k = 0; k < count; k++)
-		of_family += list[k].family == family;
+		n += list[k].family == family;
+	return n;
+}
+
+/*
+ * The i-th of its family for the i-th, and from the start again; where there is
+ * none of it and the client may cross, in the same way of the other family.
+ */
+static struct ip_address
+share(const struct ip_address *list, size_t count, uint8_t family, size_t i,
+    bool crosses)
+{
+	size_t of_family = count_family(list, count, family);
+
+	if (of_family == 0 && crosses) {
+		family = family == IP_V4 ? IP_V6 : IP_V4;
+		of_family = count_family(list, count, family);
+	}
 	if (of_family == 0)
 		return (struct ip_address){ IP_NONE, { 0 } };
 	i %= of_family;
@@ -265,6 +283,8 @@ model_assign(struct model *m, const struct uuid *id, const char *domain,
 {
 	enum model_assigned refused;
 	size_t given = proxy_count, index[2] = { 0 };
+	bool crosses = m->older && m->client[0].family != IP_NONE &&
+	    m->client[1].family != IP_NONE;
 
 	*renumbered = false;
 	for (size_t i = 0; i < proxy_count; i++) {
@@ -288,6 +308,6 @@ model_assign(struct model *m, const struct uuid *id, const char *domain,
 	for (size_t i = 0; i < proxy_count; i++)
 		install(m, id, domain, &proxy[i],
 		    share(address, address_count, proxy[i].family,
-			index[proxy[i].family == IP_V6]++));
+			index[proxy[i].family == IP_V6]++, crosses));
 	return MODEL_ASSIGNED;
 }

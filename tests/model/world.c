@@ -325,6 +325,7 @@ assign(struct world *w, struct assignment *a, struct ip_address *proxies,
 		w->gate.nat = nat_new();
 		if (w->gate.nat == NULL)
 			world_differs(w, "out of memory");
+		nat_set_client(w->gate.nat, &w->me[0], &w->me[1]);
 	}
 	if (effect.changed)
 		world_compile(w);
@@ -387,6 +388,11 @@ any_assignment(struct world *w)
 	a.address_count = percent(d, 5) ? 0 : 1 + roll(d, 6);
 	for (size_t i = 0; i < a.address_count; i++)
 		addresses[i] = world_server_address(w);
+	/* Many names have addresses of one family only. */
+	if (percent(d, 40))
+		for (size_t i = 1; i < a.address_count; i++)
+			if (addresses[i].family != addresses[0].family)
+				addresses[i] = addresses[0];
 	assign(w, &a, proxies, addresses);
 }
 
@@ -547,6 +553,16 @@ compare_grants(const struct world *w)
 		world_differs(w, "grants_deadline");
 }
 
+/* From now on: what was assigned stays as it was. */
+static void
+set_older(struct world *w, bool is_older)
+{
+	grants_allow_translation(w->client, is_older);
+	w->model->older = is_older;
+	w->was_older = w->was_older || is_older;
+	world_trace(w, "a client of %s", is_older ? "1.3" : "1.4");
+}
+
 void
 world_event(struct world *w)
 {
@@ -569,6 +585,8 @@ world_event(struct world *w)
 	else if (n < 87) {
 		any_site(w);
 		world_compile(w);
+	} else if (n < 88) {
+		set_older(w, !w->model->older);
 	} else
 		world_tick(w);
 	compare_grants(w);
@@ -605,6 +623,8 @@ world_begin(struct world *w, struct model *m, struct dice dice, bool usual)
 	if (w->client == NULL)
 		abort();
 	model_reset(m, w->me);
+	if (percent(d, 50))
+		set_older(w, true);
 	if (percent(d, 50))
 		any_site(w);
 	world_compile(w);

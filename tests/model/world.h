@@ -17,7 +17,7 @@
 
 /* A packet that went out, as the resource saw it, or came in. */
 struct seen {
-	uint8_t data[160];
+	uint8_t data[1200];
 	size_t length; /* of what there is here */
 	struct model_packet packet;
 };
@@ -34,6 +34,11 @@ struct world {
 	struct site_networks site;
 	bool expose_host;
 	bool internet; /* may be granted here */
+	bool was_older; /* packets may cross from family to family */
+	/* Of what NAT makes IPv4, but for how many it was; once one was seen.
+	 */
+	uint16_t identification;
+	bool identification_known;
 	struct uuid resources[WORLD_RESOURCES];
 	struct seen sent[WORLD_SEEN];
 	size_t sent_count; /* in all */
