@@ -356,14 +356,18 @@ field_pass(struct field *f, int64_t ms)
 	return spent;
 }
 
-int64_t
-field_datagram(struct field *f, const struct endpoint *from,
-    const uint8_t *data, size_t len)
+void
+field_send(struct field *f, const struct endpoint *from, const uint8_t *data,
+    size_t len)
 {
-	int64_t spent;
-
 	memcpy(put_on_wire(&f->to, from, len), data, len);
-	spent = deliver_all(f);
+}
+
+int64_t
+field_deliver(struct field *f)
+{
+	int64_t spent = deliver_all(f);
+
 	f->from.count = 0;
 	return spent;
 }

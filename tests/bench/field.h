@@ -73,9 +73,11 @@ void field_start(struct field *);
 void field_connect_next(struct field *);
 /* Lets so much time pass. The CPU time that it took the data plane. */
 int64_t field_pass(struct field *, int64_t ms);
-/* A datagram of somebody's, now. The CPU time, with the end of the turn. */
-int64_t field_datagram(struct field *, const struct endpoint *from,
+/* A datagram of somebody's, to be delivered together with others. */
+void field_send(struct field *, const struct endpoint *from,
     const uint8_t *data, size_t len);
+/* Delivers them, each in a turn of its own; nobody answers. The CPU time. */
+int64_t field_deliver(struct field *);
 
 /* Messages of the portal; the CPU time. */
 int64_t field_authorize(struct field *, uint32_t client, uint32_t resource);
