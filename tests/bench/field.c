@@ -154,7 +154,11 @@ deliver_datagram(
 {
 	struct arrival a = { .from = d->other, .local = *local };
 
-	dataplane_datagram(f->dp, &a, d->data, d->len);
+	/* As the kernel steers them. */
+	if (message_classify(d->data, d->len) == MESSAGE_DATA)
+		lane_datagram(dataplane_lane(f->dp, 0), &a, d->data, d->len);
+	else
+		dataplane_datagram(f->dp, &a, d->data, d->len);
 	by_hand_settle(f->dp);
 }
 

@@ -5,12 +5,13 @@
  * usage: load serve PORT
  *	  load to|from ADDRESS PORT SIZE RATE SECONDS
  *	  load ping ADDRESS PORT RATE SECONDS
+ *	  load flows ADDRESS PORT FLOWS SECONDS
  *
  * RATE is datagrams a second, 0: as many as go. "to" sends to the server, which
  * counts; "from" has the server send. Prints one line of JSON: what was sent,
  * has come, and has come out of order. "ping" prints round trips: how many, how
  * many were lost, and the median, the 99th percentile and the longest in
- * microseconds.
+ * microseconds. "flows" sends from so many ports in turn and counts the echoes.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -22,6 +23,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -35,6 +38,8 @@
 #define FOREVER       INT64_MAX
 #define TRIES         50
 #define PINGS_MAX     100000
+#define FLOWS_MAX     20000
+#define FLOWS_BURST   5 /* in a period */
 #define SOCKET_BUFFER (16 << 20)
 
 enum op { OP_DATA, OP_ECHO, OP_START, OP_SEND, OP_RESULT };
@@ -388,6 +393,72 @@ ping(int sock, uint32_t rate, uint32_t milliseconds)
 	    (double)round_trips[count - 1] / 1e3);
 }
 
+/* One socket for each, so that every flow has a port of its own. */
+static void
+open_flows(int *socks, uint32_t count, const struct sockaddr_in *to, int events)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		err(1, "getrlimit");
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
+		err(1, "setrlimit");
+	for (uint32_t i = 0; i < count; i++) {
+		struct epoll_event event = { .events = EPOLLIN };
+
+		event.data.fd = socks[i] = open_socket();
+		if (connect(socks[i], (const struct sockaddr *)to,
+			sizeof(*to)) == -1 ||
+		    epoll_ctl(events, EPOLL_CTL_ADD, socks[i], &event) == -1)
+			err(1, "a flow");
+	}
+}
+
+static uint64_t
+take_echoes(int events, int timeout_ms)
+{
+	struct epoll_event ready[BATCH];
+	struct message m;
+	uint64_t count = 0;
+	int n;
+
+	while ((n = epoll_wait(events, ready, BATCH, timeout_ms)) > 0)
+		for (int i = 0; i < n; i++)
+			count += recv(ready[i].data.fd, &m, sizeof(m),
+				     MSG_DONTWAIT) == sizeof(m);
+	return count;
+}
+
+/* At a rate that leaves time to come back: it is not to be a flood. */
+static void
+load_flows(const struct sockaddr_in *to, uint32_t count, uint32_t milliseconds)
+{
+	static int socks[FLOWS_MAX];
+	int events = epoll_create1(0);
+	uint64_t sent = 0, received = 0;
+	int64_t begin, period, end;
+
+	if (events == -1)
+		err(1, "epoll");
+	open_flows(socks, count, to, events);
+	begin = period = now_ns();
+	end = begin + milliseconds * INT64_C(1000000);
+	while (now_ns() < end) {
+		sleep_until(period += PERIOD_NS);
+		for (unsigned i = 0; i < FLOWS_BURST; i++) {
+			struct message echo = { .op = OP_ECHO };
+
+			if (send(socks[sent++ % count], &echo, sizeof(echo),
+				0) == -1)
+				warn("send");
+		}
+		received += take_echoes(events, 0);
+	}
+	received += take_echoes(events, QUIET_NS / 1000000);
+	print_result(sent, received, 0, (double)(now_ns() - begin) / 1e9);
+}
+
 static uint32_t
 number_of(const char *text, double factor, uint32_t max)
 {
@@ -412,7 +483,12 @@ main(int argc, char **argv)
 	to = address_of(argv[2], argv[3]);
 	if (connect(sock, (struct sockaddr *)&to, sizeof(to)) == -1)
 		err(1, "connect");
-	if (strcmp(argv[1], "ping") == 0 && argc == 6) {
+	if (strcmp(argv[1], "flows") == 0 && argc == 6) {
+		uint32_t count = number_of(argv[4], 1, FLOWS_MAX);
+
+		load_flows(&to, count == 0 ? 1 : count,
+		    number_of(argv[5], 1000, 10000000));
+	} else if (strcmp(argv[1], "ping") == 0 && argc == 6) {
 		uint32_t rate = number_of(argv[4], 1, 10000);
 
 		ping(sock, rate == 0 ? 1 : rate,

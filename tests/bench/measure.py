@@ -13,6 +13,7 @@ import dataclasses
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ STREAM_PORTS = ("80", "7")
 LOAD_PORT = "7"
 PATIENCE_S = 20  # beyond the time that a measurement takes
 PING_RATE = 100
+PERF_LEAST = "1.5"  # percent
 TICK = os.sysconf("SC_CLK_TCK")
 PLAIN = ("ceiling", "direct", "relayed")
 ALL = ("ceiling", "direct", "direct-name", "relayed", "relayed-name")
@@ -33,15 +35,16 @@ class Way:
     space: str
     address: str
     lan: str
-    client: int
+    metrics: str  # the space where the gateway tells its counters, or "-"
+    clients: list  # processes, as the next one
     gateway: list
 
 
 def read_ways(path):
     with open(path) as lines:
         for line in lines:
-            name, space, address, lan, client, *gateway = line.split()
-            yield Way(name, space, address, lan, int(client),
+            name, space, address, lan, metrics, client, *gateway = line.split()
+            yield Way(name, space, address, lan, metrics, [int(client)],
                       [int(pid) for pid in gateway])
 
 
@@ -77,23 +80,75 @@ def tcp_counter(space, name):
     raise KeyError(name)
 
 
+def metric(way, name):
+    """Of posternd, over all labels."""
+    if way.metrics == "-":
+        return 0
+    text = subprocess.run(
+        ["ip", "netns", "exec", way.metrics, "curl", "-sS", "-m", "5",
+         "http://127.0.0.1:8080/metrics"],
+        check=True, capture_output=True, text=True).stdout
+    return sum(float(line.split()[-1]) for line in text.splitlines()
+               if re.match(rf"\w*_{name}\b", line) and line[0] != "#")
+
+
 def consumed(way, sender, receiver, measurement):
     """Runs it, and adds to its figures: user and system CPU seconds of the gateway, those of
-    the client, the gateway's peak memory, segments that came out of order, and those that were
-    sent again."""
+    the clients, the gateway's peak memory, segments that came out of order, those that were
+    sent again, inner packets, and what came to another thread than its own."""
     def read():
-        ticks = [cpu_ticks(pid) for pid in way.gateway]
-        return (sum(t[0] for t in ticks), sum(t[1] for t in ticks), sum(cpu_ticks(way.client)),
-                tcp_counter(receiver, "TCPOFOQueue"), tcp_counter(sender, "RetransSegs"))
+        gateway = [cpu_ticks(pid) for pid in way.gateway]
+        return (sum(t[0] for t in gateway), sum(t[1] for t in gateway),
+                sum(sum(cpu_ticks(pid)) for pid in way.clients),
+                tcp_counter(receiver, "TCPOFOQueue"), tcp_counter(sender, "RetransSegs"),
+                metric(way, "client_packets_total"), metric(way, "strays_total"))
 
     for pid in way.gateway:
         forget_peak(pid)
     before = read()
     figures = measurement()
-    user, system, client, disordered, again = (b - a for a, b in zip(before, read()))
+    user, system, client, disordered, again, packets, strays = (
+        b - a for a, b in zip(before, read()))
     return {"user": user / TICK, "system": system / TICK, "client": client / TICK,
             "memory": sum(peak_memory(pid) for pid in way.gateway),
-            "segments_disordered": disordered, "segments_again": again, **figures}
+            "segments_disordered": disordered, "segments_again": again,
+            "strays": 100 * strays / max(packets, 1), **figures}
+
+
+# --- Where the time goes -----------------------------------------------------
+
+def perf(o, *arguments):
+    return ["perf", "--buildid-dir", o.results + ".perf-files", *arguments]
+
+
+def remember_programs(o, pids):
+    """A worker's root is an empty one, where perf does not find what it runs."""
+    files = set()
+    for pid in pids:
+        with open(f"/proc/{pid}/maps") as maps:
+            files.update(re.findall(r" r-xp .* (/\S+)$", maps.read(), re.MULTILINE))
+    for path in filter(os.path.exists, files):
+        subprocess.run(perf(o, "buildid-cache", "--add", path), check=True)
+
+
+def profiled(o, title, way, measurement):
+    """With --perf: the same, and the functions that took most of the gateway's time."""
+    if not o.perf:
+        return measurement()
+    data = o.results + ".perf"
+    remember_programs(o, way.gateway)
+    recorder = subprocess.Popen(
+        perf(o, "record", "-q", "--buildid-mmap", "-o", data, "-p",
+             ",".join(map(str, way.gateway))), stderr=subprocess.DEVNULL)
+    try:
+        return measurement()
+    finally:
+        recorder.send_signal(signal.SIGINT)
+        recorder.wait(PATIENCE_S)
+        print(f"{title}, {way.name}: % of the gateway's time")
+        subprocess.run(perf(o, "report", "-q", "-i", data, "--sort", "dso,symbol", "--stdio",
+                            "--percent-limit", PERF_LEAST), stderr=subprocess.DEVNULL, check=True)
+        os.unlink(data)
 
 
 # --- Measurements -----------------------------------------------------------
@@ -142,7 +197,8 @@ def several(o, way, direction):
         received = [ended(s, o.seconds)["end"]["sum_received"] for s in streams]
         return {"bytes": sum(r["bytes"] for r in received),
                 "gbit": sum(r["bits_per_second"] for r in received) / 1e9}
-    return consumed(way, *ends(way, direction), run)
+    both = dataclasses.replace(way, clients=way.clients + o.second.clients)
+    return consumed(both, *ends(way, direction), run)
 
 
 def udp(o, way, size, direction, rate):
@@ -153,6 +209,20 @@ def udp(o, way, size, direction, rate):
             raise RuntimeError("nothing has come")
         return figures
     return consumed(way, *ends(way, direction), run)
+
+
+def flows(o, way, count):
+    """So many at once, each from a port of its own, with echoes. One process could not have as
+    many sockets."""
+    def run():
+        halves = [begin(way.space, o.load, "flows", way.address, LOAD_PORT, str(count // 2),
+                        str(o.seconds)) for _ in range(2)]
+        first, second = (ended(half, o.seconds) for half in halves)
+        figures = {**first, **{n: first[n] + second[n] for n in ("sent", "received")}}
+        if figures["received"] == 0:
+            raise RuntimeError("nothing has come")
+        return figures
+    return consumed(way, *ends(way, "to"), run)
 
 
 def round_trip(o, way, load):
@@ -194,6 +264,7 @@ ROWS = [
     *((DATAGRAMS, f"UDP, {size} bytes, {'flood' if rate == 0 else f'{rate} a second'}, "
        f"{direction}", PLAIN, udp, (size, direction, rate))
       for rate in (30000, 0) for size in (64, 512, 1200) for direction in ("to", "from")),
+    (DATAGRAMS, "UDP, 20000 flows and their echoes", ("direct",), flows, (20000,)),
     (ROUND_TRIPS, "round trip, idle", PLAIN, round_trip, (None,)),
     (ROUND_TRIPS, "round trip, stream of 1 Gbit/s", PLAIN, round_trip, ("1G",)),
     (ROUND_TRIPS, "round trip, stream without limit", PLAIN, round_trip, ("0",)),
@@ -208,13 +279,15 @@ def measure(o):
     failed = False
     for _ in range(o.rounds):
         for table, title, names, function, arguments in ROWS:
-            if not re.search(o.rows, title) or (o.several and function is not several):
+            by_threads = function in (several, flows)
+            if not re.search(o.rows, title) or (o.several and not by_threads):
                 continue
-            if function is several:
+            if by_threads:
                 title += f", --threads {o.threads}"
             for name in filter(re.compile(o.ways).match, names):
                 try:
-                    figures = function(o, ways[name], *arguments)
+                    figures = profiled(o, title, ways[name],
+                                       lambda: function(o, ways[name], *arguments))
                 except (RuntimeError, OSError) as error:
                     print(f"{title}, {name}: {error}", file=sys.stderr)
                     failed = True
@@ -231,7 +304,8 @@ def stream_columns(f):
     return {"Gbit/s": (f["gbit"], 2), "gateway s/GB": ((f["user"] + f["system"]) / gb, 3),
             "user": (f["user"] / gb, 3), "system": (f["system"] / gb, 3),
             "client s/GB": (f["client"] / gb, 3), "MiB": (f["memory"], 0),
-            "out of order": (f["segments_disordered"], 0), "sent again": (f["segments_again"], 0)}
+            "out of order": (f["segments_disordered"], 0), "sent again": (f["segments_again"], 0),
+            "strays %": (f["strays"], 2)}
 
 
 def datagram_columns(f):
@@ -240,7 +314,8 @@ def datagram_columns(f):
             "lost %": (100 - 100 * f["received"] / max(f["sent"], 1), 2),
             "gateway us": ((f["user"] + f["system"]) * us, 2), "user": (f["user"] * us, 2),
             "system": (f["system"] * us, 2), "client us": (f["client"] * us, 2),
-            "MiB": (f["memory"], 0), "out of order": (f["disordered"], 0)}
+            "MiB": (f["memory"], 0), "out of order": (f["disordered"], 0),
+            "strays %": (f["strays"], 2)}
 
 
 def round_trip_columns(f):
@@ -300,6 +375,7 @@ def main():
     parser.add_argument("--ways")
     parser.add_argument("--threads")
     parser.add_argument("--several", action="store_true")
+    parser.add_argument("--perf", action="store_true")
     return measure(parser.parse_args())
 
 

@@ -140,17 +140,21 @@ stop_postern() {
 	done
 }
 
-# For measure.py: the way's name, the client's space, the address to go to, the
-# space it is in, the client's process, those of the gateway.
+# way NAME SPACE ADDRESS LAN METRICS CLIENT GATEWAY ...: for measure.py, the way's
+# name, the client's space, the address to go to, the space it is in, the one
+# where posternd tells its counters, the client's process, those of the gateway.
+way() {
+	local name=$1 space=$2 address=$3 lan=$4 metrics=$5
+	shift 5
+	echo "$name $prefix$space $address $prefix$lan $metrics $*"
+}
+
 ways() {
-	echo "ceiling ${prefix}y-client 10.8.0.2 ${prefix}y-lan" \
-	    "${pid[y-client]} ${pid[y-gateway]}"
-	echo "direct ${prefix}near $LAN4 ${prefix}lan ${pid[near]} $(processes)"
-	echo "direct-name ${prefix}near $NAME4 ${prefix}lan ${pid[near]}" \
-	    "$(processes)"
-	echo "relayed ${prefix}far $LAN4 ${prefix}lan ${pid[far]} $(processes)"
-	echo "relayed-name ${prefix}far $NAME4 ${prefix}lan ${pid[far]}" \
-	    "$(processes)"
-	echo "second ${prefix}third $LAN4 ${prefix}lan ${pid[third]}" \
-	    "$(processes)"
+	local gateway=${prefix}gateway
+	way ceiling y-client 10.8.0.2 y-lan - "${pid[y-client]} ${pid[y-gateway]}"
+	way direct near $LAN4 lan $gateway "${pid[near]} $(processes)"
+	way direct-name near $NAME4 lan $gateway "${pid[near]} $(processes)"
+	way relayed far $LAN4 lan $gateway "${pid[far]} $(processes)"
+	way relayed-name far $NAME4 lan $gateway "${pid[far]} $(processes)"
+	way second third $LAN4 lan $gateway "${pid[third]} $(processes)"
 }
