@@ -409,23 +409,6 @@ portal_opened(struct portal_connection *c, struct mono now,
 	settle_deadline(c);
 }
 
-static void
-report_login_refusal(
-    struct portal_connection *c, const struct transport_failure *f)
-{
-	const struct problem *p = &f->problem;
-
-	if (strcmp(p->code, "invalid_token") == 0 ||
-	    strcmp(p->code, "missing_token") == 0)
-		end_fatally(c,
-		    "the portal refused the token (%s): check "
-		    "FIREZONE_TOKEN",
-		    p->code);
-	else
-		end_fatally(c, "the portal refused our login: %s",
-		    p->detail[0] != '\0' ? p->detail : "no reason given");
-}
-
 /*
  * To another generation; the portal may have counted this attempt as one:
  * firezone-portal(7), Connect rate.
@@ -451,6 +434,7 @@ handle_failure(struct portal_connection *c, struct mono now,
     const struct transport_failure *f)
 {
 	int64_t delay = f->retry_after_ms, least = 0;
+	char what[REASON_MAX];
 
 	if (f->too_long && is_online(c))
 		revoke_all_grants(c);
@@ -468,7 +452,8 @@ handle_failure(struct portal_connection *c, struct mono now,
 	}
 	switch (choice_failed(&c->choice, now, f->status)) {
 	case CHOICE_ENDS:
-		report_login_refusal(c, f);
+		end_fatally(c, "the portal refused %s",
+		    login_refusal_format(&f->problem, what, sizeof(what)));
 		return;
 	case CHOICE_TURNS:
 		turn_to_chosen(c, now, f, delay);

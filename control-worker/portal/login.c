@@ -84,3 +84,16 @@ login_request_wipe(struct login_request *r)
 {
 	explicit_bzero(r, sizeof(*r));
 }
+
+const char *
+login_refusal_format(const struct problem *p, char *to, size_t size)
+{
+	if (strcmp(p->code, "invalid_token") == 0 ||
+	    strcmp(p->code, "missing_token") == 0)
+		snprintf(
+		    to, size, "the token (%s): check FIREZONE_TOKEN", p->code);
+	else
+		snprintf(to, size, "our login: %s",
+		    p->detail[0] != '\0' ? p->detail : "no reason given");
+	return to;
+}
