@@ -80,8 +80,8 @@ bool parse_uuid(const struct json_value *, struct uuid *);
 /* 0: none that we know */
 enum resource_type parse_resource_type(const struct json_value *);
 bool parse_ip(const struct json_value *, enum ip_family, struct ip_address *);
-/* Unix seconds as IPC has them, where 0 is never; absent only if optional. */
-bool parse_expiry(const struct json_value *, bool optional, uint64_t *);
+/* Unix seconds as IPC has them; what is absent or null is 0, which is never. */
+bool parse_expiry(const struct json_value *, uint64_t *);
 /*
  * The rules of a list that are understood. A list of which none is left
  * becomes one rule that permits nothing. -1: no list, or too long.

@@ -90,7 +90,7 @@ parse_authorization(const struct json_value *p, struct ipc_authorization *a)
 		a->remote_username, a->remote_password,
 		sizeof(a->remote_username)))
 		return "ICE credentials missing";
-	if (!parse_expiry(json_get(p, "expires_at"), true, &a->expires_at))
+	if (!parse_expiry(json_get(p, "expires_at"), &a->expires_at))
 		return "expiry is no time";
 	if (iceless != NULL && !json_is(iceless, JSON_BOOL))
 		return "use_iceless is no boolean";
@@ -241,7 +241,7 @@ parse_request(
 		a->remote_username, a->remote_password,
 		sizeof(a->remote_username)))
 		return "ICE credentials missing";
-	if (!parse_expiry(json_get(p, "expires_at"), true, &a->expires_at))
+	if (!parse_expiry(json_get(p, "expires_at"), &a->expires_at))
 		return "expiry is no time";
 	ref->connects = true;
 	ref->client = a->client;
@@ -282,7 +282,7 @@ parse_access(
 		 json_get(p, "client_ipv6"), a)) != NULL ||
 	    (what = parse_resource(json_get(p, "resource"), a)) != NULL)
 		return what;
-	if (!parse_expiry(json_get(p, "expires_at"), true, &a->expires_at))
+	if (!parse_expiry(json_get(p, "expires_at"), &a->expires_at))
 		return "expiry is no time";
 	return parse_names(json_get(p, "payload"), a, ref);
 }

@@ -46,11 +46,11 @@ parse_ip(
 }
 
 bool
-parse_expiry(const struct json_value *v, bool optional, uint64_t *at)
+parse_expiry(const struct json_value *v, uint64_t *at)
 {
 	*at = 0;
 	if (json_is_nothing(v))
-		return optional;
+		return true;
 	if (!json_is(v, JSON_UNSIGNED))
 		return false;
 	/* The first second of 1970 is long past, not never. */

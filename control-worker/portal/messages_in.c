@@ -104,6 +104,21 @@ handle_relays_presence(struct incoming *in, const struct push *push,
 	return INCOMING_DONE;
 }
 
+/*
+ * Without a time the pair is in force as before: portals list none for a few
+ * days of 2025, and this may not make access longer than it was given for.
+ */
+static bool
+parse_grant(const struct json_value *v, struct ipc_grants_entry *m)
+{
+	const struct json_value *end = json_get(v, "expires_at");
+
+	*m = (struct ipc_grants_entry){ .keeps_expiry = end == NULL };
+	return parse_uuid(json_get(v, "client_id"), &m->client) &&
+	    parse_uuid(json_get(v, "resource_id"), &m->resource) &&
+	    parse_expiry(end, &m->expires_at);
+}
+
 enum incoming_result
 incoming_more(struct incoming *in)
 {
@@ -111,15 +126,12 @@ incoming_more(struct incoming *in)
 
 	for (int i = 0; in->next_grant != NULL; i++) {
 		const struct json_value *v = in->next_grant;
-		struct ipc_grants_entry m = { 0 };
+		struct ipc_grants_entry m;
 
 		if (i == GRANTS_AT_ONCE)
 			return INCOMING_MORE;
 		/* An entry that is not understood counts as not listed. */
-		if (parse_uuid(json_get(v, "client_id"), &m.client) &&
-		    parse_uuid(json_get(v, "resource_id"), &m.resource) &&
-		    parse_expiry(
-			json_get(v, "expires_at"), false, &m.expires_at))
+		if (parse_grant(v, &m))
 			in->to->grants_entry(in->ctx, &m);
 		in->next_grant = json_next(in->grants, v);
 	}

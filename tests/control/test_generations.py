@@ -335,6 +335,21 @@ def test_finds_an_older_portal(listener, gateway):
     assert TOKEN not in w.text() and ESCAPED not in w.text()
 
 
+def test_portal_of_july_2025_lists_pairs_alone(listener, gateway):
+    w = gateway(2)
+    c = accept_request(listener, 2)
+    c.switch()
+    hear_raw(c)
+    c.reply(0)
+    c.push("init", INIT | {"authorizations": [{"client_id": CLIENT, "resource_id": RESOURCE}]})
+    while (heard := w.hear())[0] != "GRANTS_ENTRY":
+        pass
+    assert heard[1] == {
+        "client": CLIENT, "resource": RESOURCE, "expires_at": 0, "keeps_expiry": 1}
+    w.expect("GRANTS_COMMIT")
+    w.shut_down()
+
+
 @pytest.mark.parametrize("status", [404, 308])
 def test_a_stray_absence_does_not_show_the_token(listener, gateway, status):
     w = gateway(0)

@@ -495,6 +495,7 @@ engine_grants_entry(struct engine *e, const struct ipc_grants_entry *entry)
 		.client = entry->client,
 		.resource = entry->resource,
 		.expires_at = entry->expires_at,
+		.keeps_expiry = entry->keeps_expiry,
 	};
 }
 
@@ -515,10 +516,11 @@ reconcile_grants(struct engine *e, struct client *m)
 		    : bsearch(&key, e->snapshot, e->snapshot_count, sizeof(key),
 			  compare_entries);
 		if (found != NULL) {
-			grants_set_expiry(m->grants, &key.resource,
-			    found->expires_at,
-			    grants_expiry_from_unix(
-				found->expires_at, &e->clock.last));
+			if (!found->keeps_expiry)
+				grants_set_expiry(m->grants, &key.resource,
+				    found->expires_at,
+				    grants_expiry_from_unix(
+					found->expires_at, &e->clock.last));
 			i++;
 			continue;
 		}

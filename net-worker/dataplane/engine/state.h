@@ -116,6 +116,7 @@ struct flow_entry {
 struct snapshot_entry {
 	struct uuid client, resource;
 	uint64_t expires_at;
+	bool keeps_expiry;
 };
 
 struct engine {

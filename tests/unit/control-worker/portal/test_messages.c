@@ -224,7 +224,6 @@ test_init_variants(void **state)
 		    "[+]I()T" },
 		{ "{" INTERFACE
 		  ",\"authorizations\":[{},{\"client_id\":\"" CLIENT
-		  "\",\"resource_id\":\"" RESOURCE
 		  "\"},{\"client_id\":\"" CLIENT
 		  "\",\"resource_id\":\"" RESOURCE "\",\"expires_at\":\"1\"}]}",
 		    "[]I()T" },
@@ -249,6 +248,44 @@ test_init_variants(void **state)
 		assert_int_equal(
 		    handle("init", table[i].text), table[i].names[0] != '\0');
 		assert_string_equal(got.names, table[i].names);
+	}
+}
+
+/* Portals of July 2025 list the pairs alone; no time is not "for ever". */
+static void
+test_listed_expiries(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_listed;
+		bool keeps_expiry;
+		uint64_t expires_at;
+	} table[] = {
+		{ "", true, true, 0 },
+		{ ",\"expires_at\":null", true, false, 0 },
+		{ ",\"expires_at\":1790000000", true, false, 1790000000 },
+		{ ",\"expires_at\":0", true, false, 1 },
+		{ ",\"expires_at\":-1", false, false, 0 },
+		{ ",\"expires_at\":1.5", false, false, 0 },
+		{ ",\"expires_at\":1,\"expires_at\":2", false, false, 0 },
+	};
+	char text[512];
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		set_up(state);
+		snprintf(text, sizeof(text),
+		    "{" INTERFACE
+		    ",\"authorizations\":[{\"client_id\":\"" CLIENT
+		    "\",\"resource_id\":\"" RESOURCE "\"%s}]}",
+		    table[i].text);
+		assert_true(handle("init", text));
+		if (!table[i].is_listed) {
+			assert_string_equal(got.names, "[]I()T");
+			continue;
+		}
+		assert_string_equal(got.names, "[]I(g)T");
+		assert_int_equal(got.grant.keeps_expiry, table[i].keeps_expiry);
+		assert_int_equal(got.grant.expires_at, table[i].expires_at);
 	}
 }
 
@@ -744,6 +781,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_init, set_up, tear_down),
 		cmocka_unit_test(test_init_variants),
+		cmocka_unit_test_setup_teardown(
+		    test_listed_expiries, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_long_lists_come_in_parts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

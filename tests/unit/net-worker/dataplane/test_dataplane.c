@@ -241,6 +241,31 @@ snapshot_moves_expiry(void **state)
 	assert_int_equal(r->page.engine.clients, 0);
 }
 
+/* What is listed without an expiry keeps that which it has, or has not. */
+static void
+snapshot_leaves_expiry(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_grants_entry same = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } },
+		.expires_at = UNIX_NOW + 10 };
+	struct ipc_grants_entry silent = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } },
+		.keeps_expiry = true };
+
+	connected(r);
+	tell(r, grants_begin, NULL);
+	tell(r, grants_entry, &same);
+	tell(r, grants_commit, NULL);
+	tell(r, grants_begin, NULL);
+	tell(r, grants_entry, &silent);
+	tell(r, grants_commit, NULL);
+	pass(r, 9000);
+	assert_int_equal(r->page.engine.clients, 1);
+	pass(r, 1500);
+	assert_int_equal(r->page.engine.clients, 0);
+}
+
 /* A list longer than the portal can send is cut, and that revokes. */
 static void
 snapshot_is_bounded(void **state)
@@ -475,6 +500,7 @@ main(void)
 		T(says_that_the_clock_was_set),
 		T(snapshot_revokes_what_it_lacks),
 		T(snapshot_moves_expiry),
+		T(snapshot_leaves_expiry),
 		T(snapshot_is_bounded),
 		T(refused_leaves_nobody),
 		T(moves_to_another_relay),

@@ -426,8 +426,8 @@ snapshot_shortens_access(void **state)
 {
 	struct rig *r = *state;
 	const struct ipc_grants_entry entries[] = {
-		{ { { 0xc1 } }, { { 0x42 } }, UNIX_NOW + 60 },
-		{ { { 0xc1 } }, { { 0x43 } }, UNIX_NOW + 10 },
+		{ { { 0xc1 } }, { { 0x42 } }, UNIX_NOW + 60, false },
+		{ { { 0xc1 } }, { { 0x43 } }, UNIX_NOW + 10, false },
 	};
 
 	connected(r);
