@@ -99,6 +99,27 @@ access_ends_without_a_connection(void **state)
 	assert_int_equal(r->page.engine.clients, 0);
 }
 
+/*
+ * Whose name was refused, the client is told nothing of it: the connection ends
+ * by itself, and the access stays what the portal says that it is.
+ */
+static void
+connection_that_nobody_takes_up_ends(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization a = authorization(r);
+
+	a.kind = AUTHORIZATION_CONNECTION;
+	tell(r, authorization, &a);
+	pass(r, 9900);
+	assert_int_equal(r->closed, 0);
+	pass(r, 200);
+	assert_int_equal(r->closed, 1);
+	assert_int_equal(r->page.engine.clients, 1);
+	pass(r, 50000);
+	assert_int_equal(r->page.engine.clients, 0);
+}
+
 /* It would not ask again; and a relay may come in time. */
 static void
 connection_waits_for_a_relay(void **state)
@@ -449,6 +470,7 @@ main(void)
 		T(access_leaves_the_connection),
 		T(access_comes_before_the_connection),
 		T(access_ends_without_a_connection),
+		T(connection_that_nobody_takes_up_ends),
 		T(connection_waits_for_a_relay),
 		T(connection_is_made_anew_without_a_relay),
 		T(keepalives_persist),
