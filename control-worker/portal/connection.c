@@ -52,6 +52,7 @@ struct portal_connection {
 	struct mono no_relays_at; /* not before */
 	struct drops drops;
 	bool settled; /* this connection's init is in force, or in hand */
+	bool told_online; /* also while it joins again */
 };
 
 static bool
@@ -89,8 +90,9 @@ settle_deadline(struct portal_connection *c)
 static void
 drop_attempt(struct portal_connection *c)
 {
-	bool was_online = is_online(c);
+	bool was_online = c->told_online;
 
+	c->told_online = false;
 	c->host.abandon(c->host.ctx);
 	phoenix_clear(&c->phoenix);
 	c->no_relays_due = false;
@@ -227,19 +229,27 @@ queue_message(struct portal_connection *c, struct mono now, const char *event,
 }
 
 static void
-go_online(struct portal_connection *c, struct mono now)
+tell_online(struct portal_connection *c)
 {
 	char url[URL_HOST_MAX + 32];
 
+	c->told_online = true;
 	log_info("portal: online at %s, generation %u",
 	    login_url_display(&c->login, url, sizeof(url)),
 	    c->generation->number);
+	c->events.online(c->ctx, true, c->generation->number);
+}
+
+static void
+go_online(struct portal_connection *c, struct mono now)
+{
 	backoff_joined(&c->backoff);
 	choice_joined(&c->choice);
 	/* An init is on its way already. */
 	if (!c->generation->asks_for_relays)
 		c->no_relays_at = mono_add_ms(now, c->generation->no_relays_ms);
-	c->events.online(c->ctx, true, c->generation->number);
+	if (!c->told_online)
+		tell_online(c);
 	/* The first message after each join; what was held follows it. */
 	if (c->generation->says_capabilities)
 		queue_message(
@@ -549,6 +559,7 @@ say_no_relays(struct portal_connection *c, struct mono now)
 	const struct generation *g = c->generation;
 	bool early = !mono_due(c->no_relays_at, now);
 
+	c->no_relays_due = false;
 	/* The init of the next join names relays anyway. */
 	if (!is_online(c))
 		return;

@@ -107,6 +107,46 @@ joins_again_where_its_topic_is_unknown(void **state)
 	assert_int_equal(r->abandoned, abandoned);
 }
 
+/* The portal can make it do so as often as it likes. */
+static void
+is_online_while_it_joins_again(void **state)
+{
+	struct rig *r = *state;
+
+	go_online(r);
+	for (unsigned i = 0; i < 3; i++) {
+		hear(r, REFUSED, 1, "unmatched topic");
+		portal_send(r->c, r->now);
+		expect(r, JOIN, 2 + 2 * i);
+		hear(r, JOINED, 2 + 2 * i);
+		expect(r, CAPABILITIES, 3 + 2 * i);
+		assert_int_equal(r->changes, 1);
+	}
+	hear(r, REFUSED, 1, "unmatched topic");
+	break_down(r, 0, -1, "");
+	assert_int_equal(r->changes, 2);
+	expect_retry(r, 500, 1000);
+}
+
+/* What waits to be asked for does not wake it again and again meanwhile. */
+static void
+asks_for_no_relays_while_it_joins_again(void **state)
+{
+	struct rig *r = *state;
+
+	go_online(r);
+	portal_no_relays(r->c, r->now);
+	expect(r, NO_RELAYS, 2);
+	portal_no_relays(r->c, r->now);
+	hear(r, REFUSED, 1, "unmatched topic");
+	portal_send(r->c, r->now);
+	expect(r, JOIN, 3);
+	assert_int_equal(wait_ms(r), 2000);
+	time_out(r);
+	expect_nothing(r);
+	assert_int_equal(wait_ms(r), 3000);
+}
+
 static void
 holds_candidates_while_it_is_away(void **state)
 {
@@ -331,6 +371,8 @@ main(void)
 		T(sends_heartbeats),
 		T(four_heartbeats_without_answer_are_the_end),
 		T(joins_again_where_its_topic_is_unknown),
+		T(is_online_while_it_joins_again),
+		T(asks_for_no_relays_while_it_joins_again),
 		T(holds_candidates_while_it_is_away),
 		T(throttles_its_call_for_relays),
 		T(acknowledges),
