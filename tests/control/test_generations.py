@@ -310,6 +310,61 @@ def test_other_generations_open_nothing(listener, gateway, generation):
     w.shut_down()
 
 
+MANY = 100000
+LONG = "x" * 1000000
+
+
+def hostile_messages():
+    """Of all generations: nothing of them may be done, or it is done in bounds."""
+    for event, payload in [
+            ("create_authorization", FLOW), ("authorize_flow", FLOW),
+            ("request_connection", CONNECTION), ("allow_access", ACCESS)]:
+        yield event, None
+        yield event, []
+        yield event, payload | {"ref": LONG}
+        yield event, payload | {"ref": 7}
+        yield event, payload | {"expires_at": -1}
+        yield event, payload | {"resource": {**WEB, "address": LONG}}
+        yield event, payload | {"resource": {**WEB, "id": [CLIENT]}}
+    many = [{"protocol": "icmp"}] * MANY
+    yield "authorize_flow", FLOW | {"resource": {**WEB, "filters": many}}
+    yield "create_authorization", FLOW | {"resource": {**WEB, "filters": many}}
+    proxies = ["100.96.0.1"] * MANY
+    yield "allow_access", ACCESS | {"payload": {"name": LONG, "proxy_ips": proxies}}
+    yield "allow_access", ACCESS | {"payload": {"name": "a.b", "proxy_ips": proxies}}
+    yield "ice_candidates", {"client_id": CLIENT, "candidates": [LONG, 5, None] + [""] * MANY}
+    yield "reject_access", {"client_id": LONG, "resource_id": RESOURCE}
+    yield "resource_updated", WEB | {"type": LONG}
+    yield LONG, {}
+    yield "init", {"interface": {"ipv4": LONG, "ipv6": LONG}, "relays": [{}] * MANY}
+    yield "disconnect", {"reason": LONG}
+
+
+@pytest.mark.parametrize("generation", [1, 2, 3])
+def test_hostile_messages_do_nothing(listener, gateway, generation):
+    w = gateway(generation)
+    c = accept_request(listener, generation)
+    c.switch()
+    assert hear_raw(c) == join(0)
+    # Before the join has been answered, and before an init.
+    for event, payload in [("init", INIT), ("authorize_flow", FLOW)]:
+        c.push(event, payload)
+    c.reply(0)
+    if generation == 3:
+        hear_raw(c)
+    for event, payload in [
+            ("create_authorization", FLOW), ("authorize_flow", FLOW),
+            ("request_connection", CONNECTION), ("allow_access", ACCESS)]:
+        c.push(event, payload)
+    c.push("init", INIT)
+    hear_init(w, "GRANTS_COMMIT" if generation == 3 else "INTERFACE")
+    for event, payload in hostile_messages():
+        c.push(event, payload)
+    c.push("reject_access", {"client_id": CLIENT, "resource_id": RESOURCE})
+    w.expect("REVOCATION")
+    w.shut_down()
+
+
 def test_finds_an_older_portal(listener, gateway):
     w = gateway(0)
     accept_request(listener, 3).answer(404, body=b"Not found")
