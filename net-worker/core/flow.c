@@ -609,6 +609,29 @@ flow_timeout(struct flow_table *t, struct mono now)
 	}
 }
 
+static void
+close_flows_of(struct flow_table *t, struct mono now, const struct list *list,
+    uint32_t peer)
+{
+	number n, next;
+
+	for (n = list->first; n != 0; n = next) {
+		const struct flow *f = &t->flows[n];
+
+		next = f->after;
+		if (f->key.peer == peer)
+			close_flow(
+			    t, now, n, f->finished ? f->last_packet : now);
+	}
+}
+
+void
+flow_close_client(struct flow_table *t, struct mono now, uint32_t peer)
+{
+	close_flows_of(t, now, &t->idle, peer);
+	close_flows_of(t, now, &t->finished, peer);
+}
+
 void
 flow_close_all(struct flow_table *t, struct mono now)
 {

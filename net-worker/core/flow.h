@@ -120,6 +120,11 @@ struct mono flow_deadline(const struct flow_table *);
  * have finished. At most one in a second: nothing happens before the deadline.
  */
 void flow_timeout(struct flow_table *, struct mono now);
+/*
+ * What that client has open is over; what both sides have finished, with its
+ * last packet. Rarely to be called: it looks at all flows.
+ */
+void flow_close_client(struct flow_table *, struct mono now, uint32_t peer);
 /* Shutdown. */
 void flow_close_all(struct flow_table *, struct mono now);
 

@@ -32,6 +32,7 @@ enum shard_command_type {
 	SHARD_PEER_REMOVE,       /* peer, v4, v6; its policy comes back */
 	SHARD_POLICY,            /* peer, policy; the old one comes back */
 	SHARD_FLOWS,             /* flows_wanted */
+	SHARD_FLOWS_OF_PEER,     /* peer, whose flows are over now */
 	SHARD_FLOWS_CLOSE,       /* every flow is over, and there is no other */
 	SHARD_CONNECTION_ADD,    /* connection, peer, keepalive_s */
 	SHARD_CONNECTION_REMOVE, /* connection */

@@ -257,19 +257,22 @@ add_grant(struct engine *e, struct client *m, const struct ipc_authorization *a)
 /*
  * The portal gives the address of a client away when that one is no more. If we
  * have not been told of its end, this is how we hear of it: what goes to the
- * address must not go on under the grants of two (firezone-policy(7), State of
- * a client).
+ * address must not go on under the grants of two, and its flows are not those
+ * of the next (firezone-policy(7), State of a client).
  */
 static void
 free_address(struct engine *e, struct mono now, const struct ip_address *ip,
     const char *heir)
 {
 	char address[ENDPOINT_TEXT_MAX], who[UUID_TEXT_LEN + 1];
+	struct shard_command flows_over = { .type = SHARD_FLOWS_OF_PEER };
 	struct client *m = client_at(e, ip);
 	uint32_t held;
 
 	if (m == NULL)
 		return;
+	flows_over.peer = m->number;
+	shard_command(e, m, &flows_over);
 	if (log_allow(&e->portal_log, now.ns, &held))
 		log_warnx("the portal gives %s, the address of client %s, to "
 			  "%s: the client is sent away",

@@ -89,7 +89,7 @@ peer_free(struct shard *s, struct peer *p)
 
 	while ((t = LIST_FIRST(&p->tunnels)) != NULL)
 		tunnel_free(s, t);
-	/* A later client may have been given the address meanwhile. */
+	/* There are none yet where peer_add() found no room for them. */
 	if (index_map_get(&s->addresses, home_key(&p->v4)) == p)
 		index_map_remove(&s->addresses, home_key(&p->v4));
 	if (index_map_get(&s->addresses, home_key(&p->v6)) == p)
@@ -429,6 +429,9 @@ run_command(struct shard *s, struct mono now, struct shard_command *command,
 		break;
 	case SHARD_CONNECTION_ADD:
 		tunnel_add(s, command);
+		break;
+	case SHARD_FLOWS_OF_PEER:
+		flow_close_client(s->flows, now, command->peer);
 		break;
 	case SHARD_FLOWS:
 	case SHARD_FLOWS_CLOSE:

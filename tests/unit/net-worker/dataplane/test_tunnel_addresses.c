@@ -171,6 +171,33 @@ the_heir_is_served(void **state)
 	assert_true(delivers(r, FIRST_V4 ":1000"));
 }
 
+/* They are reported as over when the address is another's; others go on. */
+static void
+flows_end_with_the_address(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_flow_settings wanted = { .enabled = true };
+	struct ipc_authorization heir = of_another(r, 0xc2, FIRST_V4, OTHER_V6);
+	struct mono taken;
+
+	connected(r);
+	authorized_for_flows(r, 0xaa);
+	tell(r, flow_settings, &wanted);
+	settle(r);
+	client_opens(r, FIRST_V4 ":1000", "10.20.0.9:80", false);
+	client_opens(r, FIRST_V4 ":1001", "10.20.0.9:80", false);
+	pass(r, 5000);
+	assert_int_equal(r->flows, 2);
+	taken = r->now;
+	assert_true(accepted(r, &heir));
+	assert_int_equal(r->flows, 4);
+	assert_true(r->flow.closed);
+	assert_int_equal(r->flow.ended_at,
+	    UNIX_NOW * UINT64_C(1000000000) + (uint64_t)taken.ns - 1000000000);
+	pass(r, 200000);
+	assert_int_equal(r->flows, 4);
+}
+
 /* A client of 1.3 without grants still has its address, for as long as that. */
 static void
 who_lingers_goes_too(void **state)
@@ -257,6 +284,7 @@ main(void)
 		T(who_loses_one_address_goes),
 		T(two_clients_lose_one_address_each),
 		T(the_heir_is_served),
+		T(flows_end_with_the_address),
 		T(who_lingers_goes_too),
 		T(access_takes_addresses),
 		T(the_full_table_has_a_place_for_heirs),
