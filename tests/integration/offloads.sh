@@ -70,6 +70,9 @@ packets_at_tun() {
 datagrams_pass() {
 	local address before came written
 	for address in $LAN4 $LAN6; do
+		# Who waits for a neighbour is not kept in any number.
+		check "$1: $address is there" wait_until 10 \
+		    at client ping -nc 1 -W 1 $address
 		before=$(packets_at_tun)
 		came=$(at client "$PYTHON" "$NETNS_ROOT/tests/lib/probe.py" \
 		    bursts $address)
