@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/homes.h"
 #include "common/log.h"
 #include "net-worker/worker.h"
 
@@ -82,20 +83,36 @@ on_control_started(void *ctx, struct ipc_control_started *m)
 	ipc_net_introduce(w);
 }
 
+static void *
+map_shared(int fd, size_t size, const char *what)
+{
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED)
+		fatal("cannot map %s", what);
+	return map;
+}
+
 static void
 on_counters(void *ctx, struct ipc_net_counters *m)
 {
 	struct worker *w = ctx;
 	const size_t size = sizeof(*w->counters);
 	struct stat st;
-	void *page;
 
 	if (fstat(m->fd, &st) == -1 || st.st_size != (off_t)size)
 		fatalx("the parent handed over no counter page");
-	page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
-	if (page == MAP_FAILED)
-		fatal("cannot map the counter page");
-	w->counters = page;
+	w->counters = map_shared(m->fd, size, "the counter page");
+}
+
+static void
+on_homes(void *ctx, struct ipc_net_homes *m)
+{
+	struct worker *w = ctx;
+
+	w->homes = map_shared(m->fd, HOMES_SIZE, "the table of homes");
+	/* A predecessor's clients are not ours. */
+	memset(w->homes, 0, HOMES_SIZE);
 }
 
 static void
@@ -150,6 +167,7 @@ static const struct ipc_handlers parent_handlers = {
 	.net_udp = on_udp,
 	.net_peer = on_peer,
 	.net_counters = on_counters,
+	.net_homes = on_homes,
 	.control_started = on_control_started,
 	.site_networks_begin = on_site_begin,
 	.site_network = on_site_network,

@@ -351,6 +351,7 @@ make_parts(struct worker *w)
 		.expose_host = w->settings.expose_host,
 		.log_denied = w->settings.log_denied,
 		.counters = w->counters,
+		.homes = w->homes,
 	};
 
 	w->control = ipc_open(w->control_fd, IPC_NET, IPC_CONTROL);

@@ -29,6 +29,7 @@ struct worker {
 	struct lane_thread lane[SHARDS_MAX];
 	unsigned lanes;
 	struct counter_page *counters;
+	uint8_t *homes;      /* NULL: the kernel does not look */
 	int control_fd;      /* our end of the pair to control-worker */
 	uint64_t epoch;      /* of who is at the other end */
 	bool start;          /* NET_START has come */

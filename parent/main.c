@@ -578,6 +578,7 @@ daemon_init(struct daemon *d)
 	};
 	for (size_t i = 0; i < TUN_QUEUES_MAX; i++)
 		d->tun.queue[i] = -1;
+	d->tun.homes = -1;
 	for (size_t i = 0; i < UDP_SOCKETS_MAX; i++)
 		d->udp.v4[i] = d->udp.v6[i] = -1;
 }

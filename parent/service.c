@@ -142,6 +142,7 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 	};
 	const struct ipc_net_peer peer = { h->peer, s->epoch };
 	const struct ipc_net_counters counters = { h->window->counters };
+	const struct ipc_net_homes homes = { h->tun->homes };
 	const struct ipc_net_start start = {};
 
 	if (ipc_send_net_settings(ch, &settings) == -1)
@@ -159,6 +160,7 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 	    send_udp_sockets(ch, IP_V6, h->udp->v6, h->udp->count) == -1 ||
 	    ipc_send_net_peer(ch, &peer) == -1 ||
 	    ipc_send_net_counters(ch, &counters) == -1 ||
+	    (homes.fd != -1 && ipc_send_net_homes(ch, &homes) == -1) ||
 	    tell_site(ch, &s->site) == -1)
 		return -1;
 	return ipc_send_net_start(ch, &start);

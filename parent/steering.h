@@ -14,4 +14,13 @@
  */
 int steer_datagrams(int fd, unsigned shards);
 
+/*
+ * Of a TUN device with a queue for each shard: a packet goes to the queue of
+ * the shard that its destination belongs to, which a table says that net-worker
+ * writes (common/homes.h). Returns the table's descriptor, to be
+ * mapped; or -1 with errno, where the kernel or our privileges do not allow it,
+ * and the driver chooses the queue, by where packets of the flow came from.
+ */
+int steer_packets(int queue);
+
 #endif /* PARENT_STEERING_H */

@@ -15,6 +15,7 @@
 #include <linux/if_tun.h>
 
 #include "common/log.h"
+#include "parent/steering.h"
 
 /* Kernels know these since 6.2; their headers may be older. */
 #ifndef TUN_F_USO4
@@ -167,7 +168,7 @@ open_queue(struct tun *t, unsigned queues, char *why, size_t why_size)
 int
 tun_open(struct tun *t, unsigned queues, char *why, size_t why_size)
 {
-	*t = (struct tun){ 0 };
+	*t = (struct tun){ .homes = -1 };
 	for (unsigned i = 0; i < TUN_QUEUES_MAX; i++)
 		t->queue[i] = -1;
 	if (queues < 1 || queues > TUN_QUEUES_MAX) {
@@ -186,6 +187,12 @@ tun_open(struct tun *t, unsigned queues, char *why, size_t why_size)
 		goto fail;
 	}
 	tun_set_offload(t, false);
+	if (queues > 1 && (t->homes = steer_packets(t->queue[0])) == -1)
+		log_info(TUN_NAME
+		    ": the kernel takes no program for its queues "
+		    "(%s): packets are passed on between "
+		    "threads, which costs more",
+		    strerrordesc_np(errno));
 	return 0;
 
 fail:
@@ -220,4 +227,7 @@ tun_close(struct tun *t)
 		t->queue[i] = -1;
 	}
 	t->queues = 0;
+	if (t->homes != -1)
+		close(t->homes);
+	t->homes = -1;
 }

@@ -19,6 +19,7 @@ struct tun {
 	unsigned ifindex;
 	bool offload; /* TSO and checksum offload were accepted */
 	bool uso;     /* USO too */
+	int homes;    /* the table it is steered by (steering.h), or -1 */
 };
 
 /*

@@ -10,7 +10,7 @@
 
 #include "common/counters.h"
 #include "net-worker/dataplane/doorbell.h"
-#include "net-worker/dataplane/homes.h"
+#include "common/homes.h"
 #include "net-worker/dataplane/host.h"
 #include "net-worker/dataplane/shard_commands.h"
 #include "net-worker/dataplane/strays.h"

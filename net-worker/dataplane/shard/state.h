@@ -20,7 +20,7 @@
 #include "net-worker/core/policy/gate.h"
 #include "net-worker/core/wireguard/session.h"
 #include "net-worker/core/wireguard/timers.h"
-#include "net-worker/dataplane/homes.h"
+#include "common/homes.h"
 #include "net-worker/dataplane/ring.h"
 #include "net-worker/dataplane/shard/shard.h"
 

@@ -17,6 +17,7 @@ static char story[2048];
 TELL(net_peer, "peer")
 TELL(net_start, "start")
 TELL(net_counters, "counters")
+TELL(net_homes, "homes")
 TELL(site_networks_begin, "site")
 TELL(site_network, "one")
 TELL(site_networks_commit, "all")
@@ -143,6 +144,7 @@ static const struct ipc_handlers telling = {
 	.net_udp = tell_udp,
 	.net_peer = tell_net_peer,
 	.net_counters = tell_net_counters,
+	.net_homes = tell_net_homes,
 	.site_networks_begin = tell_site_networks_begin,
 	.site_network = tell_site_network,
 	.site_networks_commit = tell_site_networks_commit,
@@ -211,7 +213,7 @@ what_is_handed_over(void **state)
 	assert_int_equal(service_hand_over_control(&service, &c), 0);
 	assert_false(resolv_conf.changed || hosts.changed);
 	assert_string_equal(story_of(net),
-	    "settings tun0 tun1 udp0 udp1 peer counters site one one all "
+	    "settings tun0 tun1 udp0 udp1 peer counters homes site one one all "
 	    "start ");
 	assert_string_equal(story_of(control),
 	    "identity token ca resolv hosts peer flow_logs counters health "

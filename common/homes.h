@@ -5,8 +5,8 @@
  * that reads an old one passes a packet on to where its client is no more, and
  * that is where it is dropped.
  */
-#ifndef NET_WORKER_DATAPLANE_HOMES_H
-#define NET_WORKER_DATAPLANE_HOMES_H
+#ifndef COMMON_HOMES_H
+#define COMMON_HOMES_H
 
 #include <stdint.h>
 
@@ -38,4 +38,4 @@ home_set(uint8_t *homes, const struct ip_address *ip, uint8_t home)
 	__atomic_store_n(&homes[home_key(ip)], home, __ATOMIC_RELAXED);
 }
 
-#endif /* NET_WORKER_DATAPLANE_HOMES_H */
+#endif /* COMMON_HOMES_H */
