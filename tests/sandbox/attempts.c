@@ -6,10 +6,12 @@
 #include <linux/bpf.h>
 #include <linux/io_uring.h>
 #include <linux/keyctl.h>
+#include <linux/sched.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -348,10 +350,16 @@ fork_into_a_user_namespace(void)
 	return succeeds(pid);
 }
 
+/* As long as the process: how a thread ends is none of the question. */
 static void *
 idle(void *ctx)
 {
-	return ctx;
+	sem_t never;
+
+	if (sem_init(&never, 0, 0) == -1)
+		return ctx;
+	for (;;)
+		(void)sem_wait(&never);
 }
 
 static int
@@ -361,6 +369,37 @@ start_a_thread(void)
 
 	errno = pthread_create(&thread, NULL, idle, NULL);
 	return errno == 0 ? 0 : -1;
+}
+
+/* What pthread_create() does, by the older call and by the newer one. */
+
+static int
+idle_clone(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+static int
+clone_a_thread(void)
+{
+	static char stack[16 * PAGE] __attribute__((aligned(16)));
+
+	return succeeds(clone(idle_clone, stack + sizeof(stack),
+	    CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+		CLONE_SYSVSEM,
+	    NULL));
+}
+
+static int
+clone_anew(void)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid == 0)
+		_exit(0);
+	return succeeds(pid);
 }
 
 static int
@@ -704,7 +743,12 @@ const struct attempt attempts[] = {
 	    .unfiltered = IN_WORKERS },
 	{ "fork into a user namespace", fork_into_a_user_namespace, FORBIDDEN,
 	    .unfiltered = IN_WORKERS },
+	/* What the parent may not do, its child net-worker could not either. */
 	{ "thread", start_a_thread, FORBIDDEN_TO_WORKERS, .parent = DONE,
+	    .unfiltered = IN_WORKERS },
+	{ "thread of other flags", clone_a_thread, FORBIDDEN,
+	    .unfiltered = IN_WORKERS },
+	{ "clone3", clone_anew, FORBIDDEN_TO_WORKERS, .parent = ENOSYS,
 	    .unfiltered = IN_WORKERS },
 	{ "trace another process", trace_another, FORBIDDEN,
 	    .unfiltered = IN_WORKERS },

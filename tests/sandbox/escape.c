@@ -327,6 +327,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < attempt_count; i++)
 		for (enum role r = NOBODY; r <= CONTROL_UNFILTERED; r++)
 			bad += try(&attempts[i], r);
+	bad += threads_try();
 	bad += lists_try();
 	bad += spool_try();
 	if (rmdir(outside.spool) == -1)

@@ -62,4 +62,7 @@ int spool_try(void);
 /* Whom control-worker reaches (egress.c); leaves the network namespace. */
 int egress_try(void);
 
+/* What threads do that were there before the filter (threads.c). */
+int threads_try(void);
+
 #endif /* TESTS_SANDBOX_ESCAPE_H */
