@@ -64,6 +64,7 @@ struct rig {
 	struct ipc_query_relay relays[PAGE_MAX];
 	size_t client_count, relay_count;
 	struct ipc_query_end end;
+	unsigned answers; /* pages of clients */
 
 	int log[2]; /* of a log that is overheard: read, write */
 
@@ -214,6 +215,7 @@ on_clients(void *ctx, const struct ipc_query_client *rows, size_t count,
 	memcpy(r->clients, rows, count * sizeof(*rows));
 	r->client_count = count;
 	r->end = *end;
+	r->answers++;
 }
 
 static inline void
