@@ -310,6 +310,7 @@ many_names_have_turns(void **state)
 	assert_int_equal(r->tun_count, MANY);
 	while (r->unanswered_names == 0)
 		pass_playing(r, 1000);
+	assert_int_equal(r->unanswered_names, 8);
 	for (unsigned told = r->unanswered_names; told < MANY;) {
 		assert_true(r->unanswered_names - told <= 8);
 		told = r->unanswered_names;
