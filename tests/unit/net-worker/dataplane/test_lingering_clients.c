@@ -178,8 +178,10 @@ revoked_gives_way(void **state)
 	assert_int_equal(r->acknowledged, n);
 	assert_int_equal(r->page.engine.clients, SHARD_PEERS_MAX);
 	assert_int_equal(r->closed, 1);
+	overhear(r);
 	access_of_another(r, n + 1);
 	assert_int_equal(r->refused, n + 1);
+	assert_int_equal(logged(r, "there are too many clients"), 1);
 	assert_int_equal(r->page.engine.clients, SHARD_PEERS_MAX);
 }
 
