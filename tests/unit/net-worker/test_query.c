@@ -98,6 +98,8 @@ a_relay(void **state)
 {
 	struct rig *r = *state;
 	struct endpoint v4 = at("203.0.113.5:3478");
+	const struct ipc_relay_present mute = { .relay = { { 2 } },
+		.v4 = at("203.0.113.6:3478") };
 
 	with_relay_at(r, 1, "203.0.113.5:3478", 25);
 	ask(r, QUERY_KIND_RELAYS, 0);
@@ -108,6 +110,11 @@ a_relay(void **state)
 	assert_int_equal(r->relays[0].v6.ip.family, IP_NONE);
 	assert_true(r->relays[0].answers);
 	assert_int_equal(r->relays[0].rtt_us, 25000);
+	tell(r, relay_present, &mute);
+	ask(r, QUERY_KIND_RELAYS, 0);
+	assert_int_equal(r->relay_count, 2);
+	assert_false(r->relays[1].answers);
+	assert_int_equal(r->relays[1].rtt_us, 0);
 	assert_int_equal(r->relays[0].relayed_v4.ip.family, IP_NONE);
 	assert_int_equal(r->page.engine.relays, 0);
 }

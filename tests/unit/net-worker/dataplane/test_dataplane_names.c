@@ -111,6 +111,29 @@ limits_control_packets(void **state)
 	assert_int_equal(r->peer_events, 266);
 }
 
+/* However slowly they come, if nobody takes them. */
+static void
+waiting_control_packets_are_bounded(void **state)
+{
+	struct rig *r = *state;
+	const struct arrival a = { .from = at("192.0.2.7:50000"),
+		.local = at("10.0.0.4:52625") };
+	uint8_t packet[128], data[128 + WIREGUARD_OVERHEAD];
+	size_t len = control_packet(packet, 0, "{}");
+
+	connected(r);
+	for (int i = 0; i < 300; i++) {
+		r->now = mono_add_ms(r->now, 10);
+		by_hand_set_time(r->dp, r->now);
+		session_seal(&r->session, r->aead, packet, len, data);
+		lane_datagram(dataplane_lane(r->dp, 0), &a, data,
+		    len + WIREGUARD_OVERHEAD);
+	}
+	settle(r);
+	assert_int_equal(r->peer_events, 256);
+	assert_int_equal(r->page.shard[0].counters.control_lost, 44);
+}
+
 static void
 says_what_it_is_told_to(void **state)
 {
@@ -598,6 +621,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(passes_control_packets_on),
 		T(limits_control_packets),
+		T(waiting_control_packets_are_bounded),
 		T(says_what_it_is_told_to),
 		T(decides_who_may_assign),
 		T(says_what_it_leaves_out),
