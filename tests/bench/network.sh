@@ -33,6 +33,7 @@ near_link() {
 }
 
 make_postern_network() {
+	local files=/etc/netns/${prefix}gateway
 	ip -n "${prefix}internet" link add br0 type bridge
 	ip -n "${prefix}internet" link set br0 up
 	addresses internet br0 203.0.113.1/24 2001:db8::1/64
@@ -47,10 +48,9 @@ make_postern_network() {
 	link lan eth0 gateway lan
 	addresses lan eth0 $LAN4/24 $LAN6/64
 	addresses gateway lan 10.20.0.1/24 fd20::1/64
-	until mkdir -p "/etc/netns/${prefix}gateway"; do rest; done
-	echo "nameserver 203.0.113.8" > "/etc/netns/${prefix}gateway/resolv.conf"
-	printf '127.0.0.1 localhost\n%s bench.test\n' $LAN4 \
-	    > "/etc/netns/${prefix}gateway/hosts"
+	until mkdir -p "$files"; do rest; done
+	echo "nameserver 203.0.113.8" > "$files/resolv.conf"
+	printf '127.0.0.1 localhost\n%s bench.test\n' $LAN4 > "$files/hosts"
 }
 
 make_ceiling_network() {
@@ -140,9 +140,10 @@ stop_postern() {
 	done
 }
 
-# way NAME SPACE ADDRESS LAN METRICS CLIENT GATEWAY ...: for measure.py, the way's
-# name, the client's space, the address to go to, the space it is in, the one
-# where posternd tells its counters, the client's process, those of the gateway.
+# way NAME SPACE ADDRESS LAN METRICS CLIENT GATEWAY ...: for measure.py, the name
+# of the way, the client's space, the address to go to, the space it is in, the
+# one where posternd tells its counters, and processes: the client's, and those
+# of the gateway.
 way() {
 	local name=$1 space=$2 address=$3 lan=$4 metrics=$5
 	shift 5
@@ -151,10 +152,10 @@ way() {
 
 ways() {
 	local gateway=${prefix}gateway
-	way ceiling y-client 10.8.0.2 y-lan - "${pid[y-client]} ${pid[y-gateway]}"
-	way direct near $LAN4 lan $gateway "${pid[near]} $(processes)"
-	way direct-name near $NAME4 lan $gateway "${pid[near]} $(processes)"
-	way relayed far $LAN4 lan $gateway "${pid[far]} $(processes)"
-	way relayed-name far $NAME4 lan $gateway "${pid[far]} $(processes)"
-	way second third $LAN4 lan $gateway "${pid[third]} $(processes)"
+	way ceiling y-client 10.8.0.2 y-lan - ${pid[y-client]} ${pid[y-gateway]}
+	way direct near $LAN4 lan $gateway ${pid[near]} $(processes)
+	way direct-name near $NAME4 lan $gateway ${pid[near]} $(processes)
+	way relayed far $LAN4 lan $gateway ${pid[far]} $(processes)
+	way relayed-name far $NAME4 lan $gateway ${pid[far]} $(processes)
+	way second third $LAN4 lan $gateway ${pid[third]} $(processes)
 }
