@@ -107,6 +107,15 @@ bench_site() {
 	TOML
 }
 
+# path_is SPACE PATH: of the client there, as it last said. A direct one could
+# still be by the gateway's relay.
+path_is() {
+	local path remote
+	read -r _ path _ remote <<< "$(grep '^connected ' "$work/$1.log" |
+		tail -n 1)"
+	[ "$path" = "$2" ] && [ "${remote%:*}" = 203.0.113.20 ]
+}
+
 # connect SPACE ADDRESS PATH [CLIENT-OPTION ...]: has the name at $NAME4.
 NAME4=100.96.0.5
 connect() {
@@ -119,7 +128,7 @@ connect() {
 		die "the client does not start" "$work/$space.log"
 	wait_until 15 at "$space" ping -c 1 -W 1 -q $LAN4 ||
 		die "no answer from the resource" "$work/$space.log"
-	wait_line 5 "$work/$space.log" "^connected $path" ||
+	wait_until 20 path_is "$space" "$path" ||
 		die "the path is not $path" "$work/$space.log"
 	echo "assign named bench.test $NAME4 100.96.0.6 100.96.0.7 100.96.0.8" \
 	    > "$work/$space.fifo"
@@ -131,6 +140,11 @@ connect_all() {
 	connect near 203.0.113.10 direct --direct-only -4
 	connect third 203.0.113.11 direct --direct-only -4
 	connect far 203.0.113.12 relayed --relay-only -4
+}
+
+# A client may have moved in the meantime.
+paths_held() {
+	path_is near direct && path_is third direct && path_is far relayed
 }
 
 stop_postern() {
