@@ -146,8 +146,10 @@ def profiled(o, title, way, measurement):
         recorder.send_signal(signal.SIGINT)
         recorder.wait(PATIENCE_S)
         print(f"{title}, {way.name}: % of the gateway's time")
-        subprocess.run(perf(o, "report", "-q", "-i", data, "--sort", "dso,symbol", "--stdio",
-                            "--percent-limit", PERF_LEAST), stderr=subprocess.DEVNULL, check=True)
+        for keys in "dso", "dso,symbol":
+            subprocess.run(perf(o, "report", "-q", "-i", data, "--sort", keys, "--stdio",
+                                "--percent-limit", PERF_LEAST),
+                           stderr=subprocess.DEVNULL, check=True)
         os.unlink(data)
 
 
