@@ -163,8 +163,10 @@ tells_of_a_relayed_address_when_there_is_one(void **state)
 	with_relay(r);
 	authorized_for_long(r);
 	assert_null(strstr(r->added, "typ relay"));
+	assert_int_equal(r->page.engine.relays, 0);
 	play(r);
 	settle(r);
+	assert_int_equal(r->page.engine.relays, 1);
 	assert_non_null(strstr(r->added, "203.0.113.9 50001 typ relay "));
 	assert_non_null(strstr(r->added, "2001:db8::9 50001 typ relay "));
 	assert_string_equal(r->withdrawn, "");
