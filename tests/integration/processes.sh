@@ -1,12 +1,14 @@
 #!/bin/bash
 # Three processes under three users, each confined as posternd(8) says,
-# as the kernel shows it in /proc.
+# as the kernel shows it in /proc, and the net-worker with every thread that it
+# has, also when it is not the first one.
 
 . "$(dirname "$0")/../lib/netns.sh"
 
 # CAP_KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_CHROOT and SYS_ADMIN.
 PARENT_CAPABILITIES=00000000002411e0
 NONE=0000000000000000
+THREADS=3 # that carry data
 
 # field PROCESS NAME: a value of /proc/PID/status.
 field() {
@@ -103,6 +105,54 @@ test_net_worker() {
 	    "/dev/net/tun /dev/null anon_inode:[eventfd] anon_inode:[eventpoll] pipe socket "
 }
 
+# What each of them is called, in order.
+thread_names() {
+	cat "/proc/$1/task"/*/comm | sort | tr '\n' ' '
+}
+
+# The locks are each thread's own, and could be forgotten for one of them.
+test_threads() {
+	local when=$1 p=$2 task name id group
+	id=$(id -u _posternnet)
+	group=$(id -g _posternnet)
+	is "$when: threads of net-worker" "$(thread_names "$p")" \
+	    "net-worker shard 0 shard 1 shard 2 "
+	for task in "/proc/$p/task"/*; do
+		name="$when: thread $(cat "$task/comm")"
+		task=${task#/proc/}
+		is "$name: user" "$(field "$task" Uid)" "$id $id $id $id"
+		is "$name: group" "$(field "$task" Gid)" \
+		    "$group $group $group $group"
+		is "$name: no other groups" "$(field "$task" Groups)" ""
+		is "$name: capabilities" "$(capabilities "$task")" \
+		    "$NONE $NONE $NONE $NONE $NONE "
+		is "$name: no new privileges" "$(field "$task" NoNewPrivs)" 1
+		is "$name: seccomp filter" "$(field "$task" Seccomp)" 2
+		is "$name: as many filters as the first" \
+		    "$(field "$task" Seccomp_filters)" \
+		    "$(field "$p" Seccomp_filters)"
+		is "$name: its root" "$(stat -L -c %d:%i "/proc/$task/root")" \
+		    "$(stat -L -c %d:%i "/proc/$p/root")"
+	done
+}
+
+another_net_worker() {
+	local p
+	p=$(worker net-worker)
+	[ -n "$p" ] && [ "$p" != "$net" ]
+}
+
+test_restarted() {
+	local mark
+	mark=$(lines_of "$work/gateway.log")
+	kill -KILL "$net"
+	check "restarted: another net-worker" wait_until 10 another_net_worker
+	check "restarted: confined" wait_line 10 "$work/gateway.log" \
+	    'net-worker.*confined' "$mark"
+	net=$(worker net-worker)
+	test_threads "restarted" "$net"
+}
+
 test_control_worker() {
 	worker_locked control-worker "$control" _posternctl
 	refuse "control-worker: the parent's network" \
@@ -117,7 +167,7 @@ topology
 start_relay
 start_portal
 start_lan 1
-start_gateway
+start_gateway --threads $THREADS
 start_client
 check "ping" ping_lan 10
 parent=${pid[gateway]}
@@ -127,4 +177,6 @@ test_titles
 test_parent
 test_net_worker
 test_control_worker
+test_threads "started" "$net"
+test_restarted
 finish
