@@ -141,6 +141,21 @@ put_offloads(struct json_writer *w, const struct situation *s)
 }
 
 static void
+put_strays(struct json_writer *w, const struct counter_page *c)
+{
+	json_put_name(w, "strays");
+	if (c == NULL) {
+		json_put_text(w, NULL);
+		return;
+	}
+	json_put_object(w);
+	member_number(w, "datagrams", COUNTER_IO(c, strays_udp));
+	member_number(w, "packets", COUNTER_IO(c, strays_tun));
+	member_number(w, "lost", COUNTER_IO(c, strays_lost));
+	json_put_object_end(w);
+}
+
+static void
 put_overlaps(struct json_writer *w, const struct overlaps *o)
 {
 	char network[PREFIX_TEXT_MAX];
@@ -175,6 +190,7 @@ put_situation(struct status *status, const struct situation *s, uint64_t now)
 	put_portal(w, s);
 	put_tunnel(w, s);
 	put_offloads(w, s);
+	put_strays(w, s->counters);
 	put_overlaps(w, &s->overlaps);
 	json_put_name(w, "processes");
 	json_put_array(w);
@@ -253,6 +269,7 @@ put_client(struct status *status, const struct situation *s, size_t i,
 	member_ip(w, "ipv4", &c->v4);
 	member_ip(w, "ipv6", &c->v6);
 	member_number(w, "resources", c->resources);
+	member_number(w, "shard", c->shard);
 	member_string(w, "state", status_connection_name(c->state));
 	if (c->has_relay)
 		member_uuid(w, "relay", &c->relay);

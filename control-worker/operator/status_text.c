@@ -145,6 +145,21 @@ write_offloads(struct text *t, const struct counter_page *c)
 }
 
 static void
+write_strays(struct text *t, const struct counter_page *c)
+{
+	uint64_t strays = COUNTER_IO(c, strays_udp) + COUNTER_IO(c, strays_tun);
+	uint64_t packets =
+	    COUNTER_IO(c, udp_received) + COUNTER_IO(c, tun_read);
+
+	if (strays > 0)
+		text_add(t,
+		    "strays: %" PRIu64 " of %" PRIu64
+		    " packets came to another thread than their own, %" PRIu64
+		    " were lost\n",
+		    strays, packets, COUNTER_IO(c, strays_lost));
+}
+
+static void
 write_clock(struct text *t, const struct portal_clock *c)
 {
 	if (!c->known)
@@ -179,8 +194,10 @@ write_situation(struct status *status, const struct situation *s, uint64_t now)
 	if (s->trouble.text[0] != '\0')
 		text_add(t, "trouble: %s\n", s->trouble.text);
 	write_overlaps(t, &s->overlaps);
-	if (s->counters != NULL)
+	if (s->counters != NULL) {
 		write_offloads(t, s->counters);
+		write_strays(t, s->counters);
+	}
 	text_add(t, "\n%-15s %7s %6s %8s %8s  %s\n", "process", "pid", "uid",
 	    "up", "restarts", "locks");
 	for (unsigned i = 0; i < 3; i++)
@@ -252,13 +269,13 @@ write_client(struct status *status, const struct situation *s, size_t i,
 	    out[ROOM], age[ROOM], network[PREFIX_TEXT_MAX];
 
 	if (i == 0)
-		text_add(t, "\n%-36s %-15s %-10s %10s %10s %9s  %s\n", "client",
-		    "address", "state", "received", "sent", "handshake",
-		    "path");
-	text_add(t, "%-36s %-15s %-10s %10s %10s %9s  ",
+		text_add(t, "\n%-36s %-15s %5s %-10s %10s %10s %9s  %s\n",
+		    "client", "address", "shard", "state", "received", "sent",
+		    "handshake", "path");
+	text_add(t, "%-36s %-15s %5u %-10s %10s %10s %9s  ",
 	    uuid_format(&c->client, id),
 	    ip_format(c->v4.family != IP_NONE ? &c->v4 : &c->v6, address),
-	    status_connection_name(c->state),
+	    c->shard, status_connection_name(c->state),
 	    format_bytes(c->received_bytes, in),
 	    format_bytes(c->sent_bytes, out),
 	    c->handshaken ? format_duration(c->handshake_age, age) : "never");

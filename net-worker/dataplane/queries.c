@@ -48,10 +48,9 @@ query_answer(struct queries *q, struct query *query)
 	query_close(q, query);
 }
 
-/* A page of clients, beginning with that number; who is of which shard. */
+/* A page of clients, beginning with that number. */
 static void
-fill_page(struct queries *q, struct query *query, const struct ipc_query *asked,
-    unsigned shards[static PAGE])
+fill_page(struct queries *q, struct query *query, const struct ipc_query *asked)
 {
 	struct engine_client clients[PAGE + 1];
 	size_t count =
@@ -67,15 +66,13 @@ fill_page(struct queries *q, struct query *query, const struct ipc_query *asked,
 		query->rows[i] = clients[i].row;
 		query->rows[i].serial = asked->serial;
 		query->numbers[i] = clients[i].number;
-		shards[i] = clients[i].shard;
 	}
 	query->count = count;
 }
 
 /* Nothing without memory: those clients are shown without their traffic. */
 static void
-survey_shard(struct queries *q, struct query *query, unsigned shard,
-    const unsigned shards[static PAGE])
+survey_shard(struct queries *q, struct query *query, unsigned shard)
 {
 	struct shard_command command = { .type = SHARD_SURVEY };
 	struct shard_survey *survey = malloc(sizeof(*survey));
@@ -85,7 +82,7 @@ survey_shard(struct queries *q, struct query *query, unsigned shard,
 	survey->ctx = query;
 	survey->count = 0;
 	for (size_t i = 0; i < query->count; i++)
-		if (shards[i] == shard)
+		if (query->rows[i].shard == shard)
 			survey->peer[survey->count++] = query->numbers[i];
 	if (survey->count == 0) {
 		free(survey);
@@ -99,7 +96,6 @@ survey_shard(struct queries *q, struct query *query, unsigned shard,
 static void
 ask_clients(struct queries *q, const struct ipc_query *asked)
 {
-	unsigned shards[PAGE];
 	struct query *query;
 
 	if (q->count == QUERIES_MAX ||
@@ -107,9 +103,9 @@ ask_clients(struct queries *q, const struct ipc_query *asked)
 		return;
 	LIST_INSERT_HEAD(&q->open, query, entry);
 	q->count++;
-	fill_page(q, query, asked, shards);
+	fill_page(q, query, asked);
 	for (unsigned i = 0; i < q->shards.count; i++)
-		survey_shard(q, query, i, shards);
+		survey_shard(q, query, i);
 	if (query->awaited == 0)
 		query_answer(q, query);
 }

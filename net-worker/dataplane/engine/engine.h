@@ -118,7 +118,6 @@ void engine_shutdown(struct engine *);
  */
 struct engine_client {
 	uint32_t number;
-	unsigned shard;
 	struct ipc_query_client row; /* but for the serial and what is below */
 };
 /* At most max clients from that number on, in ascending order. */

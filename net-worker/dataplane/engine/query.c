@@ -10,12 +10,12 @@ describe_client(const struct client *m, struct engine_client *to)
 {
 	*to = (struct engine_client){
 		.number = m->number,
-		.shard = m->shard,
 		.row = {
 			.client = *client_id(m),
 			.v4 = grants_address(m->grants, IP_V4),
 			.v6 = grants_address(m->grants, IP_V6),
 			.resources = (uint32_t)grants_count(m->grants),
+			.shard = (uint8_t)m->shard,
 			.state = QUERY_STATE_NONE,
 		},
 	};

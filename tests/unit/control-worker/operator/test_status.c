@@ -56,6 +56,11 @@ working(void)
 	page.io[0].counters.udp_segmentation_v6 = OFFLOAD_REFUSED;
 	page.io[0].counters.tun_segmentation = OFFLOAD_NONE;
 	page.io[0].counters.udp_paths_refusing = 2;
+	page.io[0].counters.udp_received = 60;
+	page.io[1].counters.tun_read = 40;
+	page.io[1].counters.strays_udp = 4;
+	page.io[2].counters.strays_tun = 3;
+	page.io[2].counters.strays_lost = 1;
 	return s;
 }
 
@@ -78,6 +83,7 @@ some_client(void)
 		.client = { { 0xcc } },
 		.v4 = ip("100.64.0.2"),
 		.resources = 2,
+		.shard = 3,
 		.state = QUERY_STATE_CONNECTED,
 		.relayed = true,
 		.local = at("192.0.2.1:50000"),
@@ -123,6 +129,8 @@ text_of_all(void **state)
 	    "tunnel: tun-firezone, IPv4 100.64.0.1, IPv6 none\n"
 	    "segmentation: UDP IPv4 in use, IPv6 refused, TUN none; refused "
 	    "for 2 destinations\n"
+	    "strays: 7 of 100 packets came to another thread than their own, "
+	    "1 were lost\n"
 	    "\n"
 	    "process             pid    uid       up restarts  locks\n"
 	    "parent               10      0    2h 3m        0  seccomp\n"
@@ -136,12 +144,15 @@ text_of_all(void **state)
 	    "00000000-0000-0000-0000-000000000000 silent              - "
 	    "-                      -\n"
 	    "\n"
-	    "client                               address         state     "
+	    "client                               address         shard "
+	    "state     "
 	    "   received       sent handshake  path\n"
-	    "cc000000-0000-0000-0000-000000000000 100.64.0.2      connected "
+	    "cc000000-0000-0000-0000-000000000000 100.64.0.2          3 "
+	    "connected "
 	    "     1023 B    1.5 MiB     2m 5s  relayed 192.0.2.1:50000 - "
 	    "198.51.100.7:1234\n"
-	    "00000000-0000-0000-0000-000000000000 none            none      "
+	    "00000000-0000-0000-0000-000000000000 none                0 "
+	    "none      "
 	    "        0 B        0 B     never  -\n";
 	struct situation s = working();
 	char *got = render(&status_text, &s, 2, 2, NULL);
@@ -341,6 +352,7 @@ json_in_every_byte(void **state)
 	    "\"tunnel\":{\"device\":\"tun-firezone\",\"ipv4\":\"100.64.0.1\","
 	    "\"ipv6\":null},\"segmentation\":{\"udp_ipv4\":\"in use\","
 	    "\"udp_ipv6\":\"refused\",\"tun\":\"none\",\"refusing_paths\":2},"
+	    "\"strays\":{\"datagrams\":4,\"packets\":3,\"lost\":1},"
 	    "\"overlaps\":[],\"processes\":[{\"process\":\"parent\","
 	    "\"running\":true,\"pid\":10,\"uid\":0,\"restarts\":0,"
 	    "\"started_at\":1799992616,\"locks\":[\"seccomp\"]},"
@@ -357,14 +369,15 @@ json_in_every_byte(void **state)
 	    "\"ipv6\":null,\"allocated_ipv4\":null,\"allocated_ipv6\":null,"
 	    "\"rtt_us\":null}],"
 	    "\"clients\":[{\"client\":\"cc000000-0000-0000-0000-000000000000\","
-	    "\"ipv4\":\"100.64.0.2\",\"ipv6\":null,\"resources\":2,"
+	    "\"ipv4\":\"100.64.0.2\",\"ipv6\":null,\"resources\":2,\"shard\":3,"
 	    "\"state\":\"connected\",\"relay\":null,"
 	    "\"path\":{\"kind\":\"relayed\",\"local\":\"192.0.2.1:50000\","
 	    "\"remote\":\"198.51.100.7:1234\"},\"handshake_age\":125,"
 	    "\"received_packets\":1,\"received_bytes\":1023,"
 	    "\"sent_packets\":2000,\"sent_bytes\":1572864,\"overlap\":null},"
 	    "{\"client\":\"00000000-0000-0000-0000-000000000000\","
-	    "\"ipv4\":null,\"ipv6\":null,\"resources\":0,\"state\":\"none\","
+	    "\"ipv4\":null,\"ipv6\":null,\"resources\":0,\"shard\":0,\"state\":"
+	    "\"none\","
 	    "\"relay\":null,\"path\":null,\"handshake_age\":null,"
 	    "\"received_packets\":0,\"received_bytes\":0,\"sent_packets\":0,"
 	    "\"sent_bytes\":0,\"overlap\":null}],\"problem\":null}\n");
@@ -381,7 +394,7 @@ json_in_every_byte(void **state)
 	    "\"online\":true,\"generation\":3,\"since\":1799733541,"
 	    "\"clock_ahead_ms\":-1500},"
 	    "\"tunnel\":{\"device\":\"tun-firezone\",\"ipv4\":\"100.64.0.1\","
-	    "\"ipv6\":null},\"segmentation\":null,"
+	    "\"ipv6\":null},\"segmentation\":null,\"strays\":null,"
 	    "\"overlaps\":[\"100.64.0.0/30\",\"100.64.0.8/30\"],"
 	    "\"processes\":[{\"process\":\"parent\",\"running\":true,"
 	    "\"pid\":10,\"uid\":0,\"restarts\":0,\"started_at\":1799992616,"
