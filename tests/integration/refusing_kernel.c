@@ -1,6 +1,7 @@
 /*
  * Linked into posternd for tests, as a kernel that refuses what it is to cut,
- * at the TUN or with EIO, which not every kernel can be made to do at will.
+ * at the TUN or with EIO, or a program that chooses sockets, which not every
+ * kernel can be made to do at will.
  * What it refuses is one character of the file beside the program that is named
  * after it, with ".refuse". It is mapped before main(), so that a confined
  * worker sees what is written later.
@@ -35,6 +36,8 @@
 #define REFUSE_ALL     '2' /* and datagrams, with EIO */
 #define REFUSE_TUN_UDP '3' /* with EINVAL */
 #define REFUSE_USO     '4' /* and says so beforehand, as before Linux 6.2 */
+
+#define REFUSE_STEERING '5' /* of datagrams */
 
 #define USO_FLAGS 0x60 /* TUN_F_USO4, TUN_F_USO6 */
 
@@ -135,4 +138,15 @@ ioctl(int fd, unsigned long request, ...)
 		return -1;
 	}
 	return (int)syscall(SYS_ioctl, fd, request, argument);
+}
+
+int
+setsockopt(int fd, int level, int option, const void *value, socklen_t length)
+{
+	if (what_is_refused() == REFUSE_STEERING && level == SOL_SOCKET &&
+	    option == SO_ATTACH_REUSEPORT_CBPF) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	return (int)syscall(SYS_setsockopt, fd, level, option, value, length);
 }
