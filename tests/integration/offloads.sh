@@ -5,6 +5,7 @@
 # stands in for it (refusing_kernel.c).
 
 . "$(dirname "$0")/../lib/netns.sh"
+. "$NETNS_ROOT/tests/lib/refusing_kernel.sh"
 
 : "${POSTERNCTL:=$BUILD/parent/posternctl}"
 MEGABYTES=20
@@ -14,19 +15,6 @@ DATAGRAMS=242   # of the bursts that probe.py sends
 PAUSE_S=10      # until it is tried again, and as much more if too soon
 NARROW=1300     # octets that the WAN carries: too few for
 LONG=1252       # what an echo request with so many becomes in the tunnel
-
-copy_program() {
-	mkdir "$work/bin"
-	chmod 755 "$work/bin"
-	cp "$BUILD/tests/integration/posternd-refusing" "$work/bin/posternd"
-	refuse_at 0
-	POSTERND=$work/bin/posternd
-}
-
-# refuse_at WHAT: see refusing_kernel.c. In place, as the file is mapped.
-refuse_at() {
-	printf %s "$1" 1<> "$work/bin/posternd.refuse"
-}
 
 no_checksum() {
 	"$PYTHON" "$NETNS_ROOT/tests/integration/no_checksum.py" \

@@ -5,6 +5,7 @@
 # of them when the net-worker is killed, or the gateway ended, under load.
 
 . "$(dirname "$0")/../lib/netns.sh"
+. "$NETNS_ROOT/tests/lib/refusing_kernel.sh"
 
 THREADS=4
 CLIENTS=4
@@ -12,19 +13,6 @@ MEGABYTES=4
 UPLOAD=1000000 # octets, to the echo and back
 RATE=500k      # of downloads under which something happens
 FEW=100        # in 10 000: strays with steering, lost ones
-
-copy_program() {
-	mkdir "$work/bin"
-	chmod 755 "$work/bin"
-	cp "$BUILD/tests/integration/posternd-refusing" "$work/bin/posternd"
-	refuse_at 0
-	POSTERND=$work/bin/posternd
-}
-
-# refuse_at WHAT: see refusing_kernel.c. Before the gateway is started.
-refuse_at() {
-	printf %s "$1" > "$work/bin/posternd.refuse"
-}
 
 # add_clients: each at the internet by itself.
 add_clients() {
