@@ -16,7 +16,9 @@
 struct names {
 	struct proxy **proxies;
 	size_t proxy_count, proxy_room;
-	struct name *all[NAMES_MAX]; /* by number; NULL: none has it */
+	/* From the first name on, as most clients never have one. */
+	struct name **all; /* by number; NULL: none has it */
+	size_t room;       /* of all: none, or for every number */
 	struct name_use *use;
 	bool watched;
 	uint64_t order; /* counts assignments */
@@ -49,9 +51,10 @@ names_clear(struct names *n)
 {
 	for (size_t i = 0; i < n->proxy_count; i++)
 		proxy_free(n->proxies[i]);
-	for (size_t i = 0; i < NAMES_MAX; i++)
+	for (size_t i = 0; i < n->room; i++) {
 		name_free(n->all[i]);
-	memset(n->all, 0, sizeof(n->all));
+		n->all[i] = NULL;
+	}
 	n->proxy_count = 0;
 }
 
@@ -62,6 +65,7 @@ names_free(struct names *n)
 		return;
 	names_clear(n);
 	name_use_release(n->use);
+	free(n->all);
 	free(n->proxies);
 	free(n);
 }
@@ -157,7 +161,7 @@ forget_oldest_name(struct names *n, const struct name *keep)
 {
 	struct name *oldest = NULL;
 
-	for (size_t i = 0; i < NAMES_MAX; i++) {
+	for (size_t i = 0; i < n->room; i++) {
 		struct name *name = n->all[i];
 
 		if (name == NULL || name == keep ||
@@ -176,7 +180,7 @@ free_number(const struct names *n)
 {
 	size_t i = 0;
 
-	while (i < NAMES_MAX && n->all[i] != NULL)
+	while (i < n->room && n->all[i] != NULL)
 		i++;
 	return i;
 }
@@ -196,19 +200,32 @@ add_name(struct names *n, size_t number, const char *domain)
 	return name;
 }
 
+static bool
+make_room_for_names(struct names *n)
+{
+	if (n->room > 0)
+		return true;
+	if (n->use == NULL && (n->use = name_use_new()) == NULL)
+		return false;
+	name_use_watch(n->use, n->watched);
+	if ((n->all = calloc(NAMES_MAX, sizeof(n->all[0]))) == NULL)
+		return false;
+	n->room = NAMES_MAX;
+	return true;
+}
+
 static struct name *
 name_of(struct names *n, const char *domain, bool *changed)
 {
 	size_t number;
 
-	for (size_t i = 0; i < NAMES_MAX; i++)
+	for (size_t i = 0; i < n->room; i++)
 		if (n->all[i] != NULL &&
 		    strcasecmp(n->all[i]->domain, domain) == 0)
 			return n->all[i];
-	if (n->use == NULL && (n->use = name_use_new()) == NULL)
+	if (!make_room_for_names(n))
 		return NULL;
-	name_use_watch(n->use, n->watched);
-	if ((number = free_number(n)) == NAMES_MAX) {
+	if ((number = free_number(n)) == n->room) {
 		if (!forget_oldest_name(n, NULL))
 			return NULL;
 		*changed = true;
@@ -370,7 +387,7 @@ is_unanswered(const struct names *n, struct name *name, struct mono now)
 const struct name *
 names_unanswered(struct names *n, struct mono now)
 {
-	for (size_t i = 0; n->watched && i < NAMES_MAX; i++)
+	for (size_t i = 0; n->watched && i < n->room; i++)
 		if (n->all[i] != NULL && is_unanswered(n, n->all[i], now))
 			return n->all[i];
 	return NULL;

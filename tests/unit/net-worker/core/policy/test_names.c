@@ -591,6 +591,26 @@ policies_hold_a_name_once(void **state)
 	grants_free(c);
 }
 
+/* Most clients have none: tables of names are for those that have. */
+static void
+without_names_a_client_is_small(void **state)
+{
+	struct assign_effect effect;
+	struct unanswered_name u;
+	size_t before = mallinfo2().uordblks;
+	struct grants *c = new_client();
+
+	(void)state;
+	assert_true(mallinfo2().uordblks - before < 4096);
+	grants_watch_names(c, true);
+	assert_false(grants_unanswered_name(c, (struct mono){ 1 }, &u));
+	assert_int_equal(
+	    assign(c, 1, "x.a.example", "100.96.0.1", "10.0.0.1", &effect),
+	    ASSIGN_DONE);
+	assert_string_equal(real_of(c, "100.96.0.1"), "10.0.0.1");
+	grants_free(c);
+}
+
 int
 main(void)
 {
@@ -612,6 +632,7 @@ main(void)
 		cmocka_unit_test(assigned_again_nothing_gives_way),
 		cmocka_unit_test(resources_of_a_proxy_are_bounded),
 		cmocka_unit_test(policies_hold_a_name_once),
+		cmocka_unit_test(without_names_a_client_is_small),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
