@@ -7,6 +7,7 @@
 #define STATUS_UNAUTHORIZED 401
 #define STATUS_FORBIDDEN    403
 #define STATUS_NOT_FOUND    404
+#define STATUS_UNPROCESSABLE 422 /* an agent that it does not know */
 #define STATUS_REDIRECT     308 /* to another host: no WebSocket there */
 
 /* What every portal says, whatever its path: firezone-portal(7), Gateway
@@ -41,12 +42,15 @@ static const struct push older_pushes[] = {
  *
  * The heartbeat is that of today in generation 2, too: the portals of its time
  * close after 37 s in which they heard nothing (firezone-portal(7),
- * Heartbeats), and may be asked more often than that. Generation 1 keeps that
- * of its gateways.
+ * Heartbeats), and may be asked more often than that. Generation 1 asks as
+ * often as its gateways; that these waited 5 s for the answer, and not until
+ * the next heartbeat, no portal can tell.
  *
  * Portals before the end of 2025 read the token in the query only, and send
  * clients since 1.4 to no gateway that says it is 1.3: so generation 2 tells it
- * in the query as well as in the header, which wins where it is read.
+ * in the query as well as in the header, which wins where it is read. Before
+ * September 2025 they answer 422 to an agent that calls itself a gateway;
+ * connlib, as it called itself then, is known to all.
  *
  * Most portals of generation 2 do not know no_relays, and some of those end the
  * channel of who says what they do not know, but not the connection. All name
@@ -72,11 +76,12 @@ static const struct generation generations[] = {
 	{
 	    .number = 2,
 	    .path = "/gateway/websocket",
-	    .agent = "gateway/1.5.2",
+	    .agent = "connlib/1.5.2",
 	    .parameters = { LOGIN_PARAMETER_TOKEN, LOGIN_PARAMETER_EXTERNAL_ID,
 		LOGIN_PARAMETER_NAME, LOGIN_PARAMETER_PUBLIC_KEY },
 	    .token_in_header = true,
-	    .refusals = { STATUS_UNAUTHORIZED, STATUS_FORBIDDEN },
+	    .refusals = { STATUS_UNAUTHORIZED, STATUS_FORBIDDEN,
+		STATUS_UNPROCESSABLE },
 	    .absences = { STATUS_NOT_FOUND, STATUS_REDIRECT },
 	    .channel = { .heartbeat_ms = 10000, .unanswered_max = 3 },
 	    .no_relays_ms = 15000,

@@ -12,7 +12,7 @@
 #include "control-worker/portal/messages.h"
 #include "control-worker/portal/phoenix.h"
 
-#define GENERATION_STATUSES_MAX 2
+#define GENERATION_STATUSES_MAX 3
 #define GENERATION_FOREIGN_MAX  32
 
 /* Parameters of the login URL, in the order in which they are sent. */

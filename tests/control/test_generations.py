@@ -59,7 +59,7 @@ QUERIES = {
     2: f"/gateway/websocket?token={ESCAPED}&external_id={HASH}&name=gw-1&public_key={KEY}",
     3: f"/gateway/v2/websocket?external_id={HASH}&name=gw-1&public_key={KEY}",
 }
-AGENTS = {1: "connlib/1.3.2", 2: "gateway/1.5.2", 3: "gateway/1.6.1"}
+AGENTS = {1: "connlib/1.3.2", 2: "connlib/1.5.2", 3: "gateway/1.6.1"}
 
 
 def expected_request(generation, port, key):

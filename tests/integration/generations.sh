@@ -257,6 +257,20 @@ test_gateway_restarts() {
 	    at_the_latest 40 line_after "$work/client.log" '^handshake' "$mark"
 	checked "gateway: ping" wait_until 10 ping_lan
 	checked "gateway: names are told again" named_again
+	[ "$generation" -gt 1 ] || as_first_gateways_do
+}
+
+# What follows is about the first generation.
+as_first_gateways_do() {
+	local mark
+	mark=$(lines_of "$work/client.log")
+	stop gateway
+	start_gateway_of_time
+	checked "gateway: as told, generation 1" wait_line 5 \
+	    "$work/gateway.log" "portal: online at .*, generation 1\$"
+	checked "gateway: and the client connects" \
+	    at_the_latest 40 line_after "$work/client.log" '^handshake' "$mark"
+	checked "gateway: names are told to it" named_again
 }
 
 # at_the_latest SECONDS COMMAND ...: while there is traffic.
@@ -340,7 +354,7 @@ nothing_comes_of() {
 	checked "$1: the rest works" ping_lan 2
 	same "$1: nothing is opened" "$(packets lan)" 0
 	checked "$1: the log has it" grep -q \
-	    "portal: message $1 is not one of generation [0-9]:" \
+	    "portal: message $1 is not one of generation $generation:" \
 	    "$work/gateway.log"
 }
 

@@ -15,7 +15,7 @@ from harness import (
 from websockets.exceptions import InvalidStatusCode
 
 GATEWAY_A = "Debian/12.0.0 connlib/1.3.2 (x86_64; 6.1.0)"
-GATEWAY_B = "Debian/12.0.0 gateway/1.5.2 (x86_64; 6.1.0)"
+GATEWAY_B = "Debian/12.0.0 connlib/1.5.2 (x86_64; 6.1.0)"
 CLIENT_A = "Debian/12.0.0 connlib/1.3.3 (x86_64; 6.1.0)"
 CLIENT_B = "Debian/12.0.0 connlib/1.4.10 (x86_64; 6.1.0)"
 ICE = {"username": "aYaH", "password": "MMceouYA5jGIPkxbvIiLvD"}
@@ -280,7 +280,7 @@ async def test_two_steps_are_refused_by_replies(tmp_path):
         await step.gateway.close()
         await until(lambda: not portal.site.gateways)
         await refused(await step.request(known), "offline")
-        await old_gateway(portal, user_agent="Debian/12.0.0 gateway/1.5.2", external_id="new")
+        await old_gateway(portal, user_agent="Debian/12.0.0 connlib/1.5.2", external_id="new")
         await refused(await step.prepare(), "version_mismatch")
 
 
@@ -497,10 +497,20 @@ async def test_until_2025_clients_need_gateways_that_are_not_older(tmp_path):
         await seed_gateway(portal, external_id="A")
         await peer.send("create_flow", request)
         assert (await peer.expect("flow_creation_failed"))["reason"] == "not_found"
-        new = await seed_gateway(portal, user_agent="Debian/12 gateway/1.6.1")
+        new = await seed_gateway(portal, user_agent="Debian/12 connlib/1.6.1")
         for _ in range(5):
             await peer.send("create_flow", request)
             await new.expect("authorize_flow")
+
+
+@asynchronous
+async def test_until_2025_there_is_one_word_for_gateways(tmp_path):
+    for generation in (1, 2):
+        async with running(site(tmp_path, era={"generation": generation})) as portal:
+            with pytest.raises(InvalidStatusCode) as refusal:
+                await gateway(portal, v2=False, user_agent="Debian/12 gateway/1.5.2")
+            assert refusal.value.status_code == 422
+            await gateway(portal, v2=False, user_agent="Debian/12 connlib/1.5.2")
 
 
 @asynchronous

@@ -96,6 +96,10 @@ def admit(site: Site, path: str, headers: Headers, remote_ip: str) -> Admission:
         component = versions.component(user_agent)
         if not component or not component.startswith(versions.CLIENT_WORDS):
             raise _invalid("user agent names no known client")
+    if kind == "gateway" and site.config.era.first_forms:
+        if not (versions.component(user_agent) or "").startswith("connlib/"):
+            # Until September 2025 there was no other word for gateways.
+            raise Refusal(422, {"Content-Type": "text/plain"}, b"Unprocessable Entity")
     admission = Admission(kind, v2, user_agent, remote_ip, params, user)
     if kind == "relay":
         admission.relay = _relay_addresses(params)

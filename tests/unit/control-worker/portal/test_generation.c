@@ -48,7 +48,7 @@ static const struct {
 	    "/gateway/websocket?token=.SFMyNTY.x%2F%2B"
 	    "&external_id=id&name=gate"
 	    "&public_key=" KEY_OF_ONES,
-	    "api.example.com", AGENT("gateway/1.5.2"), TOKEN },
+	    "api.example.com", AGENT("connlib/1.5.2"), TOKEN },
 	{ 3,
 	    "/gateway/v2/websocket?external_id=id&name=gate"
 	    "&public_key=" KEY_OF_ONES,
