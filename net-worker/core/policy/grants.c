@@ -30,6 +30,8 @@ struct grants {
 	bool silent;
 	struct names *names;
 	bool translates; /* between IPv4 and IPv6 */
+	struct holders *holders; /* NULL: there is no index */
+	void *client;            /* in there */
 };
 
 static struct ip_address
@@ -54,11 +56,18 @@ grants_new(const struct uuid *id, const struct ip_address *v4,
 	return c;
 }
 
-static void
-grant_free(struct grant *g)
+void
+grants_index(struct grants *c, struct holders *holders, void *client)
 {
-	if (g == NULL)
-		return;
+	c->holders = holders;
+	c->client = client;
+}
+
+static void
+grant_free(struct grants *c, struct grant *g)
+{
+	if (c->holders != NULL)
+		holders_remove(c->holders, &g->holder);
 	free(g->filters);
 	free(g);
 }
@@ -69,7 +78,7 @@ grants_free(struct grants *c)
 	if (c == NULL)
 		return;
 	for (size_t i = 0; i < c->count; i++)
-		grant_free(c->grants[i]);
+		grant_free(c, c->grants[i]);
 	free(c->grants);
 	names_free(c->names);
 	free(c);
@@ -150,7 +159,7 @@ grant_of(const struct grants *c, const struct uuid *resource)
 static void
 remove_grant_at(struct grants *c, size_t i)
 {
-	grant_free(c->grants[i]);
+	grant_free(c, c->grants[i]);
 	c->count--;
 	memmove(&c->grants[i], &c->grants[i + 1],
 	    (c->count - i) * sizeof(c->grants[0]));
@@ -240,7 +249,7 @@ grant_again(struct grants *c, size_t i, const struct grant *from)
 }
 
 static struct grant *
-grant_copy(const struct grant *from)
+grant_copy(struct grants *c, const struct grant *from)
 {
 	struct grant *g = malloc(sizeof(*g));
 
@@ -248,8 +257,12 @@ grant_copy(const struct grant *from)
 		return NULL;
 	*g = *from;
 	g->filters = NULL;
-	if (!set_filters(g, from->filters, from->filter_count)) {
-		free(g);
+	g->holder = (struct holder){ 0 };
+	if (!set_filters(g, from->filters, from->filter_count) ||
+	    (c->holders != NULL &&
+		!holders_add(
+		    c->holders, &g->holder, &g->resource, c->client))) {
+		grant_free(c, g);
 		return NULL;
 	}
 	return g;
@@ -268,7 +281,7 @@ grants_add(struct grants *c, const struct grant *from)
 		return grant_again(c, i, from);
 	if (c->count == GRANTS_OF_CLIENT_MAX)
 		return GRANT_INVALID;
-	if (!make_room_for_grant(c) || (g = grant_copy(from)) == NULL)
+	if (!make_room_for_grant(c) || (g = grant_copy(c, from)) == NULL)
 		return GRANT_NO_MEMORY;
 	memmove(&c->grants[i + 1], &c->grants[i],
 	    (c->count - i) * sizeof(c->grants[0]));

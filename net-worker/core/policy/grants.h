@@ -10,6 +10,7 @@
 #include "common/site_networks.h"
 #include "common/wall.h"
 #include "net-worker/core/inner/name_use.h"
+#include "net-worker/core/policy/holders.h"
 #include "net-worker/core/policy/policy.h"
 
 #define GRANTS_OF_CLIENT_MAX 16384
@@ -25,6 +26,7 @@ struct grant {
 	struct uuid flow_authorization; /* all zero: flows are not logged */
 	uint64_t expires_at; /* unix seconds, as it was told; 0: not at all */
 	struct mono expires; /* when that is; MONO_NEVER: not at all */
+	struct holder holder; /* of those where it is kept; not copied */
 };
 
 /* A client's proxy addresses for a name, and the name's addresses. */
@@ -45,6 +47,11 @@ struct name;
 struct grants *grants_new(const struct uuid *, const struct ip_address *v4,
     const struct ip_address *v6);
 void grants_free(struct grants *);
+/*
+ * What is granted from now on is found in that index, under this client, for as
+ * long as it is granted. To be called before the first grant.
+ */
+void grants_index(struct grants *, struct holders *, void *client);
 const struct uuid *grants_client(const struct grants *);
 bool grants_have_addresses(const struct grants *, const struct ip_address *v4,
     const struct ip_address *v6);

@@ -409,13 +409,18 @@ engine_revocation(struct engine *e, const struct ipc_revocation *r)
 void
 engine_resource_update(struct engine *e, const struct ipc_resource_update *u)
 {
-	struct client *m, *next;
+	struct holder *one = holders_first(&e->holders, &u->resource);
 
-	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
+	while (one != NULL) {
+		struct client *m = one->client;
+
+		/* What changes may be the end of the grant or the client. */
+		one = holders_next(one);
 		if (grants_update_filters(m->grants, &u->resource,
 			(enum resource_type)u->type, u->filters,
 			u->filters_count))
 			grants_changed(e, m);
+	}
 }
 
 void

@@ -1,7 +1,7 @@
 /*
  * The records of clients and their connections, and how they are found: by id,
- * tunnel address, number, index and public key, so that nothing has to ask them
- * all.
+ * tunnel address, number, resource, index and public key, so that nothing has
+ * to ask them all.
  */
 #include <stdlib.h>
 
@@ -80,6 +80,7 @@ client_enter(struct engine *e, const struct uuid *id,
 		free(c);
 		return NULL;
 	}
+	grants_index(c->grants, &e->holders, c);
 	c->number = e->next_number++;
 	c->shard = least_loaded_shard(e);
 	e->clients_of_shard[c->shard]++;

@@ -17,12 +17,16 @@
 /* Deadlines of many connections are served together, this much late. */
 #define TICK_MS 10
 
+/* For a table's size: more of all clients together make it slower. */
+#define RESOURCES_EXPECTED 32768
+
 static bool
 make_tables(struct engine *e)
 {
 	return key_map_init(&e->clients_by_id, SHARD_PEERS_MAX) &&
 	    key_map_init(
 		&e->clients_by_address, CLIENT_ADDRESSES * SHARD_PEERS_MAX) &&
+	    holders_init(&e->holders, RESOURCES_EXPECTED) &&
 	    key_map_init(&e->by_key, SHARD_CONNECTIONS_MAX) &&
 	    index_map_init(&e->by_index, SHARD_CONNECTIONS_MAX) &&
 	    deadlines_init(&e->expiries, SHARD_PEERS_MAX) &&
@@ -36,6 +40,7 @@ free_tables(struct engine *e)
 {
 	key_map_free(&e->clients_by_id);
 	key_map_free(&e->clients_by_address);
+	holders_free(&e->holders);
 	key_map_free(&e->by_key);
 	index_map_free(&e->by_index);
 	deadlines_free(&e->expiries);

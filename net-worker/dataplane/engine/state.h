@@ -142,6 +142,7 @@ struct engine {
 
 	struct client_tree clients;
 	struct key_map clients_by_id, clients_by_address;
+	struct holders holders; /* clients, by the resources they have */
 	size_t client_count;
 	TAILQ_HEAD(, client) lingering; /* longest first */
 	uint32_t next_number;
