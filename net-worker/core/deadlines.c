@@ -1,14 +1,30 @@
-/* A binary heap whose nodes know their place in it: see deadlines.h. */
+/*
+ * A heap whose nodes know their place in it: see deadlines.h.
+ *
+ * Four children each, at places from a multiple of four on: an entry is 16
+ * bytes, so all children of a node are one cache line.
+ */
 #include "net-worker/core/deadlines.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define CHILDREN   4
+#define ROOT       3 /* its children begin at 4 */
+#define CACHE_LINE 64
+
+_Static_assert(CHILDREN * sizeof(struct deadline_entry) == CACHE_LINE,
+    "children of a node are a cache line");
+
 bool
 deadlines_init(struct deadlines *d, uint32_t limit)
 {
+	size_t lines = ((size_t)limit + ROOT) / CHILDREN + 1;
+
 	memset(d, 0, sizeof(*d));
-	d->heap = calloc((size_t)limit + 1, sizeof(struct deadline *));
+	if (lines > SIZE_MAX / CACHE_LINE)
+		return false;
+	d->heap = aligned_alloc(CACHE_LINE, lines * CACHE_LINE);
 	if (d->heap == NULL)
 		return false;
 	d->limit = limit;
@@ -22,40 +38,53 @@ deadlines_free(struct deadlines *d)
 	memset(d, 0, sizeof(*d));
 }
 
-static void
-put_node(struct deadlines *d, struct deadline *node, uint32_t place)
+static uint32_t
+end_place(const struct deadlines *d)
 {
-	d->heap[place] = node;
-	node->place = place;
+	return ROOT + d->count;
 }
 
 static void
-sift_up(struct deadlines *d, struct deadline *node)
+put_entry(struct deadlines *d, struct deadline_entry entry, uint32_t place)
 {
-	uint32_t place = node->place;
-
-	while (place > 1 && mono_before(node->due, d->heap[place / 2]->due)) {
-		put_node(d, d->heap[place / 2], place);
-		place /= 2;
-	}
-	put_node(d, node, place);
+	d->heap[place] = entry;
+	entry.node->place = place;
 }
 
+/* The entry moves from the place, which may be overwritten, to its own. */
 static void
-sift_down(struct deadlines *d, struct deadline *node)
+sift_up(struct deadlines *d, struct deadline_entry entry, uint32_t place)
 {
-	uint32_t place = node->place, child;
+	while (place > ROOT) {
+		uint32_t parent = place / CHILDREN + 2;
 
-	while ((child = place * 2) <= d->count) {
-		if (child < d->count &&
-		    mono_before(d->heap[child + 1]->due, d->heap[child]->due))
-			child++;
-		if (!mono_before(d->heap[child]->due, node->due))
+		if (!mono_before(entry.due, d->heap[parent].due))
 			break;
-		put_node(d, d->heap[child], place);
-		place = child;
+		put_entry(d, d->heap[parent], place);
+		place = parent;
 	}
-	put_node(d, node, place);
+	put_entry(d, entry, place);
+}
+
+static void
+sift_down(struct deadlines *d, struct deadline_entry entry, uint32_t place)
+{
+	uint32_t end = end_place(d);
+	size_t child;
+
+	while ((child = ((size_t)place - 2) * CHILDREN) < end) {
+		size_t past = child + CHILDREN < end ? child + CHILDREN : end;
+		size_t first = child;
+
+		for (size_t i = child + 1; i < past; i++)
+			if (mono_before(d->heap[i].due, d->heap[first].due))
+				first = i;
+		if (!mono_before(d->heap[first].due, entry.due))
+			break;
+		put_entry(d, d->heap[first], place);
+		place = (uint32_t)first;
+	}
+	put_entry(d, entry, place);
 }
 
 bool
@@ -65,22 +94,25 @@ deadlines_add(struct deadlines *d, struct deadline *node, void *owner)
 		return false;
 	node->due = MONO_NEVER;
 	node->owner = owner;
-	put_node(d, node, ++d->count);
+	put_entry(d, (struct deadline_entry){ node->due, node }, end_place(d));
+	d->count++;
 	return true;
 }
 
 void
 deadlines_remove(struct deadlines *d, struct deadline *node)
 {
-	struct deadline *last;
+	struct deadline_entry last;
 
 	if (node->place == 0)
 		return;
-	last = d->heap[d->count--];
-	if (last != node) {
-		put_node(d, last, node->place);
-		sift_up(d, last);
-		sift_down(d, last);
+	d->count--;
+	last = d->heap[end_place(d)];
+	if (last.node != node) {
+		if (mono_before(last.due, node->due))
+			sift_up(d, last, node->place);
+		else
+			sift_down(d, last, node->place);
 	}
 	node->place = 0;
 }
@@ -89,18 +121,19 @@ void
 deadlines_set(struct deadlines *d, struct deadline *node, struct mono due)
 {
 	bool earlier = mono_before(due, node->due);
+	struct deadline_entry entry = { due, node };
 
 	node->due = due;
 	if (earlier)
-		sift_up(d, node);
+		sift_up(d, entry, node->place);
 	else
-		sift_down(d, node);
+		sift_down(d, entry, node->place);
 }
 
 struct mono
 deadlines_first(const struct deadlines *d)
 {
-	return d->count == 0 ? MONO_NEVER : d->heap[1]->due;
+	return d->count == 0 ? MONO_NEVER : d->heap[ROOT].due;
 }
 
 void *
@@ -110,7 +143,7 @@ deadlines_take(struct deadlines *d, struct mono now)
 
 	if (!mono_due(deadlines_first(d), now))
 		return NULL;
-	first = d->heap[1];
+	first = d->heap[ROOT].node;
 	deadlines_set(d, first, MONO_NEVER);
 	return first->owner;
 }

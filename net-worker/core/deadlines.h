@@ -1,7 +1,8 @@
 /*
  * Deadlines of many objects: a heap, so that the earliest is known at once and
  * a change costs the logarithm of their number. The nodes lie in the objects;
- * after the making there is no allocation.
+ * the heap keeps a copy of each deadline, so that comparing does not read the
+ * objects. After the making there is no allocation.
  */
 #ifndef NET_WORKER_CORE_DEADLINES_H
 #define NET_WORKER_CORE_DEADLINES_H
@@ -13,13 +14,18 @@
 
 /* All zero: in no heap. */
 struct deadline {
-	struct mono due;
-	uint32_t place; /* in the heap, from 1; 0: in none */
+	struct mono due; /* to read; deadlines_set() sets it */
+	uint32_t place;  /* in the heap; 0: in none */
 	void *owner;
 };
 
+struct deadline_entry {
+	struct mono due; /* as the node's */
+	struct deadline *node;
+};
+
 struct deadlines {
-	struct deadline **heap; /* from 1 */
+	struct deadline_entry *heap; /* by place */
 	uint32_t count;
 	uint32_t limit;
 };

@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-#define NODES 40
-#define LIMIT 24
+#define NODES 100
+#define LIMIT 70
 
 static struct deadline nodes[NODES];
 
