@@ -1,15 +1,21 @@
 /*
- * BLAKE2s in the four forms that WireGuard knows, by libcrypto's one-shot
- * functions: a handshake is rare, and no state has to be kept for the next.
+ * BLAKE2s in the four forms that WireGuard knows, by libcrypto. What a call
+ * needs is its own, so that no state has to be kept for the next; only the
+ * algorithms are fetched once, as looking one up by its name costs more than
+ * using it. Nobody writes to them after warming up.
  */
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/params.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "net-worker/core/wireguard/blake2s.h"
+
+#define BLOCK_LEN 64
+
+static EVP_MD *digest_algorithm;
+static EVP_MAC *mac_algorithm;
 
 bool
 blake2s_hash(uint8_t to[BLAKE2S_HASH_LEN], const void *a, size_t a_len,
@@ -23,7 +29,7 @@ blake2s_hash(uint8_t to[BLAKE2S_HASH_LEN], const void *a, size_t a_len,
 	memcpy(input, a, a_len);
 	if (b_len > 0)
 		memcpy(input + a_len, b, b_len);
-	ok = EVP_Digest(input, a_len + b_len, to, NULL, EVP_blake2s256(), NULL);
+	ok = EVP_Digest(input, a_len + b_len, to, NULL, digest_algorithm, NULL);
 	sodium_memzero(input, sizeof(input));
 	return ok == 1;
 }
@@ -37,19 +43,47 @@ blake2s_mac(uint8_t to[BLAKE2S_MAC_LEN], const uint8_t *key, size_t key_len,
 		OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
 		OSSL_PARAM_construct_end(),
 	};
+	EVP_MAC_CTX *mac;
+	bool ok;
 
-	if (EVP_Q_mac(NULL, OSSL_MAC_NAME_BLAKE2SMAC, NULL, NULL, params, key,
-		key_len, input, len, to, size, &written) == NULL)
+	if (mac_algorithm == NULL)
 		return false;
-	return written == BLAKE2S_MAC_LEN;
+	mac = EVP_MAC_CTX_new(mac_algorithm);
+	ok = mac != NULL && EVP_MAC_init(mac, key, key_len, params) == 1 &&
+	    EVP_MAC_update(mac, input, len) == 1 &&
+	    EVP_MAC_final(mac, to, &written, size) == 1 &&
+	    written == BLAKE2S_MAC_LEN;
+	EVP_MAC_CTX_free(mac);
+	return ok;
 }
 
+/* HMAC's key in one of its two forms, which takes a whole block. */
+static void
+pad_key(
+    uint8_t block[BLOCK_LEN], const uint8_t key[BLAKE2S_HASH_LEN], uint8_t pad)
+{
+	memset(block, pad, BLOCK_LEN);
+	for (size_t i = 0; i < BLAKE2S_HASH_LEN; i++)
+		block[i] ^= key[i];
+}
+
+/* RFC 2104; libcrypto's own looks both algorithms up each time. */
 static bool
 hmac_blake2s(uint8_t to[BLAKE2S_HASH_LEN], const uint8_t key[BLAKE2S_HASH_LEN],
     const uint8_t *input, size_t len)
 {
-	return HMAC(EVP_blake2s256(), key, BLAKE2S_HASH_LEN, input, len, to,
-		   NULL) != NULL;
+	uint8_t inner_block[BLOCK_LEN], outer_block[BLOCK_LEN];
+	uint8_t inner[BLAKE2S_HASH_LEN];
+	bool ok;
+
+	pad_key(inner_block, key, 0x36);
+	pad_key(outer_block, key, 0x5c);
+	ok = blake2s_hash(inner, inner_block, BLOCK_LEN, input, len) &&
+	    blake2s_hash(to, outer_block, BLOCK_LEN, inner, sizeof(inner));
+	sodium_memzero(inner_block, sizeof(inner_block));
+	sodium_memzero(outer_block, sizeof(outer_block));
+	sodium_memzero(inner, sizeof(inner));
+	return ok;
 }
 
 bool
@@ -75,6 +109,17 @@ blake2s_kdf(uint8_t *const to[], size_t count,
 	return ok;
 }
 
+static bool
+fetch_algorithms(void)
+{
+	if (digest_algorithm == NULL)
+		digest_algorithm = EVP_MD_fetch(NULL, "BLAKE2S-256", NULL);
+	if (mac_algorithm == NULL)
+		mac_algorithm =
+		    EVP_MAC_fetch(NULL, OSSL_MAC_NAME_BLAKE2SMAC, NULL);
+	return digest_algorithm != NULL && mac_algorithm != NULL;
+}
+
 bool
 blake2s_warm_up(void)
 {
@@ -86,7 +131,7 @@ blake2s_warm_up(void)
 	uint8_t hash[BLAKE2S_HASH_LEN], mac[BLAKE2S_MAC_LEN];
 	uint8_t *const to[] = { hash };
 
-	return blake2s_hash(hash, "a", 1, "bc", 2) &&
+	return fetch_algorithms() && blake2s_hash(hash, "a", 1, "bc", 2) &&
 	    memcmp(hash, abc, sizeof(abc)) == 0 &&
 	    blake2s_mac(mac, abc, sizeof(abc), hash, sizeof(hash)) &&
 	    blake2s_kdf(to, 1, abc, hash, sizeof(hash));

@@ -1,6 +1,7 @@
 /*
  * HASH, MAC, HMAC and KDF of the WireGuard paper (5.4), all on BLAKE2s, by
- * libcrypto. They fail only when libcrypto has no memory.
+ * libcrypto. They fail only when libcrypto has no memory, before warming up,
+ * and for an input that is too long.
  */
 #ifndef NET_WORKER_CORE_WIREGUARD_BLAKE2S_H
 #define NET_WORKER_CORE_WIREGUARD_BLAKE2S_H
@@ -13,6 +14,8 @@
 #define BLAKE2S_MAC_LEN  16
 /* The most that one call hashes, both parts together. */
 #define BLAKE2S_INPUT_MAX 128
+/* The most that a key is derived from. */
+#define BLAKE2S_KDF_INPUT_MAX 64
 
 /* HASH(a || b). "to" may be a or b; b may be NULL where it has no length. */
 bool blake2s_hash(uint8_t to[BLAKE2S_HASH_LEN], const void *a, size_t a_len,
@@ -28,7 +31,8 @@ bool blake2s_kdf(uint8_t *const to[], size_t count,
     const uint8_t key[BLAKE2S_HASH_LEN], const uint8_t *input, size_t len);
 /*
  * Has libcrypto load what the functions above need, and checks the results;
- * later it may open no file.
+ * later it may open no file. Afterwards any thread may call them, several
+ * at once.
  */
 bool blake2s_warm_up(void);
 
