@@ -59,9 +59,12 @@ channels_init(struct channels *cs)
 {
 	*cs = (struct channels){
 		.slots = calloc(CHANNELS_MAX, sizeof(*cs->slots)),
+		.refusals = calloc(CHANNEL_REFUSALS, sizeof(*cs->refusals)),
 	};
-	if (cs->slots == NULL)
+	if (cs->slots == NULL || cs->refusals == NULL) {
+		channels_free(cs);
 		return false;
+	}
 	channels_clear(cs);
 	return true;
 }
@@ -70,15 +73,19 @@ void
 channels_free(struct channels *cs)
 {
 	free(cs->slots);
+	free(cs->refusals);
 	cs->slots = NULL;
+	cs->refusals = NULL;
 }
 
 void
 channels_clear(struct channels *cs)
 {
 	memset(cs->slots, 0, cs->used * sizeof(*cs->slots));
+	memset(cs->refusals, 0, CHANNEL_REFUSALS * sizeof(*cs->refusals));
 	*cs = (struct channels){
 		.slots = cs->slots,
+		.refusals = cs->refusals,
 		.next = cs->next,
 		.deadline = MONO_NEVER,
 		.permissions = cs->permissions,
@@ -159,7 +166,7 @@ same_owner(const struct turn_owner *a, const struct turn_owner *b)
 
 static bool
 owner_may_have_more(
-    const struct channels *cs, struct mono now, const struct turn_owner *owner)
+    struct channels *cs, struct mono now, const struct turn_owner *owner)
 {
 	size_t taken = 0, of_client = 0, of_connection = 0;
 
@@ -172,21 +179,38 @@ owner_may_have_more(
 		of_client += uuid_equal(&c->owner.client, &owner->client);
 		of_connection += same_owner(&c->owner, owner);
 	}
+	if (taken == CHANNELS_MAX)
+		cs->full_until = mono_add_s(now, REFUSED_S);
 	return of_connection < CHANNELS_OF_CONNECTION &&
 	    share_allows(of_client, CHANNELS_MAX - taken, CHANNELS_LEFT);
+}
+
+/*
+ * Where the owner's refusal is remembered. Owners with the same place are
+ * counted more often, no more.
+ */
+static struct channel_refusal *
+refusal_place(struct channels *cs, const struct turn_owner *owner)
+{
+	uint32_t hash;
+
+	memcpy(&hash, owner->client.bytes, sizeof(hash));
+	hash += owner->connection * 2 + owner->relays;
+	return &cs->refusals[hash % CHANNEL_REFUSALS];
 }
 
 static bool
 owner_has_share(
     struct channels *cs, struct mono now, const struct turn_owner *owner)
 {
-	if (same_owner(&cs->refused, owner) &&
-	    mono_before(now, cs->refused_until))
+	struct channel_refusal *r = refusal_place(cs, owner);
+
+	if (mono_before(now, cs->full_until) ||
+	    (mono_before(now, r->until) && same_owner(&r->owner, owner)))
 		return true;
 	if (owner_may_have_more(cs, now, owner))
 		return false;
-	cs->refused = *owner;
-	cs->refused_until = mono_add_s(now, REFUSED_S);
+	*r = (struct channel_refusal){ *owner, mono_add_s(now, REFUSED_S) };
 	return true;
 }
 
@@ -241,6 +265,7 @@ channel_forget(struct channels *cs, struct channel *c)
 {
 	release_channel(cs, c);
 	report_binding(cs, c, false);
+	cs->full_until = (struct mono){ 0 };
 }
 
 bool

@@ -46,6 +46,14 @@ struct channel {
 	bool changed;        /* is in the list of changes */
 };
 
+/* All zero: none. */
+struct channel_refusal {
+	struct turn_owner owner;
+	struct mono until;
+};
+
+#define CHANNEL_REFUSALS 256
+
 RB_HEAD(channel_tree, channel);
 TAILQ_HEAD(channel_list, channel);
 
@@ -55,9 +63,12 @@ struct channels {
 	struct channel_list changes;
 	size_t used; /* slots beyond have never been taken */
 	size_t next; /* where the search for a free number starts */
-	/* The last one that had its share, so that it is not counted again. */
-	struct turn_owner refused;
-	struct mono refused_until;
+	/*
+	 * Who had their share, by a hash of the owner, and until when all
+	 * numbers count as taken: so that they are not counted again.
+	 */
+	struct channel_refusal *refusals; /* CHANNEL_REFUSALS */
+	struct mono full_until;
 	struct mono deadline;
 	/*
 	 * The server drops what is older than a permission (RFC 8656 9), which

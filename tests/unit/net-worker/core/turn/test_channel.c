@@ -35,12 +35,18 @@ owner(unsigned i)
 }
 
 static struct channel *
-take_for(unsigned client, unsigned i, int64_t when)
+take_at(unsigned client, unsigned i, struct mono when)
 {
 	struct turn_owner o = owner(client);
 	struct endpoint e = peer(i);
 
-	return channels_take(&cs, at(when), &e, &o);
+	return channels_take(&cs, when, &e, &o);
+}
+
+static struct channel *
+take_for(unsigned client, unsigned i, int64_t when)
+{
+	return take_at(client, i, at(when));
 }
 
 static struct channel *
@@ -144,6 +150,45 @@ a_refusal_is_remembered_for_a_second(void **state)
 	take_all_it_gets(0, 0, 15 * MINUTE);
 	channels_clear(&cs);
 	assert_non_null(take_for(0, 40, 15 * MINUTE));
+}
+
+/* Of each owner, however many take turns. */
+static void
+refusals_of_many_are_remembered(void **state)
+{
+	struct mono before = mono_add_ms(at(15 * MINUTE), -1);
+	struct mono later = mono_add_ms(before, 999);
+
+	(void)state;
+	for (unsigned client = 0; client < 10; client++)
+		take_all_it_gets(client, client * 100, 0);
+	for (unsigned client = 0; client < 10; client++)
+		assert_null(take_at(client, 5000, before));
+	for (unsigned client = 0; client < 10; client++)
+		assert_null(take_at(client, 5000, later));
+	/* One with the same place in the table is another one. */
+	assert_non_null(take_at(CHANNEL_REFUSALS, 5000, later));
+	later = mono_add_ms(before, 1000);
+	for (unsigned client = 0; client < 10; client++)
+		assert_non_null(take_at(client, 6000 + client, later));
+}
+
+/* For whoever asks: counting tells nothing new. */
+static void
+a_full_table_is_remembered_for_a_second(void **state)
+{
+	struct mono before = mono_add_ms(at(15 * MINUTE), -1);
+
+	(void)state;
+	for (unsigned i = 0; i < CHANNELS_MAX; i++)
+		take(i, 0);
+	assert_null(take_at(5000, 5000, before));
+	assert_null(take_at(6000, 6000, mono_add_ms(before, 999)));
+	/* Unless a number has become free since. */
+	channel_forget(&cs, take(7, 0));
+	assert_int_equal(take_at(6000, 6000, before)->number, 0x4007);
+	assert_null(take_at(6001, 6001, before));
+	assert_non_null(take_at(6001, 6001, mono_add_ms(before, 1000)));
 }
 
 static void
@@ -403,6 +448,8 @@ main(void)
 		TEST(numbers_count_up),
 		TEST(every_client_has_a_share),
 		TEST(a_refusal_is_remembered_for_a_second),
+		TEST(refusals_of_many_are_remembered),
+		TEST(a_full_table_is_remembered_for_a_second),
 		TEST(all_numbers_used),
 		TEST(old_numbers_wait_for_the_new),
 		TEST(recycling_goes_on_in_order),

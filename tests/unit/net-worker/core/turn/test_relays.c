@@ -290,7 +290,7 @@ without_memory(void **state)
 	if (!HEAP_IS_OURS)
 		skip();
 	relays_free(rs);
-	assert_int_equal(fail_each_allocation(started_with_one), 4);
+	assert_int_equal(fail_each_allocation(started_with_one), 5);
 	assert_int_equal(relays_count(rs), 1);
 }
 
