@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
+#include "net-worker/core/ice/transaction.h"
 
 /*
  * firezone-tunnel(7), Check schedule; stale_ms: firezone-tunnel(7), Dead paths.
@@ -108,7 +108,7 @@ pair_attempt(
 	else
 		pair->remembered = profile->max_retransmissions;
 	attempt = &pair->attempts[pair->attempts_made % PAIR_ATTEMPTS];
-	randombytes_buf(attempt->transaction, sizeof(attempt->transaction));
+	transaction_draw(attempt->transaction);
 	attempt->sent = now;
 	attempt->outstanding = true;
 	pair->last_attempt = now;
