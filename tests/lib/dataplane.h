@@ -368,6 +368,7 @@ set_up_unconfigured(void **state, bool log_denied, bool expose_host)
 	for (unsigned i = 0; i < settings.lanes; i++)
 		settings.lane[i] = (struct dataplane_lane){ sink, r->aead };
 	started.mono = r->now;
+	assert_true(dataplane_warm_up());
 	r->dp = dataplane_new(&host, &sink, &settings, &started);
 	assert_non_null(r->dp);
 	assert_true(noise_identity_generate(&r->identity));

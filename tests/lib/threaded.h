@@ -354,6 +354,7 @@ set_up_crew(void **state, void (*act)(void))
 				t->aead,
 			};
 	}
+	assert_true(dataplane_warm_up());
 	rig.dp = dataplane_new(&host, &sink, &settings, &started);
 	assert_non_null(rig.dp);
 	for (unsigned i = 0; i < LANES; i++)

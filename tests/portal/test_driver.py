@@ -58,7 +58,9 @@ async def test_flows(tmp_path, release):
     v2, header = release == "1.5.16", release not in QUERY_RELEASES
     era = {"generation": 3 if v2 else 2, "header_token": header, "check_versions": False}
     async with running(site(tmp_path, era=era)) as portal:
-        peer = await (await gateway(portal, v2=v2, query_token=".gw")).join()
+        agent = None if v2 else "Debian/12 connlib/1.5.2"
+        peer = await (
+            await gateway(portal, v2=v2, query_token=".gw", user_agent=agent)).join()
         async with driver(portal, release) as client:
             await client.until("resources end")
             office = resource_id(portal, "office")

@@ -506,11 +506,12 @@ async def test_until_2025_clients_need_gateways_that_are_not_older(tmp_path):
 @asynchronous
 async def test_until_2025_there_is_one_word_for_gateways(tmp_path):
     for generation in (1, 2):
-        async with running(site(tmp_path, era={"generation": generation})) as portal:
+        era = {"generation": generation, "header_token": True}
+        async with running(site(tmp_path, era=era)) as portal:
             with pytest.raises(InvalidStatusCode) as refusal:
-                await gateway(portal, v2=False, user_agent="Debian/12 gateway/1.5.2")
+                await old_gateway(portal, user_agent="Debian/12 gateway/1.5.2")
             assert refusal.value.status_code == 422
-            await gateway(portal, v2=False, user_agent="Debian/12 connlib/1.5.2")
+            await old_gateway(portal, user_agent="Debian/12 connlib/1.5.2")
 
 
 @asynchronous
