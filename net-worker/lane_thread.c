@@ -18,6 +18,7 @@
 
 #define TUN_PACKETS_PER_TURN 256
 #define UDP_BATCHES_PER_TURN 4
+#define STRAY_BATCHES_PER_TURN 2
 #define DESCRIBE_EVERY_MS    1000
 #define MAX_SLEEP_MS         3600000
 #define STACK_SIZE           (256 << 10)
@@ -97,8 +98,11 @@ take_packets(struct lane_thread *t)
 static void
 take_strays(struct lane_thread *t)
 {
-	while (lane_strays(t->lane))
+	for (int i = 0; i < STRAY_BATCHES_PER_TURN; i++) {
+		if (!lane_strays(t->lane))
+			break;
 		tun_io_flush(t->tun);
+	}
 }
 
 /* What wakes it; a set of bits. */
@@ -160,8 +164,14 @@ wait_for_sources(struct lane_thread *t, int ms)
 
 	if (n == -1 && errno != EINTR)
 		fatal("epoll_wait");
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		ready |= events[i].data.u32;
+		/* The device is gone; what comes of it is the parent's. */
+		if (events[i].data.u32 == FROM_TUN &&
+		    (events[i].events & EPOLLERR) != 0)
+			(void)epoll_ctl(
+			    t->epoll, EPOLL_CTL_DEL, t->tun_fd, NULL);
+	}
 	return ready;
 }
 

@@ -51,12 +51,15 @@ sink_udp(void *ctx, const struct endpoint *to, const struct ip_address *from,
 /* The end of a turn. */
 
 static void
-rearm_dataplane_timer(struct worker *w)
+rearm_dataplane_timer(struct worker *w, bool quiet)
 {
 	struct mono next = dataplane_deadline(w->dataplane);
 	int64_t ms = MAX_SLEEP_MS;
 
-	if (!mono_is_never(next)) {
+	/* What is left is for the next turn, after all other sources. */
+	if (!quiet) {
+		ms = 0;
+	} else if (!mono_is_never(next)) {
 		/* Round up: waking early would only find nothing to do. */
 		ms = (next.ns - w->now.ns + 999999) / 1000000;
 		if (ms < 0)
@@ -91,14 +94,15 @@ worker_end(struct worker *w)
 static void
 settle_turn(struct worker *w)
 {
-	do {
-		dataplane_settle(w->dataplane);
-		udp_io_flush(w->udp);
-	} while (!dataplane_lies_down(w->dataplane));
+	bool quiet;
+
+	dataplane_settle(w->dataplane);
+	udp_io_flush(w->udp);
 	if (worker_has_ended(w))
 		worker_end(w);
 	watch_control(w);
-	rearm_dataplane_timer(w);
+	quiet = dataplane_lies_down(w->dataplane);
+	rearm_dataplane_timer(w, quiet);
 }
 
 static void
@@ -281,6 +285,7 @@ on_title_timer(uv_timer_t *handle)
 			     "%.0f Mbit/s]",
 		    (unsigned long long)engine->clients,
 		    (unsigned long long)engine->relays, mbits);
+	settle_turn(w);
 }
 
 /* Start. */
@@ -410,17 +415,6 @@ make_loop(struct worker *w)
 	uv_timer_start(&w->title_timer, on_title_timer, 0, TITLE_EVERY_MS);
 }
 
-/* So that a fatal end is one for the lanes first. */
-static struct worker *running;
-
-static void
-stop_lanes(void)
-{
-	for (unsigned i = 0; i < running->lanes; i++)
-		if (!pthread_equal(running->lane[i].thread, pthread_self()))
-			lane_thread_stop(&running->lane[i]);
-}
-
 /* Returns the locks that hold, for all threads. */
 static unsigned
 confine_and_start_lanes(struct worker *w)
@@ -431,8 +425,6 @@ confine_and_start_lanes(struct worker *w)
 	(void)mallopt(M_ARENA_MAX, 1);
 	for (unsigned i = 0; i < w->lanes; i++)
 		lane_thread_start(&w->lane[i], dataplane_lane(w->dataplane, i));
-	running = w;
-	atexit(stop_lanes);
 	locks = sandbox_net_close(locks);
 	for (unsigned i = 0; i < w->lanes; i++)
 		lane_thread_let_go(&w->lane[i]);

@@ -2,6 +2,7 @@
 #include "net-worker/dataplane/dataplane.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "net-worker/core/stun/stun.h"
@@ -10,6 +11,7 @@
 #include "net-worker/dataplane/lane_state.h"
 #include "net-worker/dataplane/queries.h"
 
+#define PER_TURN 1024 /* of each kind of news, of one shard */
 #define FLUSH_MS 1000 /* for reports about flows, at the end */
 
 struct dataplane {
@@ -26,7 +28,7 @@ struct dataplane {
 	bool ending;               /* goodbyes are said, flows not yet stored */
 	unsigned lanes_ended;      /* whose flows are all reported */
 	struct mono end_by;
-	uint8_t homes[]; /* HOMES_SIZE, unless they are the caller's */
+	uint8_t *homes; /* HOMES_SIZE; NULL: they are the caller's */
 };
 
 static void
@@ -91,7 +93,7 @@ dataplane_new(const struct dataplane_host *host, const struct packet_sink *sink,
     const struct dataplane_settings *settings, const struct clock_reading *now)
 {
 	struct dataplane *d =
-	    calloc(1, sizeof(*d) + (settings->homes == NULL ? HOMES_SIZE : 0));
+	    aligned_alloc(_Alignof(struct dataplane), sizeof(*d));
 	const struct engine_shards shards = {
 		d,
 		settings->lanes,
@@ -101,12 +103,16 @@ dataplane_new(const struct dataplane_host *host, const struct packet_sink *sink,
 
 	if (d == NULL)
 		return NULL;
+	memset(d, 0, sizeof(*d));
 	d->now = now->mono;
 	d->host = *host;
 	d->sink = *sink;
 	d->io = &settings->counters->io[ENGINE_THREAD].counters;
-	failed = !junction_init(&d->junction, settings->lanes,
-	    settings->homes == NULL ? d->homes : settings->homes, &d->host);
+	if (settings->homes == NULL)
+		d->homes = calloc(1, HOMES_SIZE);
+	failed = (settings->homes == NULL && d->homes == NULL) ||
+	    !junction_init(&d->junction, settings->lanes,
+		settings->homes == NULL ? d->homes : settings->homes, &d->host);
 	for (unsigned i = 0; i < settings->lanes && !failed; i++)
 		failed = !make_lane(d, i, &settings->lane[i], settings);
 	if (!failed)
@@ -131,6 +137,7 @@ dataplane_free(struct dataplane *d)
 	for (unsigned i = 0; i < SHARDS_MAX; i++)
 		shard_free(d->lane[i].shard);
 	junction_free(&d->junction);
+	free(d->homes);
 	free(d);
 }
 
@@ -263,6 +270,7 @@ const struct ipc_handlers dataplane_messages = {
 void
 dataplane_control_started(struct dataplane *d)
 {
+	queries_forget(&d->queries);
 	engine_control_started(d->engine);
 	engine_settle(d->engine, d->now);
 }
@@ -275,30 +283,35 @@ hear_shard(struct dataplane *d, unsigned i)
 	struct shard_control control;
 	struct shard_refusal refusal;
 	struct shard_survey *survey;
+	unsigned n;
 
-	while (shard_event(shard, &event)) {
+	for (n = 0; n < PER_TURN && shard_event(shard, &event); n++) {
 		d->lanes_ended += event.type == SHARD_EVENT_FLOWS_CLOSED;
 		engine_shard_event(d->engine, d->now, &event);
 		engine_settle(d->engine, d->now);
 	}
-	while (shard_control(shard, &control))
+	for (n = 0; n < PER_TURN && shard_control(shard, &control); n++)
 		engine_shard_control(d->engine, &control);
-	while (shard_refusal(shard, &refusal))
+	for (n = 0; n < PER_TURN && shard_refusal(shard, &refusal); n++)
 		engine_shard_refusal(&refusal);
 	while ((survey = shard_survey(shard)) != NULL)
 		queries_survey(&d->queries, d->now, survey);
-	while (engine_takes_flows(d->engine) && shard_flow(shard, &d->report)) {
+	for (n = 0; n < PER_TURN && engine_takes_flows(d->engine) &&
+	     shard_flow(shard, &d->report);
+	     n++) {
 		engine_shard_flow(d->engine, d->now, &d->report);
 		/* There is room for the next one. */
 		d->given |= 1u << SHARD_THREAD(i);
 	}
+	/* There may be room for the last word, now. */
+	if (d->ending)
+		d->given |= 1u << SHARD_THREAD(i);
 }
 
 void
 dataplane_settle(struct dataplane *d)
 {
-	while (strays_take(d->junction.strays, ENGINE_THREAD, engine_stray, d))
-		continue;
+	(void)strays_take(d->junction.strays, ENGINE_THREAD, engine_stray, d);
 	for (unsigned i = 0; i < d->junction.shards; i++)
 		hear_shard(d, i);
 	engine_tell_flows(d->engine);

@@ -83,7 +83,10 @@ extern const struct ipc_handlers dataplane_messages;
  */
 void dataplane_control_started(struct dataplane *);
 
-/* Hears the shards, and tells them: the end of a turn. */
+/*
+ * Hears the shards, and tells them: the end of a turn. What takes longer than a
+ * turn is left for the next one, and dataplane_lies_down() says so.
+ */
 void dataplane_settle(struct dataplane *);
 /* As lane_lies_down(). */
 bool dataplane_lies_down(struct dataplane *);

@@ -68,6 +68,7 @@ take_stray(void *ctx, struct stray *stray)
 {
 	struct lane *l = ctx;
 
+	obey_engine(l);
 	if (stray->is_packet) {
 		if (!shard_packet(l->shard, l->now, stray->bytes, stray->length,
 			&l->sink))
@@ -81,7 +82,6 @@ take_stray(void *ctx, struct stray *stray)
 bool
 lane_strays(struct lane *l)
 {
-	obey_engine(l);
 	return strays_take(
 	    l->junction->strays, SHARD_THREAD(l->number), take_stray, l);
 }

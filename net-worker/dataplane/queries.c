@@ -13,6 +13,7 @@ struct query {
 	struct ipc_query_client rows[PAGE];
 	uint32_t numbers[PAGE];
 	unsigned awaited; /* surveys that have not come back */
+	bool forgotten;
 };
 
 void
@@ -41,10 +42,21 @@ queries_free(struct queries *q)
 		query_close(q, LIST_FIRST(&q->open));
 }
 
+void
+queries_forget(struct queries *q)
+{
+	struct query *query;
+
+	LIST_FOREACH(query, &q->open, entry)
+		query->forgotten = true;
+}
+
 static void
 query_answer(struct queries *q, struct query *query)
 {
-	q->host->clients(q->host->ctx, query->rows, query->count, &query->end);
+	if (!query->forgotten)
+		q->host->clients(
+		    q->host->ctx, query->rows, query->count, &query->end);
 	query_close(q, query);
 }
 

@@ -25,6 +25,8 @@ struct queries {
 void queries_init(struct queries *, struct engine *,
     const struct engine_shards *, const struct dataplane_host *);
 void queries_free(struct queries *);
+/* Who has asked is no more: what is open will not be answered. */
+void queries_forget(struct queries *);
 void queries_ask(struct queries *, const struct ipc_query *);
 /* A survey that came back, which is freed. */
 void queries_survey(struct queries *, struct mono now, struct shard_survey *);

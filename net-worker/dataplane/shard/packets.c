@@ -14,6 +14,8 @@
 #include "net-worker/dataplane/shard/state.h"
 
 #define REPORT_EVERY_S 5 /* of activity and channel use */
+/* Of the use of one channel after another, which a client may alternate. */
+#define REPORT_OTHER_MS 250
 
 /* Control packets of one client: a bucket that refills at this pace. */
 #define CONTROL_BURST       256
@@ -22,11 +24,13 @@
 #define REFUSAL_BURST       100
 #define REFUSAL_INTERVAL_MS 50
 
-void
+bool
 shard_post_event(struct shard *s, const struct shard_event *e)
 {
-	if (!ring_push(&s->events, e))
-		s->counters->events_lost++;
+	bool posted = ring_push(&s->events, e);
+
+	s->counters->events_lost += !posted;
+	return posted;
 }
 
 struct mono
@@ -117,9 +121,12 @@ report_channel(struct shard *s, struct mono now, struct tunnel *t,
 		.channel = channel,
 	};
 
-	if (channel == t->channel_reported && !mono_due(t->channel_again, now))
+	if (!mono_due(channel == t->channel_reported ? t->channel_again
+						     : t->channel_other,
+		now))
 		return;
 	t->channel_reported = channel;
+	t->channel_other = mono_add_ms(now, REPORT_OTHER_MS);
 	t->channel_again = mono_add_s(now, REPORT_EVERY_S);
 	shard_post_event(s, &e);
 }
@@ -172,7 +179,8 @@ handle_control(struct shard *s, struct mono now, struct tunnel *t,
 		pass_control_on(s, now, t, packet);
 		break;
 	case CONTROL_GOODBYE:
-		shard_post_event(s, &e);
+		if (!t->leaving)
+			t->leaving = shard_post_event(s, &e);
 		break;
 	default:
 		s->counters->control_unknown++;

@@ -19,10 +19,11 @@ struct shard *
 shard_new(unsigned number, unsigned of, struct aead *aead,
     struct shard_counters *counters, bool refusals_wanted)
 {
-	struct shard *s = calloc(1, sizeof(*s));
+	struct shard *s = aligned_alloc(_Alignof(struct shard), sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
+	memset(s, 0, sizeof(*s));
 	s->number = number;
 	s->of = of;
 	s->aead = aead;
@@ -505,18 +506,19 @@ serve_tunnel(struct shard *s, struct mono now, struct tunnel *t,
     const struct packet_sink *out)
 {
 	unsigned due = tunnel_timeout(&t->timers, now);
+	struct mono again;
 
 	expire_sessions(t, now);
 	if (due & TUNNEL_KEEPALIVE)
 		shard_transmit(s, now, t, NULL, 0, 0, out);
-	if (due & TUNNEL_HANDSHAKE)
-		shard_post_event(s,
-		    &(struct shard_event){
-			.type = SHARD_EVENT_HANDSHAKE,
+	if ((due & TUNNEL_HANDSHAKE) != 0 || t->handshake_wanted)
+		t->handshake_wanted = !shard_post_event(s,
+		    &(struct shard_event){ .type = SHARD_EVENT_HANDSHAKE,
 			.connection = t->index });
 	/* Not in this turn again, whatever its timers say. */
+	again = mono_add_ms(now, TICK_MS + 1);
 	deadlines_set(&s->due, &t->due,
-	    mono_max(shard_tunnel_due(t), mono_add_ms(now, TICK_MS + 1)));
+	    t->handshake_wanted ? again : mono_max(shard_tunnel_due(t), again));
 }
 
 void

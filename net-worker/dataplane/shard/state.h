@@ -50,8 +50,10 @@ struct tunnel {
 	struct tunnel_timers timers;
 	struct mono session_end;    /* of the session that ends first */
 	struct mono activity_again; /* earliest next reports */
-	struct mono channel_again;
+	struct mono channel_again, channel_other;
 	uint16_t channel_reported;
+	bool handshake_wanted; /* which the engine could not be told */
+	bool leaving;          /* which the engine has been told */
 };
 
 struct shard {
@@ -77,7 +79,8 @@ struct shard {
 #define TICK_MS 100 /* timers may fire this much late */
 
 /* packets.c; it calls nothing of shard.c. */
-void shard_post_event(struct shard *, const struct shard_event *);
+/* False, and counted: the engine is too slow. */
+bool shard_post_event(struct shard *, const struct shard_event *);
 /* When its timers want to be served, and TICK_MS. */
 struct mono shard_tunnel_due(const struct tunnel *);
 /* To be called when this connection's timers may have become due earlier. */
