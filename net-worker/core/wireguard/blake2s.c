@@ -17,6 +17,17 @@
 static EVP_MD *digest_algorithm;
 static EVP_MAC *mac_algorithm;
 
+static bool
+fetch_algorithms(void)
+{
+	if (digest_algorithm == NULL)
+		digest_algorithm = EVP_MD_fetch(NULL, "BLAKE2S-256", NULL);
+	if (mac_algorithm == NULL)
+		mac_algorithm =
+		    EVP_MAC_fetch(NULL, OSSL_MAC_NAME_BLAKE2SMAC, NULL);
+	return digest_algorithm != NULL && mac_algorithm != NULL;
+}
+
 bool
 blake2s_hash(uint8_t to[BLAKE2S_HASH_LEN], const void *a, size_t a_len,
     const void *b, size_t b_len)
@@ -24,7 +35,8 @@ blake2s_hash(uint8_t to[BLAKE2S_HASH_LEN], const void *a, size_t a_len,
 	uint8_t input[BLAKE2S_INPUT_MAX];
 	int ok;
 
-	if (a_len > sizeof(input) || b_len > sizeof(input) - a_len)
+	if (!fetch_algorithms() || a_len > sizeof(input) ||
+	    b_len > sizeof(input) - a_len)
 		return false;
 	memcpy(input, a, a_len);
 	if (b_len > 0)
@@ -46,7 +58,7 @@ blake2s_mac(uint8_t to[BLAKE2S_MAC_LEN], const uint8_t *key, size_t key_len,
 	EVP_MAC_CTX *mac;
 	bool ok;
 
-	if (mac_algorithm == NULL)
+	if (!fetch_algorithms())
 		return false;
 	mac = EVP_MAC_CTX_new(mac_algorithm);
 	ok = mac != NULL && EVP_MAC_init(mac, key, key_len, params) == 1 &&
@@ -109,17 +121,6 @@ blake2s_kdf(uint8_t *const to[], size_t count,
 	return ok;
 }
 
-static bool
-fetch_algorithms(void)
-{
-	if (digest_algorithm == NULL)
-		digest_algorithm = EVP_MD_fetch(NULL, "BLAKE2S-256", NULL);
-	if (mac_algorithm == NULL)
-		mac_algorithm =
-		    EVP_MAC_fetch(NULL, OSSL_MAC_NAME_BLAKE2SMAC, NULL);
-	return digest_algorithm != NULL && mac_algorithm != NULL;
-}
-
 bool
 blake2s_warm_up(void)
 {
@@ -131,7 +132,7 @@ blake2s_warm_up(void)
 	uint8_t hash[BLAKE2S_HASH_LEN], mac[BLAKE2S_MAC_LEN];
 	uint8_t *const to[] = { hash };
 
-	return fetch_algorithms() && blake2s_hash(hash, "a", 1, "bc", 2) &&
+	return blake2s_hash(hash, "a", 1, "bc", 2) &&
 	    memcmp(hash, abc, sizeof(abc)) == 0 &&
 	    blake2s_mac(mac, abc, sizeof(abc), hash, sizeof(hash)) &&
 	    blake2s_kdf(to, 1, abc, hash, sizeof(hash));

@@ -1,7 +1,7 @@
 /*
  * HASH, MAC, HMAC and KDF of the WireGuard paper (5.4), all on BLAKE2s, by
- * libcrypto. They fail only when libcrypto has no memory, before warming up,
- * and for an input that is too long.
+ * libcrypto. They fail only when libcrypto has no memory, and for an input that
+ * is too long. Before warming up only one thread may call them.
  */
 #ifndef NET_WORKER_CORE_WIREGUARD_BLAKE2S_H
 #define NET_WORKER_CORE_WIREGUARD_BLAKE2S_H
