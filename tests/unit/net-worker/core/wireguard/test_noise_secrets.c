@@ -67,6 +67,15 @@ left_on_stack(void)
 	return has_secret(stack + deepest, sizeof(stack) - deepest, clean);
 }
 
+/* What a library leaves of its own on the stack is not for us to wipe. */
+static __attribute__((noinline)) void
+wipe_below(void)
+{
+	uint8_t below[4096];
+
+	sodium_memzero(below, sizeof(below));
+}
+
 /* Calls of libcrypto that succeed, and whether what it hashes is right. */
 static long calls_left = LONG_MAX;
 static bool wrong_hash;
@@ -95,6 +104,7 @@ EVP_Digest(const void *data, size_t count, unsigned char *md,
 	    const EVP_MD *, ENGINE *) = next_of("EVP_Digest");
 	int ok = next != NULL && next(data, count, md, size, type, engine);
 
+	wipe_below();
 	if (is_key_block(data, count))
 		note_secret(data, BLAKE2S_HASH_LEN);
 	if (is_key_block(data, count) && ok)
@@ -133,6 +143,7 @@ EVP_MAC_final(EVP_MAC_CTX *mac, unsigned char *to, size_t *written, size_t size)
 
 	if (next == NULL || next(mac, to, written, size) != 1)
 		return 0;
+	wipe_below();
 	if (mac_key == now.guard.secret)
 		note_secret(to, NOISE_COOKIE_LEN);
 	return 1;
@@ -144,17 +155,9 @@ crypto_scalarmult(
 {
 	if (crypto_scalarmult_curve25519(to, key, point) != 0)
 		return -1;
+	wipe_below();
 	note_secret(to, NOISE_KEY_LEN);
 	return 0;
-}
-
-/* What a library leaves of its own on the stack is not for us to wipe. */
-static __attribute__((noinline)) void
-wipe_below(void)
-{
-	uint8_t below[4096];
-
-	sodium_memzero(below, sizeof(below));
 }
 
 int
@@ -170,6 +173,32 @@ crypto_aead_chacha20poly1305_ietf_encrypt(unsigned char *to,
 	    const unsigned char *) =
 	    dlsym(RTLD_NEXT, "crypto_aead_chacha20poly1305_ietf_encrypt");
 	int r = next(to, to_len, plain, len, also, also_len, none, nonce, key);
+
+	wipe_below();
+	return r;
+}
+
+int
+crypto_scalarmult_base(unsigned char *to, const unsigned char *key)
+{
+	int r = crypto_scalarmult_curve25519_base(to, key);
+
+	wipe_below();
+	return r;
+}
+
+int
+crypto_aead_chacha20poly1305_ietf_decrypt(unsigned char *to,
+    unsigned long long *to_len, unsigned char *none,
+    const unsigned char *sealed, unsigned long long len,
+    const unsigned char *also, unsigned long long also_len,
+    const unsigned char *nonce, const unsigned char *key)
+{
+	int (*next)(unsigned char *, unsigned long long *, unsigned char *,
+	    const unsigned char *, unsigned long long, const unsigned char *,
+	    unsigned long long, const unsigned char *, const unsigned char *) =
+	    dlsym(RTLD_NEXT, "crypto_aead_chacha20poly1305_ietf_decrypt");
+	int r = next(to, to_len, none, sealed, len, also, also_len, nonce, key);
 
 	wipe_below();
 	return r;
