@@ -386,9 +386,7 @@ clone_a_thread(void)
 	static char stack[16 * PAGE] __attribute__((aligned(16)));
 
 	return succeeds(clone(idle_clone, stack + sizeof(stack),
-	    CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-		CLONE_SYSVSEM,
-	    NULL));
+	    CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, NULL));
 }
 
 static int
@@ -743,7 +741,6 @@ const struct attempt attempts[] = {
 	    .unfiltered = IN_WORKERS },
 	{ "fork into a user namespace", fork_into_a_user_namespace, FORBIDDEN,
 	    .unfiltered = IN_WORKERS },
-	/* What the parent may not do, its child net-worker could not either. */
 	{ "thread", start_a_thread, FORBIDDEN_TO_WORKERS, .parent = DONE,
 	    .unfiltered = IN_WORKERS },
 	{ "thread of other flags", clone_a_thread, FORBIDDEN,
@@ -760,7 +757,6 @@ const struct attempt attempts[] = {
 	    .parent = DONE, .unfiltered = IN_WORKERS },
 	{ "signal the first process", signal_the_first, FORBIDDEN_TO_WORKERS,
 	    .unfiltered = IN_WORKERS },
-
 	{ "become root", become_root, FORBIDDEN_TO_WORKERS,
 	    .unfiltered = IN_WORKERS },
 	{ "set the user", set_the_user, FORBIDDEN, .unfiltered = IN_WORKERS },

@@ -14,49 +14,33 @@
 #define KEY      "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define PSK      "rq1Lza3benj3b0JlLrPECTtPoyvro2thAwued7JDLsU="
 
-#define CREDENTIALS                                                       \
-	"\"client_ice_credentials\":{\"username\":\"4y2x\",\"password\":" \
-	"\"ruvkmmk6flk66jpbphvows\"},"                                    \
-	"\"gateway_ice_credentials\":{\"username\":\"qwg5\","             \
-	"\"password\":\"tf2tuiorzcc4zbmoestrkq\"}"
-#define PEER                                                          \
-	"\"client\":{\"id\":\"" CLIENT "\",\"public_key\":\"" KEY     \
-	"\",\"preshared_key\":\"" PSK "\",\"ipv4\":\"100.93.74.51\"," \
-	"\"ipv6\":\"fd00:2021:1111::f:853b\",\"version\":\"1.5.11\"," \
-	"\"device_uuid\":null}"
-#define OFFICE(filters)                                                     \
+/* clang-format off */
+#define CREDENTIALS \
+	"\"client_ice_credentials\":{\"username\":\"4y2x\",\"password\":\"ruvkmmk6flk66jpbphvows\"}," \
+	"\"gateway_ice_credentials\":{\"username\":\"qwg5\",\"password\":\"tf2tuiorzcc4zbmoestrkq\"}"
+#define PEER \
+	"\"client\":{\"id\":\"" CLIENT "\",\"public_key\":\"" KEY "\"," \
+	"\"preshared_key\":\"" PSK "\",\"ipv4\":\"100.93.74.51\",\"ipv6\":" \
+	"\"fd00:2021:1111::f:853b\",\"version\":\"1.5.11\",\"device_uuid\":null}"
+#define OFFICE(filters) \
 	"\"resource\":{\"id\":\"" RESOURCE "\",\"type\":\"cidr\",\"name\":" \
 	"\"Office\",\"address\":\"172.20.0.0/16\",\"filters\":" filters "}"
-#define AUTHORIZATION                                                          \
-	"{\"ref\":\"SFMyNTY.g2g\"," PEER "," OFFICE("[{\"protocol\":\"tcp\","  \
-						    "\"port_range_start\":"    \
-						    "443,"                     \
-						    "\"port_range_end\":443}," \
-						    "{\"protocol\":\"icmp\"}"  \
-						    "]") "," CREDENTIALS       \
-							 ",\"expires_at\":"    \
-							 "1790000000,"         \
-							 "\"use_iceless\":"    \
-							 "false,\"subject\":{" \
-							 "\"ip_lat\":30.2}}"
-#define TURN(address)                                                 \
-	"{\"id\":\"" RELAY "\",\"type\":\"turn\",\"addr\":\"" address \
-	"\",\"username\":\"2145916800:u\",\"password\":\"p\","        \
-	"\"expires_at\":2145916800}"
-#define INTERFACE                                           \
-	"\"interface\":{\"ipv4\":\"100.64.17.9\",\"ipv6\":" \
-	"\"fd00:2021:1111::11:9\"}"
-#define INIT                                                                   \
-	"{" INTERFACE ",\"relays\":[" TURN("203.0.113.5:3478") "," TURN(       \
-	    "[2001:db8::5]:3478") "],\"authorizations\":["                     \
-				  "{\"client_id\":\"" CLIENT                   \
-				  "\",\"resource_id\":\"" RESOURCE             \
-				  "\",\"expires_at\":1790000000}],\"account_"  \
-				  "slug\":\"acme\","                           \
-				  "\"flow_logs\":{\"api_url\":\"https://flow/" \
-				  "\",\"x\":1},"                               \
-				  "\"config\":{\"ipv4_masquerade_enabled\":"   \
-				  "true}}"
+#define AUTHORIZATION \
+	"{\"ref\":\"SFMyNTY.g2g\"," PEER "," OFFICE("[{\"protocol\":\"tcp\"," \
+	"\"port_range_start\":443,\"port_range_end\":443},{\"protocol\":\"icmp\"}]") "," CREDENTIALS ",\"expires_at\":" \
+	"1790000000,\"use_iceless\":false,\"subject\":{\"ip_lat\":30.2}}"
+#define TURN(address) \
+	"{\"id\":\"" RELAY "\",\"type\":\"turn\",\"addr\":\"" address "\"," \
+	"\"username\":\"2145916800:u\",\"password\":\"p\",\"expires_at\":2145916800}"
+#define INTERFACE \
+	"\"interface\":{\"ipv4\":\"100.64.17.9\",\"ipv6\":\"fd00:2021:1111::11:9\"}"
+#define INIT \
+	"{" INTERFACE ",\"relays\":[" TURN("203.0.113.5:3478") "," \
+	TURN("[2001:db8::5]:3478") "],\"authorizations\":[{\"client_id\":\"" \
+	CLIENT "\",\"resource_id\":\"" RESOURCE "\",\"expires_at\":1790000000}]," \
+	"\"account_slug\":\"acme\",\"flow_logs\":{\"api_url\":\"https://flow/\"," \
+	"\"x\":1},\"config\":{\"ipv4_masquerade_enabled\":true}}"
+/* clang-format on */
 #define LINE                                                           \
 	"candidate:785463189 1 udp 1694498559 198.51.100.7 47717 typ " \
 	"srflx raddr 0.0.0.0 rport 0"
@@ -257,8 +241,7 @@ test_listed_expiries(void **state)
 {
 	static const struct {
 		const char *text;
-		bool is_listed;
-		bool keeps_expiry;
+		bool is_listed, keeps_expiry;
 		uint64_t expires_at;
 	} table[] = {
 		{ "", true, true, 0 },
