@@ -83,13 +83,22 @@ on_control_started(void *ctx, struct ipc_control_started *m)
 	ipc_net_introduce(w);
 }
 
+/*
+ * A file has to have the very size, or its end would be the end of us. A table
+ * of the kernel says no size, but maps no more than it has.
+ */
 static void *
 map_shared(int fd, size_t size, const char *what)
 {
-	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct stat st;
+	void *map;
 
+	if (fstat(fd, &st) == -1 ||
+	    (S_ISREG(st.st_mode) && st.st_size != (off_t)size))
+		fatalx("the parent handed over no %s", what);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
-		fatal("cannot map %s", what);
+		fatal("cannot map the %s", what);
 	return map;
 }
 
@@ -97,12 +106,8 @@ static void
 on_counters(void *ctx, struct ipc_net_counters *m)
 {
 	struct worker *w = ctx;
-	const size_t size = sizeof(*w->counters);
-	struct stat st;
 
-	if (fstat(m->fd, &st) == -1 || st.st_size != (off_t)size)
-		fatalx("the parent handed over no counter page");
-	w->counters = map_shared(m->fd, size, "the counter page");
+	w->counters = map_shared(m->fd, sizeof(*w->counters), "counter page");
 }
 
 static void
@@ -110,7 +115,7 @@ on_homes(void *ctx, struct ipc_net_homes *m)
 {
 	struct worker *w = ctx;
 
-	w->homes = map_shared(m->fd, HOMES_SIZE, "the table of homes");
+	w->homes = map_shared(m->fd, HOMES_SIZE, "table of homes");
 	/* A predecessor's clients are not ours. */
 	memset(w->homes, 0, HOMES_SIZE);
 }

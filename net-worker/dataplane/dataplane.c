@@ -99,6 +99,7 @@ dataplane_new(const struct dataplane_host *host, const struct packet_sink *sink,
 		settings->lanes,
 		give_command,
 	};
+	uint8_t *homes = settings->homes;
 	bool failed;
 
 	if (d == NULL)
@@ -108,11 +109,10 @@ dataplane_new(const struct dataplane_host *host, const struct packet_sink *sink,
 	d->host = *host;
 	d->sink = *sink;
 	d->io = &settings->counters->io[ENGINE_THREAD].counters;
-	if (settings->homes == NULL)
-		d->homes = calloc(1, HOMES_SIZE);
-	failed = (settings->homes == NULL && d->homes == NULL) ||
-	    !junction_init(&d->junction, settings->lanes,
-		settings->homes == NULL ? d->homes : settings->homes, &d->host);
+	if (homes == NULL)
+		homes = d->homes = calloc(1, HOMES_SIZE);
+	failed = homes == NULL ||
+	    !junction_init(&d->junction, settings->lanes, homes, &d->host);
 	for (unsigned i = 0; i < settings->lanes && !failed; i++)
 		failed = !make_lane(d, i, &settings->lane[i], settings);
 	if (!failed)

@@ -84,7 +84,8 @@ strays_take(struct strays *s, unsigned at, stray_handler handler, void *ctx)
 
 		if (from == at)
 			continue;
-		ring_done(ring, *out);
+		if (*out > 0)
+			ring_done(ring, *out);
 		for (*out = 0;
 		     *out < BATCH && (stray = ring_at(ring, *out)) != NULL;
 		     (*out)++)

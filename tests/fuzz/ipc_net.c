@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/homes.h"
 #include "net-worker/core/stun/stun.h"
 #include "net-worker/worker.h"
 #include "tests/fuzz/messages.h"
@@ -210,7 +211,7 @@ static void
 set_up(struct rig *r)
 {
 	struct worker *w = &r->w;
-	const struct dataplane_host host = ipc_net_host(w);
+	struct dataplane_host host = ipc_net_host(w);
 	const struct packet_sink sink = { r, sink_udp, sink_tun };
 	const struct dataplane_settings settings = {
 		.lanes = by_hand_lanes(),
@@ -221,6 +222,9 @@ set_up(struct rig *r)
 		.wall = { UNIX_NOW * INT64_C(1000000000) },
 	};
 
+	/* There are no threads to be woken or waited for. */
+	host.wake = by_hand_wake;
+	host.wait = NULL;
 	hostile_open(&r->parent, IPC_NET, IPC_PARENT);
 	hostile_open(&r->control, IPC_NET, IPC_CONTROL);
 	w->parent = r->parent.victim;
@@ -253,6 +257,8 @@ tear_down(struct rig *r)
 		close_if_open(r->w.lane[i].udp_fd[0]);
 		close_if_open(r->w.lane[i].udp_fd[1]);
 	}
+	if (r->w.homes != NULL)
+		munmap(r->w.homes, HOMES_SIZE);
 	if (r->w.counters != &counters)
 		munmap(r->w.counters, sizeof(counters));
 	dataplane_free(r->w.dataplane);

@@ -330,13 +330,11 @@ last_udp(const struct rig *r)
 	return &r->udp[(r->udp_count - 1) % NOTES];
 }
 
-/* Before the portal's init. */
-static inline int
-set_up_unconfigured(void **state, bool log_denied, bool expose_host)
+/* What is told to control-worker goes into the notebook. */
+static inline struct dataplane_host
+notebook_host(struct rig *r)
 {
-	static struct rig rig;
-	struct rig *r = &rig;
-	const struct dataplane_host host = {
+	return (struct dataplane_host){
 		.ctx = r,
 		.acknowledged = on_acknowledged,
 		.refused = on_refused,
@@ -351,6 +349,15 @@ set_up_unconfigured(void **state, bool log_denied, bool expose_host)
 		.relays = on_relays,
 		.wake = by_hand_wake,
 	};
+}
+
+/* Before the portal's init. */
+static inline int
+set_up_unconfigured(void **state, bool log_denied, bool expose_host)
+{
+	static struct rig rig;
+	struct rig *r = &rig;
+	const struct dataplane_host host = notebook_host(r);
 	const struct packet_sink sink = { r, note_udp, note_tun };
 	struct dataplane_settings settings = {
 		.expose_host = expose_host,

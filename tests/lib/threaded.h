@@ -305,22 +305,7 @@ static inline int
 set_up_crew(void **state, void (*act)(void))
 {
 	static struct rig rig;
-	const struct dataplane_host host = {
-		.ctx = &rig,
-		.acknowledged = on_acknowledged,
-		.refused = on_refused,
-		.candidates = on_candidates,
-		.closed = on_closed,
-		.no_relays = on_no_relays,
-		.peer_event = on_peer_event,
-		.assignment = on_assignment,
-		.name_unanswered = on_name_unanswered,
-		.flow = on_flow,
-		.clients = on_clients,
-		.relays = on_relays,
-		.wake = wake,
-		.wait = wait_for_lane,
-	};
+	struct dataplane_host host = notebook_host(&rig);
 	const struct packet_sink sink = { &crew.thread[0], out_udp, NULL };
 	struct clock_reading started = {
 		.mono = mono_now(),
@@ -354,6 +339,8 @@ set_up_crew(void **state, void (*act)(void))
 				t->aead,
 			};
 	}
+	host.wake = wake;
+	host.wait = wait_for_lane;
 	assert_true(dataplane_warm_up());
 	rig.dp = dataplane_new(&host, &sink, &settings, &started);
 	assert_non_null(rig.dp);
