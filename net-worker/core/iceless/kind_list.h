@@ -1,0 +1,32 @@
+/*
+ * The candidates of one kind that one side of a connection has, for the path
+ * agent.
+ */
+#ifndef NET_WORKER_CORE_ICELESS_KIND_LIST_H
+#define NET_WORKER_CORE_ICELESS_KIND_LIST_H
+
+#include "net-worker/core/ice/candidate.h"
+#include "net-worker/core/iceless/agent.h"
+
+/* All zero: empty. */
+struct kind_list {
+	struct candidate candidate[ICELESS_KIND_MAX]; /* oldest first */
+	bool is_at_gone_relay[ICELESS_KIND_MAX];      /* the peer's */
+	size_t count;
+};
+
+/* Related and base matter where they are given. NULL: there is none. */
+struct candidate *kind_list_find(struct kind_list *,
+    const struct endpoint *address, const struct endpoint *related,
+    const struct endpoint *base);
+/* There is room: fewer than ICELESS_KIND_MAX. */
+void kind_list_append(struct kind_list *, const struct candidate *);
+void kind_list_remove(struct kind_list *, size_t i);
+
+/* No relay is at that address any more, from which candidates of it are. */
+void kind_list_relay_gone(struct kind_list *, const struct ip_address *);
+/* Whether any with the address is one of these. */
+bool kind_list_leads_to_gone_relay(
+    const struct kind_list *, const struct endpoint *address);
+
+#endif /* NET_WORKER_CORE_ICELESS_KIND_LIST_H */
