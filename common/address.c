@@ -43,12 +43,6 @@ ip_compare(const struct ip_address *a, const struct ip_address *b)
 }
 
 bool
-ip_equal(const struct ip_address *a, const struct ip_address *b)
-{
-	return ip_compare(a, b) == 0;
-}
-
-bool
 ip_parse(const char *text, struct ip_address *ip)
 {
 	memset(ip, 0, sizeof(*ip));
@@ -217,19 +211,6 @@ endpoint_to_sockaddr(const struct endpoint *e, struct sockaddr_storage *ss)
 	default:
 		return 0;
 	}
-}
-
-bool
-prefix_contains(const struct ip_prefix *p, const struct ip_address *ip)
-{
-	size_t whole = p->length / 8;
-	unsigned bits = p->length % 8;
-	uint8_t mask = (uint8_t)(0xff00u >> bits);
-
-	if (p->ip.family != ip->family || p->ip.family == IP_NONE ||
-	    memcmp(p->ip.bytes, ip->bytes, whole) != 0)
-		return false;
-	return bits == 0 || ((p->ip.bytes[whole] ^ ip->bytes[whole]) & mask) == 0;
 }
 
 bool

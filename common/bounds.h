@@ -10,6 +10,8 @@
 /* Of the portal. */
 #define URL_TEXT_MAX        2048
 #define TOKEN_MAX           4096
+#define TOKEN_SOURCE_MAX    255
+#define OPTIONS_TEXT_MAX    16384 /* all of posternd's, as it prints them */
 #define ICE_CREDENTIAL_MAX  128
 #define TURN_CREDENTIAL_MAX 512
 #define CANDIDATE_LINES_MAX 32768 /* of one message, all lines */
@@ -25,10 +27,24 @@
 #define CONTROL_PAYLOAD_MAX  1232 /* of a control packet */
 
 /* Of the host. */
+#define CA_BUNDLE_MAX     (4 * 1024 * 1024) /* of certificates */
 #define RESOLVERS_MAX     8
 #define PRIVATE_HOSTS_MAX 8 /* of the portal and of flow logs */
 #define TROUBLES_TEXT_MAX 1000
+#define PROBES_MAX        16 /* servers that are looked after */
+/* Longer than an attempt to connect to one may take. */
+#define PROBE_INTERVAL_MIN_MS 10000
 #define SITE_NETWORKS_MAX 128 /* beyond these, everything is the site's */
+
+/* Of what an operator is shown. */
+#define EXPLAIN_ROUTES_MAX 16 /* of one packet */
+#define SHOWN_FILTERS_MAX  16 /* of one resource */
+
+/*
+ * Bytes of memory that names of clients and resources take, so that a
+ * control-worker that is started again has them (directory.h).
+ */
+#define NAMES_MEMORY 9437184
 
 #define FLOW_PATHS_MAX 16 /* of one report */
 #define VIOLATION_MAX  255

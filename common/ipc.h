@@ -59,6 +59,23 @@ enum ipc_rule {
 enum query_kind {
 	QUERY_KIND_CLIENTS = 1,
 	QUERY_KIND_RELAYS = 2,
+	QUERY_KIND_RESOURCES = 3,
+	QUERY_KIND_GRANTS = 4,
+	QUERY_KIND_FLOWS = 5,
+};
+
+/* Of EXPLAINED. */
+enum explained_verdict {
+	EXPLAINED_DROPPED,
+	EXPLAINED_ANSWERED, /* dropped, and the client hears of it by ICMP */
+	EXPLAINED_PASSED,
+};
+
+/* Of EXPLAINED: how a grant has ended that had the destination. */
+enum grant_end {
+	GRANT_END_NONE, /* there is none that is remembered */
+	GRANT_END_EXPIRED,
+	GRANT_END_REVOKED,
 };
 
 /* Of ASSIGNMENT. */

@@ -11,20 +11,22 @@
 
 #include "common/log_budget.h"
 #include "common/log_output.h"
+#include "common/utf8.h"
 
 #define LIMIT_INTERVAL_NS INT64_C(10000000000) /* one line per ten seconds */
 #define LIMIT_BURST       5
-#define ESCAPED_MAX       6 /* bytes of one */
-#define LINE_END_MAX      6 /* "..." and what ends a JSON line */
+#define ESCAPED_MAX       16 /* bytes of one character */
+#define LINE_END_MAX      6  /* "..." and what ends a JSON line */
 
 /* Where this process's records go; set once, before anything is logged. */
 static struct {
 	int worker_fd; /* -1: this process is the sink */
 	const char *process;
-	enum log_level level;
+	enum log_level level, least; /* least: it goes no lower */
 	enum log_format format;
 	uint64_t lost; /* lines that standard output did not take */
-} sink = { -1, "posternd", LOG_LEVEL_INFO, LOG_FORMAT_HUMAN, 0 };
+} sink = { -1, "posternd", LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_FORMAT_HUMAN,
+	0 };
 
 static const char *const level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -47,7 +49,7 @@ log_init_sink(const char *process, enum log_level level, enum log_format format)
 {
 	sink.worker_fd = -1;
 	sink.process = process;
-	sink.level = level;
+	sink.level = sink.least = level;
 	sink.format = format;
 }
 
@@ -55,12 +57,25 @@ void
 log_init_worker(int fd, enum log_level level)
 {
 	sink.worker_fd = fd;
-	sink.level = level;
+	sink.level = sink.least = level;
 }
 
 enum log_level
 log_get_level(void)
 {
+	return sink.level;
+}
+
+enum log_level
+log_get_least(void)
+{
+	return sink.least;
+}
+
+enum log_level
+log_set_level(enum log_level level)
+{
+	sink.level = level < sink.least ? sink.least : level;
 	return sink.level;
 }
 
@@ -82,21 +97,43 @@ log_parse_level(const char *text, enum log_level *level)
 	return false;
 }
 
-/* Appends one byte of text, escaped where it would not print. */
+/* By units of UTF-16: RFC 8259, 7. */
 static size_t
-escape_octet(char *to, unsigned char c, enum log_format format)
+escape_json(char *to, uint32_t c)
 {
-	if (format == LOG_FORMAT_JSON && (c == '"' || c == '\\')) {
+	if (c > 0xffff)
+		return (size_t)sprintf(to, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10),
+		    0xdc00 + (c & 0x3ff));
+	return (size_t)sprintf(to, "\\u%04x", c);
+}
+
+/*
+ * What the text begins with, escaped where it would not print or would move or
+ * turn what is around it; *taken is how many bytes that is.
+ */
+static size_t
+escape_character(char *to, const char *text, size_t len, size_t *taken,
+    enum log_format format)
+{
+	const uint32_t c = utf8_decode(text, len, taken);
+	const bool json = format == LOG_FORMAT_JSON;
+	size_t n = 0;
+
+	if (json && (c == '"' || c == '\\')) {
 		to[0] = '\\';
 		to[1] = (char)c;
 		return 2;
 	}
-	if (c >= 0x20 && c < 0x7f) {
-		to[0] = (char)c;
-		return 1;
+	if (utf8_is_shown(c)) {
+		memcpy(to, text, *taken);
+		return *taken;
 	}
-	return (size_t)sprintf(to,
-	    format == LOG_FORMAT_JSON ? "\\u%04x" : "\\x%02x", c);
+	if (json)
+		return escape_json(
+		    to, c == UTF8_NONE ? (unsigned char)text[0] : c);
+	for (size_t i = 0; i < *taken; i++)
+		n += (size_t)sprintf(to + n, "\\x%02x", (unsigned char)text[i]);
+	return n;
 }
 
 static size_t
@@ -114,12 +151,33 @@ format_time(char *to, size_t size)
 	return len < size ? len : size - 1;
 }
 
+/* The line's length then; what has no room gives way to "...". */
+static size_t
+append_text(char line[LOG_LINE_MAX], size_t at, const char *text, size_t len)
+{
+	char one[ESCAPED_MAX + 1];
+	size_t taken;
+
+	for (size_t i = 0; i < len; i += taken) {
+		size_t n = escape_character(
+		    one, text + i, len - i, &taken, sink.format);
+
+		if (at + n + LINE_END_MAX >= LOG_LINE_MAX) {
+			memcpy(line + at, "...", 3);
+			return at + 3;
+		}
+		memcpy(line + at, one, n);
+		at += n;
+	}
+	return at;
+}
+
 /* One line to standard output by one write, so that lines do not mix. */
 static bool
 put_line(const char *process, enum log_level level, const char *text, size_t len)
 {
 	char line[LOG_LINE_MAX], when[80];
-	size_t at, i;
+	size_t at;
 
 	format_time(when, sizeof(when));
 	if (sink.format == LOG_FORMAT_JSON)
@@ -130,14 +188,7 @@ put_line(const char *process, enum log_level level, const char *text, size_t len
 	else
 		at = (size_t)snprintf(line, sizeof(line), "%s %s %s: ", when,
 		    level_labels[level], process);
-	for (i = 0; i < len &&
-	     at + ESCAPED_MAX + LINE_END_MAX < sizeof(line); i++)
-		at += escape_octet(
-		    line + at, (unsigned char)text[i], sink.format);
-	if (i < len) {
-		memcpy(line + at, "...", 3);
-		at += 3;
-	}
+	at = append_text(line, at, text, len);
 	if (sink.format == LOG_FORMAT_JSON) {
 		line[at++] = '"';
 		line[at++] = '}';
@@ -196,7 +247,7 @@ log_relay(const char *process, struct log_budget *budget, const void *record,
 		return false;
 	if (bytes[0] > sink.level ||
 	    !log_budget_take(budget, mono_now(), (enum log_level)bytes[0],
-		sink.level >= LOG_LEVEL_DEBUG, bytes + 1, len - 1))
+		sink.least >= LOG_LEVEL_DEBUG, bytes + 1, len - 1))
 		return true;
 	log_tell_dropped(process, budget);
 	print_record(process, (enum log_level)bytes[0], (const char *)bytes + 1,

@@ -34,6 +34,10 @@ void log_tell_lost(void);
 /* In a worker: send records to the descriptor. */
 void log_init_worker(int fd, enum log_level);
 enum log_level log_get_level(void);
+/* What the process has begun with. */
+enum log_level log_get_least(void);
+/* But never less than that; what it is then. */
+enum log_level log_set_level(enum log_level);
 /* "error", "warn", "info", "debug", "trace"; false for anything else. */
 bool log_parse_level(const char *, enum log_level *);
 const char *log_level_name(enum log_level);
@@ -42,9 +46,9 @@ struct log_budget;
 
 /*
  * In the parent: a worker's datagram. Prints it under the worker's name with
- * unprintable bytes escaped, cut at LOG_LINE_MAX (log_output.h); false when it
- * is no record. What is beyond the budget (log_budget.h) is dropped, and told
- * by the next line that is not.
+ * what is not shown (utf8.h) escaped, cut at LOG_LINE_MAX (log_output.h); false
+ * when it is no record. What is beyond the budget (log_budget.h) is dropped,
+ * and told by the next line that is not.
  */
 bool log_relay(const char *process, struct log_budget *, const void *record,
     size_t len);

@@ -13,13 +13,13 @@ const struct ip_prefix proxy_range_v6 = {
 bool
 ip_in_tunnel_range(const struct ip_address *ip)
 {
-	return prefix_contains(&tunnel_range_v4, ip) ||
-	    prefix_contains(&tunnel_range_v6, ip);
+	return prefix_contains(
+	    ip->family == IP_V4 ? &tunnel_range_v4 : &tunnel_range_v6, ip);
 }
 
 bool
 ip_in_proxy_range(const struct ip_address *ip)
 {
-	return prefix_contains(&proxy_range_v4, ip) ||
-	    prefix_contains(&proxy_range_v6, ip);
+	return prefix_contains(
+	    ip->family == IP_V4 ? &proxy_range_v4 : &proxy_range_v6, ip);
 }

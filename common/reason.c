@@ -24,6 +24,7 @@ policy_reason_name(enum policy_reason reason)
 		[REASON_NAT_EXHAUSTED] = "NAT exhausted",
 		[REASON_NAT_EXPIRED] = "NAT session expired",
 		[REASON_NAT_TOO_LONG] = "too long for the other family",
+		[REASON_WITHDRAWN] = "withdrawn",
 	};
 
 	return (size_t)reason < REASON_COUNT ? names[reason] : "unknown";

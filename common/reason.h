@@ -23,6 +23,7 @@ enum policy_reason {
 	REASON_NAT_EXHAUSTED,  /* no free port, too many sessions */
 	REASON_NAT_EXPIRED,    /* inbound: its session is over */
 	REASON_NAT_TOO_LONG,   /* between IPv4 and IPv6: it would not fit */
+	REASON_WITHDRAWN,      /* its servers do not answer (--withdraw) */
 	REASON_COUNT,
 };
 

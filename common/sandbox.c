@@ -234,9 +234,14 @@ set_limits(const struct sandbox_profile *p)
 	limit_memory(p);
 	limit_resource(p, RLIMIT_CORE, 0);
 	limit_resource(p, RLIMIT_NPROC, 0);
-	/* Beyond it the kernel kills, so not where files are to be written. */
+	/*
+	 * Beyond it the kernel kills, so not where files are to be written, nor
+	 * where a sanitizer may have to.
+	 */
+#ifndef POSTERN_SANITIZE
 	if (!p->landlock_files)
 		limit_resource(p, RLIMIT_FSIZE, 0);
+#endif
 	limit_descriptors(p);
 }
 

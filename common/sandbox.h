@@ -30,7 +30,7 @@ struct sandbox_rule {
 	int error; /* 0: allowed; else refused softly with this errno */
 };
 
-#define SANDBOX_PORTS_MAX 8
+#define SANDBOX_PORTS_MAX 24
 
 struct sandbox_profile {
 	const char *process;  /* for messages: "net-worker" */
@@ -80,8 +80,8 @@ unsigned sandbox_enter(const struct sandbox_profile *);
  */
 unsigned sandbox_confine(const struct sandbox_profile *);
 unsigned sandbox_close(const struct sandbox_profile *, unsigned locks);
-/* Whether the kernel knows it, as to files at least. */
-bool sandbox_has_landlock(void);
+/* Which version of Landlock the kernel knows; less than 1: none. */
+long sandbox_landlock_version(void);
 /* The locks as text: "user, root, capabilities, ...". */
 const char *sandbox_describe(unsigned locks, char *to, size_t size);
 

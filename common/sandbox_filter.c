@@ -33,8 +33,13 @@ static const struct sandbox_rule sanitizer_rules[] = {
 	{ .syscall = SCMP_SYS(rt_sigprocmask), .reason = "handlers" },
 	{ .syscall = SCMP_SYS(prctl), .reason = "names of mappings" },
 	{ .syscall = SCMP_SYS(exit_group), .reason = "reports" },
+	{ .syscall = SCMP_SYS(nanosleep), .reason = "thread of its own" },
+	{ .syscall = SCMP_SYS(clock_nanosleep), .reason = "the same" },
+	{ .syscall = SCMP_SYS(open), .reason = "maps", .error = EACCES },
 	{ .syscall = SCMP_SYS(openat), .reason = "maps", .error = EACCES },
 	{ .syscall = SCMP_SYS(readlink), .reason = "maps", .error = EACCES },
+	{ .syscall = SCMP_SYS(ioctl), .reason = "reports", .error = ENOTTY },
+	{ .syscall = SCMP_SYS(unlink), .reason = "reports", .error = EACCES },
 };
 #endif
 

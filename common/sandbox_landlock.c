@@ -111,23 +111,17 @@ allow_ports(const struct sandbox_profile *p, int set)
 }
 
 /* Less than 1 where there is none. */
-static long
-landlock_version(void)
+long
+sandbox_landlock_version(void)
 {
 	return syscall(
 	    SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
 }
 
-bool
-sandbox_has_landlock(void)
-{
-	return landlock_version() >= 1;
-}
-
 unsigned
 sandbox_landlock(const struct sandbox_profile *p, bool rooted)
 {
-	long version = landlock_version();
+	long version = sandbox_landlock_version();
 	struct ruleset r = { 0 };
 	int set;
 

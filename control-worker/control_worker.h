@@ -11,6 +11,9 @@
  */
 int control_worker_main(enum log_level);
 
+/* Its libraries, a line each. */
+void control_worker_print_version(void);
+
 /*
  * What it keeps, but for the ports; the parent's filter has to let it.
  */

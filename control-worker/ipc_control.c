@@ -13,7 +13,6 @@
 
 #define MESSAGES_AT_ONCE 256
 
-#define CA_BUNDLE_MAX   (4 * 1024 * 1024)
 #define RESOLV_CONF_MAX 65536
 #define HOSTS_MAX       (1024 * 1024)
 
@@ -49,11 +48,20 @@ on_identity(void *ctx, struct ipc_control_identity *m)
 }
 
 static void
+on_options(void *ctx, struct ipc_control_options *m)
+{
+	struct control_worker *w = ctx;
+
+	memcpy(w->options, m->text, sizeof(w->options));
+}
+
+static void
 on_token(void *ctx, struct ipc_control_token *m)
 {
 	struct control_worker *w = ctx;
 
 	memcpy(w->token, m->token, sizeof(w->token));
+	memcpy(w->token_source, m->source, sizeof(w->token_source));
 }
 
 static void
@@ -155,6 +163,8 @@ on_health(void *ctx, struct ipc_control_health *m)
 	struct control_worker *w = ctx;
 
 	w->health_fd = m->fd;
+	w->series = m->series;
+	w->metrics_names = m->names;
 	m->fd = -1;
 }
 
@@ -170,11 +180,65 @@ on_ctl(void *ctx, struct ipc_control_ctl *m)
 }
 
 static void
+on_names(void *ctx, struct ipc_control_names *m)
+{
+	struct control_worker *w = ctx;
+	struct stat st;
+	void *memory;
+
+	if (fstat(m->fd, &st) == -1 || st.st_size != NAMES_MEMORY)
+		fatalx("the parent handed over no memory for names");
+	memory = mmap(
+	    NULL, NAMES_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
+	if (memory == MAP_FAILED)
+		fatal("cannot map the memory for names");
+	(void)madvise(memory, NAMES_MEMORY, MADV_DONTDUMP);
+	w->names_memory = memory;
+}
+
+static void
 on_flow_logs(void *ctx, struct ipc_control_flow_logs *m)
 {
 	struct control_worker *w = ctx;
 
 	w->flow_logs = *m;
+}
+
+static void
+on_probes(void *ctx, struct ipc_control_probes *m)
+{
+	struct control_worker *w = ctx;
+
+	w->probing = *m;
+	w->situation.probes_needed = m->needed;
+	w->situation.withdraws = m->withdraw;
+}
+
+static void
+on_probe(void *ctx, struct ipc_control_probe *m)
+{
+	struct control_worker *w = ctx;
+	struct probe_results *all = &w->situation.probes;
+
+	if (all->count == PROBES_MAX)
+		fatalx("the parent names more servers than are probed");
+	all->of[all->count++].server = m->server;
+}
+
+static void
+on_flow_sink(void *ctx, struct ipc_control_flow_sink *m)
+{
+	struct control_worker *w = ctx;
+
+	flow_sink_use(&w->flow.sink, (enum flow_sink_kind)m->kind, m->fd);
+	m->fd = -1;
+}
+
+static void
+on_level_from_parent(void *ctx, struct ipc_control_log_level *m)
+{
+	(void)ctx;
+	log_set_level((enum log_level)m->level);
 }
 
 static void
@@ -185,6 +249,14 @@ on_process_status(void *ctx, struct ipc_process_status *m)
 	w->situation.process[m->process] = *m;
 	flow_control_net_changed(
 	    &w->flow, w->situation.process[IPC_NET].running);
+}
+
+static void
+on_process_usage(void *ctx, struct ipc_process_usage *m)
+{
+	struct control_worker *w = ctx;
+
+	w->situation.usage[m->process] = *m;
 }
 
 static void
@@ -210,6 +282,14 @@ on_overlap(void *ctx, struct ipc_overlap *m)
 	struct control_worker *w = ctx;
 
 	overlaps_add(&w->situation.overlaps, &m->network);
+}
+
+static void
+on_draining(void *ctx, struct ipc_control_draining *m)
+{
+	struct control_worker *w = ctx;
+
+	w->drain_left = m->left;
 }
 
 static void
@@ -259,6 +339,7 @@ on_shutdown(void *ctx, struct ipc_control_shutdown *m)
 
 static const struct ipc_handlers parent_handlers = {
 	.control_identity = on_identity,
+	.control_options = on_options,
 	.control_token = on_token,
 	.control_ca_bundle = on_ca_bundle,
 	.control_resolv_conf = on_resolv_conf,
@@ -268,11 +349,18 @@ static const struct ipc_handlers parent_handlers = {
 	.control_counters = on_counters,
 	.control_health = on_health,
 	.control_ctl = on_ctl,
+	.control_names = on_names,
 	.control_flow_logs = on_flow_logs,
+	.control_probes = on_probes,
+	.control_probe = on_probe,
+	.control_flow_sink = on_flow_sink,
+	.control_log_level = on_level_from_parent,
 	.process_status = on_process_status,
+	.process_usage = on_process_usage,
 	.network_trouble = on_network_trouble,
 	.overlaps_begin = on_overlaps_begin,
 	.overlap = on_overlap,
+	.control_draining = on_draining,
 	.control_start = on_start,
 	.tun_configured = on_tun_configured,
 	.dns_listener = on_dns_listener,
@@ -287,6 +375,7 @@ on_public_key(void *ctx, struct ipc_public_key *m)
 {
 	struct control_worker *w = ctx;
 
+	ipc_control_probed(w);
 	portal_set_key(w->connection, mono_now(), m->public_key);
 }
 
@@ -362,6 +451,15 @@ on_flow(void *ctx, struct ipc_flow *m)
 	struct control_worker *w = ctx;
 
 	flow_control_report(&w->flow, m);
+	ctl_flow_report(w->ctl, m);
+}
+
+static void
+on_denied(void *ctx, struct ipc_denied *m)
+{
+	struct control_worker *w = ctx;
+
+	flow_sink_denied(&w->flow.sink, m);
 }
 
 static void
@@ -370,6 +468,7 @@ on_query_client(void *ctx, struct ipc_query_client *m)
 	struct control_worker *w = ctx;
 
 	ctl_client(w->ctl, m);
+	traffic_client(w->situation.traffic, mono_now(), m);
 }
 
 static void
@@ -381,11 +480,53 @@ on_query_relay(void *ctx, struct ipc_query_relay *m)
 }
 
 static void
+on_query_resource(void *ctx, struct ipc_query_resource *m)
+{
+	struct control_worker *w = ctx;
+
+	ctl_resource(w->ctl, m);
+	traffic_resource(w->situation.traffic, mono_now(), m);
+}
+
+static void
+on_query_grant(void *ctx, struct ipc_query_grant *m)
+{
+	struct control_worker *w = ctx;
+
+	ctl_grant(w->ctl, m);
+}
+
+static void
+on_query_flow(void *ctx, struct ipc_query_flow *m)
+{
+	struct control_worker *w = ctx;
+
+	ctl_flow(w->ctl, m);
+}
+
+static void
+on_explained(void *ctx, struct ipc_explained *m)
+{
+	struct control_worker *w = ctx;
+
+	ctl_explained(w->ctl, m);
+}
+
+static void
+on_explained_route(void *ctx, struct ipc_explained_route *m)
+{
+	struct control_worker *w = ctx;
+
+	ctl_route(w->ctl, m);
+}
+
+static void
 on_query_end(void *ctx, struct ipc_query_end *m)
 {
 	struct control_worker *w = ctx;
 
 	ctl_query_end(w->ctl, m);
+	traffic_query_end(w->situation.traffic, mono_now(), m);
 }
 
 static const struct ipc_handlers net_handlers = {
@@ -399,8 +540,14 @@ static const struct ipc_handlers net_handlers = {
 	.assignment_answer = on_assignment_answer,
 	.name_unanswered = on_name_unanswered,
 	.flow = on_flow,
+	.denied = on_denied,
 	.query_client = on_query_client,
 	.query_relay = on_query_relay,
+	.query_resource = on_query_resource,
+	.query_grant = on_query_grant,
+	.query_flow = on_query_flow,
+	.explained = on_explained,
+	.explained_route = on_explained_route,
 	.query_end = on_query_end,
 };
 

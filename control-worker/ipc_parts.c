@@ -3,9 +3,11 @@
  * hands it out: what becomes a message to the parent or to net-worker.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "common/drain.h"
 #include "common/log.h"
 #include "control-worker/worker.h"
 
@@ -49,12 +51,51 @@ FORWARD(relays_begin)
 FORWARD(relay_removed)
 FORWARD(relay_present)
 FORWARD(relays_commit)
-FORWARD(revocation)
+FORWARD(grant_expiry)
 FORWARD(grants_begin)
 FORWARD(grants_entry)
 FORWARD(grants_commit)
 FORWARD(resource_update)
 FORWARD(remote_candidates)
+
+/*
+ * A client as a log line has it: with the name of its user, where that is
+ * known, and the id that net-worker's lines have.
+ */
+#define CLIENT_TEXT_MAX (WHO_MAX + sizeof(" (client )") + UUID_TEXT_LEN)
+
+static const char *
+format_client(const struct control_worker *w, const struct uuid *client,
+    char to[CLIENT_TEXT_MAX])
+{
+	char id[UUID_TEXT_LEN + 1], who[WHO_MAX + 1];
+
+	uuid_format(client, id);
+	if (directory_who(w->directory, client, who)[0] == '\0')
+		snprintf(to, CLIENT_TEXT_MAX, "client %s", id);
+	else
+		snprintf(to, CLIENT_TEXT_MAX, "%s (client %s)", who, id);
+	return to;
+}
+
+/* Who may go where by these ids; net-worker, who grants it, knows no names. */
+static void
+log_access(struct control_worker *w, const char *what,
+    const struct uuid *client, const struct uuid *resource)
+{
+	const char *name = directory_resource(w->directory, resource);
+	char who[WHO_MAX + 1], id[UUID_TEXT_LEN + 1],
+	    resource_id[UUID_TEXT_LEN + 1];
+	uint32_t held;
+
+	directory_who(w->directory, client, who);
+	if ((who[0] == '\0' && name == NULL) ||
+	    !log_allow(&w->access_log, mono_now().ns, &held))
+		return;
+	log_info("%s: %s -> %s (client %s, resource %s)", what,
+	    who[0] == '\0' ? "?" : who, name == NULL ? "?" : name,
+	    uuid_format(client, id), uuid_format(resource, resource_id));
+}
 
 /* An address of the client that is the host's network's, too. */
 static void
@@ -63,14 +104,27 @@ warn_of_overlap(const struct control_worker *w,
 {
 	const struct ip_prefix *network =
 	    overlaps_find(&w->situation.overlaps, ip);
-	char id[UUID_TEXT_LEN + 1], to[ENDPOINT_TEXT_MAX],
-	    text[PREFIX_TEXT_MAX];
+	char who[CLIENT_TEXT_MAX], to[ENDPOINT_TEXT_MAX], text[PREFIX_TEXT_MAX];
 
 	if (network != NULL)
-		log_warnx("client %s cannot be reached at its address %s: it "
+		log_warnx("%s cannot be reached at its address %s: it "
 			  "lies in the host's network %s",
-		    uuid_format(&m->client, id), ip_format(ip, to),
+		    format_client(w, &m->client, who), ip_format(ip, to),
 		    prefix_format(network, text));
+}
+
+/*
+ * Flows without an ingest token, which older portals do not send, are followed
+ * for the flow log: under what is no authorization of the spool's.
+ */
+static void
+follow_flows(const struct control_worker *w, struct ipc_authorization *m)
+{
+	static const struct uuid none;
+
+	if (w->flow.sink.kind != FLOW_SINK_NONE &&
+	    uuid_equal(&m->flow_authorization, &none))
+		m->flow_authorization = m->resource;
 }
 
 static void
@@ -78,10 +132,39 @@ forward_authorization(void *ctx, struct ipc_authorization *m)
 {
 	struct control_worker *w = ctx;
 
+	log_access(w, "authorized", &m->client, &m->resource);
+	follow_flows(w, m);
 	warn_of_overlap(w, m, &m->client_v4);
 	warn_of_overlap(w, m, &m->client_v6);
 	if (!w->net_closed)
 		check_sent(w, ipc_send_authorization(w->net, m));
+}
+
+static void
+forward_revocation(void *ctx, struct ipc_revocation *m)
+{
+	struct control_worker *w = ctx;
+
+	log_access(w, "revoked", &m->client, &m->resource);
+	if (!w->net_closed)
+		check_sent(w, ipc_send_revocation(w->net, m));
+}
+
+/* Before the authorization that they belong to, so that its line has them. */
+static void
+remember_client(void *ctx, const struct client_description *d)
+{
+	struct control_worker *w = ctx;
+
+	directory_learn_client(w->directory, d);
+}
+
+static void
+remember_resource(void *ctx, const struct resource_description *d)
+{
+	struct control_worker *w = ctx;
+
+	directory_learn_resource(w->directory, d);
 }
 
 /*
@@ -188,6 +271,23 @@ ipc_control_lookups(struct control_worker *w, bool cached)
 	};
 }
 
+static struct dns_check *
+check_dns_servers(
+    void *resolver, const char *name, dns_check_done done, void *ctx)
+{
+	return dns_check_start(resolver, name, done, ctx);
+}
+
+struct dns_checker
+ipc_control_dns_checker(struct control_worker *w)
+{
+	return (struct dns_checker){
+		.resolver = w->resolver,
+		.start = check_dns_servers,
+		.cancel = dns_check_cancel,
+	};
+}
+
 /* What the parent's packet filter has to let through; see egress.h. */
 
 static void
@@ -255,6 +355,9 @@ show_online(void *ctx, bool online, unsigned generation)
 {
 	struct control_worker *w = ctx;
 
+	/* Looking in is no news. */
+	w->situation.connected +=
+	    online && !w->situation.online && !w->situation.draining;
 	w->situation.online = online;
 	w->situation.generation = generation;
 	w->situation.since = (uint64_t)time(NULL);
@@ -295,6 +398,99 @@ ipc_control_ask(void *ctx, const struct ipc_query *q)
 
 	return w->situation.process[IPC_NET].running && !w->net_closed &&
 	    ipc_send_query(w->net, q) == 0;
+}
+
+void
+ipc_control_traffic(void *ctx)
+{
+	const struct control_worker *w = ctx;
+
+	http_refreshed(w->http);
+}
+
+bool
+ipc_control_explain(void *ctx, const struct ipc_explain *m)
+{
+	struct control_worker *w = ctx;
+
+	return w->situation.process[IPC_NET].running && !w->net_closed &&
+	    ipc_send_explain(w->net, m) == 0;
+}
+
+/* For clients and monitoring, from now on; the portal is the last to know. */
+static void
+apply_drain(struct control_worker *w, uint32_t within)
+{
+	w->situation.draining = within > 0;
+	w->situation.drain_ends_at = (uint64_t)time(NULL) + within;
+	w->drain = (struct drain_watch){ 0 };
+	portal_set_away(w->connection, mono_now(), within > 0);
+}
+
+bool
+ipc_control_drain(void *ctx, uint32_t within)
+{
+	struct control_worker *w = ctx;
+	const struct ipc_drain m = {
+		.order = within > 0 ? DRAIN_BEGIN : DRAIN_CANCEL,
+		.within = within,
+	};
+
+	if (ipc_send_drain(w->parent, &m) == -1)
+		return false;
+	apply_drain(w, within);
+	return true;
+}
+
+void
+ipc_control_draining(struct control_worker *w)
+{
+	if (w->drain_left > 0)
+		apply_drain(w, w->drain_left);
+}
+
+void
+ipc_control_look_at_drain(struct control_worker *w)
+{
+	const struct ipc_drain m = { .order = DRAIN_DONE };
+
+	/* What is not taken is said again. */
+	if (drain_is_done(&w->drain, &w->situation, mono_now()))
+		(void)ipc_send_drain(w->parent, &m);
+}
+
+bool
+ipc_control_log_level(void *ctx, enum log_level level)
+{
+	struct control_worker *w = ctx;
+	const struct ipc_log_level m = { .level = (uint8_t)level };
+
+	if (ipc_send_log_level(w->parent, &m) == -1)
+		return false;
+	log_set_level(level);
+	return true;
+}
+
+/*
+ * One of which nothing is known yet may answer: net-worker, if it is older than
+ * us, knows better until it is.
+ */
+void
+ipc_control_probed(void *ctx)
+{
+	struct control_worker *w = ctx;
+	const struct probe_results *all = &w->situation.probes;
+	struct ipc_probed m = { 0 };
+
+	if (!w->probing.withdraw || w->net_closed || !ipc_is_running(w->net) ||
+	    !probe_results_are_known(all))
+		return;
+	for (size_t i = 0; i < all->count; i++)
+		if (all->of[i].answers)
+			m.answering[m.answering_count++] = all->of[i].server.ip;
+		else
+			m.silent[m.silent_count++] = all->of[i].server.ip;
+	check_sent(w, ipc_send_probed(w->net, &m));
 }
 
 static void
@@ -389,6 +585,7 @@ ipc_control_events(void)
 			.relays_commit = forward_relays_commit,
 			.authorization = forward_authorization,
 			.revocation = forward_revocation,
+			.grant_expiry = forward_grant_expiry,
 			.grants_begin = forward_grants_begin,
 			.grants_entry = forward_grants_entry,
 			.grants_commit = forward_grants_commit,
@@ -398,6 +595,7 @@ ipc_control_events(void)
 		},
 		.flow_settings = forward_flow_settings,
 		.flow_token = offer_flow_token,
+		.described = { remember_client, remember_resource },
 		.names = begin_names,
 		.has_room = net_queue_has_room,
 		.online = show_online,

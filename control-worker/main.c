@@ -8,7 +8,8 @@
  * on the tunnel: TLS, HTTP, WebSocket, JSON, DNS.
  *
  * It may open IPv4 and IPv6 sockets and connect to the portal and to DNS
- * servers, which it names to the parent beforehand (egress.c). It must never
+ * servers, which it names to the parent beforehand (egress.c), and to the
+ * servers that the operator has named to be probed. It must never
  * see a TUN descriptor, a WireGuard private key or a packet, and cannot start a
  * thread or a process or become anybody else: no capabilities, a filter
  * (sandbox_control.c), and for its root the spool of the flow logs, the only
@@ -34,7 +35,9 @@
 #include <unistd.h>
 
 #include "control-worker/operator/http.h"
+#include "control-worker/operator/traffic.h"
 #include "control-worker/portal/generation.h"
+#include "control-worker/probes/probes.h"
 #include "control-worker/sandbox_control.h"
 #include "control-worker/worker.h"
 
@@ -44,7 +47,8 @@
 static void
 ignore_signals(void)
 {
-	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE,
+		SIGUSR1 };
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
@@ -86,6 +90,23 @@ wait_for_parent(struct control_worker *w)
 	ipc_control_read(w, w->parent);
 }
 
+/* With what was known to the one before us. */
+static void
+make_directory(struct control_worker *w)
+{
+	size_t known;
+
+	if ((w->directory = directory_new()) == NULL)
+		fatalx("no memory");
+	if (w->names_memory == NULL)
+		return;
+	known = directory_keep(w->directory, w->names_memory);
+	if (known > 0)
+		log_info("%zu names of clients and resources are known from "
+			 "before",
+		    known);
+}
+
 /* Reads until all has been handed over. */
 static void
 take_over(struct control_worker *w)
@@ -98,6 +119,9 @@ take_over(struct control_worker *w)
 	w->egress.host = ipc_control_egress(w);
 	while (!w->start)
 		wait_for_parent(w);
+	if (!w->identity.no_names)
+		make_directory(w);
+	w->flow.sink.names = w->directory;
 	if (w->net == NULL || w->ca == NULL || w->token[0] == '\0' ||
 	    w->identity.api_url[0] == '\0')
 		fatalx("the parent did not hand over all that is needed");
@@ -149,6 +173,7 @@ make_connection(struct control_worker *w, struct login_url *login)
 				.external_id = w->identity.external_id,
 				.name = w->identity.name,
 				.token = w->token,
+				.token_source = w->token_source,
 				.os = w->identity.os,
 				.arch = w->identity.arch,
 				.kernel = w->identity.kernel,
@@ -167,6 +192,8 @@ make_connection(struct control_worker *w, struct login_url *login)
 		return false;
 	}
 	url_host_format(&login->host, w->host, sizeof(w->host));
+	if (login->host.literal.family == IP_NONE)
+		url_host_name(&login->host, w->portal_name);
 	login_url_display(login, w->url, sizeof(w->url));
 	/* Flow logs go by the newest generation only. */
 	user_agent_format(generation_newest(), &c.connection.identity,
@@ -244,7 +271,7 @@ on_loop_prepare(uv_prepare_t *prepare)
 		uv_stop(&w->loop);
 }
 
-/* Nobody tells us that the host's clock was set. */
+/* Nobody tells us that the host's clock was set, or how full a disk is. */
 static void
 on_clock_timer(uv_timer_t *timer)
 {
@@ -252,6 +279,8 @@ on_clock_timer(uv_timer_t *timer)
 	const struct clock_reading now = clock_read();
 
 	portal_clock_look(&w->situation.clock, &now);
+	flow_control_figures(&w->flow, &w->situation.flows);
+	ipc_control_look_at_drain(w);
 }
 
 static void
@@ -278,17 +307,42 @@ open_window(struct control_worker *w)
 		.uid = w->ctl_uid,
 		.gid = w->ctl_gid,
 		.situation = &w->situation,
+		.names = w->directory,
+		.options = w->options,
+		.netcheck = {
+			.host = w->portal_name[0] == '\0' ? NULL
+							  : w->portal_name,
+			.lookups = ipc_control_lookups(w, false),
+			.dns = ipc_control_dns_checker(w),
+		},
 		.ask = ipc_control_ask,
+		.explain = ipc_control_explain,
+		.drain = ipc_control_drain,
+		.log_level = ipc_control_log_level,
+		.ctx = w,
+	};
+
+	const struct traffic_config traffic = {
+		.series = w->series,
+		.counters = w->situation.counters,
+		.names = w->metrics_names ? w->directory : NULL,
+		.ask = ipc_control_ask,
+		.done = ipc_control_traffic,
 		.ctx = w,
 	};
 
 	w->situation.url = w->url;
+	w->situation.attempt = portal_driver_attempt(w->portal);
 	w->situation.dns_queries_refused =
 	    &dns_server_refusals(w->dns)->queries;
 	w->situation.dns_connections_refused =
 	    &dns_server_refusals(w->dns)->connections;
+	w->situation.dns_outcomes = dns_server_outcomes(w->dns);
 	w->situation.names_left_out = assignments_left_out(w->assignments);
 	w->situation.since = (uint64_t)time(NULL);
+	if (w->health_fd != -1 && w->series > 0 && traffic.counters != NULL &&
+	    (w->situation.traffic = traffic_new(&traffic)) == NULL)
+		fatalx("no memory");
 	if (w->health_fd != -1)
 		w->http = http_serve(&w->loop, w->health_fd, &w->situation);
 	if (w->ctl_fd != -1)
@@ -307,6 +361,19 @@ say_ready(struct control_worker *w, unsigned locks)
 		fatal("the parent does not take our READY");
 	ipc_set_running(w->parent);
 	ipc_set_running(w->net);
+}
+
+static unsigned
+confine(struct control_worker *w, uint16_t portal_port)
+{
+	const struct probe_results *probes = &w->situation.probes;
+	uint16_t ports[PROBES_MAX + 1];
+	size_t count = 0;
+
+	ports[count++] = portal_port;
+	for (size_t i = 0; i < probes->count; i++)
+		ports[count++] = probes->of[i].server.port;
+	return sandbox_control_enter(ports, count, w->flow_logs.spool);
 }
 
 int
@@ -331,11 +398,20 @@ control_worker_main(enum log_level level)
 	make_loop(w);
 	setproctitle("control-worker [connecting %s]", w->host);
 	open_window(w);
-	locks = sandbox_control_enter(login.port, w->flow_logs.spool);
+	locks = confine(w, login.port);
 	start_flow_logs(w, locks);
+	if (w->situation.probes.count > 0 &&
+	    (w->probes = probes_start(&w->loop, &w->situation.probes,
+		 (uint64_t)w->probing.interval * 1000, ipc_control_probed,
+		 w)) == NULL)
+		fatalx("no memory");
+	ipc_control_draining(w);
 	say_ready(w, locks);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
+	if (w->probes != NULL)
+		probes_stop(w->probes);
 	assignments_free(w->assignments);
+	directory_free(w->directory);
 	portal_driver_free(w->portal);
 	ipc_close(w->net);
 	ipc_close(w->parent);

@@ -189,7 +189,7 @@ is_usable_spool(const char *spool)
 		log_warn("the spool %s cannot be used", spool);
 		return false;
 	}
-	if (geteuid() != 0 && !sandbox_has_landlock()) {
+	if (geteuid() != 0 && sandbox_landlock_version() < 1) {
 		log_warnx("the spool %s is not used: neither a root directory "
 			  "nor Landlock can keep us in it",
 		    spool);
@@ -198,8 +198,11 @@ is_usable_spool(const char *spool)
 	return true;
 }
 
+_Static_assert(PROBES_MAX + 3 <= SANDBOX_PORTS_MAX,
+    "a profile has room for all ports that it may be told");
+
 unsigned
-sandbox_control_enter(uint16_t port, char *spool)
+sandbox_control_enter(const uint16_t *ports, size_t count, char *spool)
 {
 	struct sandbox_profile profile = control_worker_profile;
 
@@ -211,10 +214,11 @@ sandbox_control_enter(uint16_t port, char *spool)
 	} else
 		profile.rule_count -= SPOOL_RULES;
 
-	/* The portal, what takes the flow logs, resolvers. */
-	profile.connect_ports[0] = port;
-	profile.connect_ports[1] = 443;
-	profile.connect_ports[2] = 53;
-	profile.connect_port_count = 3;
+	/* What takes the flow logs, resolvers; the portal, probes. */
+	profile.connect_ports[0] = 443;
+	profile.connect_ports[1] = 53;
+	profile.connect_port_count = 2;
+	for (size_t i = 0; i < count; i++)
+		profile.connect_ports[profile.connect_port_count++] = ports[i];
 	return sandbox_enter(&profile);
 }

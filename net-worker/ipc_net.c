@@ -158,6 +158,13 @@ on_start(void *ctx, struct ipc_net_start *m)
 }
 
 static void
+on_net_log_level(void *ctx, struct ipc_net_log_level *m)
+{
+	(void)ctx;
+	log_set_level((enum log_level)m->level);
+}
+
+static void
 on_shutdown(void *ctx, struct ipc_net_shutdown *m)
 {
 	struct worker *w = ctx;
@@ -178,6 +185,7 @@ static const struct ipc_handlers parent_handlers = {
 	.site_network = on_site_network,
 	.site_networks_commit = on_site_commit,
 	.net_start = on_start,
+	.net_log_level = on_net_log_level,
 	.net_shutdown = on_shutdown,
 };
 
@@ -373,6 +381,15 @@ has_room_for_page(const struct worker *w)
 }
 
 static void
+tell_denied(void *ctx, const struct ipc_denied *m)
+{
+	struct worker *w = ctx;
+
+	if (has_room_for_page(w))
+		(void)ipc_send_denied(w->control, m);
+}
+
+static void
 tell_clients(void *ctx, const struct ipc_query_client *rows, size_t count,
     const struct ipc_query_end *end)
 {
@@ -396,6 +413,64 @@ tell_relays(void *ctx, const struct ipc_query_relay *rows, size_t count,
 	for (size_t i = 0; i < count; i++)
 		(void)ipc_send_query_relay(w->control, &rows[i]);
 	(void)ipc_send_query_end(w->control, end);
+}
+
+static void
+tell_resources(void *ctx, const struct ipc_query_resource *rows, size_t count,
+    const struct ipc_query_end *end)
+{
+	struct worker *w = ctx;
+
+	if (!has_room_for_page(w))
+		return;
+	for (size_t i = 0; i < count; i++)
+		(void)ipc_send_query_resource(w->control, &rows[i]);
+	(void)ipc_send_query_end(w->control, end);
+}
+
+static void
+tell_grants(void *ctx, const struct ipc_query_grant *rows, size_t count,
+    const struct ipc_query_end *end)
+{
+	struct worker *w = ctx;
+
+	if (!has_room_for_page(w))
+		return;
+	for (size_t i = 0; i < count; i++)
+		(void)ipc_send_query_grant(w->control, &rows[i]);
+	(void)ipc_send_query_end(w->control, end);
+}
+
+static void
+tell_open_flows(void *ctx, const struct ipc_query_flow *rows, size_t count,
+    const struct ipc_query_end *end)
+{
+	struct worker *w = ctx;
+
+	if (!has_room_for_page(w))
+		return;
+	for (size_t i = 0; i < count; i++)
+		(void)ipc_send_query_flow(w->control, &rows[i]);
+	(void)ipc_send_query_end(w->control, end);
+}
+
+static void
+tell_explained(void *ctx, const struct explanation *e)
+{
+	struct worker *w = ctx;
+
+	if (!has_room_for_page(w))
+		return;
+	if (e->has_client) {
+		(void)ipc_send_query_client(w->control, &e->client);
+		(void)ipc_send_explained(w->control, &e->packet);
+	}
+	for (size_t i = 0; i < e->count; i++) {
+		(void)ipc_send_explained_route(w->control, &e->routes[i]);
+		if (e->has_grant[i])
+			(void)ipc_send_query_grant(w->control, &e->grants[i]);
+	}
+	(void)ipc_send_query_end(w->control, &e->end);
 }
 
 static void
@@ -432,8 +507,13 @@ ipc_net_host(struct worker *w)
 		.assignment = tell_assignment,
 		.name_unanswered = tell_name_unanswered,
 		.flow = tell_flow,
+		.denied = tell_denied,
 		.clients = tell_clients,
 		.relays = tell_relays,
+		.resources = tell_resources,
+		.grants = tell_grants,
+		.open_flows = tell_open_flows,
+		.explained = tell_explained,
 		.wake = wake_thread,
 		.wait = wait_for_thread,
 	};

@@ -69,7 +69,9 @@ on_lane_datagram(void *ctx, const struct arrival *a, uint8_t *data, size_t len)
 	lane_datagram(t->lane, a, data, len);
 }
 
-static void
+/* These return whether the source may have more. */
+
+static bool
 take_datagrams(struct lane_thread *t, enum ip_family family)
 {
 	for (int i = 0; i < UDP_BATCHES_PER_TURN; i++) {
@@ -78,11 +80,12 @@ take_datagrams(struct lane_thread *t, enum ip_family family)
 		/* The packets lie in the buffers that the next call fills. */
 		tun_io_flush(t->tun);
 		if (!more)
-			break;
+			return false;
 	}
+	return true;
 }
 
-static void
+static bool
 take_packets(struct lane_thread *t)
 {
 	uint8_t *packet;
@@ -90,9 +93,10 @@ take_packets(struct lane_thread *t)
 
 	for (int i = 0; i < TUN_PACKETS_PER_TURN; i++) {
 		if ((packet = tun_io_read(t->tun, &len)) == NULL)
-			break;
+			return false;
 		lane_packet(t->lane, packet, len);
 	}
+	return true;
 }
 
 static void
@@ -117,6 +121,7 @@ enum source {
 static void
 take_turn(struct lane_thread *t, unsigned ready)
 {
+	bool datagrams = false, packets = false;
 	uint64_t rings;
 
 	t->now = mono_now();
@@ -124,13 +129,14 @@ take_turn(struct lane_thread *t, unsigned ready)
 	if (ready & FROM_BELL)
 		(void)!read(t->bell, &rings, sizeof(rings));
 	if (ready & FROM_UDP_V4)
-		take_datagrams(t, IP_V4);
+		datagrams = take_datagrams(t, IP_V4);
 	if (ready & FROM_UDP_V6)
-		take_datagrams(t, IP_V6);
+		datagrams = take_datagrams(t, IP_V6) || datagrams;
 	if (ready & FROM_TUN)
-		take_packets(t);
+		packets = take_packets(t);
 	take_strays(t);
 	lane_timeout(t->lane);
+	lane_left(t->lane, datagrams, packets);
 	lane_settle(t->lane);
 	tun_io_flush(t->tun);
 	udp_io_flush(t->udp);

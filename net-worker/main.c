@@ -355,6 +355,7 @@ make_parts(struct worker *w)
 	struct dataplane_settings settings = {
 		.expose_host = w->settings.expose_host,
 		.log_denied = w->settings.log_denied,
+		.tell_denied = w->settings.tell_denied,
 		.counters = w->counters,
 		.homes = w->homes,
 	};

@@ -11,6 +11,9 @@
  */
 int net_worker_main(enum log_level);
 
+/* Its libraries and the cipher that it will take, a line each. */
+void net_worker_print_version(void);
+
 /* What it keeps; the parent's filter has to let it. */
 extern const struct sandbox_profile net_worker_profile;
 

@@ -212,7 +212,8 @@ write_not_internet(FILE *f)
  * networks to hosts, too.
  */
 static void
-write_control_worker(FILE *f, const struct firewall_egress *e)
+write_control_worker(
+    FILE *f, const struct firewall_options *o, const struct firewall_egress *e)
 {
 	fputs("	chain control_worker {\n"
 	      "		ct state established accept\n",
@@ -220,6 +221,10 @@ write_control_worker(FILE *f, const struct firewall_egress *e)
 	for (size_t i = 0; i < e->resolver_count; i++) {
 		write_destination(f, &e->resolvers[i]);
 		fputs(" meta l4proto { tcp, udp } th dport 53 accept\n", f);
+	}
+	for (size_t i = 0; i < o->probe_count; i++) {
+		write_destination(f, &o->probes[i].ip);
+		fprintf(f, " tcp dport %u accept\n", o->probes[i].port);
 	}
 	if (e->portal_port != 0) {
 		fprintf(f,
@@ -337,7 +342,7 @@ write_rules(const struct firewall *fw, const char *first,
 		fputs(rules_masquerade, f);
 	fputs(rules_net_worker, f);
 	if (is_own_user(o->control_uid))
-		write_control_worker(f, e);
+		write_control_worker(f, o, e);
 	write_output(f, o);
 	fputs(rules_end, f);
 	if (fclose(f) == EOF) {

@@ -31,6 +31,9 @@ struct firewall_options {
 	 * only for the sockets that it is given, which have our mark.
 	 */
 	uid_t net_uid, control_uid;
+	/* That control-worker may connect to at any time. */
+	const struct endpoint *probes;
+	size_t probe_count;
 };
 
 /* Whom control-worker may talk to, beside answers; all zero: nobody. */

@@ -222,6 +222,15 @@ determine_id(const struct identity_paths *paths, const char *id,
 	return store_id(paths->state_directory, to, why, why_size);
 }
 
+int
+identity_check(const struct identity_paths *paths, char *why, size_t why_size)
+{
+	char id[IDENTITY_MAX];
+
+	return read_state(paths->state_directory, id, why, why_size) == -1 ? -1
+									   : 0;
+}
+
 static void
 determine_name(const char *name, char to[IDENTITY_MAX])
 {

@@ -33,5 +33,7 @@ extern const struct identity_paths identity_paths;
  */
 int identity_determine(struct identity *, const struct identity_paths *,
     const char *id, const char *name, char *why, size_t why_size);
+/* That a stored id can be read, if there is one; -1 with why. */
+int identity_check(const struct identity_paths *, char *why, size_t why_size);
 
 #endif /* PARENT_IDENTITY_H */

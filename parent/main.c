@@ -9,11 +9,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -23,10 +21,14 @@
 #include "common/log_output.h"
 #include "control-worker/control_worker.h"
 #include "net-worker/net_worker.h"
+#include "parent/check.h"
 #include "parent/firewall.h"
+#include "parent/flow_log.h"
+#include "parent/flow_relay.h"
 #include "parent/identity.h"
 #include "parent/netlink.h"
 #include "parent/oom.h"
+#include "parent/notify.h"
 #include "parent/operator_sockets.h"
 #include "parent/options.h"
 #include "parent/roles.h"
@@ -38,13 +40,9 @@
 #include "parent/sysctl.h"
 #include "parent/tun.h"
 #include "parent/upkeep.h"
+#include "parent/version.h"
 #include "parent/violation.h"
 #include "parent/watch.h"
-
-#define NET_USER     "_posternnet"
-#define CONTROL_USER "_posternctl"
-#define RESOLV_CONF  "/etc/resolv.conf"
-#define HOSTS        "/etc/hosts"
 
 extern char **environ;
 
@@ -75,41 +73,22 @@ struct daemon {
 	uid_t net_uid, control_uid; /* (uid_t)-1: the workers share ours */
 	gid_t control_gid;
 	struct watched_file resolv_conf, hosts;
+	struct flow_log flow_log;
+	struct flow_relay flow_relay;
 	int ca_bundle;
 	char spool[SPOOL_MAX]; /* empty: there is none */
 	int signals, kernel_log;
+	struct notifier notifier;
+	unsigned workers; /* that are ready */
 };
-
-static bool
-may_administer_network(void)
-{
-	cap_flag_value_t value = CAP_CLEAR;
-	cap_t caps = cap_get_proc();
-
-	if (caps == NULL)
-		return false;
-	(void)cap_get_flag(caps, CAP_NET_ADMIN, CAP_EFFECTIVE, &value);
-	cap_free(caps);
-	return geteuid() == 0 || value == CAP_SET;
-}
 
 static void
 require_user(const char *name, uid_t *uid, gid_t *gid)
 {
-	const struct passwd *pw = getpwnam(name);
+	char why[PROBLEM_TEXT_MAX];
 
-	if (pw == NULL)
-		fatalx(
-		    "the user %s does not exist; make it by "
-		    "\"systemd-sysusers postern.conf\", by "
-		    "contrib/make-users of the sources, or by \"useradd "
-		    "--system --user-group --no-create-home --home-dir / "
-		    "--shell /usr/sbin/nologin %s\"",
-		    name, name);
-	if (pw->pw_uid == 0 || pw->pw_gid == 0)
-		fatalx("the user %s must not have id 0", name);
-	*uid = pw->pw_uid;
-	*gid = pw->pw_gid;
+	if (!find_worker_user(name, uid, gid, why, sizeof(why)))
+		fatalx("%s", why);
 }
 
 /* Each worker has a user of its own, or none can have one. */
@@ -195,6 +174,11 @@ prepare_daemon(struct daemon *d)
 	log_start(d);
 	open_files(d);
 	spool_make(d->options.state_dir, d->control_uid, d->spool);
+	if (flow_log_open(&d->flow_log, &o->flow_log, why, sizeof(why)) == -1)
+		fatalx("%s", why);
+	flow_relay_init(
+	    &d->flow_relay, &d->flow_log, o->log_format == LOG_FORMAT_JSON);
+	notify_open(&d->notifier);
 	if ((d->signals = supervise_signals()) == -1)
 		fatal("cannot wait for signals");
 	d->kernel_log = violation_open();
@@ -205,6 +189,8 @@ close_files(struct daemon *d)
 {
 	watched_file_close(&d->resolv_conf);
 	watched_file_close(&d->hosts);
+	flow_relay_close(&d->flow_relay);
+	flow_log_close(&d->flow_log);
 	if (d->ca_bundle != -1)
 		close(d->ca_bundle);
 	d->ca_bundle = -1;
@@ -258,6 +244,8 @@ open_network(struct daemon *d, char *why, size_t why_size)
 		.expose_host = d->options.expose_host,
 		.net_uid = d->net_uid,
 		.control_uid = d->control_uid,
+		.probes = d->options.probe,
+		.probe_count = d->options.probe_count,
 	};
 
 	if (tun_open(&d->tun, d->options.threads, why, why_size) == -1 ||
@@ -312,7 +300,7 @@ hand_over_net(struct daemon *d)
 static int
 hand_over_control(struct daemon *d)
 {
-	const struct control_hand_over control = {
+	struct control_hand_over control = {
 		.options = &d->options,
 		.identity = &d->identity,
 		.spool = d->spool,
@@ -321,9 +309,17 @@ hand_over_control(struct daemon *d)
 		.hosts = &d->hosts,
 		.peer = d->pair.control,
 		.window = &d->window,
+		.flow_sink = -1,
 	};
+	int r;
 
-	return service_hand_over_control(&d->service, &control);
+	if (d->options.flow_log.kind != FLOW_SINK_NONE &&
+	    (control.flow_sink = flow_relay_open(&d->flow_relay)) == -1)
+		return -1;
+	r = service_hand_over_control(&d->service, &control);
+	if (control.flow_sink != -1)
+		close(control.flow_sink);
+	return r;
 }
 
 static void
@@ -401,6 +397,19 @@ restart_worker(void *ctx, enum ipc_process role)
 }
 
 static void
+tell_manager(struct daemon *d)
+{
+	char status[NOTIFY_STATUS_MAX], troubles[TROUBLES_MAX];
+
+	trouble_describe(&d->service.troubles, troubles);
+	snprintf(status, sizeof(status), "%u worker%s, " TUN_NAME " up%s%s%s",
+	    d->workers, d->workers == 1 ? "" : "s",
+	    d->service.drain.on ? ", draining" : "",
+	    troubles[0] == '\0' ? "" : "; ", troubles);
+	notify_status(&d->notifier, status);
+}
+
+static void
 on_workers_ready(void *ctx)
 {
 	static const struct sandbox_profile *const workers[] = {
@@ -411,6 +420,7 @@ on_workers_ready(void *ctx)
 
 	service_is_running(
 	    &d->service, IPC_PARENT, getpid(), parent_confine(workers, 2));
+	notify_ready(&d->notifier);
 }
 
 /* control-worker cannot look itself. */
@@ -425,6 +435,26 @@ on_supervisor_tick(void *ctx)
 	watched_file_look(&d->resolv_conf);
 	watched_file_look(&d->hosts);
 	service_renew_files(&d->service, &d->resolv_conf, &d->hosts);
+	flow_log_look(&d->flow_log);
+	service_tell_usage(&d->service);
+	tell_manager(d);
+	notify_alive(&d->notifier);
+}
+
+static void
+on_reopen(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	flow_log_again(&d->flow_log);
+}
+
+static int
+network_fd(const void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return watch_fd(&d->watch);
 }
 
 static struct mono
@@ -472,6 +502,14 @@ look_after_network(void *ctx, bool readable, struct mono now)
 	look_for_overlaps(d);
 }
 
+static int
+firewall_events(const void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return firewall_fd(d->firewall);
+}
+
 static struct mono
 firewall_until(const void *ctx)
 {
@@ -491,18 +529,49 @@ look_after_firewall(void *ctx, bool readable, struct mono now)
 	    &d->service, TROUBLE_FILTERS, firewall_trouble(d->firewall));
 }
 
+static int
+flow_lines(const void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return flow_relay_fd(&d->flow_relay);
+}
+
+static struct mono
+flow_lines_until(const void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return flow_relay_deadline(&d->flow_relay);
+}
+
+static void
+relay_flow_lines(void *ctx, bool readable, struct mono now)
+{
+	struct daemon *d = ctx;
+
+	(void)readable;
+	if (!flow_relay_turn(&d->flow_relay, now))
+		strlcpy(d->service.accused_control, "malformed line of a flow",
+		    sizeof(d->service.accused_control));
+}
+
 static void
 on_workers_changed(void *ctx, unsigned workers)
 {
-	(void)ctx;
+	struct daemon *d = ctx;
+
 	setproctitle("parent [%u worker%s, " TUN_NAME " up]", workers,
 	    workers == 1 ? "" : "s");
+	d->workers = workers;
+	tell_manager(d);
 }
 
 /* The reverse of what was set up, as far as that got. */
 static void
 take_network_down(struct daemon *d)
 {
+	notify_stopping(&d->notifier);
 	end_worker(&d->service.net);
 	end_worker(&d->service.control);
 	operator_sockets_close(&d->window);
@@ -522,13 +591,20 @@ take_network_down(struct daemon *d)
 static int
 run_daemon(struct daemon *d)
 {
-	struct lookout lookouts[] = {
+	const struct lookout lookouts[] = {
 		{ .ctx = d,
+		    .fd = network_fd,
 		    .deadline = network_deadline,
 		    .turn = look_after_network },
 		{ .ctx = d,
+		    .fd = firewall_events,
 		    .deadline = firewall_until,
 		    .turn = look_after_firewall },
+		{ .ctx = d,
+		    .to_the_end = true,
+		    .fd = flow_lines,
+		    .deadline = flow_lines_until,
+		    .turn = relay_flow_lines },
 	};
 	const struct supervision how = {
 		.service = &d->service,
@@ -537,6 +613,7 @@ run_daemon(struct daemon *d)
 		.ctx = d,
 		.ready = on_workers_ready,
 		.tick = on_supervisor_tick,
+		.reopen = on_reopen,
 		.changed = on_workers_changed,
 		.start = restart_worker,
 		.lookouts = lookouts,
@@ -548,12 +625,10 @@ run_daemon(struct daemon *d)
 	if (open_network(d, why, sizeof(why)) == -1 ||
 	    start_workers(d, why, sizeof(why)) == -1)
 		log_error("%s", why);
-	else {
-		lookouts[0].fd = watch_fd(&d->watch);
-		lookouts[1].fd = firewall_fd(d->firewall);
+	else
 		status = supervise(&how);
-	}
 	take_network_down(d);
+	notify_close(&d->notifier);
 	if (status == 0)
 		log_info("Goodbye!");
 	return status;
@@ -569,10 +644,12 @@ daemon_init(struct daemon *d)
 		.control_uid = (uid_t)-1,
 		.ca_bundle = -1,
 		.resolv_conf = { .path = RESOLV_CONF, .fd = -1 },
+		.flow_log.fd = -1,
 		.hosts = { .path = HOSTS, .optional = true, .fd = -1 },
 		.service.listeners = DNS_LISTENERS_CLOSED,
 		.signals = -1,
 		.kernel_log = -1,
+		.notifier.fd = -1,
 		.service.net.log_fd = -1,
 		.service.control.log_fd = -1,
 	};
@@ -593,27 +670,51 @@ worker_main(enum ipc_process role, enum log_level level)
 			       : control_worker_main(level);
 }
 
+/* The exit status when we do not start: 0 if nothing is wrong. */
+static int
+tell_problems(struct options *o, struct problems *problems)
+{
+	const size_t wrong = problems->count; /* options; the rest is not */
+
+	if (o->check)
+		check_start(o, problems);
+	for (size_t i = 0; i < problems->count; i++)
+		fprintf(stderr, "posternd: %s\n", problems->text[i]);
+	if (problems->more > 0)
+		fprintf(stderr, "posternd: and %zu more\n", problems->more);
+	if (wrong > 0)
+		return 2;
+	return problems->count > 0 ? 1 : 0;
+}
+
+static void
+print_libraries(void)
+{
+	version_print_parent();
+	net_worker_print_version();
+	control_worker_print_version();
+}
+
 int
 main(int argc, char **argv)
 {
 	enum ipc_process role;
 	enum log_level level;
+	enum options_result result;
+	struct problems problems;
 	struct daemon d;
-	char why[256];
 
 	setproctitle_init(argc, argv, environ);
 	if (worker_is_requested(argc, argv, &role, &level))
 		return worker_main(role, level);
 	daemon_init(&d);
-	switch (options_parse(&d.options, argc, argv, why, sizeof(why))) {
-	case OPTIONS_RUN:
-		break;
-	case OPTIONS_DONE:
+	result = options_parse(&d.options, argc, argv, &problems);
+	if (result == OPTIONS_DONE && d.options.print_version)
+		print_libraries();
+	if (result == OPTIONS_DONE)
 		return 0;
-	case OPTIONS_WRONG:
-		fprintf(stderr, "posternd: %s; see posternd --help\n", why);
-		return 2;
-	}
+	if (result == OPTIONS_WRONG || d.options.check)
+		return tell_problems(&d.options, &problems);
 	umask(077);
 	/* What a careless starter left open must not reach the workers. */
 	(void)close_range(STDERR_FILENO + 1, ~0U, 0);

@@ -13,6 +13,9 @@
 /* Short of never: a leak of our own must have an end. */
 #define SPARED "-900"
 
+/* Of whoever started us with it, and for the workers then. */
+#define USUAL "0"
+
 static char before[16]; /* empty: nothing was changed */
 
 static int
@@ -49,8 +52,12 @@ oom_spare(void)
 {
 	char score[sizeof(before)];
 
-	if (!read_score(score) || atoi(score) <= atoi(SPARED))
+	if (!read_score(score))
 		return;
+	if (atoi(score) <= atoi(SPARED)) {
+		strlcpy(before, USUAL, sizeof(before));
+		return;
+	}
 	if (write_score(SPARED) == -1) {
 		log_debug("the parent is not spared when memory is short: it "
 			  "takes CAP_SYS_RESOURCE");

@@ -1,4 +1,4 @@
-/* The counter page and the listeners: see operator_sockets.h. */
+/* The counter page, names and the listeners: see operator_sockets.h. */
 #include "parent/operator_sockets.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/bounds.h"
 #include "common/counters.h"
 #include "common/log.h"
 #include "parent/owned_socket.h"
@@ -41,6 +42,20 @@ open_counters(struct operator_sockets *w)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	w->counters_to_read = open(path, O_RDONLY | O_CLOEXEC);
 	return w->counters_to_read == -1 ? -1 : 0;
+}
+
+/*
+ * Names are lost when the daemon ends, since they lie on no disk, and not
+ * before: we keep the memory for the next control-worker, and never look at it.
+ */
+static int
+open_names(struct operator_sockets *w)
+{
+	w->names = memfd_create("names", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (w->names == -1 || ftruncate(w->names, NAMES_MEMORY) == -1)
+		return -1;
+	return fcntl(
+	    w->names, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 }
 
 static int
@@ -166,6 +181,11 @@ operator_sockets_open(struct operator_sockets *w, const struct options *o,
 		    strerror(errno));
 		return -1;
 	}
+	if (!o->no_names && open_names(w) == -1) {
+		snprintf(why, why_size, "cannot make the memory for names: %s",
+		    strerror(errno));
+		return -1;
+	}
 	w->health = listen_for_health(&o->health, control_uid);
 	listen_for_ctl(w, o->ctl_socket);
 	return 0;
@@ -174,8 +194,8 @@ operator_sockets_open(struct operator_sockets *w, const struct options *o,
 void
 operator_sockets_close(struct operator_sockets *w)
 {
-	const int fds[] = { w->counters, w->counters_to_read, w->health, w->ctl,
-		w->ctl_folder };
+	const int fds[] = { w->counters, w->counters_to_read, w->names,
+		w->health, w->ctl, w->ctl_folder };
 
 	if (w->ctl != -1)
 		(void)unlinkat(w->ctl_folder, w->ctl_name, 0);

@@ -42,6 +42,13 @@ worker_name(const struct worker *w)
 	return ipc_process_name(w->role);
 }
 
+/* Of the standard ones, which a worker has no use for; sanitizers report. */
+#ifdef POSTERN_SANITIZE
+#define NULL_DESCRIPTORS 2
+#else
+#define NULL_DESCRIPTORS 3
+#endif
+
 /* Out of the way of the descriptors that are to be replaced. */
 static int
 move_descriptor_up(int fd)
@@ -59,7 +66,7 @@ place_descriptors(int channel, int log)
 	log = move_descriptor_up(log);
 	if (null == -1 || channel == -1 || log == -1)
 		return -1;
-	for (int fd = 0; fd <= 2; fd++)
+	for (int fd = 0; fd < NULL_DESCRIPTORS; fd++)
 		if (dup2(null, fd) == -1)
 			return -1;
 	if (dup2(channel, IPC_FD_PARENT) == -1 || dup2(log, IPC_FD_LOG) == -1)
@@ -78,6 +85,7 @@ reset_signals(void)
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGUSR1, SIG_IGN);
 }
 
 /* In the child: the exit status is all that it can tell before exec. */
@@ -93,7 +101,7 @@ become_role(enum ipc_process role, int channel, int log, pid_t parent)
 	snprintf(role_flag, sizeof(role_flag), ROLE_FLAG "%s",
 	    ipc_process_name(role));
 	snprintf(level_flag, sizeof(level_flag), LEVEL_FLAG "%s",
-	    log_level_name(log_get_level()));
+	    log_level_name(log_get_least()));
 	/* It survives exec; until then a parent may already have died. */
 	if (prctl(PR_SET_PDEATHSIG, (long)SIGKILL, 0L, 0L, 0L) == -1 ||
 	    getppid() != parent)

@@ -54,12 +54,12 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(poll, "waits for workers and signals"),
 	ALLOW(ppoll, "poll(2) where the machine has no other"),
 	ALLOW(read, "signalfd"),
-	ALLOW(recvfrom, "log records of workers; what a dead one left behind"),
+	ALLOW(recvfrom, "log records and lines of flows of workers"),
 	ALLOW(recvmsg, "messages of workers, answers of netlink"),
 	ALLOW(sendmsg, "messages to workers, requests to netlink"),
-	ALLOW(sendto, "requests to netlink"),
-	ALLOW(write, "the log; kernel settings taken back"),
-	ALLOW(pread64, "kernel settings taken back"),
+	ALLOW(sendto, "requests to netlink; lines of flows to syslog"),
+	ALLOW(write, "the logs; kernel settings taken back"),
+	ALLOW(pread64, "kernel settings taken back; memory of a process"),
 	ALLOW(pwrite64, "kernel settings taken back"),
 	ALLOW(close, "workers that are gone; the end"),
 	ALLOW(wait4, "the end of a worker"),
@@ -97,9 +97,8 @@ static const struct sandbox_rule rules[] = {
 	 * compared by a filter; what bounds them is that the parent takes none
 	 * from anybody.
 	 */
-	ALLOW(
-	    openat, "resolv.conf, hosts, CA bundle; loader, users, /dev/null"),
-	ALLOW(socketpair, "channel and log of a worker"),
+	ALLOW(openat, "resolv.conf, hosts, CA bundle, /proc; loader, users"),
+	ALLOW(socketpair, "channel and logs of a worker"),
 	ALLOW_WITHOUT(clone, "fork: neither thread nor namespace", 0,
 	    CLONE_VM | CLONE_FILES | CLONE_NEWUSER | CLONE_NEWPID),
 	{ .syscall = SCMP_SYS(clone),
@@ -123,7 +122,8 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(faccessat, "loader"),
 	ALLOW(fstat, "loader, files of users"),
 	ALLOW(newfstatat, "resolv.conf, hosts; loader, files of users"),
-	ALLOW(statx, "loader, files of users"),
+	ALLOW(statx, "loader, files of users; the flow log's age"),
+	ALLOW(renameat, "the flow log when it is large or old"),
 	ALLOW(statfs, "libraries look what there is"),
 	ALLOW(lseek, "files of users"),
 	ALLOW(readlink, "where the program lies"),
@@ -152,7 +152,7 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(bind, "DNS listeners; users by systemd"),
 	ALLOW(listen, "DNS listeners"),
 	ALLOW(setfsuid, "DNS listeners in control-worker's name"),
-	ALLOW(getdents64, "users by systemd"),
+	ALLOW(getdents64, "users by systemd; descriptors of a process"),
 	/* What a worker gives away, in the order of common/sandbox.c. */
 	ALLOW(getuid, "who it is"),
 	ALLOW(geteuid, "who it is"),

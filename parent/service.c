@@ -5,6 +5,7 @@
 #include "parent/service.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -15,51 +16,7 @@
 #include "common/log.h"
 #include "common/plan.h"
 #include "common/sandbox.h"
-
-/* More messages than the sockets of a pair can hold. */
-#define DRAINED_MAX 65536
-
-int
-peer_pair_open(struct peer_pair *p)
-{
-	int ends[2];
-
-	*p = (struct peer_pair){ -1, -1 };
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		0, ends) == -1)
-		return -1;
-	*p = (struct peer_pair){ ends[0], ends[1] };
-	return 0;
-}
-
-void
-peer_pair_close(struct peer_pair *p)
-{
-	if (p->net != -1)
-		close(p->net);
-	if (p->control != -1)
-		close(p->control);
-	*p = (struct peer_pair){ -1, -1 };
-}
-
-static void
-drain_end(int fd)
-{
-	char byte;
-
-	/* A live sender must not keep us; its epoch is over soon. */
-	for (int i = 0; i < DRAINED_MAX; i++)
-		if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) == -1 &&
-		    errno != EINTR)
-			return;
-}
-
-void
-peer_pair_drain(const struct peer_pair *p)
-{
-	drain_end(p->net);
-	drain_end(p->control);
-}
+#include "parent/usage.h"
 
 static int
 draw_epoch(uint64_t *epoch)
@@ -128,6 +85,27 @@ tell_site(struct ipc_channel *ch, const struct site_networks *site)
 	return ipc_send_site_networks_commit(ch, &commit);
 }
 
+/* Also who is only about to be told that it may start. */
+static int
+tell_level_to_net(const struct service *s)
+{
+	const struct ipc_net_log_level m = { (uint8_t)log_get_level() };
+
+	return s->net.channel == NULL
+	    ? 0
+	    : ipc_send_net_log_level(s->net.channel, &m);
+}
+
+static int
+tell_level_to_control(const struct service *s)
+{
+	const struct ipc_control_log_level m = { (uint8_t)log_get_level() };
+
+	return s->control.channel == NULL
+	    ? 0
+	    : ipc_send_control_log_level(s->control.channel, &m);
+}
+
 int
 service_hand_over_net(struct service *s, const struct net_hand_over *h)
 {
@@ -137,6 +115,7 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 		.port_v6 = h->udp->port_v6,
 		.expose_host = h->options->expose_host,
 		.log_denied = h->options->log_denied,
+		.tell_denied = h->options->flow_log.kind != FLOW_SINK_NONE,
 		.tun_offload = h->tun->offload,
 		.tun_uso = h->tun->uso,
 	};
@@ -145,7 +124,8 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 	const struct ipc_net_homes homes = { h->tun->homes };
 	const struct ipc_net_start start = {};
 
-	if (ipc_send_net_settings(ch, &settings) == -1)
+	if (tell_level_to_net(s) == -1 ||
+	    ipc_send_net_settings(ch, &settings) == -1)
 		return -1;
 	for (unsigned i = 0; i < h->tun->queues; i++) {
 		const struct ipc_net_tun queue = {
@@ -164,85 +144,6 @@ service_hand_over_net(struct service *s, const struct net_hand_over *h)
 	    tell_site(ch, &s->site) == -1)
 		return -1;
 	return ipc_send_net_start(ch, &start);
-}
-
-static int
-send_identity(
-    const struct service *s, const struct options *o, const struct identity *i)
-{
-	struct ipc_channel *ch = s->control.channel;
-	struct ipc_control_identity m = {
-		.max_partition_ms = o->max_partition_ms,
-		.portal_generation = o->portal_generation,
-		/* The portal has once said who we are in the tunnel. */
-		.resumed = s->v4.family != IP_NONE || s->v6.family != IP_NONE,
-	};
-
-	strlcpy(m.api_url, o->api_url, sizeof(m.api_url));
-	strlcpy(m.external_id, i->external_id, sizeof(m.external_id));
-	strlcpy(m.name, i->name, sizeof(m.name));
-	strlcpy(m.os, i->os, sizeof(m.os));
-	strlcpy(m.arch, i->arch, sizeof(m.arch));
-	strlcpy(m.kernel, i->kernel, sizeof(m.kernel));
-	return ipc_send_control_identity(ch, &m);
-}
-
-static int
-send_token(struct ipc_channel *ch, const struct options *o)
-{
-	struct ipc_control_token m = { 0 };
-	int r;
-
-	strlcpy(m.token, o->token, sizeof(m.token));
-	r = ipc_send_control_token(ch, &m);
-	explicit_bzero(&m, sizeof(m));
-	return r;
-}
-
-static int
-send_window(struct ipc_channel *ch, const struct operator_sockets *w)
-{
-	const struct ipc_control_counters counters = { w->counters_to_read };
-	const struct ipc_control_health health = { w->health };
-	const struct ipc_control_ctl ctl = { w->ctl, w->ctl_uid, w->ctl_gid };
-
-	if (ipc_send_control_counters(ch, &counters) == -1 ||
-	    (w->health != -1 && ipc_send_control_health(ch, &health) == -1))
-		return -1;
-	return w->ctl == -1 ? 0 : ipc_send_control_ctl(ch, &ctl);
-}
-
-static int
-send_flow_logs(struct ipc_channel *ch, const struct control_hand_over *h)
-{
-	struct ipc_control_flow_logs m = {
-		.log = h->options->flow_logs,
-	};
-
-	strlcpy(m.spool, h->spool, sizeof(m.spool));
-	return ipc_send_control_flow_logs(ch, &m);
-}
-
-int
-service_hand_over_control(struct service *s, const struct control_hand_over *h)
-{
-	struct ipc_channel *ch = s->control.channel;
-	const struct ipc_control_ca_bundle ca = { .fd = h->ca_bundle };
-	const struct ipc_control_resolv_conf resolv = { h->resolv_conf->fd };
-	const struct ipc_control_hosts hosts = { h->hosts->fd };
-	const struct ipc_control_peer peer = { h->peer, s->epoch };
-	const struct ipc_control_start start = {};
-
-	if (send_identity(s, h->options, h->identity) == -1 ||
-	    send_token(ch, h->options) == -1 ||
-	    ipc_send_control_ca_bundle(ch, &ca) == -1 ||
-	    ipc_send_control_resolv_conf(ch, &resolv) == -1 ||
-	    ipc_send_control_hosts(ch, &hosts) == -1 ||
-	    ipc_send_control_peer(ch, &peer) == -1 ||
-	    send_flow_logs(ch, h) == -1 || send_window(ch, h->window) == -1)
-		return -1;
-	h->resolv_conf->changed = h->hosts->changed = false;
-	return ipc_send_control_start(ch, &start);
 }
 
 static bool
@@ -287,6 +188,26 @@ tell_process(struct service *s, enum ipc_process role)
 
 	if (control_runs(s))
 		(void)ipc_send_process_status(s->control.channel, &m);
+}
+
+void
+service_tell_usage(struct service *s)
+{
+	/* One that does not read hears no more until it does. */
+	if (!control_runs(s) || ipc_backlog(s->control.channel) > 0)
+		return;
+	for (unsigned i = 0; i < 3; i++) {
+		struct ipc_process_usage m = { .process = (uint8_t)i };
+		struct usage u;
+
+		if (!s->process[i].running)
+			continue;
+		usage_measure(s->process[i].pid, &u);
+		m.cpu_us = u.cpu_us;
+		m.resident_bytes = u.resident_bytes;
+		m.descriptors = u.descriptors;
+		(void)ipc_send_process_usage(s->control.channel, &m);
+	}
 }
 
 static void
@@ -558,6 +479,37 @@ on_tun_configure(void *ctx, struct ipc_tun_configure *m)
 }
 
 static void
+change_level(struct service *s, struct mono now)
+{
+	if (!level_wish_turn(&s->level, now))
+		return;
+	log_info("an operator wants the log to have level %s",
+	    log_level_name(log_get_level()));
+	(void)tell_level_to_net(s);
+	(void)tell_level_to_control(s);
+}
+
+static void
+on_log_level(void *ctx, struct ipc_log_level *m)
+{
+	struct service *s = ctx;
+
+	level_wish_make(&s->level, (enum log_level)m->level);
+	change_level(s, mono_now());
+}
+
+static void
+on_drain(void *ctx, struct ipc_drain *m)
+{
+	struct service *s = ctx;
+
+	if (!drain_order(&s->drain, mono_now(), m))
+		strlcpy(s->accused_control,
+		    "it ends what nobody has told it to drain",
+		    sizeof(s->accused_control));
+}
+
+static void
 on_control_fatal(void *ctx, struct ipc_control_fatal *m)
 {
 	struct service *s = ctx;
@@ -606,7 +558,9 @@ static const struct ipc_handlers control_handlers = {
 	.egress = on_egress,
 	.resolvers = on_resolvers,
 	.private_hosts = on_private_hosts,
+	.log_level = on_log_level,
 	.tun_configure = on_tun_configure,
+	.drain = on_drain,
 	.control_fatal = on_control_fatal,
 };
 
@@ -689,13 +643,18 @@ service_turn(struct service *s, struct mono now)
 		configure_network(s, now);
 	if (s->listening_due && mono_due(s->listen_at, now))
 		start_listening(s, now);
+	change_level(s, now);
+	drain_turn(&s->drain, now);
 }
 
 struct mono
 service_deadline(const struct service *s)
 {
-	return mono_min(s->intent ? s->not_before : MONO_NEVER,
+	struct mono until = mono_min(s->intent ? s->not_before : MONO_NEVER,
 	    s->listening_due ? s->listen_at : MONO_NEVER);
+
+	until = mono_min(until, drain_deadline(&s->drain));
+	return mono_min(until, level_wish_deadline(&s->level));
 }
 
 bool

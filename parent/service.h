@@ -11,11 +11,14 @@
 #include "common/ipc.h"
 #include "common/time.h"
 #include "parent/dns_listeners.h"
+#include "parent/drain.h"
 #include "parent/firewall.h"
 #include "parent/identity.h"
+#include "parent/level_wish.h"
 #include "parent/netlink.h"
 #include "parent/operator_sockets.h"
 #include "parent/options.h"
+#include "parent/peer_pair.h"
 #include "parent/roles.h"
 #include "parent/sockets.h"
 #include "parent/trouble.h"
@@ -26,16 +29,16 @@
 #define TUN_CONFIGURE_INTERVAL_MS 1000
 
 /*
- * An address that is fresh may not be there yet for a socket; so binding the
- * DNS listeners is tried so often, so long apart.
- */
-/*
  * Hosts beside the Internet that are opened for control-worker: so many at
  * once, and one more in this time. The oldest of PRIVATE_HOSTS_MAX goes first.
  */
 #define PRIVATE_HOSTS_BURST       PRIVATE_HOSTS_MAX
 #define PRIVATE_HOSTS_INTERVAL_MS (10 * 60 * 1000)
 
+/*
+ * An address that is fresh may not be there yet for a socket; so binding the
+ * DNS listeners is tried so often, so long apart.
+ */
 #define DNS_LISTENERS_TRIES    3
 #define DNS_LISTENERS_PAUSE_MS 100
 
@@ -70,19 +73,16 @@ struct service {
 	unsigned resolvers_due;
 	struct bucket hosts_left; /* beside the Internet, that may be opened */
 	bool hosts_refused;       /* and the log says so */
+	struct level_wish level;
 	struct troubles troubles;
 	struct overlaps overlaps;
 	struct site_networks site;
+	struct drain drain;
 	/* Why the daemon has to end, as an exit status; 0: it need not. */
 	int fatal_status;
 	uint64_t epoch; /* of the workers' pair, as announced last */
 	/* What a worker says that the other has done, for the supervisor. */
 	char accused_net[256], accused_control[256];
-};
-
-/* Both ends of the workers' own channel, which the parent keeps. */
-struct peer_pair {
-	int net, control;
 };
 
 struct net_hand_over {
@@ -101,12 +101,8 @@ struct control_hand_over {
 	struct watched_file *resolv_conf, *hosts;
 	int peer;
 	const struct operator_sockets *window;
+	int flow_sink; /* takes lines about flows; -1: they are not wanted */
 };
-
-int peer_pair_open(struct peer_pair *);
-void peer_pair_close(struct peer_pair *);
-/* Throws away unread what lies in the pair: the dead shall not be heard. */
-void peer_pair_drain(const struct peer_pair *);
 
 /*
  * Begins a new epoch, and tells it the other worker, if there is one, this one
@@ -126,6 +122,8 @@ void service_renew_files(struct service *, struct watched_file *resolv_conf,
 
 /* Receives one message of the worker, and does what it asks for. */
 enum ipc_result service_dispatch(struct service *, struct worker *);
+/* Tells control-worker what each process takes; see usage.h. */
+void service_tell_usage(struct service *);
 /* This process runs, with these locks, from now on. */
 void service_is_running(
     struct service *, enum ipc_process, pid_t, unsigned locks);

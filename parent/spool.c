@@ -36,13 +36,32 @@ give_spool(int fd, uid_t uid)
 	return fchmod(fd, 0710);
 }
 
+/*
+ * As a package makes it beforehand. Then we need no right to pass by the
+ * permissions of files, which a service manager may have taken from us.
+ */
+static bool
+is_spool_made(const char *path, uid_t uid)
+{
+	const mode_t mode = uid == (uid_t)-1 ? 0700 : 0710;
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
+	    st.st_uid == (uid == (uid_t)-1 ? geteuid() : uid) &&
+	    (uid == (uid_t)-1 || st.st_gid == getegid()) &&
+	    (st.st_mode & 07777) == mode;
+}
+
 static int
 make_spool(const char *state_dir, const char *path, uid_t uid)
 {
 	int fd, r, saved;
 
-	if (make_state_dir(state_dir) == -1 ||
-	    (mkdir(path, 0700) == -1 && errno != EEXIST) ||
+	if (make_state_dir(state_dir) == -1)
+		return -1;
+	if (is_spool_made(path, uid))
+		return 0;
+	if ((mkdir(path, 0700) == -1 && errno != EEXIST) ||
 	    (fd = open(
 		 path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return -1;
@@ -53,17 +72,25 @@ make_spool(const char *state_dir, const char *path, uid_t uid)
 	return r;
 }
 
+bool
+spool_may_be_in(const char *state_dir)
+{
+	return state_dir[0] == '/' &&
+	    strlen(state_dir) <= (size_t)STATE_DIR_MAX;
+}
+
 void
 spool_make(const char *state_dir, uid_t uid, char path[SPOOL_MAX])
 {
-	int n = snprintf(path, SPOOL_MAX, "%s" NAME, state_dir);
-
-	if (n < 0 || n >= SPOOL_MAX || state_dir[0] != '/') {
+	path[0] = '\0';
+	if (!spool_may_be_in(state_dir)) {
 		log_warnx("the state directory must be an absolute path of at "
 			  "most %d bytes: flow logs are not uploaded",
-		    SPOOL_MAX - (int)sizeof(NAME));
-		path[0] = '\0';
-	} else if (make_spool(state_dir, path, uid) == -1) {
+		    STATE_DIR_MAX);
+		return;
+	}
+	snprintf(path, SPOOL_MAX, "%s" NAME, state_dir);
+	if (make_spool(state_dir, path, uid) == -1) {
 		log_warn("cannot make %s: flow logs are not uploaded", path);
 		path[0] = '\0';
 	}

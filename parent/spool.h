@@ -6,12 +6,16 @@
 #ifndef PARENT_SPOOL_H
 #define PARENT_SPOOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 #define STATE_DIR "/var/lib/firezone"
 #define SPOOL_MAX 256 /* bytes of its path, with its terminator */
+#define STATE_DIR_MAX (SPOOL_MAX - (int)sizeof("/flow_logs"))
 
+/* An absolute path, and not too long. */
+bool spool_may_be_in(const char *state_dir);
 /*
  * Makes flow_logs below the state directory, for that user; (uid_t)-1 is
  * ourselves. Without it flow logs are off: then path is the empty text, and one

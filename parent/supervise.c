@@ -61,6 +61,7 @@ supervise_signals(void)
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
 	/* nohup(1) wants it ignored; a closed terminal is an orderly end. */
 	if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN)
 		sigaddset(&set, SIGHUP);
@@ -245,6 +246,10 @@ on_signals(struct supervisor *s)
 			reap_workers(s, false);
 			continue;
 		}
+		if (info.ssi_signo == SIGUSR1) {
+			s->how->reopen(s->how->ctx);
+			continue;
+		}
 		if (s->phase == STOPPING) {
 			log_info("another signal: ending at once");
 			kill_workers(s);
@@ -355,20 +360,30 @@ serve_post(struct supervisor *s, struct post *p, const struct pollfd fds[2])
 }
 
 /* Nobody looks after what is to be taken back. */
-static size_t
-lookouts_open(const struct supervisor *s)
+static bool
+is_lookout_open(const struct supervisor *s, const struct lookout *l)
 {
-	return s->phase == STOPPING ? 0 : s->how->lookout_count;
+	return s->phase != STOPPING || l->to_the_end;
+}
+
+static struct pollfd
+lookout_poll(const struct supervisor *s, const struct lookout *l)
+{
+	return (struct pollfd){
+		.fd = is_lookout_open(s, l) ? l->fd(l->ctx) : -1,
+		.events = POLLIN,
+	};
 }
 
 static void
-serve_lookouts(struct supervisor *s, const struct pollfd *fds, size_t count)
+serve_lookouts(struct supervisor *s, const struct pollfd *fds)
 {
-	for (size_t i = 0; i < count && s->phase != STOPPING; i++) {
+	for (size_t i = 0; i < s->how->lookout_count; i++) {
 		const struct lookout *l = &s->how->lookouts[i];
 		const struct mono now = mono_now();
 
-		if (fds[i].revents != 0 || mono_due(l->deadline(l->ctx), now))
+		if (is_lookout_open(s, l) &&
+		    (fds[i].revents != 0 || mono_due(l->deadline(l->ctx), now)))
 			l->turn(l->ctx, fds[i].revents != 0, now);
 	}
 }
@@ -380,9 +395,12 @@ timeout_ms(struct supervisor *s)
 	int64_t ms;
 
 	until = mono_min(until, s->tick);
-	for (size_t i = 0; i < lookouts_open(s); i++)
-		until = mono_min(until,
-		    s->how->lookouts[i].deadline(s->how->lookouts[i].ctx));
+	for (size_t i = 0; i < s->how->lookout_count; i++) {
+		const struct lookout *l = &s->how->lookouts[i];
+
+		if (is_lookout_open(s, l))
+			until = mono_min(until, l->deadline(l->ctx));
+	}
 	FOREACH_POST(p, s)
 	until = mono_min(
 	    mono_min(until, p->restart.at), mono_min(p->ready_by, p->lost));
@@ -404,14 +422,11 @@ supervise_once(struct supervisor *s)
 		{ .fd = v->control.log_fd, .events = POLLIN },
 		{ .fd = s->how->signals, .events = POLLIN },
 	};
-	const size_t lookouts = lookouts_open(s);
+	const size_t lookouts = s->how->lookout_count;
 	struct mono now;
 
 	for (size_t i = 0; i < lookouts; i++)
-		fds[LOOKOUTS_AT + i] = (struct pollfd){
-			.fd = s->how->lookouts[i].fd,
-			.events = POLLIN,
-		};
+		fds[LOOKOUTS_AT + i] = lookout_poll(s, &s->how->lookouts[i]);
 	if (poll(fds, LOOKOUTS_AT + lookouts, timeout_ms(s)) == -1) {
 		if (errno != EINTR)
 			fatal("poll");
@@ -421,7 +436,7 @@ supervise_once(struct supervisor *s)
 	serve_post(s, &s->posts[1], &fds[2]);
 	if (fds[4].revents != 0)
 		on_signals(s);
-	serve_lookouts(s, fds + LOOKOUTS_AT, lookouts);
+	serve_lookouts(s, fds + LOOKOUTS_AT);
 	now = mono_now();
 	if (s->phase != STOPPING)
 		service_turn(v, now);
@@ -431,6 +446,8 @@ supervise_once(struct supervisor *s)
 	}
 	if (v->fatal_status != 0)
 		stop_workers(s, v->fatal_status);
+	else if (v->drain.over)
+		stop_workers(s, 0);
 	if (s->phase != STOPPING)
 		FOREACH_POST(p, s)
 	check_post(s, p, now);

@@ -15,8 +15,10 @@
 
 /* Something beside workers and signals that the loop waits for. */
 struct lookout {
-	int fd; /* to be readable; -1: none */
 	void *ctx;
+	bool to_the_end; /* also while the workers end */
+	/* To be readable; -1: none. */
+	int (*fd)(const void *ctx);
 	struct mono (*deadline)(const void *ctx);
 	/* It is readable, or the deadline has come. */
 	void (*turn)(void *ctx, bool readable, struct mono now);
@@ -34,7 +36,9 @@ struct supervision {
 	void (*changed)(void *ctx, unsigned workers);
 	/* Called every TICK_MS from then on. */
 	void (*tick)(void *ctx);
-	/* Until the daemon is to end; at most LOOKOUTS_MAX. */
+	/* On SIGUSR1. */
+	void (*reopen)(void *ctx);
+	/* At most LOOKOUTS_MAX. */
 	const struct lookout *lookouts;
 	size_t lookout_count;
 	/* Makes a worker, and hands over. -1 with errno. */

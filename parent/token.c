@@ -2,7 +2,7 @@
  * The portal token: taken from where the operator put it, and wiped there, so
  * that /proc shows it to nobody (posternd(8), The token).
  */
-#include "parent/options.h"
+#include "parent/option_table.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -14,7 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TOKEN_NAME "FIREZONE_TOKEN"
+#include "parent/trusted_file.h"
+
+#define TOKEN_NAME     "FIREZONE_TOKEN"
+#define TOKEN_TEXT_MAX (TOKEN_MAX + 256) /* with white space */
 
 /* A copy without white space; NULL with why when it cannot be a token. */
 static char *
@@ -39,24 +42,38 @@ copy_token(const char *from, const char *source, char *why, size_t why_size)
 		}
 		token[len++] = *from;
 	}
-	if (len > 0)
+	/* A path would be sent to the portal and refused there. */
+	if (len > 0 && token[0] != '/')
 		return token;
-	snprintf(why, why_size,
-	    "the token in %s is empty; take it away to have the systemd "
-	    "credential " TOKEN_NAME " used",
-	    source);
+	if (len > 0)
+		snprintf(why, why_size,
+		    "what is in %s is no token but a path; give that by "
+		    "--token-file or POSTERN_TOKEN_FILE",
+		    source);
+	else
+		snprintf(why, why_size,
+		    "the token in %s is empty; take it away to have the "
+		    "systemd credential " TOKEN_NAME " used",
+		    source);
 fail:
 	sodium_free(token);
 	return NULL;
 }
 
 static char *
-take_variable(char *value, char *why, size_t why_size)
+read_site_token(const char *path, char *why, size_t why_size)
 {
-	char *token = copy_token(value, TOKEN_NAME, why, why_size);
+	char text[TOKEN_TEXT_MAX], *token = NULL;
+	ssize_t len =
+	    trusted_file_read(path, true, text, sizeof(text), why, why_size);
 
-	explicit_bzero(value, strlen(value));
-	(void)unsetenv(TOKEN_NAME);
+	if (len == -1)
+		return NULL;
+	if ((size_t)len != strlen(text))
+		snprintf(why, why_size, "the token in %s is malformed", path);
+	else
+		token = copy_token(text, path, why, why_size);
+	explicit_bzero(text, sizeof(text));
 	return token;
 }
 
@@ -64,14 +81,15 @@ static char *
 read_credential(char *why, size_t why_size)
 {
 	const char *directory = getenv("CREDENTIALS_DIRECTORY");
-	char path[PATH_MAX], text[TOKEN_MAX + 256] = "", *token = NULL;
+	char path[PATH_MAX], text[TOKEN_TEXT_MAX] = "", *token = NULL;
 	ssize_t n;
 	int fd, len;
 
 	if (directory == NULL) {
 		snprintf(why, why_size,
-		    "no token: give it in the variable " TOKEN_NAME
-		    ", as the systemd credential of that name, or as argument");
+		    "no token: give it by --token-file, in the "
+		    "variable " TOKEN_NAME ", as the systemd credential of "
+		    "that name, or as argument");
 		return NULL;
 	}
 	len = snprintf(path, sizeof(path), "%s/" TOKEN_NAME, directory);
@@ -95,24 +113,91 @@ read_credential(char *why, size_t why_size)
 	return token;
 }
 
-int
-options_take_token(struct options *o, char *why, size_t why_size)
+enum token_source {
+	TOKEN_ARGUMENT,
+	TOKEN_VARIABLE,
+	TOKEN_FILE,
+	TOKEN_CREDENTIAL,
+	TOKEN_TWICE, /* in one place by two ways */
+};
+
+/* What is given nearer to the command line counts, as with every option. */
+static enum token_source
+token_source(const struct options *o)
+{
+	const enum option_source file =
+	    o->origin[option_row("token-file")].source;
+
+	if (o->token_argument != NULL)
+		return file == OPTION_FLAG ? TOKEN_TWICE : TOKEN_ARGUMENT;
+	if (file == OPTION_FLAG)
+		return TOKEN_FILE;
+	if (getenv(TOKEN_NAME) != NULL)
+		return file == OPTION_VARIABLE ? TOKEN_TWICE : TOKEN_VARIABLE;
+	return file != OPTION_DEFAULT ? TOKEN_FILE : TOKEN_CREDENTIAL;
+}
+
+const char *
+options_token_source(const struct options *o)
+{
+	static const char *const texts[] = {
+		[TOKEN_ARGUMENT] = "the argument",
+		[TOKEN_VARIABLE] = "the variable " TOKEN_NAME,
+		[TOKEN_FILE] = "of the token-file",
+		[TOKEN_CREDENTIAL] = "the systemd credential " TOKEN_NAME,
+		[TOKEN_TWICE] = "given twice, which is an error",
+	};
+
+	return texts[token_source(o)];
+}
+
+/* The argument and the variable, used or not. */
+static void
+wipe_sources(struct options *o)
 {
 	char *variable = getenv(TOKEN_NAME);
 
-	if (o->token_argument != NULL) {
+	if (o->token_argument != NULL)
+		explicit_bzero(o->token_argument, strlen(o->token_argument));
+	o->token_argument = NULL;
+	if (variable != NULL) {
+		explicit_bzero(variable, strlen(variable));
+		(void)unsetenv(TOKEN_NAME);
+	}
+}
+
+int
+options_take_token(struct options *o, char *why, size_t why_size)
+{
+	const enum token_source source = token_source(o);
+
+	if (source == TOKEN_FILE)
+		snprintf(o->token_from, sizeof(o->token_from), "the file %s",
+		    o->token_file);
+	else
+		strlcpy(o->token_from, options_token_source(o),
+		    sizeof(o->token_from));
+	switch (source) {
+	case TOKEN_ARGUMENT:
 		o->token = copy_token(
 		    o->token_argument, "the argument", why, why_size);
-		explicit_bzero(o->token_argument, strlen(o->token_argument));
-		o->token_argument = NULL;
-		if (variable != NULL) {
-			explicit_bzero(variable, strlen(variable));
-			(void)unsetenv(TOKEN_NAME);
-		}
-	} else if (variable != NULL)
-		o->token = take_variable(variable, why, why_size);
-	else
+		break;
+	case TOKEN_VARIABLE:
+		o->token =
+		    copy_token(getenv(TOKEN_NAME), TOKEN_NAME, why, why_size);
+		break;
+	case TOKEN_FILE:
+		o->token = read_site_token(o->token_file, why, why_size);
+		break;
+	case TOKEN_CREDENTIAL:
 		o->token = read_credential(why, why_size);
+		break;
+	case TOKEN_TWICE:
+		snprintf(why, why_size,
+		    "the token is given twice, by itself and by a file; leave "
+		    "one out");
+	}
+	wipe_sources(o);
 	return o->token == NULL ? -1 : 0;
 }
 

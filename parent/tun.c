@@ -42,6 +42,30 @@ make_device_node(void)
 	    DEVICE_PATH, S_IFCHR | 0600, makedev(DEVICE_MAJOR, DEVICE_MINOR));
 }
 
+static void
+tell_why_no_clone(int error, char *why, size_t why_size)
+{
+	switch (error) {
+	case ENODEV:
+	case ENXIO:
+	case ENOENT:
+		snprintf(why, why_size,
+		    "the kernel has no TUN driver; load it with "
+		    "\"modprobe tun\"");
+		break;
+	case EPERM:
+	case EACCES:
+		snprintf(why, why_size,
+		    "%s cannot be opened (%s); in a container, start it with "
+		    "--device %s",
+		    DEVICE_PATH, strerrordesc_np(error), DEVICE_PATH);
+		break;
+	default:
+		snprintf(why, why_size, "%s cannot be opened: %s", DEVICE_PATH,
+		    strerrordesc_np(error));
+	}
+}
+
 /* One descriptor of the clone device, not yet a queue. */
 static int
 open_clone(char *why, size_t why_size)
@@ -59,28 +83,23 @@ open_clone(char *why, size_t why_size)
 		}
 		fd = open(DEVICE_PATH, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	}
+	if (fd == -1)
+		tell_why_no_clone(errno, why, why_size);
+	return fd;
+}
+
+bool
+tun_is_there(char *why, size_t why_size)
+{
+	int fd = open(DEVICE_PATH, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
 	if (fd != -1)
-		return fd;
-	switch (errno) {
-	case ENODEV:
-	case ENXIO:
-	case ENOENT:
-		snprintf(why, why_size,
-		    "the kernel has no TUN driver; load it with "
-		    "\"modprobe tun\"");
-		break;
-	case EPERM:
-	case EACCES:
-		snprintf(why, why_size,
-		    "%s cannot be opened (%s); in a container, start it with "
-		    "--device %s",
-		    DEVICE_PATH, strerrordesc_np(errno), DEVICE_PATH);
-		break;
-	default:
-		snprintf(why, why_size, "%s cannot be opened: %s", DEVICE_PATH,
-		    strerrordesc_np(errno));
+		close(fd);
+	else if (errno != ENOENT || geteuid() != 0) {
+		tell_why_no_clone(errno, why, why_size);
+		return false;
 	}
-	return -1;
+	return true;
 }
 
 /*

@@ -30,6 +30,8 @@ struct tun {
  * sentence for the operator in why.
  */
 int tun_open(struct tun *, unsigned queues, char *why, size_t why_size);
+/* That there is a driver, or at least somebody who may make its node. */
+bool tun_is_there(char *why, size_t why_size);
 /*
  * Asks the kernel for packets of up to 64 KiB and partial checksums, or for
  * none of it; what was accepted is in offload and uso. For all queues at once.

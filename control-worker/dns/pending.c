@@ -12,6 +12,7 @@
 #define RCODE_MASK     0x0f
 #define RCODE_AT       3
 #define RCODE_SERVFAIL 2
+#define RCODE_NXDOMAIN 3
 #define RCODE_REFUSED  5
 
 struct leg {
@@ -149,6 +150,18 @@ is_refusal(const uint8_t *answer)
 	unsigned rcode = answer[RCODE_AT] & RCODE_MASK;
 
 	return rcode == RCODE_SERVFAIL || rcode == RCODE_REFUSED;
+}
+
+enum dns_outcome
+pending_outcome(const struct pending *p, const uint8_t *answer)
+{
+	if (answer == p->head)
+		return DNS_OUTCOME_UNANSWERED;
+	if (is_refusal(answer))
+		return DNS_OUTCOME_REFUSED;
+	return (answer[RCODE_AT] & RCODE_MASK) == RCODE_NXDOMAIN
+	    ? DNS_OUTCOME_NO_NAME
+	    : DNS_OUTCOME_ANSWERED;
 }
 
 static void

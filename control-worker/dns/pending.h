@@ -16,6 +16,7 @@
 
 #include "control-worker/dns/foreign.h"
 #include "control-worker/dns/probe.h"
+#include "control-worker/net/dns_outcome.h"
 
 #define PENDING_TIMEOUT_MS 5000
 /* Servers that are asked at once; each takes a socket. */
@@ -42,6 +43,8 @@ void pending_start(struct pending *, uv_loop_t *, struct prober *, bool tcp,
     const uint8_t *query, size_t len, size_t head_len, pending_done);
 /* Gives it up: the answer is SERVFAIL, at once. */
 void pending_give_up(struct pending *);
+/* What an answer to it means that done was called with. */
+enum dns_outcome pending_outcome(const struct pending *, const uint8_t *answer);
 /* Without a call of done. */
 void pending_cancel(struct pending *);
 

@@ -98,6 +98,18 @@ resolver_set_hosts(struct resolver *r, const char *text, size_t len)
 	cache_clear(r->cache);
 }
 
+const struct resolv_conf *
+resolver_conf(const struct resolver *r)
+{
+	return &r->conf;
+}
+
+uv_loop_t *
+resolver_loop(const struct resolver *r)
+{
+	return r->loop;
+}
+
 static void
 on_lookup_closed(uv_handle_t *h)
 {

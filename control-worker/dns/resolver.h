@@ -10,6 +10,7 @@
 
 #include <uv.h>
 
+#include "control-worker/dns/resolv_conf.h"
 #include "control-worker/net/lookup.h"
 
 #define LOOKUP_TIMEOUT_MS 10000
@@ -21,6 +22,10 @@ void resolver_free(struct resolver *); /* no lookup may be under way */
 /* The files, at start and whenever they change. */
 void resolver_set_resolv_conf(struct resolver *, const char *text, size_t len);
 void resolver_set_hosts(struct resolver *, const char *text, size_t len);
+
+/* As it is now; the resolver's. */
+const struct resolv_conf *resolver_conf(const struct resolver *);
+uv_loop_t *resolver_loop(const struct resolver *);
 
 /* See net/lookup.h. */
 struct lookup *resolver_lookup(

@@ -50,6 +50,19 @@ dns_server_refusals(const struct dns_server *s)
 	return &s->refusals;
 }
 
+const uint64_t *
+dns_server_outcomes(const struct dns_server *s)
+{
+	return s->outcomes;
+}
+
+void
+dns_server_count(
+    struct dns_server *s, const struct pending *p, const uint8_t *answer)
+{
+	s->outcomes[pending_outcome(p, answer)]++;
+}
+
 void
 dns_server_refuse(
     struct dns_server *s, bool connection, const struct ip_address *client)

@@ -14,6 +14,7 @@
 
 #include "common/address.h"
 #include "control-worker/dns/resolv_conf.h"
+#include "control-worker/net/dns_outcome.h"
 
 /*
  * Queries that are out at a time, and connections; of one client. Where all are
@@ -44,6 +45,8 @@ void dns_server_set_servers(struct dns_server *, const struct resolv_conf *);
  */
 void dns_server_listen(struct dns_server *, enum ip_family, bool tcp, int fd);
 const struct dns_refusals *dns_server_refusals(const struct dns_server *);
+/* How many of each, by enum dns_outcome. */
+const uint64_t *dns_server_outcomes(const struct dns_server *);
 /* The family has no listeners any more. */
 void dns_server_close(struct dns_server *, enum ip_family);
 

@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 
 #include "common/log.h"
+#include "control-worker/dns/pending.h"
 #include "control-worker/dns/probe.h"
 #include "control-worker/dns/server.h"
 #include "control-worker/dns/shares.h"
@@ -26,12 +27,17 @@ struct dns_server {
 	TAILQ_HEAD(, tcp_client) clients; /* those who last said least first */
 	struct shares of_queries, of_clients;
 	struct dns_refusals refusals;
+	uint64_t outcomes[DNS_OUTCOMES];
 	struct log_limit log_limit;
 };
 
 /* There is no room for a query, or a connection. */
 void dns_server_refuse(
     struct dns_server *, bool connection, const struct ip_address *client);
+
+/* What became of a query, with its answer. */
+void dns_server_count(
+    struct dns_server *, const struct pending *, const uint8_t *answer);
 
 /* udp_query.c: what is to be read there, and the end of what came by there. */
 void udp_listener_read(struct listener *);

@@ -77,6 +77,7 @@ on_client_answer(struct pending *p, const uint8_t *answer, size_t len)
 {
 	struct tcp_client *c = (struct tcp_client *)p;
 
+	dns_server_count(c->listener->server, p, answer);
 	begin_phase(c, WRITING);
 	if (!tcp_message_set(&c->message, answer, len))
 		end_client(c);

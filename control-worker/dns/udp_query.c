@@ -39,6 +39,7 @@ on_query_answer(struct pending *p, const uint8_t *answer, size_t len)
 	socklen_t to_len = endpoint_to_sockaddr(&q->client, &to);
 	uint8_t head[DNS_HEAD_MAX];
 
+	dns_server_count(q->listener->server, p, answer);
 	if (len > DNS_TUNNEL_MAX) {
 		len = dns_answer_head(answer, len);
 		memcpy(head, answer, len);

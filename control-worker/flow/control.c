@@ -30,6 +30,7 @@ flow_control_report(struct flow_control *f, const struct ipc_flow *m)
 {
 	if (f->logs != NULL)
 		flow_logs_report(f->logs, m);
+	flow_sink_report(&f->sink, m);
 	f->has_news = true;
 	f->stored = m->serial;
 }
@@ -59,6 +60,7 @@ flow_control_settings(struct flow_control *f, const struct json_value *v)
 	flow_settings_parse(v, &s);
 	if (f->logs != NULL)
 		m.enabled = flow_logs_configure(f->logs, &s);
+	m.enabled |= f->sink.kind != FLOW_SINK_NONE;
 	f->enabled = m.enabled;
 	f->host.settings(f->host.ctx, &m);
 }
@@ -75,6 +77,16 @@ flow_control_token(
 		flow_logs_token(f->logs, &t, jwt);
 	*id = t.authorization;
 	return true;
+}
+
+void
+flow_control_figures(const struct flow_control *f, struct flow_figures *to)
+{
+	*to = (struct flow_figures){ 0 };
+	if (f->logs != NULL)
+		flow_logs_figures(f->logs, to);
+	to->lines = f->sink.written;
+	to->lines_lost = f->sink.lost;
 }
 
 /* The end. */

@@ -16,7 +16,9 @@
 #include "common/ipc.h"
 #include "common/uuid.h"
 #include "control-worker/flow/post.h"
+#include "control-worker/flow/sink.h"
 #include "control-worker/json/json.h"
+#include "control-worker/net/flow_figures.h"
 
 #define FLOW_ENDING_MS 1000
 
@@ -35,6 +37,7 @@ struct flow_control_host {
 struct flow_control {
 	struct flow_control_host host;
 	struct flow_logs *logs; /* NULL: not yet, or there are none */
+	struct flow_sink sink;  /* for people; the caller sets it */
 	/* The last report that net-worker does not know to be stored. */
 	bool has_news;
 	uint64_t stored;
@@ -64,6 +67,8 @@ void flow_control_settings(struct flow_control *, const struct json_value *);
  */
 bool flow_control_token(
     struct flow_control *, const char *jwt, size_t len, struct uuid *id);
+
+void flow_control_figures(const struct flow_control *, struct flow_figures *);
 
 /* SHUTDOWN has come. */
 void flow_control_end(struct flow_control *, bool net_runs);

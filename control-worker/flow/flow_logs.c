@@ -114,6 +114,18 @@ flow_logs_report(struct flow_logs *f, const struct ipc_flow *m)
 }
 
 void
+flow_logs_figures(const struct flow_logs *f, struct flow_figures *to)
+{
+	if (f->spool == NULL)
+		return;
+	to->spool_bytes = spool_blocks(f->spool) * UINT64_C(1) * SPOOL_BLOCK;
+	to->spool_bytes_max = UINT64_C(1) * SPOOL_BLOCKS_MAX * SPOOL_BLOCK;
+	to->dropped = spool_dropped(f->spool);
+	if (f->upload != NULL)
+		to->uploaded = upload_stored(f->upload);
+}
+
+void
 flow_logs_flush(struct flow_logs *f, void (*done)(void *ctx), void *ctx)
 {
 	if (f->upload != NULL)

@@ -13,6 +13,7 @@
 #include "control-worker/flow/post.h"
 #include "control-worker/flow/settings.h"
 #include "control-worker/flow/token.h"
+#include "control-worker/net/flow_figures.h"
 
 struct flow_logs;
 
@@ -30,6 +31,9 @@ bool flow_logs_configure(struct flow_logs *, const struct flow_settings *);
 void flow_logs_token(
     struct flow_logs *, const struct flow_token *, const char *jwt);
 void flow_logs_report(struct flow_logs *, const struct ipc_flow *);
+
+/* Where there is a spool; else nothing is changed. */
+void flow_logs_figures(const struct flow_logs *, struct flow_figures *);
 
 /* Uploads what is there, once; see upload_flush(). */
 void flow_logs_flush(struct flow_logs *, void (*done)(void *ctx), void *ctx);

@@ -39,6 +39,7 @@ struct upload {
 	void (*flushed)(void *ctx);
 	void *flushed_ctx;
 	struct log_limit log_limit;
+	uint64_t stored_count;
 
 	/* Of the pass. */
 	struct spool_dir *dirs;
@@ -233,6 +234,7 @@ act_on_answer(struct upload *u, const struct post_result *r)
 		log_debug("flow logs: %s: %zu reports uploaded",
 		    current_directory(u)->id, u->range.count);
 		u->stored = true;
+		u->stored_count += u->range.count;
 		spool_remove(u->spool, current_directory(u),
 		    u->batch.names + u->range.first, u->range.count);
 		post_next_range(u);
@@ -376,6 +378,12 @@ upload_configure(struct upload *u, const struct flow_settings *s)
 	u->settings = *s;
 	if (s->interval_s != 0)
 		continue_upload(u, WAITING, 0);
+}
+
+uint64_t
+upload_stored(const struct upload *u)
+{
+	return u->stored_count;
 }
 
 void

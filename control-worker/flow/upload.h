@@ -16,6 +16,8 @@ struct upload *upload_new(uv_loop_t *, struct poster *, struct spool *);
 
 /* A pass at once, then one each interval; or none any more. */
 void upload_configure(struct upload *, const struct flow_settings *);
+/* Reports that the server has taken. */
+uint64_t upload_stored(const struct upload *);
 /*
  * One last pass, in which nothing is tried twice; done is called from the loop,
  * perhaps before this returns.

@@ -41,6 +41,7 @@ struct served {
 	size_t request_len;
 	bool heard_all; /* the peer has closed its side */
 	bool wake;      /* drained() is wanted in any case */
+	bool slow;      /* nobody is in a hurry */
 	struct text out;
 	size_t sent;
 };
@@ -99,6 +100,16 @@ server_find(struct server *s,
 	return NULL;
 }
 
+void
+server_each(struct server *s, void (*each)(struct served *, const void *),
+    const void *arg)
+{
+	struct served *c;
+
+	TAILQ_FOREACH(c, &s->all, entry)
+		each(c, arg);
+}
+
 static void
 on_served_closed(uv_handle_t *handle)
 {
@@ -134,7 +145,7 @@ on_served_impatient(uv_timer_t *timer)
 	struct served *c = timer->data;
 
 	if (c->phase == ANSWERING && c->server->kind->impatient != NULL &&
-	    c->sent == c->out.len)
+	    (c->sent == c->out.len || c->slow))
 		c->server->kind->impatient(c);
 	else
 		end_connection(c);
@@ -258,6 +269,12 @@ served_send(struct served *c)
 	c->wake = true;
 	be_patient(c, c->server->kind->patience_ms);
 	watch_socket(c);
+}
+
+void
+served_take_time(struct served *c)
+{
+	c->slow = true;
 }
 
 void

@@ -52,6 +52,10 @@ int served_fd(const struct served *);
 struct served *server_find(struct server *,
     bool (*matches)(const struct served *, const void *key), const void *key);
 
+/* Calls it for each connection, none of which may end by that. */
+void server_each(
+    struct server *, void (*each)(struct served *, const void *), const void *);
+
 /* What is written there is sent. */
 struct text *served_out(struct served *);
 /*
@@ -59,6 +63,12 @@ struct text *served_out(struct served *);
  * then calls drained(). What else the peer says is ignored.
  */
 void served_send(struct served *);
+/*
+ * From now on the peer may take its time: patience is for us to say that we are
+ * there, and impatient(), which has to be, does not mean that anything is
+ * amiss.
+ */
+void served_take_time(struct served *);
 /* No more will be written: closes in order when all has been sent. */
 void served_finish(struct served *);
 

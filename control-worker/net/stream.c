@@ -13,6 +13,8 @@ struct stream {
 	int fd;
 	int events; /* what poll waits for */
 	struct curl_slist *resolve;
+	struct tls_summary tls;
+	char problem[CURL_ERROR_SIZE + TLS_ISSUER_MAX + 64];
 	stream_ready on_ready;
 	stream_event on_event;
 	void *ctx;
@@ -33,13 +35,51 @@ stop_stream_poll(struct stream *s)
 	s->events = 0;
 }
 
+/*
+ * Whether the first thing that the server said was no TLS: OpenSSL reads its
+ * bytes as a record, and finds fault with what stands at the place of the
+ * version or the length.
+ */
+static bool
+is_no_tls(const char *error)
+{
+	static const char *const words[] = { "wrong version number",
+		"packet length too long", "http request" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strstr(error, words[i]) != NULL)
+			return true;
+	return false;
+}
+
+/* What libcurl says of a failure, in words that an operator can act on. */
+static const char *
+describe_tls_failure(struct stream *s, CURLcode r)
+{
+	const char *error = curl_transfer_error(&s->transfer, r);
+
+	if (is_no_tls(error))
+		return "the server does not speak TLS there: is it http:// or "
+		       "ws://, or another port?";
+	if (r != CURLE_PEER_FAILED_VERIFICATION || !s->tls.has_certificate)
+		return error;
+	snprintf(s->problem, sizeof(s->problem), "%s; it was issued by \"%s\"",
+	    error, s->tls.issuer);
+	return s->problem;
+}
+
 static void
 on_tls_done(void *ctx, CURLcode r)
 {
 	struct stream *s = ctx;
 
-	s->on_ready(s->ctx,
-	    r == CURLE_OK ? NULL : curl_transfer_error(&s->transfer, r));
+	s->on_ready(s->ctx, r == CURLE_OK ? NULL : describe_tls_failure(s, r));
+}
+
+const struct tls_summary *
+stream_tls(const struct stream *s)
+{
+	return &s->tls;
 }
 
 static bool
@@ -62,6 +102,8 @@ set_target(struct stream *s, const struct stream_target *target,
 	    ((s->resolve = curl_slist_append(NULL, text)) == NULL ||
 		curl_easy_setopt(easy, CURLOPT_RESOLVE, s->resolve) !=
 		    CURLE_OK))
+		return false;
+	if (target->tls && !tls_summary_watch(easy, &s->tls))
 		return false;
 	return curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK &&
 	    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK;

@@ -14,6 +14,7 @@
 
 #include "common/address.h"
 #include "control-worker/net/curl_loop.h"
+#include "control-worker/net/tls_summary.h"
 #include "control-worker/net/url_host.h"
 
 struct stream;
@@ -35,6 +36,8 @@ struct stream *stream_open(uv_loop_t *, struct curl_loop *, int fd,
     const struct stream_target *, const struct endpoint *peer, stream_ready,
     stream_event, void *ctx);
 void stream_close(struct stream *); /* NULL is fine; no callback any more */
+/* As far as it is known; all zero without TLS. */
+const struct tls_summary *stream_tls(const struct stream *);
 
 /* Which events to report, once it is ready. */
 void stream_want(struct stream *, bool read, bool write);

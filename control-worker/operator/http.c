@@ -1,16 +1,30 @@
 /* The HTTP server: see http.h. */
 #include "control-worker/operator/http.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "common/time.h"
 #include "control-worker/operator/metrics.h"
+#include "control-worker/operator/traffic.h"
 
 #define CONNECTIONS 16
 #define PATIENCE_MS 5000
 
 #define PLAIN      "text/plain; charset=utf-8"
 #define PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
+
+struct http {
+	const struct situation *situation;
+	struct server *server;
+};
+
+/* Of who waits for fresh figures. */
+struct held_request {
+	size_t len;
+	char bytes[];
+};
 
 struct request {
 	bool head;
@@ -227,23 +241,108 @@ http_answer(
 	return true;
 }
 
+static bool
+asks_for_metrics(const char *bytes, size_t len)
+{
+	const char *end = memmem(bytes, len, "\r\n\r\n", 4);
+	struct request r = { 0 };
+
+	return end != NULL &&
+	    parse_http_request(bytes, (size_t)(end + 4 - bytes), &r) == 0 &&
+	    word_equals(r.path, r.path_len, "/metrics");
+}
+
+/* False without memory: then it is answered with what there is. */
+static bool
+hold_request(struct served *c, const char *bytes, size_t len)
+{
+	struct held_request *held = malloc(sizeof(*held) + len);
+
+	if (held == NULL)
+		return false;
+	held->len = len;
+	memcpy(held->bytes, bytes, len);
+	served_set_data(c, held);
+	served_send(c);
+	return true;
+}
+
+static void
+answer_held(struct served *c)
+{
+	const struct http *h = server_ctx(c);
+	struct held_request *held = served_data(c);
+
+	served_set_data(c, NULL);
+	(void)http_answer(h->situation, held->bytes, held->len, served_out(c));
+	free(held);
+	served_finish(c);
+}
+
 static void
 on_http_request(struct served *c, const char *bytes, size_t len)
 {
-	if (http_answer(server_ctx(c), bytes, len, served_out(c)))
+	const struct http *h = server_ctx(c);
+	struct traffic *traffic = h->situation->traffic;
+
+	if (traffic != NULL && asks_for_metrics(bytes, len) &&
+	    !traffic_refresh(traffic, mono_now()) &&
+	    hold_request(c, bytes, len))
+		return;
+	if (http_answer(h->situation, bytes, len, served_out(c)))
 		served_finish(c);
 }
 
-struct server *
+static void
+on_http_gone(struct served *c)
+{
+	free(served_data(c));
+}
+
+static bool
+is_held(const struct served *c, const void *key)
+{
+	(void)key;
+	return served_data(c) != NULL;
+}
+
+void
+http_refreshed(struct http *h)
+{
+	struct served *c;
+
+	while (h != NULL && (c = server_find(h->server, is_held, NULL)) != NULL)
+		answer_held(c);
+}
+
+struct http *
 http_serve(uv_loop_t *loop, int fd, const struct situation *s)
 {
+	struct http *h = calloc(1, sizeof(*h));
 	static const struct server_kind kind = {
 		.name = "health and metrics",
 		.connections = CONNECTIONS,
 		.patience_ms = PATIENCE_MS,
 		.request_max = HTTP_REQUEST_MAX,
 		.request = on_http_request,
+		.impatient = answer_held,
+		.gone = on_http_gone,
 	};
 
-	return server_new(loop, fd, &kind, (void *)(uintptr_t)s);
+	if (h == NULL)
+		return NULL;
+	h->situation = s;
+	h->server = server_new(loop, fd, &kind, h);
+	if (h->server == NULL) {
+		free(h);
+		return NULL;
+	}
+	return h;
+}
+
+void
+http_free(struct http *h)
+{
+	server_free(h->server);
+	free(h);
 }

@@ -14,6 +14,8 @@
 
 #define HTTP_REQUEST_MAX 4096 /* bytes of line and headers */
 
+struct http;
+
 /*
  * The answer to what has come so far: false while the request is not complete
  * and nothing is wrong with it.
@@ -21,7 +23,13 @@
 bool http_answer(
     const struct situation *, const char *bytes, size_t len, struct text *to);
 
-/* Serves on the listener. NULL without memory. */
-struct server *http_serve(uv_loop_t *, int fd, const struct situation *);
+/*
+ * Serves on the listener. NULL without memory. Where the situation has traffic,
+ * that is refreshed for who asks for metrics, and they are answered then.
+ */
+struct http *http_serve(uv_loop_t *, int fd, const struct situation *);
+void http_free(struct http *);
+/* The traffic is as fresh as it will be. NULL is fine. */
+void http_refreshed(struct http *);
 
 #endif /* CONTROL_WORKER_OPERATOR_HTTP_H */

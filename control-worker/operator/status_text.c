@@ -4,11 +4,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/sandbox.h"
 #include "common/uuid.h"
+#include "control-worker/operator/drain.h"
+#include "control-worker/operator/status_views.h"
+#include "control-worker/operator/table.h"
 
-#define ROOM 64 /* for a figure with its unit */
+#define LOCKS_COLUMN 50
+#define LOCKS_WIDTH  30
 
 const char *
 status_connection_name(uint8_t state)
@@ -21,6 +26,42 @@ status_connection_name(uint8_t state)
 	};
 
 	return state <= QUERY_STATE_IDLE ? names[state] : "unknown";
+}
+
+/* Each end may be an address on a relay. */
+const char *
+status_path_name(const struct ipc_query_client *c)
+{
+	if (c->client_relayed)
+		return c->relayed ? "relayed by both" : "relayed by the client";
+	return c->relayed ? "relayed" : "direct";
+}
+
+const char *
+status_list_name(enum status_list list)
+{
+	static const char *const names[] = {
+		[LIST_RELAYS] = "relays",
+		[LIST_CLIENTS] = "clients",
+		[LIST_GRANTS] = "grants",
+		[LIST_RESOURCES] = "resources",
+		[LIST_FLOWS] = "flows",
+	};
+
+	return names[list];
+}
+
+const char *
+status_type_name(uint8_t type)
+{
+	static const char *const names[] = {
+		[RESOURCE_CIDR] = "cidr",
+		[RESOURCE_DNS] = "dns",
+		[RESOURCE_INTERNET] = "internet",
+	};
+
+	return type >= RESOURCE_CIDR && type <= RESOURCE_INTERNET ? names[type]
+								  : "unknown";
 }
 
 const char *
@@ -43,53 +84,43 @@ status_overlap(const struct situation *s, const struct ipc_query_client *c)
 	return p != NULL ? p : overlaps_find(&s->overlaps, &c->v6);
 }
 
-/* The two largest units: "3d 4h", "12m 5s", "0s". */
-static const char *
-format_duration(uint64_t s, char to[ROOM])
-{
-	if (s < 60)
-		snprintf(to, ROOM, "%" PRIu64 "s", s);
-	else if (s < 3600)
-		snprintf(to, ROOM, "%" PRIu64 "m %" PRIu64 "s", s / 60, s % 60);
-	else if (s < 86400)
-		snprintf(to, ROOM, "%" PRIu64 "h %" PRIu64 "m", s / 3600,
-		    s % 3600 / 60);
-	else
-		snprintf(to, ROOM, "%" PRIu64 "d %" PRIu64 "h", s / 86400,
-		    s % 86400 / 3600);
-	return to;
-}
-
-static const char *
-format_bytes(uint64_t bytes, char to[ROOM])
-{
-	static const char units[] = "KMGTPE";
-	double value = (double)bytes / 1024;
-	size_t i = 0;
-
-	if (bytes < 1024) {
-		snprintf(to, ROOM, "%" PRIu64 " B", bytes);
-		return to;
-	}
-	while (value >= 1024) {
-		value /= 1024;
-		i++;
-	}
-	snprintf(to, ROOM, "%.1f %ciB", value, units[i]);
-	return to;
-}
-
 static uint64_t
 seconds_since(uint64_t start, uint64_t now)
 {
 	return now > start ? now - start : 0;
 }
 
+/* Below each other where there is no room beside each other. */
 static void
-write_process(struct text *t, const struct ipc_process_status *p, unsigned i,
-    uint64_t now)
+write_locks(struct text *t, unsigned locks, bool wide)
 {
-	char up[ROOM], locks[160];
+	char all[160], *rest = all, *lock;
+	size_t used = 0;
+
+	sandbox_describe(locks, all, sizeof(all));
+	if (wide) {
+		text_add(t, "%s\n", all);
+		return;
+	}
+	while ((lock = strsep(&rest, ",")) != NULL) {
+		lock += strspn(lock, " ");
+		if (used > 0 && used + 1 + strlen(lock) + 1 > LOCKS_WIDTH) {
+			text_add(t, "\n%*s", LOCKS_COLUMN, "");
+			used = 0;
+		}
+		text_add(t, "%s%s%s", used > 0 ? " " : "", lock,
+		    rest == NULL ? "" : ",");
+		used += (used > 0) + strlen(lock) + 1;
+	}
+	text_add(t, "\n");
+}
+
+static void
+write_process(struct status *status, const struct ipc_process_status *p,
+    unsigned i, uint64_t now)
+{
+	struct text *t = status->out;
+	char up[FIGURE_MAX];
 
 	if (!p->running) {
 		text_add(t, "%-15s %7s %6s %8s %8u  is starting\n",
@@ -97,10 +128,11 @@ write_process(struct text *t, const struct ipc_process_status *p, unsigned i,
 		    p->restarts);
 		return;
 	}
-	text_add(t, "%-15s %7u %6u %8s %8u  %s\n",
+	text_add(t, "%-15s %7u %6u %8s %8u  ",
 	    ipc_process_name((enum ipc_process)i), p->pid, p->uid,
-	    format_duration(seconds_since(p->started_at, now), up), p->restarts,
-	    sandbox_describe(p->locks, locks, sizeof(locks)));
+	    format_duration(seconds_since(p->started_at, now), up),
+	    p->restarts);
+	write_locks(t, p->locks, status->wide);
 }
 
 static void
@@ -174,17 +206,63 @@ write_clock(struct text *t, const struct portal_clock *c)
 }
 
 static void
-write_situation(struct status *status, const struct situation *s, uint64_t now)
+write_probe(struct text *t, const struct situation *s,
+    const struct probe_result *r, uint64_t now)
 {
+	char server[ENDPOINT_TEXT_MAX], lasts[FIGURE_MAX] = "-",
+					took[FIGURE_MAX] = "-";
+
+	if (r->known)
+		format_duration(seconds_since(r->since, now), lasts);
+	if (r->known && r->answers)
+		snprintf(
+		    took, sizeof(took), "%.1f ms", (double)r->connect_us / 1e3);
+	text_add(t, "%-29s %-9s %7s %9s  %s\n",
+	    endpoint_format(&r->server, server),
+	    !r->known                       ? "-"
+		: r->answers                ? "answers"
+		: situation_withdraws(s, r) ? "withdrawn"
+					    : "silent",
+	    lasts, took, r->error);
+}
+
+static void
+write_probes(struct text *t, const struct situation *s, uint64_t now)
+{
+	const struct probe_results *p = &s->probes;
+
+	if (p->count > 0)
+		text_add(t, "\n%-29s %-9s %7s %9s  %s\n", "server", "state",
+		    "for", "connects", "last error");
+	for (size_t i = 0; i < p->count; i++)
+		write_probe(t, s, &p->of[i], now);
+}
+
+static void
+begin_view(struct status *status)
+{
+	(void)status;
+}
+
+static void
+write_situation(struct status *status, uint64_t now)
+{
+	const struct situation *s = status->situation;
 	struct text *t = status->out;
 	const char *lacks = situation_lacks(s);
-	char text[ROOM];
+	char text[FIGURE_MAX];
 
 	text_add(t, "posternd " POSTERN_VERSION ": %s%s\n",
 	    lacks == NULL ? "ready" : "not ready: ",
 	    lacks == NULL ? "" : lacks);
+	if (s->draining) {
+		text_add(t, "drain: ");
+		drain_describe(t, s, now);
+	}
 	text_add(t, "portal: %s for %s, %s",
-	    s->online ? "online" : "not connected",
+	    s->online         ? "online"
+		: s->draining ? "left"
+			      : "not connected",
 	    format_duration(seconds_since(s->since, now), text), s->url);
 	if (s->online)
 		text_add(t, ", generation %u", s->generation);
@@ -201,7 +279,9 @@ write_situation(struct status *status, const struct situation *s, uint64_t now)
 	text_add(t, "\n%-15s %7s %6s %8s %8s  %s\n", "process", "pid", "uid",
 	    "up", "restarts", "locks");
 	for (unsigned i = 0; i < 3; i++)
-		write_process(t, &s->process[i], i, now);
+		write_process(status, &s->process[i], i, now);
+	write_probes(t, s, now);
+	status->shown = true;
 }
 
 /* One of two addresses, or "-". */
@@ -214,36 +294,61 @@ either_endpoint(const struct endpoint *a, const struct endpoint *b,
 	return b->ip.family != IP_NONE ? endpoint_format(b, to) : "-";
 }
 
+void
+open_table(struct status *status)
+{
+	if (status->shown)
+		text_add(status->out, "\n");
+	status->shown = true;
+}
+
+static void
+begin_list(struct status *status, enum status_list list)
+{
+	(void)status;
+	(void)list;
+}
+
+static const char *
+relay_state(const struct ipc_query_relay *r)
+{
+	if (r->relayed_v4.ip.family != IP_NONE ||
+	    r->relayed_v6.ip.family != IP_NONE)
+		return "allocated";
+	return r->answers ? "answers" : "silent";
+}
+
 static void
 write_relay(struct status *status, size_t i, const struct ipc_query_relay *r)
 {
 	struct text *t = status->out;
 	char id[UUID_TEXT_LEN + 1], at[ENDPOINT_TEXT_MAX],
-	    ours[ENDPOINT_TEXT_MAX], rtt[ROOM] = "-";
-	bool allocated = r->relayed_v4.ip.family != IP_NONE ||
-	    r->relayed_v6.ip.family != IP_NONE;
+	    ours[ENDPOINT_TEXT_MAX], rtt[FIGURE_MAX] = "-";
+	const char *address = either_endpoint(&r->v4, &r->v6, at);
+	const char *allocated =
+	    either_endpoint(&r->relayed_v4, &r->relayed_v6, ours);
 
 	if (i == 0)
-		text_add(t, "\n%-36s %-11s %9s %-22s %s\n", "relay", "state",
-		    "rtt", "address", "allocated");
+		open_table(status);
+	uuid_format(&r->relay, id);
 	if (r->answers)
 		snprintf(rtt, sizeof(rtt), "%u.%u ms", r->rtt_us / 1000,
 		    r->rtt_us % 1000 / 100);
-	text_add(t, "%-36s %-11s %9s %-22s %s\n", uuid_format(&r->relay, id),
-	    allocated        ? "allocated"
-		: r->answers ? "answers"
-			     : "silent",
-	    rtt, either_endpoint(&r->v4, &r->v6, at),
-	    either_endpoint(&r->relayed_v4, &r->relayed_v6, ours));
-}
-
-static void
-write_relays_end(struct status *status, size_t count)
-{
-	struct text *t = status->out;
-
-	if (count == 0)
-		text_add(t, "\nno relays\n");
+	if (status->wide) {
+		if (i == 0)
+			text_add(t, "%-36s %-11s %9s %-22s %s\n", "relay",
+			    "state", "rtt", "address", "allocated");
+		text_add(t, "%-36s %-11s %9s %-22s %s\n", id, relay_state(r),
+		    rtt, address, allocated);
+		return;
+	}
+	if (i == 0)
+		text_add(t, "%-8s %-9s %9s %-25s %s\n", "relay", "state", "rtt",
+		    "address", "allocated");
+	text_add(t, "%.*s %-9s %9s ", SHORT_ID, id, relay_state(r), rtt);
+	table_cell(t, address, 25);
+	table_cell(t, allocated, 24);
+	text_add(t, "\n");
 }
 
 static void
@@ -254,53 +359,123 @@ write_path(struct text *t, const struct ipc_query_client *c)
 	if (c->remote.ip.family == IP_NONE)
 		text_add(t, "-");
 	else
-		text_add(t, "%s %s - %s", c->relayed ? "relayed" : "direct",
+		text_add(t, "%s%s %s - %s", status_path_name(c),
+		    c->iceless ? " without ICE" : "",
 		    endpoint_format(&c->local, local),
 		    endpoint_format(&c->remote, remote));
 }
 
+/* What a path is or, where there is none, why. */
+static const char *
+path_word(const struct ipc_query_client *c)
+{
+	if (c->state == QUERY_STATE_CONNECTED)
+		return c->relayed || c->client_relayed ? "relayed" : "direct";
+	return status_connection_name(c->state);
+}
+
+/* Beside all others, or below. */
 static void
-write_client(struct status *status, const struct situation *s, size_t i,
-    const struct ipc_query_client *c)
+write_remarks(struct status *status, const struct ipc_query_client *c)
+{
+	const struct ip_prefix *overlap = status_overlap(status->situation, c);
+	const char *before = status->wide ? ", " : "         ";
+	const char *after = status->wide ? "" : "\n";
+	char network[PREFIX_TEXT_MAX];
+
+	if (overlap != NULL)
+		text_add(status->out, "%sits address is the host's %s%s",
+		    before, prefix_format(overlap, network), after);
+	if (c->over_share > 0)
+		text_add(status->out, "%s%llu packets over its share%s", before,
+		    (unsigned long long)c->over_share, after);
+}
+
+static void
+write_wide_client(
+    struct status *status, size_t i, const struct ipc_query_client *c)
 {
 	struct text *t = status->out;
-	const struct ip_prefix *overlap = status_overlap(s, c);
-	char id[UUID_TEXT_LEN + 1], address[ENDPOINT_TEXT_MAX], in[ROOM],
-	    out[ROOM], age[ROOM], network[PREFIX_TEXT_MAX];
+	char id[UUID_TEXT_LEN + 1], address[ENDPOINT_TEXT_MAX],
+	    who[WHO_MAX + 1], in[FIGURE_MAX], out[FIGURE_MAX], age[FIGURE_MAX];
 
 	if (i == 0)
-		text_add(t, "\n%-36s %-15s %5s %-10s %10s %10s %9s  %s\n",
-		    "client", "address", "shard", "state", "received", "sent",
-		    "handshake", "path");
-	text_add(t, "%-36s %-15s %5u %-10s %10s %10s %9s  ",
-	    uuid_format(&c->client, id),
+		text_add(t, "%-36s %-32s %-15s %5s %-10s %10s %10s %9s  %s\n",
+		    "client", "who", "address", "shard", "state", "received",
+		    "sent", "handshake", "path");
+	text_add(t, "%-36s ", uuid_format(&c->client, id));
+	directory_who(status->names, &c->client, who);
+	table_wide_cell(t, who[0] == '\0' ? "-" : who, 32);
+	text_add(t, "%-15s %5u %-10s %10s %10s %9s  ",
 	    ip_format(c->v4.family != IP_NONE ? &c->v4 : &c->v6, address),
 	    c->shard, status_connection_name(c->state),
 	    format_bytes(c->received_bytes, in),
 	    format_bytes(c->sent_bytes, out),
 	    c->handshaken ? format_duration(c->handshake_age, age) : "never");
 	write_path(t, c);
-	if (overlap != NULL)
-		text_add(t, ", its address is the host's %s",
-		    prefix_format(overlap, network));
+	write_remarks(status, c);
 	text_add(t, "\n");
 }
 
 static void
-write_end(struct status *status, size_t count, const char *problem)
+write_client(struct status *status, size_t i, const struct ipc_query_client *c)
 {
 	struct text *t = status->out;
+	char id[UUID_TEXT_LEN + 1], address[ENDPOINT_TEXT_MAX],
+	    who[WHO_MAX + 1], in[FIGURE_MAX], out[FIGURE_MAX];
 
-	if (count == 0 && problem == NULL)
-		text_add(t, "\nno clients\n");
-	if (problem != NULL)
-		text_add(t, "\n%s\n", problem);
+	if (i == 0)
+		open_table(status);
+	if (status->wide) {
+		write_wide_client(status, i, c);
+		return;
+	}
+	if (i == 0)
+		text_add(t, "%-8s %-28s %-15s %-10s %7s %7s\n", "client", "who",
+		    "address", "path", "from", "to");
+	text_add(t, "%.*s ", SHORT_ID, uuid_format(&c->client, id));
+	directory_who(status->names, &c->client, who);
+	table_cell(t, who[0] == '\0' ? "-" : who, 28);
+	ip_format(c->v4.family != IP_NONE ? &c->v4 : &c->v6, address);
+	table_cell(t, address, 15);
+	text_add(t, "%-10s %7s %7s\n", path_word(c),
+	    format_few_bytes(c->received_bytes, in),
+	    format_few_bytes(c->sent_bytes, out));
+	write_remarks(status, c);
+}
+
+static void
+end_list(
+    struct status *status, enum status_list list, size_t count, bool complete)
+{
+	if (status->more > 0)
+		text_add(status->out, "and %" PRIu64 " more\n", status->more);
+	if (count > 0 || !complete)
+		return;
+	open_table(status);
+	text_add(status->out, "no %s\n", status_list_name(list));
+}
+
+/* What is wrong goes where errors go. */
+static void
+end_view(struct status *status, const char *problem)
+{
+	(void)status;
+	(void)problem;
 }
 
 const struct status_format status_text = {
+	.begin = begin_view,
 	.situation = write_situation,
+	.list = begin_list,
 	.relay = write_relay,
-	.relays_end = write_relays_end,
 	.client = write_client,
-	.end = write_end,
+	.grant = write_grant,
+	.resource = write_resource,
+	.flow = write_flow,
+	.explained = write_explained,
+	.list_end = end_list,
+	.end = end_view,
+	.flow_events = write_flow_headings,
+	.flow_event = write_flow_event,
 };

@@ -117,6 +117,46 @@ find_or_add_held(struct candidates *c, const struct uuid *client)
 	return h;
 }
 
+/* What a withdrawal matches by: address, kind and raddr. */
+static const char *
+identity_of(const char *line, size_t *len)
+{
+	static const char fragment[] = " ufrag ";
+	const char *from = line, *end = line + *len, *at;
+
+	for (int field = 0; field < 4 && from != NULL; field++)
+		if ((from = memchr(from, ' ', (size_t)(end - from))) != NULL)
+			from++;
+	if (from == NULL)
+		return line;
+	at = memmem(from, (size_t)(end - from), fragment, strlen(fragment));
+	*len = (size_t)((at == NULL ? end : at) - from);
+	return from;
+}
+
+static bool
+same_candidate(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	a = identity_of(a, &a_len);
+	b = identity_of(b, &b_len);
+	return a_len == b_len && memcmp(a, b, a_len) == 0;
+}
+
+/*
+ * One of the other kind that says otherwise of the same candidate: what comes
+ * last counts, in whatever order the two kinds are told.
+ */
+static void
+drop_outdated(struct held *h, bool withdrawn, const char *text, size_t len)
+{
+	struct line *l, *next;
+
+	TAILQ_FOREACH_SAFE(l, &h->lines, entry, next)
+		if (l->withdrawn != withdrawn &&
+		    same_candidate(l->text, strlen(l->text), text, len))
+			line_remove(h, l);
+}
+
 static bool
 hold_line(struct held *h, bool withdrawn, const char *text, size_t len)
 {
@@ -129,6 +169,7 @@ hold_line(struct held *h, bool withdrawn, const char *text, size_t len)
 			line_remove(h, l);
 		return true;
 	}
+	drop_outdated(h, withdrawn, text, len);
 	if (len > HELD_LINE_MAX || h->count >= HELD_LINES_MAX ||
 	    (l = malloc(sizeof(*l) + len + 1)) == NULL)
 		return false;

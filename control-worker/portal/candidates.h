@@ -1,7 +1,8 @@
 /*
  * ICE candidates that wait until the portal can take them: while it is away,
  * and while more is queued for it than it takes. An addition and a withdrawal
- * of the same candidate cancel each other. firezone-portal(7), Portal outage.
+ * of the same candidate cancel each other, or the last one counts where they
+ * name it differently. firezone-portal(7), Portal outage.
  */
 #ifndef CONTROL_WORKER_PORTAL_CANDIDATES_H
 #define CONTROL_WORKER_PORTAL_CANDIDATES_H

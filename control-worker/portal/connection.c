@@ -1,5 +1,5 @@
 /* The portal connection's state machine: see connection.h. */
-#include "control-worker/portal/connection.h"
+#include "control-worker/portal/connection_state.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,54 +9,15 @@
 #include <sodium.h>
 
 #include "common/log.h"
-#include "control-worker/portal/backoff.h"
-#include "control-worker/portal/candidates.h"
-#include "control-worker/portal/generation_choice.h"
-#include "control-worker/portal/messages.h"
-#include "control-worker/portal/phoenix.h"
 
-#define PUBLIC_KEY_LEN 32
 #define REASON_MAX     768
 
 #define STATUS_CONFLICT 409
 
 #define CLOSE_NORMAL 1000
 
-enum state {
-	STATE_IDLE, /* no public key yet, or over */
-	STATE_RESOLVING,
-	STATE_CONNECTING,
-	STATE_OPEN, /* joining or online */
-	STATE_WAITING,
-	STATE_CLOSING,
-};
-
-struct portal_connection {
-	enum state state;
-	struct mono state_ends; /* of WAITING and CLOSING */
-	struct login_url login;
-	struct login_identity identity;
-	struct generation_choice choice;
-	const struct generation *generation; /* of this attempt */
-	struct portal_host host;
-	struct portal_events events;
-	void *ctx; /* of the events */
-
-	uint8_t public_key[PUBLIC_KEY_LEN];
-	struct phoenix phoenix;
-	struct backoff backoff;
-	struct incoming incoming;
-	struct json_document *feeding; /* of a message not handed over yet */
-	struct candidates *held;
-	bool no_relays_due;
-	struct mono no_relays_at; /* not before */
-	struct drops drops;
-	bool settled; /* this connection's init is in force, or in hand */
-	bool told_online; /* also while it joins again */
-};
-
-static bool
-is_online(const struct portal_connection *c)
+bool
+connection_is_online(const struct portal_connection *c)
 {
 	return c->state == STATE_OPEN && c->phoenix.joined;
 }
@@ -70,8 +31,11 @@ portal_deadline(const struct portal_connection *c)
 	case STATE_OPEN:
 		at = mono_min(
 		    phoenix_deadline(&c->phoenix), choice_deadline(&c->choice));
+		if (c->away && c->phoenix.joined)
+			at = mono_min(at, c->leave_at);
 		return c->no_relays_due ? mono_min(at, c->no_relays_at) : at;
 	case STATE_WAITING:
+	case STATE_LEAVING:
 	case STATE_CLOSING:
 		return c->state_ends;
 	default:
@@ -79,9 +43,8 @@ portal_deadline(const struct portal_connection *c)
 	}
 }
 
-/* The end of everything that goes in. */
-static void
-settle_deadline(struct portal_connection *c)
+void
+connection_settle(struct portal_connection *c)
 {
 	c->host.wait_until(c->host.ctx, portal_deadline(c));
 }
@@ -120,6 +83,7 @@ wait_before_retry(struct portal_connection *c, struct mono now, int64_t ms,
 {
 	log_warnx("portal: %s; next attempt in %lld.%lld s", reason,
 	    (long long)(ms / 1000), (long long)(ms % 1000 / 100));
+	c->host.retry(c->host.ctx, reason);
 	c->state = STATE_WAITING;
 	c->state_ends = mono_add_ms(now, ms);
 }
@@ -161,8 +125,8 @@ lose_connection(
 }
 
 /* Its candidates would come before its connection, and be thrown away. */
-static bool
-waits_for_reply(const void *ctx, const struct uuid *client)
+bool
+connection_awaits_reply(const void *ctx, const struct uuid *client)
 {
 	const struct portal_connection *c = ctx;
 
@@ -185,9 +149,9 @@ has_frame(struct portal_connection *c)
 
 	if (phoenix_has_next(&c->phoenix))
 		return true;
-	if (!is_online(c) ||
-	    (lines = candidates_take(
-		 c->held, &client, &withdrawn, waits_for_reply, c)) == NULL)
+	if (!connection_is_online(c) ||
+	    (lines = candidates_take(c->held, &client, &withdrawn,
+		 connection_awaits_reply, c)) == NULL)
 		return false;
 	phoenix_send(&c->phoenix,
 	    withdrawn ? EVENT_CANDIDATES_WITHDRAWN : EVENT_CANDIDATES,
@@ -211,12 +175,11 @@ write_frames(struct portal_connection *c, struct mono now)
 	}
 }
 
-/* Queues an application message; there is no queue without a connection. */
-static void
-queue_message(struct portal_connection *c, struct mono now, const char *event,
-    char *payload)
+void
+connection_queue(struct portal_connection *c, struct mono now,
+    const char *event, char *payload)
 {
-	if (!is_online(c)) {
+	if (!connection_is_online(c)) {
 		freezero(payload, payload == NULL ? 0 : strlen(payload));
 		return;
 	}
@@ -234,9 +197,12 @@ tell_online(struct portal_connection *c)
 	char url[URL_HOST_MAX + 32];
 
 	c->told_online = true;
-	log_info("portal: online at %s, generation %u",
-	    login_url_display(&c->login, url, sizeof(url)),
-	    c->generation->number);
+	login_url_display(&c->login, url, sizeof(url));
+	if (c->away)
+		log_debug("portal: looked in at %s", url);
+	else
+		log_info("portal: online at %s, generation %u", url,
+		    c->generation->number);
 	c->events.online(c->ctx, true, c->generation->number);
 }
 
@@ -250,9 +216,11 @@ go_online(struct portal_connection *c, struct mono now)
 		c->no_relays_at = mono_add_ms(now, c->generation->no_relays_ms);
 	if (!c->told_online)
 		tell_online(c);
+	c->looks = c->away;
+	c->leave_at = mono_add_ms(now, PORTAL_LOOK_MS);
 	/* The first message after each join; what was held follows it. */
 	if (c->generation->says_capabilities)
-		queue_message(
+		connection_queue(
 		    c, now, EVENT_CAPABILITIES, outgoing_capabilities());
 }
 
@@ -283,6 +251,15 @@ revoke_all_grants(struct portal_connection *c)
 	to->grants_commit(c->ctx, &(struct ipc_grants_commit){});
 }
 
+/* The portal's time for an answer runs out, and it asks another gateway. */
+static bool
+is_refused(const struct portal_connection *c, const char *event)
+{
+	const struct push *push = generation_push(c->generation, event);
+
+	return c->away && push != NULL && push->grants;
+}
+
 /* Takes the document over. */
 static void
 act_on_push(struct portal_connection *c, struct mono now,
@@ -291,6 +268,11 @@ act_on_push(struct portal_connection *c, struct mono now,
 	const char *what;
 
 	log_debug("portal: %s", f->event);
+	if (is_refused(c, f->event)) {
+		log_debug("portal: not answered, since we are away");
+		json_free(d);
+		return;
+	}
 	c->settled = c->settled || strcmp(f->event, "init") == 0;
 	switch (incoming_handle(&c->incoming, f->event, f->payload, &what)) {
 	case INCOMING_MORE:
@@ -363,7 +345,7 @@ portal_text(
 		lose_connection(c, now, "the portal sent half a message");
 		break;
 	case JSON_TOO_LONG:
-		if (!c->settled && is_online(c)) {
+		if (!c->settled && connection_is_online(c)) {
 			revoke_all_grants(c);
 			c->settled = true;
 		} else {
@@ -375,7 +357,7 @@ portal_text(
 		drop_message(c, now, "frame", "not JSON, or nested too deeply");
 		break;
 	}
-	settle_deadline(c);
+	connection_settle(c);
 }
 
 /* Goes on with a long message; false while there is more of it. */
@@ -400,11 +382,49 @@ portal_takes_text(struct portal_connection *c)
 	    c->events.has_room(c->ctx);
 }
 
+/* Ends as at shut-down, but for what follows. */
+static void
+leave_portal(struct portal_connection *c, struct mono now)
+{
+	c->state = STATE_LEAVING;
+	c->state_ends = mono_add_ms(now, PORTAL_CLOSE_MS);
+	c->host.close(c->host.ctx, CLOSE_NORMAL);
+}
+
+/* The portal has closed, too, or takes too long. */
+static void
+await_next_look(struct portal_connection *c, struct mono now)
+{
+	drop_attempt(c);
+	c->state = STATE_WAITING;
+	c->state_ends =
+	    mono_add_ms(now, c->away ? PORTAL_AWAY_MS : BACKOFF_INITIAL_MS);
+}
+
+void
+portal_set_away(struct portal_connection *c, struct mono now, bool away)
+{
+	if (c->away == away)
+		return;
+	c->away = away;
+	c->looks = false;
+	c->leave_at =
+	    mono_add_ms(now, c->settled ? PORTAL_LINGER_MS : PORTAL_LOOK_MS);
+	/* The portal takes one a second: firezone-portal(7), Connect rate. */
+	if (!away && c->state == STATE_WAITING)
+		c->state_ends = mono_min(
+		    c->state_ends, mono_add_ms(now, BACKOFF_INITIAL_MS));
+	connection_settle(c);
+}
+
 void
 portal_send(struct portal_connection *c, struct mono now)
 {
+	if (c->looks && c->settled && c->feeding == NULL &&
+	    connection_is_online(c))
+		leave_portal(c, now);
 	write_frames(c, now);
-	settle_deadline(c);
+	connection_settle(c);
 }
 
 void
@@ -416,7 +436,7 @@ portal_opened(struct portal_connection *c, struct mono now,
 	c->events.date(c->ctx, date);
 	phoenix_init(&c->phoenix, now, &c->generation->channel);
 	write_frames(c, now);
-	settle_deadline(c);
+	connection_settle(c);
 }
 
 /*
@@ -429,9 +449,8 @@ turn_to_chosen(struct portal_connection *c, struct mono now,
 {
 	bool absent = generation_is_absent(c->generation, f->status);
 
-	log_info("portal: HTTP status %d in generation %u: generation %u is "
-		 "tried",
-	    f->status, c->generation->number, c->choice.chosen->number);
+	log_info("portal: generation %u: %s; generation %u is tried",
+	    c->generation->number, f->reason, c->choice.chosen->number);
 	if (delay_ms < 0)
 		delay_ms = absent ? 0 : BACKOFF_INITIAL_MS;
 	drop_attempt(c);
@@ -444,15 +463,13 @@ handle_failure(struct portal_connection *c, struct mono now,
     const struct transport_failure *f)
 {
 	int64_t delay = f->retry_after_ms, least = 0;
+	enum choice_result result;
 	char what[REASON_MAX];
 
-	if (f->too_long && is_online(c))
+	if (f->too_long && connection_is_online(c))
 		revoke_all_grants(c);
 
-	/*
-	 * The portal takes one connection a second: firezone-portal(7), Connect
-	 * rate.
-	 */
+	/* The portal takes one a second: firezone-portal(7), Connect rate. */
 	if (delay >= 0 && delay < BACKOFF_INITIAL_MS)
 		delay = BACKOFF_INITIAL_MS;
 	if (c->state == STATE_CLOSING) {
@@ -460,10 +477,15 @@ handle_failure(struct portal_connection *c, struct mono now,
 		c->events.closed(c->ctx);
 		return;
 	}
-	switch (choice_failed(&c->choice, now, f->status)) {
+	if (c->state == STATE_LEAVING) {
+		await_next_look(c, now);
+		return;
+	}
+	result = choice_failed(&c->choice, now, f->status);
+	switch (result) {
 	case CHOICE_ENDS:
 		end_fatally(c, "the portal refused %s",
-		    login_refusal_format(&f->problem, what, sizeof(what)));
+		    login_refusal_format(f, &c->identity, what, sizeof(what)));
 		return;
 	case CHOICE_TURNS:
 		turn_to_chosen(c, now, f, delay);
@@ -481,7 +503,9 @@ handle_failure(struct portal_connection *c, struct mono now,
 	 */
 	if (f->status == STATUS_CONFLICT && delay < 0 && !c->backoff.was_joined)
 		delay = BACKOFF_INITIAL_MS;
-	retry_later(c, now, f->reason, delay, least);
+	snprintf(what, sizeof(what), "%s%s", f->reason,
+	    choice_advice(&c->choice, result, f->status));
+	retry_later(c, now, what, delay, least);
 }
 
 void
@@ -489,7 +513,7 @@ portal_failed(struct portal_connection *c, struct mono now,
     const struct transport_failure *f)
 {
 	handle_failure(c, now, f);
-	settle_deadline(c);
+	connection_settle(c);
 }
 
 static void
@@ -521,7 +545,7 @@ portal_resolved(
 		    c->login.host.text);
 		lose_connection(c, now, reason);
 	}
-	settle_deadline(c);
+	connection_settle(c);
 }
 
 /* What the portal calls its messages is not valid in another one. */
@@ -561,7 +585,7 @@ say_no_relays(struct portal_connection *c, struct mono now)
 
 	c->no_relays_due = false;
 	/* The init of the next join names relays anyway. */
-	if (!is_online(c))
+	if (!connection_is_online(c))
 		return;
 	/* What costs a connection is done when it is wanted, or not at all. */
 	c->no_relays_due = early && g->asks_for_relays;
@@ -569,7 +593,7 @@ say_no_relays(struct portal_connection *c, struct mono now)
 		return;
 	c->no_relays_at = mono_add_ms(now, g->no_relays_ms);
 	if (g->asks_for_relays)
-		queue_message(c, now, EVENT_NO_RELAYS, outgoing_empty());
+		connection_queue(c, now, EVENT_NO_RELAYS, outgoing_empty());
 	else
 		lose_connection(c, now,
 		    "no relay is usable and this portal "
@@ -591,6 +615,10 @@ tick_open(struct portal_connection *c, struct mono now)
 		lose_connection(c, now, f.reason);
 		return;
 	}
+	if (c->away && c->phoenix.joined && mono_due(c->leave_at, now)) {
+		leave_portal(c, now);
+		return;
+	}
 	if (c->no_relays_due && mono_due(c->no_relays_at, now))
 		say_no_relays(c, now);
 	write_frames(c, now);
@@ -600,7 +628,7 @@ void
 portal_timeout(struct portal_connection *c, struct mono now)
 {
 	if (!mono_due(portal_deadline(c), now)) {
-		settle_deadline(c);
+		connection_settle(c);
 		return;
 	}
 	switch (c->state) {
@@ -610,6 +638,9 @@ portal_timeout(struct portal_connection *c, struct mono now)
 	case STATE_OPEN:
 		tick_open(c, now);
 		break;
+	case STATE_LEAVING:
+		await_next_look(c, now);
+		break;
 	case STATE_CLOSING:
 		drop_attempt(c);
 		c->events.closed(c->ctx);
@@ -617,7 +648,7 @@ portal_timeout(struct portal_connection *c, struct mono now)
 	default:
 		break;
 	}
-	settle_deadline(c);
+	connection_settle(c);
 }
 
 void
@@ -626,10 +657,7 @@ portal_set_key(struct portal_connection *c, struct mono now,
 {
 	drop_attempt(c);
 	memcpy(c->public_key, key, PUBLIC_KEY_LEN);
-	/*
-	 * A new net-worker knows nothing of what the old one was told, and what
-	 * that one said is moot.
-	 */
+	/* What the old one was told and has said is moot. */
 	c->incoming.has_interface = false;
 	c->incoming.next_grant = NULL;
 	json_free(c->feeding);
@@ -637,106 +665,22 @@ portal_set_key(struct portal_connection *c, struct mono now,
 	refs_clear(&c->incoming.refs);
 	candidates_clear(c->held);
 	start_attempt(c, now);
-	settle_deadline(c);
-}
-
-/* The end of an authorization that is in force. */
-static void
-say_reply(struct portal_connection *c, struct mono now, uint64_t serial)
-{
-	const struct ref *ref = refs_find(&c->incoming.refs, serial);
-	const char *reply = ref->reply;
-	char *payload = reply == NULL ? NULL : outgoing_acknowledgement(ref);
-
-	/* Candidates that waited for it follow. */
-	refs_drop(&c->incoming.refs, serial);
-	if (reply != NULL)
-		queue_message(c, now, reply, payload);
-	settle_deadline(c);
-}
-
-void
-portal_acknowledge(
-    struct portal_connection *c, struct mono now, uint64_t serial)
-{
-	struct ref *ref = refs_find(&c->incoming.refs, serial);
-	bool begun;
-
-	if (ref == NULL || ref->is_naming)
-		return;
-	if (ref->names == NULL) {
-		say_reply(c, now, serial);
-		return;
-	}
-	refs_begin_naming(&c->incoming.refs, ref);
-	begun = c->events.names(c->ctx, serial, ref->names);
-	/* Many may wait for long. */
-	free(ref->names);
-	ref->names = NULL;
-	if (!begun)
-		portal_named(c, now, serial, false);
-}
-
-void
-portal_refuse(struct portal_connection *c, uint64_t serial)
-{
-	refs_drop(&c->incoming.refs, serial);
-}
-
-void
-portal_named(struct portal_connection *c, struct mono now, uint64_t serial,
-    bool installed)
-{
-	const struct ref *ref = refs_find(&c->incoming.refs, serial);
-	struct uuid client;
-	bool connects;
-
-	if (ref == NULL || !ref->is_naming)
-		return;
-	if (installed) {
-		say_reply(c, now, serial);
-		return;
-	}
-	client = ref->client;
-	connects = ref->connects;
-	refs_drop(&c->incoming.refs, serial);
-	/* The client gives up: nobody waits for these. */
-	if (connects && !refs_await(&c->incoming.refs, &client))
-		candidates_forget(c->held, &client);
-}
-
-void
-portal_candidates(struct portal_connection *c, struct mono now,
-    const struct uuid *client, bool withdrawn, const char *lines)
-{
-	if (is_online(c) && !candidates_holds(c->held, client) &&
-	    !waits_for_reply(c, client) &&
-	    c->phoenix.outbox.count < PORTAL_OUTBOX_BUSY)
-		queue_message(c, now,
-		    withdrawn ? EVENT_CANDIDATES_WITHDRAWN : EVENT_CANDIDATES,
-		    outgoing_candidates(client, lines));
-	else if (!candidates_hold(c->held, client, withdrawn, lines))
-		log_debug("portal: too many candidates to hold");
-	settle_deadline(c);
-}
-
-void
-portal_client_gone(struct portal_connection *c, const struct uuid *client)
-{
-	candidates_forget(c->held, client);
+	connection_settle(c);
 }
 
 void
 portal_no_relays(struct portal_connection *c, struct mono now)
 {
 	say_no_relays(c, now);
-	settle_deadline(c);
+	connection_settle(c);
 }
 
 void
 portal_shutdown(struct portal_connection *c, struct mono now)
 {
-	if (c->state == STATE_OPEN) {
+	if (c->state == STATE_LEAVING) {
+		c->state = STATE_CLOSING;
+	} else if (c->state == STATE_OPEN) {
 		c->state = STATE_CLOSING;
 		c->state_ends = mono_add_ms(now, PORTAL_CLOSE_MS);
 		c->host.close(c->host.ctx, CLOSE_NORMAL);
@@ -744,7 +688,7 @@ portal_shutdown(struct portal_connection *c, struct mono now)
 		drop_attempt(c);
 		c->events.closed(c->ctx);
 	}
-	settle_deadline(c);
+	connection_settle(c);
 }
 
 struct portal_connection *
@@ -766,6 +710,7 @@ portal_new(const struct portal_config *config, const struct portal_host *host,
 	c->incoming.to = &c->events.to;
 	c->incoming.flow_settings = events->flow_settings;
 	c->incoming.flow_token = events->flow_token;
+	c->incoming.described = events->described;
 	c->incoming.ctx = ctx;
 	backoff_init(&c->backoff,
 	    config->max_partition_ms > INT64_MAX

@@ -18,6 +18,7 @@
 #include "common/time.h"
 #include "common/uuid.h"
 #include "control-worker/json/json.h"
+#include "control-worker/net/description.h"
 #include "control-worker/net/lookup.h"
 #include "control-worker/net/name_proxies.h"
 #include "control-worker/net/portal_clock.h"
@@ -26,6 +27,14 @@
 #include "control-worker/portal/login.h"
 
 #define PORTAL_CLOSE_MS 1000 /* for the closing handshake */
+/*
+ * Who is away joins again after so long, until an init has said what access has
+ * been taken away meanwhile, or so long if none comes. Before it first leaves,
+ * what the portal has asked for already has time to be acknowledged.
+ */
+#define PORTAL_AWAY_MS   60000
+#define PORTAL_LOOK_MS   10000
+#define PORTAL_LINGER_MS 1000
 /* With more than this in the outbox, candidates are held and merged. */
 #define PORTAL_OUTBOX_BUSY 512
 
@@ -63,6 +72,8 @@ struct portal_host {
 	void (*close)(void *ctx, uint16_t code);
 	/* When portal_timeout() is to be called, as of now. */
 	void (*wait_until)(void *ctx, struct mono deadline);
+	/* There will be another attempt, for this one has failed. */
+	void (*retry)(void *ctx, const char *reason);
 };
 
 struct portal_events {
@@ -76,6 +87,8 @@ struct portal_events {
 	 */
 	bool (*flow_token)(
 	    void *ctx, const char *jwt, size_t len, struct uuid *authorization);
+	/* What client and resource of a message that comes next are called. */
+	struct described described;
 	/*
 	 * A name that a client has assigned proxies to through the portal, to
 	 * be copied: portal_named() answers, not within the call. False: it
@@ -135,6 +148,14 @@ void portal_candidates(struct portal_connection *, struct mono now,
     const struct uuid *client, bool withdrawn, const char *lines);
 void portal_client_gone(struct portal_connection *, const struct uuid *client);
 void portal_no_relays(struct portal_connection *, struct mono now);
+
+/*
+ * Away, or back: the portal sends no clients to a gateway that is not joined,
+ * and has no other way to be told. Nobody gets access from then on; what there
+ * is ends as the portal has said, and what it takes away ends when it is looked
+ * in on, which is at PORTAL_AWAY_MS.
+ */
+void portal_set_away(struct portal_connection *, struct mono now, bool away);
 
 /* Close with 1000, then closed(); within PORTAL_CLOSE_MS. */
 void portal_shutdown(struct portal_connection *, struct mono now);

@@ -2,6 +2,8 @@
 #include "control-worker/portal/driver.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "control-worker/portal/transport.h"
 
@@ -13,10 +15,39 @@ struct portal_driver {
 	struct portal_connection *connection;
 	struct lookup *lookup;
 	struct transport *transport;
+	struct portal_attempt attempt; /* that is under way, or was last */
+	/* The same; or one that failed, until another comes farther. */
+	struct portal_attempt shown;
 	uv_timer_t timer; /* of the connection's deadline */
 	uv_timer_t again; /* to go on with what has been received */
 	unsigned open_handles;
 };
+
+static void
+show_portal_attempt(struct portal_driver *d)
+{
+	d->attempt.at = (uint64_t)time(NULL);
+	d->shown = d->attempt;
+}
+
+/* A new one, or what follows upon the look-up. */
+static void
+begin_portal_attempt(struct portal_driver *d, enum portal_step step)
+{
+	d->attempt = (struct portal_attempt){ .step = step };
+	if (!d->shown.failed || step > d->shown.step)
+		show_portal_attempt(d);
+}
+
+static void
+fail_portal_attempt(void *ctx, const char *reason)
+{
+	struct portal_driver *d = ctx;
+
+	d->attempt.failed = true;
+	strlcpy(d->attempt.reason, reason, sizeof(d->attempt.reason));
+	show_portal_attempt(d);
+}
 
 static void
 on_portal_timer(uv_timer_t *timer)
@@ -76,6 +107,8 @@ on_transport_open(void *ctx)
 	struct portal_driver *d = ctx;
 	const struct portal_date date = transport_date(d->transport);
 
+	transport_describe(d->transport, &d->attempt);
+	show_portal_attempt(d);
 	portal_opened(d->connection, mono_now(), &date);
 }
 
@@ -90,6 +123,8 @@ on_failed(void *ctx, const struct transport_failure *f)
 {
 	struct portal_driver *d = ctx;
 
+	transport_describe(d->transport, &d->attempt);
+	fail_portal_attempt(d, f->reason);
 	portal_failed(d->connection, mono_now(), f);
 }
 
@@ -110,6 +145,7 @@ start_portal_lookup(void *ctx, const char *name)
 	struct portal_driver *d = ctx;
 	const struct lookups *l = &d->config.lookups;
 
+	begin_portal_attempt(d, PORTAL_STEP_NAME);
 	d->lookup = l->start(l->resolver, name, on_portal_resolved, d);
 	return d->lookup != NULL;
 }
@@ -131,6 +167,7 @@ start_transport(void *ctx, const struct ip_address *addresses, size_t count,
 		.request = request,
 	};
 
+	begin_portal_attempt(d, PORTAL_STEP_CONNECT);
 	d->transport = transport_start(&t, &events, d);
 	return d->transport != NULL;
 }
@@ -172,6 +209,12 @@ close_transport(void *ctx, uint16_t code)
 	transport_close(d->transport, code);
 }
 
+const struct portal_attempt *
+portal_driver_attempt(const struct portal_driver *d)
+{
+	return &d->shown;
+}
+
 struct portal_connection *
 portal_driver_connection(struct portal_driver *d)
 {
@@ -192,6 +235,7 @@ portal_driver_new(const struct portal_driver_config *config,
 		.send = send_text,
 		.close = close_transport,
 		.wait_until = set_portal_timer,
+		.retry = fail_portal_attempt,
 	};
 
 	if (d == NULL)

@@ -10,6 +10,7 @@
 #include "control-worker/net/curl_loop.h"
 #include "control-worker/net/dial.h"
 #include "control-worker/net/lookup.h"
+#include "control-worker/net/portal_attempt.h"
 #include "control-worker/portal/connection.h"
 
 struct portal_driver;
@@ -28,6 +29,9 @@ struct portal_driver *portal_driver_new(const struct portal_driver_config *,
 void portal_driver_free(struct portal_driver *); /* wipes; NULL is fine */
 /* The driver's, as long as that lives. */
 struct portal_connection *portal_driver_connection(struct portal_driver *);
+/* The driver's, likewise; it changes with every step. */
+const struct portal_attempt *portal_driver_attempt(
+    const struct portal_driver *);
 /* There is room again for the portal's messages. */
 void portal_driver_resume(struct portal_driver *);
 

@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#define STATUS_UNAUTHORIZED 401
 #define STATUS_FORBIDDEN    403
 #define STATUS_NOT_FOUND    404
 #define STATUS_UNPROCESSABLE 422 /* an agent that it does not know */
@@ -14,37 +13,36 @@
  * matrix.
  */
 static const struct push pushes_of_all[] = {
-	{ "ice_candidates", handle_candidates_added, NULL },
-	{ "invalidate_ice_candidates", handle_candidates_withdrawn, NULL },
-	{ "reject_access", handle_reject_access, NULL },
-	{ "relays_presence", handle_relays_presence, NULL },
-	{ "resource_updated", handle_resource_updated, NULL },
-	{ "init", handle_init, NULL },
-	{ NULL, NULL, NULL },
+	{ "ice_candidates", handle_candidates_added, NULL, false },
+	{ "invalidate_ice_candidates", handle_candidates_withdrawn, NULL,
+	    false },
+	{ "reject_access", handle_reject_access, NULL, false },
+	{ "relays_presence", handle_relays_presence, NULL, false },
+	{ "resource_updated", handle_resource_updated, NULL, false },
+	{ "init", handle_init, NULL, false },
+	{ NULL, NULL, NULL, false },
 };
 
 static const struct push newer_pushes[] = {
-	{ "create_authorization", handle_authorization,
-	    "authorization_created" },
-	{ NULL, NULL, NULL },
+	{ "create_authorization", handle_authorization, "authorization_created",
+	    true },
+	{ NULL, NULL, NULL, false },
 };
 
 /* Which of them come depends on the client, not on what we say we are. */
 static const struct push older_pushes[] = {
-	{ "authorize_flow", handle_flow, "flow_authorized" },
-	{ "request_connection", handle_request_connection, "connection_ready" },
-	{ "allow_access", handle_allow_access, NULL },
-	{ NULL, NULL, NULL },
+	{ "authorize_flow", handle_flow, "flow_authorized", true },
+	{ "request_connection", handle_request_connection, "connection_ready",
+	    true },
+	{ "allow_access", handle_allow_access, NULL, true },
+	{ "access_authorization_expiry_updated", handle_expiry_update, NULL,
+	    false },
+	{ NULL, NULL, NULL, false },
 };
 
 /*
- * In the order of their numbers.
- *
- * The heartbeat is that of today in generation 2, too: the portals of its time
- * close after 37 s in which they heard nothing (firezone-portal(7),
- * Heartbeats), and may be asked more often than that. Generation 1 asks as
- * often as its gateways; that these waited 5 s for the answer, and not until
- * the next heartbeat, no portal can tell.
+ * In the order of their numbers; each is a gateway of the version that it says
+ * it is.
  *
  * Portals before the end of 2025 read the token in the query only, and send
  * clients since 1.4 to no gateway that says it is 1.3: so generation 2 tells it
@@ -65,10 +63,11 @@ static const struct generation generations[] = {
 		LOGIN_PARAMETER_EXTERNAL_ID, LOGIN_PARAMETER_NAME },
 	    .hashes_every_id = true,
 	    .port_in_host = true,
-	    .refusals = { STATUS_UNAUTHORIZED, STATUS_FORBIDDEN },
+	    .refusals = { 400, 499 },
 	    .absences = { STATUS_NOT_FOUND, STATUS_REDIRECT },
 	    .channel = { .heartbeat_ms = 30000,
 		.unanswered_max = 1,
+		.reply_ms = 5000,
 		.refs_continue = true },
 	    .no_relays_ms = 15000,
 	    .pushes = older_pushes,
@@ -80,8 +79,8 @@ static const struct generation generations[] = {
 	    .parameters = { LOGIN_PARAMETER_TOKEN, LOGIN_PARAMETER_EXTERNAL_ID,
 		LOGIN_PARAMETER_NAME, LOGIN_PARAMETER_PUBLIC_KEY },
 	    .token_in_header = true,
-	    .refusals = { STATUS_UNAUTHORIZED, STATUS_FORBIDDEN,
-		STATUS_UNPROCESSABLE },
+	    .refusals = { STATUS_UNAUTHORIZED, STATUS_UNAUTHORIZED },
+	    .other_logins = { STATUS_FORBIDDEN, STATUS_UNPROCESSABLE },
 	    .absences = { STATUS_NOT_FOUND, STATUS_REDIRECT },
 	    .channel = { .heartbeat_ms = 10000, .unanswered_max = 3 },
 	    .no_relays_ms = 15000,
@@ -94,7 +93,7 @@ static const struct generation generations[] = {
 	    .parameters = { LOGIN_PARAMETER_EXTERNAL_ID, LOGIN_PARAMETER_NAME,
 		LOGIN_PARAMETER_PUBLIC_KEY },
 	    .token_in_header = true,
-	    .refusals = { STATUS_UNAUTHORIZED },
+	    .refusals = { STATUS_UNAUTHORIZED, STATUS_UNAUTHORIZED },
 	    .absences = { STATUS_NOT_FOUND, STATUS_REDIRECT },
 	    .refusal_is_final = true,
 	    .channel = { .heartbeat_ms = 10000, .unanswered_max = 3 },
@@ -134,7 +133,13 @@ status_is_in(const int *list, int status)
 bool
 generation_is_refused(const struct generation *g, int status)
 {
-	return status_is_in(g->refusals, status);
+	return status >= g->refusals.first && status <= g->refusals.last;
+}
+
+bool
+generation_wants_other_login(const struct generation *g, int status)
+{
+	return status_is_in(g->other_logins, status);
 }
 
 bool

@@ -29,6 +29,14 @@ struct push {
 	const char *event; /* NULL: there are no more */
 	push_handler *handle;
 	const char *reply; /* the event that acknowledges it; NULL: none does */
+	bool grants;       /* somebody gets access by it */
+};
+
+#define STATUS_UNAUTHORIZED 401 /* the token is refused, in all of them */
+
+/* Statuses of HTTP. */
+struct status_range {
+	int first, last;
 };
 
 struct generation {
@@ -39,10 +47,12 @@ struct generation {
 	bool hashes_every_id; /* else those that look like a UUID */
 	bool token_in_header;
 	bool port_in_host;
-	/* Statuses of HTTP; 0: there are no more. */
-	int refusals[GENERATION_STATUSES_MAX + 1]; /* of this login */
-	int absences[GENERATION_STATUSES_MAX + 1]; /* of this path */
+	/* A gateway of it ends after these; after all else it tries again. */
+	struct status_range refusals;
 	bool refusal_is_final; /* no older generation would be taken */
+	/* Statuses by which portals refuse its login, but not an older one, */
+	int other_logins[GENERATION_STATUSES_MAX + 1];
+	int absences[GENERATION_STATUSES_MAX + 1]; /* and of its path; 0: end */
 	struct phoenix_rules channel;
 	bool says_capabilities; /* after each join */
 	/* Relays are asked for by a message, else by another connection. */
@@ -59,6 +69,7 @@ const struct generation *generation_newest(void);
 
 /* What an answer with this status means. */
 bool generation_is_refused(const struct generation *, int status);
+bool generation_wants_other_login(const struct generation *, int status);
 bool generation_is_absent(const struct generation *, int status);
 /* What is done on an event; NULL: it is not one of this generation. */
 const struct push *generation_push(

@@ -63,10 +63,22 @@ postpone_newest(struct generation_choice *c, struct mono now)
 	c->absent_at = MONO_NEVER;
 }
 
+/* Where a login has worked, all but 401 may come from a proxy, for a while. */
+static bool
+login_is_refused(const struct generation_choice *c, int status)
+{
+	if (!c->automatic)
+		return generation_is_refused(c->chosen, status);
+	if (c->chosen == c->worked)
+		return status == STATUS_UNAUTHORIZED;
+	return generation_is_refused(c->chosen, status) ||
+	    generation_wants_other_login(c->chosen, status);
+}
+
 enum choice_result
 choice_failed(struct generation_choice *c, struct mono now, int status)
 {
-	bool refused = generation_is_refused(c->chosen, status);
+	bool refused = login_is_refused(c, status);
 	bool absent = generation_is_absent(c->chosen, status);
 	const struct generation *next;
 
@@ -93,10 +105,24 @@ choice_failed(struct generation_choice *c, struct mono now, int status)
 	return CHOICE_STAYS;
 }
 
+const char *
+choice_advice(
+    const struct generation_choice *c, enum choice_result result, int status)
+{
+	if (result == CHOICE_DOUBTS)
+		return "; it may be an older portal: an older generation is "
+		       "tried if it answers so once more";
+	if (!c->automatic && generation_is_absent(c->chosen, status))
+		return "; check the path in --api-url, or let "
+		       "--portal-generation auto find out what it speaks";
+	return "";
+}
+
 void
 choice_joined(struct generation_choice *c)
 {
 	c->failed = 0;
+	c->worked = c->chosen;
 	c->absent_at = MONO_NEVER;
 	c->is_older = c->chosen != generation_newest();
 	if (!c->is_older)

@@ -8,6 +8,11 @@
  * apart. What has worked is used again until it works no more; the newest comes
  * first again at the attempts after a while, which doubles each time in vain,
  * and is worth the end of a connection after a day.
+ *
+ * A status by which portals refuse one login, but not an older one, says so
+ * only of one that has not worked: else who sends it may be a proxy, for a
+ * while, and by an older login the gateway would be another one, for other
+ * clients. Neither does one end for it whose gateways did.
  */
 #ifndef CONTROL_WORKER_PORTAL_GENERATION_CHOICE_H
 #define CONTROL_WORKER_PORTAL_GENERATION_CHOICE_H
@@ -29,6 +34,7 @@ struct generation_choice {
 	struct mono absent_at;
 	bool
 	    is_older; /* it was absent twice, and none of it has worked since */
+	const struct generation *worked; /* the last time; NULL: none has */
 	struct mono newest_again; /* is to be tried, where one is */
 	struct mono interrupts;   /* what is open, for the newest */
 	int64_t pause_ms;         /* until newest_again, the next time */
@@ -47,6 +53,12 @@ void choice_init(struct generation_choice *, unsigned number);
  */
 enum choice_result choice_failed(
     struct generation_choice *, struct mono now, int status);
+/*
+ * What the operator is told beside the status of a failed attempt that will be
+ * repeated, "" or from "; " on.
+ */
+const char *choice_advice(
+    const struct generation_choice *, enum choice_result, int status);
 void choice_joined(struct generation_choice *);
 /* When an open connection is to end for the newest; never: not now. */
 struct mono choice_deadline(const struct generation_choice *);

@@ -15,13 +15,14 @@ login_identity_copy(
 		.external_id = strdup(from->external_id),
 		.name = strdup(from->name),
 		.token = strdup(from->token),
+		.token_source = strdup(from->token_source),
 		.os = strdup(from->os),
 		.arch = strdup(from->arch),
 		.kernel = strdup(from->kernel),
 	};
 	return to->external_id != NULL && to->name != NULL &&
-	    to->token != NULL && to->os != NULL && to->arch != NULL &&
-	    to->kernel != NULL;
+	    to->token != NULL && to->token_source != NULL && to->os != NULL &&
+	    to->arch != NULL && to->kernel != NULL;
 }
 
 static void
@@ -38,6 +39,7 @@ login_identity_free(struct login_identity *id)
 	free_text(id->external_id);
 	free_text(id->name);
 	free_text(id->token);
+	free_text(id->token_source);
 	free_text(id->os);
 	free_text(id->arch);
 	free_text(id->kernel);
@@ -86,14 +88,17 @@ login_request_wipe(struct login_request *r)
 }
 
 const char *
-login_refusal_format(const struct problem *p, char *to, size_t size)
+login_refusal_format(const struct transport_failure *f,
+    const struct login_identity *id, char *to, size_t size)
 {
+	const struct problem *p = &f->problem;
+
 	if (strcmp(p->code, "invalid_token") == 0 ||
 	    strcmp(p->code, "missing_token") == 0)
-		snprintf(
-		    to, size, "the token (%s): check FIREZONE_TOKEN", p->code);
+		snprintf(to, size, "the token (%s): check %s", p->code,
+		    id->token_source);
 	else
-		snprintf(to, size, "our login: %s",
+		snprintf(to, size, "our login (HTTP status %d): %s", f->status,
 		    p->detail[0] != '\0' ? p->detail : "no reason given");
 	return to;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control-worker/portal/failure.h"
 #include "control-worker/portal/login_url.h"
 #include "control-worker/portal/upgrade.h"
 
@@ -37,7 +38,8 @@ bool login_request_make(struct login_request *, const struct login_url *,
 void login_request_wipe(struct login_request *);
 
 /* What the portal has refused, and why, as far as it said; to. */
-const char *login_refusal_format(const struct problem *, char *to, size_t size);
+const char *login_refusal_format(const struct transport_failure *,
+    const struct login_identity *, char *to, size_t size);
 
 /* "Debian/12 gateway/1.6.1 (x86_64; 6.1.0)" without non-ASCII characters. */
 void user_agent_format(const struct generation *, const struct login_identity *,

@@ -28,6 +28,7 @@ struct login_url {
 /* Who logs in. */
 struct login_identity {
 	const char *external_id, *name, *token;
+	const char *token_source;       /* where it was found, for people */
 	const char *os, *arch, *kernel; /* the latter two may be empty */
 };
 

@@ -15,6 +15,7 @@
 
 #include "common/ipc.h"
 #include "control-worker/json/json.h"
+#include "control-worker/net/description.h"
 #include "control-worker/portal/refs.h"
 
 struct generation;
@@ -31,6 +32,7 @@ struct incoming {
 	void (*flow_settings)(void *ctx, const struct json_value *);
 	bool (*flow_token)(
 	    void *ctx, const char *jwt, size_t len, struct uuid *authorization);
+	struct described described; /* likewise */
 	void *ctx;
 	/* An init whose list of grants has not been handed over completely. */
 	bool keeps_grants; /* it has no list: those that are there stay */
@@ -49,8 +51,9 @@ enum incoming_result {
 typedef enum incoming_result push_handler(struct incoming *,
     const struct push *, const struct json_value *payload, const char **what);
 push_handler handle_allow_access, handle_authorization, handle_candidates_added,
-    handle_candidates_withdrawn, handle_flow, handle_init, handle_reject_access,
-    handle_relays_presence, handle_request_connection, handle_resource_updated;
+    handle_candidates_withdrawn, handle_expiry_update, handle_flow, handle_init,
+    handle_reject_access, handle_relays_presence, handle_request_connection,
+    handle_resource_updated;
 
 /*
  * Acts on one push. what says why it was dropped. After INCOMING_MORE the
@@ -73,6 +76,15 @@ enum incoming_result incoming_drop(const char **what, const char *why);
  */
 void pass_relays(struct incoming *, const struct json_value *removed,
     const struct json_value *present, bool suggested);
+
+/*
+ * Who the client of an authorization is, and what its resource is called, as
+ * far as the message says it: messages_names.c.
+ */
+void describe_client(const struct incoming *, const struct uuid *client,
+    const struct json_value *payload);
+void describe_resource(const struct incoming *, const struct uuid *,
+    const struct json_value *resource);
 
 /* Parts of messages, parsed alone: messages_fields.c. */
 bool parse_key(const struct json_value *, uint8_t key[32]);

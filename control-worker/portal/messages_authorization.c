@@ -121,8 +121,12 @@ pass_authorization(struct incoming *in, const struct json_value *p,
 {
 	if (why == NULL && (a->serial = refs_keep(&in->refs, ref)) == 0)
 		why = "out of memory";
+	if (why == NULL && a->kind == AUTHORIZATION_UPSERT)
+		refs_supersede(&in->refs, &a->client);
 	if (why == NULL) {
 		take_flow_token(in, json_get(p, "flow_logs_ingest_token"), a);
+		describe_client(in, &a->client, p);
+		describe_resource(in, &a->resource, json_get(p, "resource"));
 		in->to->authorization(in->ctx, a);
 	}
 	explicit_bzero(a, sizeof(*a));

@@ -188,6 +188,24 @@ handle_reject_access(struct incoming *in, const struct push *push,
 	return INCOMING_DONE;
 }
 
+/* What is absent would be never, which the portal does not say here. */
+enum incoming_result
+handle_expiry_update(struct incoming *in, const struct push *push,
+    const struct json_value *p, const char **what)
+{
+	const struct json_value *end = json_get(p, "expires_at");
+	struct ipc_grant_expiry m = { 0 };
+
+	(void)push;
+	if (!parse_uuid(json_get(p, "client_id"), &m.client) ||
+	    !parse_uuid(json_get(p, "resource_id"), &m.resource))
+		return incoming_drop(what, "ids missing");
+	if (json_is_nothing(end) || !parse_expiry(end, &m.expires_at))
+		return incoming_drop(what, "expiry missing, or no time");
+	in->to->grant_expiry(in->ctx, &m);
+	return INCOMING_DONE;
+}
+
 enum incoming_result
 handle_resource_updated(struct incoming *in, const struct push *push,
     const struct json_value *p, const char **what)
@@ -211,6 +229,7 @@ handle_resource_updated(struct incoming *in, const struct push *push,
 		m.filters[0] = (struct filter){ FILTER_TCP, 1, 0 };
 		m.filters_count = 1;
 	}
+	describe_resource(in, &m.resource, p);
 	in->to->resource_update(in->ctx, &m);
 	return INCOMING_DONE;
 }

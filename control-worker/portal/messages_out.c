@@ -120,14 +120,11 @@ outgoing_candidates(const struct uuid *client, const char *lines)
 	return json_write_end(&w);
 }
 
-/*
- * Without ICE-less connections this has to be said: firezone-portal(7),
- * Capabilities.
- */
+/* Connections without ICE are offered: firezone-portal(7), Capabilities. */
 char *
 outgoing_capabilities(void)
 {
-	return strdup("{\"iceless\":false}");
+	return strdup("{\"iceless\":true}");
 }
 
 char *

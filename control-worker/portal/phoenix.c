@@ -29,7 +29,7 @@ phoenix_init(
 	};
 	outbox_init(&p->outbox);
 	p->heartbeat_at = mono_add_ms(now, rules->heartbeat_ms);
-	p->close_deadline = MONO_NEVER;
+	p->close_deadline = p->reply_deadline = MONO_NEVER;
 	want_join(p, now);
 }
 
@@ -61,10 +61,12 @@ format_frame(
 }
 
 static char *
-next_heartbeat(struct phoenix *p)
+next_heartbeat(struct phoenix *p, struct mono now)
 {
 	p->heartbeat_due = false;
 	p->unwritten = 0;
+	if (p->rules.reply_ms != 0)
+		p->reply_deadline = mono_add_ms(now, p->rules.reply_ms);
 	p->unanswered[p->unanswered_count++] = p->next_ref;
 	return format_frame(HEARTBEAT_TOPIC, "heartbeat", "{}", p->next_ref++);
 }
@@ -93,7 +95,7 @@ phoenix_next(struct phoenix *p, struct mono now)
 	char *text;
 
 	if (p->heartbeat_due)
-		return next_heartbeat(p);
+		return next_heartbeat(p, now);
 	if (p->join_due)
 		return next_join(p, now);
 	if (!p->joined || (m = outbox_pop(&p->outbox)) == NULL)
@@ -122,6 +124,8 @@ answer_heartbeat(struct phoenix *p, uint64_t ref)
 		if (p->unanswered[i] != ref)
 			continue;
 		p->unanswered[i] = p->unanswered[--p->unanswered_count];
+		if (p->unanswered_count == 0)
+			p->reply_deadline = MONO_NEVER;
 		return true;
 	}
 	return false;
@@ -231,8 +235,9 @@ phoenix_receive(struct phoenix *p, const struct json_value *root,
 struct mono
 phoenix_deadline(const struct phoenix *p)
 {
-	return mono_min(
-	    p->close_deadline, mono_min(p->join_deadline, p->heartbeat_at));
+	struct mono channel = mono_min(p->close_deadline, p->join_deadline);
+
+	return mono_min(channel, mono_min(p->reply_deadline, p->heartbeat_at));
 }
 
 void
@@ -250,6 +255,12 @@ phoenix_tick(struct phoenix *p, struct mono now, struct phoenix_frame *f)
 		    "the channel broke down at the portal, which did not close "
 		    "the connection within %d s",
 		    PHOENIX_CLOSE_TIMEOUT_MS / 1000);
+		return;
+	}
+	if (mono_due(p->reply_deadline, now)) {
+		conclude(f, PHOENIX_LOST,
+		    "a heartbeat was not answered within %lld s",
+		    (long long)(p->rules.reply_ms / 1000));
 		return;
 	}
 	if (!mono_due(p->heartbeat_at, now))

@@ -23,6 +23,7 @@ struct phoenix_rules {
 	int64_t heartbeat_ms; /* from one to the next */
 	/* So many without answer, and no more; PHOENIX_UNANSWERED_MAX. */
 	size_t unanswered_max;
+	int64_t reply_ms;   /* for the answer to each; 0: no time of its own */
 	bool refs_continue; /* where those of the connection before ended */
 };
 
@@ -40,6 +41,7 @@ struct phoenix {
 	struct mono heartbeat_at;
 	uint64_t unanswered[PHOENIX_UNANSWERED_MAX + 1];
 	size_t unanswered_count;
+	struct mono reply_deadline; /* never: none is awaited so */
 	struct outbox outbox;
 };
 

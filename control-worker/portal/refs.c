@@ -69,7 +69,7 @@ refs_keep(struct refs *r, const struct ref *ref)
 	}
 	/* Nobody waits for the credentials of the one that is replaced. */
 	if (ref->connects)
-		ref_free(r, find_connecting(r, &ref->client));
+		refs_supersede(r, &ref->client);
 	ref_free(r, r->ref[at]);
 	*copy = *ref;
 	copy->serial = serial;
@@ -112,6 +112,12 @@ refs_begin_naming(struct refs *r, struct ref *ref)
 	r->ref[ref->serial % REFS_MAX] = NULL;
 	ref->is_naming = true;
 	RB_INSERT(naming_refs, &r->naming, ref);
+}
+
+void
+refs_supersede(struct refs *r, const struct uuid *client)
+{
+	ref_free(r, find_connecting(r, client));
 }
 
 bool

@@ -64,6 +64,8 @@ void refs_clear(struct refs *);
  * for the sake of others. Whoever takes the names has a bound for them.
  */
 void refs_begin_naming(struct refs *, struct ref *);
+/* Another connection of the client has taken the place of one to be told of. */
+void refs_supersede(struct refs *, const struct uuid *client);
 /* Whether the client has still to be told of a connection. */
 bool refs_await(const struct refs *, const struct uuid *client);
 

@@ -41,6 +41,8 @@ struct message {
 
 struct transport {
 	enum phase phase;
+	enum portal_step step; /* as phase; it stays when it has failed */
+	struct endpoint peer;  /* once it is connected */
 	uv_timer_t timer;     /* of the attempt; then to go on reading */
 	uv_prepare_t prepare; /* what to wait for */
 	unsigned open_handles;
@@ -450,6 +452,15 @@ transport_date(const struct transport *t)
 	};
 }
 
+void
+transport_describe(const struct transport *t, struct portal_attempt *to)
+{
+	to->step = t->step;
+	to->peer = t->peer;
+	if (t->stream != NULL)
+		to->tls = *stream_tls(t->stream);
+}
+
 bool
 transport_can_send(const struct transport *t)
 {
@@ -499,6 +510,7 @@ begin_frames(struct transport *t)
 	wslay_event_config_set_max_recv_msg_length(t->ws, UINT64_MAX);
 	uv_timer_stop(&t->timer);
 	t->phase = PHASE_OPEN;
+	t->step = PORTAL_STEP_CHANNEL;
 	/* The first frames may be here already. */
 	uv_timer_start(&t->timer, on_frames_continue, 0, 0);
 	t->events->open(t->ctx);
@@ -593,6 +605,7 @@ on_stream_ready(void *ctx, const char *error)
 		return;
 	}
 	t->phase = PHASE_UPGRADE;
+	t->step = PORTAL_STEP_LOGIN;
 	if (!send_upgrade_request(t))
 		fail_transport(t, "the connection broke");
 }
@@ -614,6 +627,8 @@ on_portal_dialled(
 		return;
 	}
 	t->phase = PHASE_TLS;
+	t->step = PORTAL_STEP_TLS;
+	t->peer = *peer;
 	t->stream = stream_open(t->loop, t->curl, fd, &target, peer,
 	    on_stream_ready, on_transport_event, t);
 	if (t->stream == NULL)
@@ -663,6 +678,7 @@ transport_start(const struct transport_config *c,
 	if (t == NULL)
 		return NULL;
 	TAILQ_INIT(&t->inbox);
+	t->step = PORTAL_STEP_CONNECT;
 	t->login = c->login;
 	t->loop = c->loop;
 	t->curl = c->curl;

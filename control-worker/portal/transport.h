@@ -14,6 +14,7 @@
 
 #include "common/address.h"
 #include "common/ipc.h"
+#include "control-worker/net/portal_attempt.h"
 #include "control-worker/net/stream.h"
 #include "control-worker/portal/failure.h"
 #include "control-worker/portal/login_url.h"
@@ -60,6 +61,9 @@ void transport_free_message(char *, size_t len); /* wipes */
 
 /* What the portal's answer said of the time, once it is open. */
 struct portal_date transport_date(const struct transport *);
+
+/* How far it has come: the step, and what is known of the other end. */
+void transport_describe(const struct transport *, struct portal_attempt *);
 
 /* Open, and nothing waits to be written. */
 bool transport_can_send(const struct transport *);

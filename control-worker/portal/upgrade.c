@@ -22,6 +22,8 @@
 
 #define VALUE_MAX 512 /* of the header fields we look at */
 
+#define PROBLEM_WORD_MAX 32 /* characters, in plain text */
+
 void
 upgrade_set_nonce(
     struct upgrade_request *r, const uint8_t nonce[UPGRADE_NONCE_LEN])
@@ -262,7 +264,7 @@ finish_refusal(struct upgrade_response *r)
 	size_t len = r->len - r->header_len;
 
 	r->state = UPGRADE_REFUSED;
-	if (field_get(r, "Content-Type", type) == 1)
+	if (field_get(r, "Content-Type", type) != -1)
 		problem_parse(&r->problem, type, r->bytes + r->header_len,
 		    len < r->body_len ? len : r->body_len);
 }
@@ -382,27 +384,27 @@ retry_after_parse(const char *value, int64_t now)
 
 /* What quotes our request may hold the token, and would come into the log. */
 static void
+drop_quoted_request(char *text)
+{
+	if (strcasestr(text, "token=") != NULL ||
+	    strcasestr(text, "bearer ") != NULL)
+		text[0] = '\0';
+}
+
+static void
 copy_problem_text(
     const struct json_value *problem, const char *name, char *to, size_t size)
 {
-	if (!json_copy(json_get(problem, name), to, size) ||
-	    strcasestr(to, "token=") != NULL ||
-	    strcasestr(to, "bearer ") != NULL)
+	if (!json_copy(json_get(problem, name), to, size))
 		to[0] = '\0';
+	drop_quoted_request(to);
 }
 
-void
-problem_parse(
-    struct problem *p, const char *content_type, const void *body, size_t len)
+static void
+problem_document_parse(struct problem *p, const void *body, size_t len)
 {
-	static const char wanted[] = "application/problem+json";
 	struct json_document *d;
-	size_t n = strcspn(content_type, "; \t");
 
-	*p = (struct problem){ 0 };
-	if (n != sizeof(wanted) - 1 ||
-	    strncasecmp(content_type, wanted, n) != 0)
-		return;
 	if (json_parse(&d, body, len) != JSON_OK)
 		return;
 	if (json_is(json_root(d), JSON_OBJECT)) {
@@ -413,4 +415,56 @@ problem_parse(
 		    json_root(d), "detail", p->detail, sizeof(p->detail));
 	}
 	json_free(d);
+}
+
+/*
+ * The words of a body of plain text, one space between two, as many as there is
+ * room for. Nothing, if one is longer than those of a language: it may be a
+ * token, however it is quoted.
+ */
+static void
+problem_text_parse(struct problem *p, const char *body, size_t len)
+{
+	size_t at = 0, word = 0, end = 0;
+
+	for (size_t i = 0; i < len && at < sizeof(p->detail) - 1; i++) {
+		bool printable = body[i] > ' ' && body[i] <= '~';
+
+		if (!printable && word == 0)
+			continue;
+		if (!printable)
+			end = at;
+		word = printable ? word + 1 : 0;
+		if (word > PROBLEM_WORD_MAX) {
+			end = 0;
+			break;
+		}
+		p->detail[at++] = printable ? body[i] : ' ';
+		if (i + 1 == len && printable)
+			end = at;
+	}
+	memset(p->detail + end, 0, sizeof(p->detail) - end);
+	drop_quoted_request(p->detail);
+	p->present = p->detail[0] != '\0';
+}
+
+/* Whether a media type, with or without parameters, is this one. */
+static bool
+media_type_is(const char *value, const char *type)
+{
+	size_t n = strcspn(value, "; \t");
+
+	return n == strlen(type) && strncasecmp(value, type, n) == 0;
+}
+
+void
+problem_parse(
+    struct problem *p, const char *content_type, const void *body, size_t len)
+{
+	*p = (struct problem){ 0 };
+	if (media_type_is(content_type, "application/problem+json"))
+		problem_document_parse(p, body, len);
+	else if (media_type_is(content_type, "text/plain") ||
+	    content_type[0] == '\0')
+		problem_text_parse(p, body, len);
 }

@@ -29,7 +29,10 @@ void upgrade_set_nonce(
  */
 size_t upgrade_format(const struct upgrade_request *, char *to, size_t size);
 
-/* What the body of a refusal says (RFC 9457). */
+/*
+ * What the body of a refusal says: a problem document (RFC 9457), or the plain
+ * text of older portals, which is all detail.
+ */
 struct problem {
 	bool present;
 	char code[64];    /* or empty */
@@ -69,6 +72,7 @@ void upgrade_end(struct upgrade_response *);
 
 /* The delay that Retry-After asks for; -1 when it is not understood. */
 int64_t retry_after_parse(const char *value, int64_t now);
+/* Of this media type; "": none is named, which is plain text as well. */
 void problem_parse(
     struct problem *, const char *content_type, const void *body, size_t len);
 

@@ -100,6 +100,7 @@ struct flow_table {
 	uint8_t hash_key[crypto_shorthash_KEYBYTES];
 	struct list idle, finished;
 	struct mono ticked;
+	uint32_t open; /* live flows */
 	number recent; /* the flow that was found last */
 	number probed; /* likewise, as one that might give way */
 	uint64_t untracked;
@@ -349,6 +350,7 @@ close_flow(struct flow_table *t, struct mono now, number n, struct mono ended)
 
 	f->ended = ended;
 	f->live = false;
+	t->open--;
 	flow_list_remove(t, flow_list_of(t, f), n);
 	unchain_flow(t, n);
 	if (flow_is_reported(t, now, f)) {
@@ -456,6 +458,7 @@ open_flow(struct flow_table *t, const struct key *key,
 		.authorization = context->authorization,
 	};
 	*bucket = n;
+	t->open++;
 	copy_domain(t, n, context->domain);
 	flow_list_append(t, &t->idle, n);
 	if (bucket_take(&share->openings, path->at, FLOW_OPENINGS_BURST,
@@ -485,7 +488,7 @@ static bool
 read_segment(const struct packet *p, struct segment *s)
 {
 	const uint8_t *header = p->data + p->transport;
-	size_t len = p->length - p->transport;
+	size_t len = p->length - p->transport + p->cut_off;
 
 	switch (p->kind) {
 	case PACKET_TCP:
@@ -726,4 +729,56 @@ uint64_t
 flow_untracked(const struct flow_table *t)
 {
 	return t->untracked;
+}
+
+/* What an operator sees. */
+
+uint32_t
+flow_count(const struct flow_table *t)
+{
+	return t->open;
+}
+
+static void
+describe_open_flow(const struct flow_table *t, number n, struct flow_view *v)
+{
+	const struct flow *f = &t->flows[n];
+
+	*v = (struct flow_view){
+		.client = f->client,
+		.resource = f->key.resource,
+		.protocol = f->key.protocol,
+		.source = { ip_from_bytes(f->key.family, f->key.source),
+		    f->key.source_port },
+		.destination = { ip_from_bytes(
+				     f->key.family, f->key.destination),
+		    f->key.destination_port },
+		.started = f->started,
+		.last_packet = f->last_packet,
+		.tx_packets = f->tx.packets,
+		.tx_bytes = f->tx.bytes,
+		.rx_packets = f->rx.packets,
+		.rx_bytes = f->rx.bytes,
+	};
+	if (f->has_domain)
+		memcpy(v->domain, t->domains[n], DOMAIN_SIZE);
+}
+
+size_t
+flow_list(const struct flow_table *t, uint32_t *from, const uint32_t *peer,
+    struct flow_view *to, size_t max)
+{
+	uint32_t n = *from == 0 ? 1 : *from;
+	size_t count = 0;
+
+	for (unsigned looks = 0;
+	     looks < FLOW_LOOKS && count < max && n <= t->free_flows.used;
+	     looks++, n++) {
+		const struct flow *f = &t->flows[n];
+
+		if (f->live && (peer == NULL || f->key.peer == *peer))
+			describe_open_flow(t, (number)n, &to[count++]);
+	}
+	*from = n <= t->free_flows.used ? n : 0;
+	return count;
 }

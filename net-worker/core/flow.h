@@ -134,4 +134,27 @@ bool flow_report(struct flow_table *, struct flow_report *);
 /* Packets that should have opened a flow, but there was no room for it. */
 uint64_t flow_untracked(const struct flow_table *);
 
+/* A flow that is open, for an operator. */
+struct flow_view {
+	struct uuid client, resource;
+	uint8_t protocol;
+	struct endpoint source, destination; /* as in a report */
+	char domain[256];
+	struct mono started, last_packet;
+	uint64_t tx_packets, tx_bytes;
+	uint64_t rx_packets, rx_bytes;
+};
+
+/* Flows that are open. */
+uint32_t flow_count(const struct flow_table *);
+/*
+ * Some of them, of that peer or (NULL) of all: at most max, and no more than
+ * FLOW_LOOKS places of the table are looked at. from is 0, or what the call
+ * before has left there to go on with; 0 again: there are no more. One that is
+ * open all the while is there once.
+ */
+#define FLOW_LOOKS 512
+size_t flow_list(const struct flow_table *, uint32_t *from,
+    const uint32_t *peer, struct flow_view *to, size_t max);
+
 #endif /* NET_WORKER_CORE_FLOW_H */

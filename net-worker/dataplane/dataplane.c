@@ -24,6 +24,7 @@ struct dataplane {
 	struct lane lane[SHARDS_MAX];
 	thread_set given;
 	struct queries queries;
+	bool log_denied, tell_denied;
 	struct flow_report report; /* on its way from shard to engine */
 	bool ending;               /* goodbyes are said, flows not yet stored */
 	unsigned lanes_ended;      /* whose flows are all reported */
@@ -83,8 +84,8 @@ make_lane(struct dataplane *d, unsigned i,
 	l->counters = &page->shard[i].counters;
 	l->io = &page->io[SHARD_THREAD(i)].counters;
 	l->now = d->now;
-	l->shard = shard_new(
-	    i, all->lanes, settings->aead, l->counters, all->log_denied);
+	l->shard = shard_new(i, all->lanes, settings->aead, l->counters,
+	    page->meters[i].meter, all->log_denied || all->tell_denied);
 	return l->shard != NULL;
 }
 
@@ -98,6 +99,7 @@ dataplane_new(const struct dataplane_host *host, const struct packet_sink *sink,
 		d,
 		settings->lanes,
 		give_command,
+		settings->counters,
 	};
 	uint8_t *homes = settings->homes;
 	bool failed;
@@ -109,6 +111,8 @@ dataplane_new(const struct dataplane_host *host, const struct packet_sink *sink,
 	d->host = *host;
 	d->sink = *sink;
 	d->io = &settings->counters->io[ENGINE_THREAD].counters;
+	d->log_denied = settings->log_denied;
+	d->tell_denied = settings->tell_denied;
 	if (homes == NULL)
 		homes = d->homes = calloc(1, HOMES_SIZE);
 	failed = homes == NULL ||
@@ -185,8 +189,8 @@ dataplane_datagram(
 		    d->io, &d->given);
 		return;
 	}
-	engine_datagram(d->engine, d->now, a, data, len);
-	engine_settle(d->engine, d->now);
+	if (engine_datagram(d->engine, d->now, a, data, len))
+		engine_settle(d->engine, d->now);
 }
 
 static void
@@ -196,9 +200,9 @@ engine_stray(void *ctx, struct stray *stray)
 
 	if (stray->is_packet)
 		return;
-	engine_datagram(
-	    d->engine, d->now, &stray->arrival, stray->bytes, stray->length);
-	engine_settle(d->engine, d->now);
+	if (engine_datagram(d->engine, d->now, &stray->arrival, stray->bytes,
+		stray->length))
+		engine_settle(d->engine, d->now);
 }
 
 /*
@@ -227,6 +231,7 @@ ENGINE_NOTE(relay_present, d->engine, d->now, m)
 ENGINE_MESSAGE(relays_commit, d->engine, d->now)
 ENGINE_MESSAGE(authorization, d->engine, d->now, m)
 ENGINE_MESSAGE(revocation, d->engine, m)
+ENGINE_MESSAGE(grant_expiry, d->engine, m)
 ENGINE_NOTE(grants_begin, d->engine)
 ENGINE_NOTE(grants_entry, d->engine, m)
 ENGINE_MESSAGE(grants_commit, d->engine)
@@ -235,6 +240,7 @@ ENGINE_MESSAGE(remote_candidates, d->engine, d->now, m)
 ENGINE_MESSAGE(assignment, d->engine, d->now, m)
 ENGINE_MESSAGE(name_resolved, d->engine, d->now, m)
 ENGINE_MESSAGE(peer_message, d->engine, m)
+ENGINE_MESSAGE(probed, d->engine, m)
 ENGINE_NOTE(flow_settings, d->engine, m)
 ENGINE_NOTE(flow_stored, d->engine, m)
 
@@ -246,7 +252,16 @@ on_query(void *ctx, struct ipc_query *q)
 	queries_ask(&d->queries, q);
 }
 
+static void
+on_explain(void *ctx, struct ipc_explain *m)
+{
+	struct dataplane *d = ctx;
+
+	queries_explain(&d->queries, m);
+}
+
 const struct ipc_handlers dataplane_messages = {
+	.explain = on_explain,
 	.interface = on_interface,
 	.relays_begin = on_relays_begin,
 	.relay_removed = on_relay_removed,
@@ -254,6 +269,7 @@ const struct ipc_handlers dataplane_messages = {
 	.relays_commit = on_relays_commit,
 	.authorization = on_authorization,
 	.revocation = on_revocation,
+	.grant_expiry = on_grant_expiry,
 	.grants_begin = on_grants_begin,
 	.grants_entry = on_grants_entry,
 	.grants_commit = on_grants_commit,
@@ -262,6 +278,7 @@ const struct ipc_handlers dataplane_messages = {
 	.assignment = on_assignment,
 	.name_resolved = on_name_resolved,
 	.peer_message = on_peer_message,
+	.probed = on_probed,
 	.flow_settings = on_flow_settings,
 	.flow_stored = on_flow_stored,
 	.query = on_query,
@@ -276,11 +293,31 @@ dataplane_control_started(struct dataplane *d)
 }
 
 static void
+tell_refusal(struct dataplane *d, const struct shard_refusal *r)
+{
+	const struct ipc_denied m = {
+		.client = r->client,
+		.outbound = r->outbound,
+		.protocol = r->protocol,
+		.source = r->source,
+		.destination = r->destination,
+		.reason = (uint8_t)r->reason,
+		.resource = r->resource,
+	};
+
+	if (d->log_denied)
+		engine_shard_refusal(r);
+	if (d->tell_denied)
+		d->host.denied(d->host.ctx, &m);
+}
+
+static void
 hear_shard(struct dataplane *d, unsigned i)
 {
 	struct shard *shard = d->lane[i].shard;
 	struct shard_event event;
 	struct shard_control control;
+	struct shard_probe probe;
 	struct shard_refusal refusal;
 	struct shard_survey *survey;
 	unsigned n;
@@ -292,8 +329,12 @@ hear_shard(struct dataplane *d, unsigned i)
 	}
 	for (n = 0; n < PER_TURN && shard_control(shard, &control); n++)
 		engine_shard_control(d->engine, &control);
+	for (n = 0; n < PER_TURN && shard_probe(shard, &probe); n++) {
+		engine_shard_probe(d->engine, d->now, &probe);
+		engine_settle(d->engine, d->now);
+	}
 	for (n = 0; n < PER_TURN && shard_refusal(shard, &refusal); n++)
-		engine_shard_refusal(&refusal);
+		tell_refusal(d, &refusal);
 	while ((survey = shard_survey(shard)) != NULL)
 		queries_survey(&d->queries, d->now, survey);
 	for (n = 0; n < PER_TURN && engine_takes_flows(d->engine) &&

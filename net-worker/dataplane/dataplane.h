@@ -31,6 +31,7 @@ struct dataplane_lane {
 struct dataplane_settings {
 	bool expose_host; /* see posternd(8) */
 	bool log_denied;
+	bool tell_denied; /* to the host */
 	unsigned lanes; /* 1 to SHARDS_MAX */
 	struct dataplane_lane lane[SHARDS_MAX];
 	struct counter_page *counters; /* the caller's, as the next one */

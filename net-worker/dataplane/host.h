@@ -6,6 +6,7 @@
 #ifndef NET_WORKER_DATAPLANE_HOST_H
 #define NET_WORKER_DATAPLANE_HOST_H
 
+#include "common/bounds.h"
 #include "common/ipc.h"
 
 /* Where packets go. */
@@ -25,6 +26,18 @@ struct packet_sink {
 	void (*tun)(void *ctx, uint8_t *packet, size_t len);
 };
 
+/* The answer to EXPLAIN, as far as there is one. */
+struct explanation {
+	bool has_client; /* and the packet was judged */
+	struct ipc_query_client client;
+	struct ipc_explained packet;
+	size_t count; /* of the routes */
+	struct ipc_explained_route routes[EXPLAIN_ROUTES_MAX];
+	bool has_grant[EXPLAIN_ROUTES_MAX];
+	struct ipc_query_grant grants[EXPLAIN_ROUTES_MAX];
+	struct ipc_query_end end;
+};
+
 /* What control-worker is told: the messages of ipc.def, before they are one. */
 struct dataplane_host {
 	void *ctx;
@@ -42,11 +55,20 @@ struct dataplane_host {
 	void (*name_unanswered)(void *ctx, const struct ipc_name_unanswered *);
 	/* False: not now; it will be offered again. */
 	bool (*flow)(void *ctx, const struct ipc_flow *);
+	/* A packet that did not pass, where they are to be told. */
+	void (*denied)(void *ctx, const struct ipc_denied *);
 	/* A page of an answer; the host leaves all of it out, or nothing. */
 	void (*clients)(void *ctx, const struct ipc_query_client *,
 	    size_t count, const struct ipc_query_end *);
 	void (*relays)(void *ctx, const struct ipc_query_relay *, size_t count,
 	    const struct ipc_query_end *);
+	void (*resources)(void *ctx, const struct ipc_query_resource *,
+	    size_t count, const struct ipc_query_end *);
+	void (*grants)(void *ctx, const struct ipc_query_grant *, size_t count,
+	    const struct ipc_query_end *);
+	void (*open_flows)(void *ctx, const struct ipc_query_flow *,
+	    size_t count, const struct ipc_query_end *);
+	void (*explained)(void *ctx, const struct explanation *);
 	/*
 	 * Wakes a thread that lies down: 0 is the engine's, 1 to N are the
 	 * lanes'. Called from any thread, this one alone.

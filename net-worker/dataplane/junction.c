@@ -30,9 +30,8 @@ junction_owner(const struct junction *j, const struct arrival *a,
 	size_t header = 0;
 
 	if (a->from.port == TURN_PORT)
-		header = channel_data_open(data, len, &channel);
+		header = channel_data_open(data, &len, &channel);
 	data += header;
-	len -= header;
 	if (message_classify(data, len) != MESSAGE_DATA)
 		return ENGINE_THREAD;
 	return SHARD_THREAD(

@@ -69,6 +69,8 @@ take_stray(void *ctx, struct stray *stray)
 	struct lane *l = ctx;
 
 	obey_engine(l);
+	l->datagrams_strayed = l->datagrams_strayed || !stray->is_packet;
+	l->packets_strayed = l->packets_strayed || stray->is_packet;
 	if (stray->is_packet) {
 		if (!shard_packet(l->shard, l->now, stray->bytes, stray->length,
 			&l->sink))
@@ -84,6 +86,19 @@ lane_strays(struct lane *l)
 {
 	return strays_take(
 	    l->junction->strays, SHARD_THREAD(l->number), take_stray, l);
+}
+
+/* Rings of strays are part of the queue, of whatever kind it was they had. */
+void
+lane_left(struct lane *l, bool sockets, bool device)
+{
+	if (!strays_none(l->junction->strays, SHARD_THREAD(l->number))) {
+		sockets = sockets || l->datagrams_strayed;
+		device = device || l->packets_strayed;
+	}
+	l->datagrams_strayed = l->packets_strayed = false;
+	shard_end_turn(l->shard, l->now, SHARD_SOCKETS, sockets);
+	shard_end_turn(l->shard, l->now, SHARD_DEVICE, device);
 }
 
 void

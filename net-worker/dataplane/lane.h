@@ -30,7 +30,11 @@ void lane_packet(struct lane *, uint8_t *packet, size_t len);
  */
 bool lane_strays(struct lane *);
 
-/* The end of a turn. */
+/*
+ * The end of a turn: whether sockets and TUN may have more than was taken of
+ * them; then this.
+ */
+void lane_left(struct lane *, bool sockets, bool device);
 void lane_settle(struct lane *);
 struct mono lane_deadline(const struct lane *);
 /* To be called when it has come. */

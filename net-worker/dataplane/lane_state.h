@@ -14,6 +14,8 @@ struct lane {
 	struct io_counters *io;
 	struct mono now;
 	thread_set given;
+	/* Of which kinds there have been strays in this turn. */
+	bool datagrams_strayed, packets_strayed;
 };
 
 #endif /* NET_WORKER_DATAPLANE_LANE_STATE_H */

@@ -28,6 +28,8 @@ void queries_free(struct queries *);
 /* Who has asked is no more: what is open will not be answered. */
 void queries_forget(struct queries *);
 void queries_ask(struct queries *, const struct ipc_query *);
+/* What would become of a packet: its client's shard is asked. */
+void queries_explain(struct queries *, const struct ipc_explain *);
 /* A survey that came back, which is freed. */
 void queries_survey(struct queries *, struct mono now, struct shard_survey *);
 

@@ -10,8 +10,13 @@
 
 #include "net-worker/core/inner/offload_pause.h"
 
-#define RECEIVE_BATCH 8
-#define RECEIVE_SIZE  65536 /* what GRO merges at most */
+/*
+ * In a call: as many merged datagrams as the processor's cache holds, but of
+ * single ones, such as a relay sends, enough to be glued at the TUN.
+ */
+#define RECEIVE_MERGED 8
+#define RECEIVE_SINGLE 64
+#define RECEIVE_SIZE   65536 /* what GRO merges at most */
 #define SEND_BATCHES  16
 #define SEND_SIZE     65000 /* less than 65535 by any headers */
 #define SEND_SEGMENTS 64    /* UDP_MAX_SEGMENTS of older kernels */
@@ -62,10 +67,40 @@ struct udp_io {
 	struct refusal refusal[REFUSALS]; /* where a hash of to points */
 	size_t batches;
 	struct batch batch[SEND_BATCHES];
-	union control receive_control[RECEIVE_BATCH];
-	struct sockaddr_storage receive_name[RECEIVE_BATCH];
-	uint8_t receive[RECEIVE_BATCH][RECEIVE_SIZE];
+	unsigned receive_count; /* in the next call */
+	struct mmsghdr receive_message[RECEIVE_SINGLE];
+	struct iovec receive_iov[RECEIVE_SINGLE];
+	union control receive_control[RECEIVE_SINGLE];
+	struct sockaddr_storage receive_name[RECEIVE_SINGLE];
+	uint8_t receive[RECEIVE_SINGLE][RECEIVE_SIZE];
 };
+
+/* What the kernel writes over. */
+static void
+reset_message(struct udp_io *io, size_t i)
+{
+	struct msghdr *m = &io->receive_message[i].msg_hdr;
+
+	m->msg_namelen = sizeof(io->receive_name[i]);
+	m->msg_controllen = CONTROL_SIZE;
+}
+
+static void
+init_messages(struct udp_io *io)
+{
+	for (size_t i = 0; i < RECEIVE_SINGLE; i++) {
+		struct msghdr *m = &io->receive_message[i].msg_hdr;
+
+		io->receive_iov[i] =
+		    (struct iovec){ io->receive[i], RECEIVE_SIZE };
+		m->msg_name = &io->receive_name[i];
+		m->msg_iov = &io->receive_iov[i];
+		m->msg_iovlen = 1;
+		m->msg_control = io->receive_control[i].space;
+		reset_message(io, i);
+	}
+	io->receive_count = RECEIVE_MERGED;
+}
 
 struct udp_io *
 udp_io_new(int v4, uint16_t port_v4, int v6, uint16_t port_v6,
@@ -81,6 +116,7 @@ udp_io_new(int v4, uint16_t port_v4, int v6, uint16_t port_v6,
 	io->port[1] = port_v6;
 	io->now = now;
 	io->counters = counters;
+	init_messages(io);
 	return io;
 }
 
@@ -159,27 +195,22 @@ bool
 udp_io_receive(
     struct udp_io *io, enum ip_family family, udp_handler handler, void *ctx)
 {
-	size_t f = family == IP_V6;
-	struct mmsghdr messages[RECEIVE_BATCH];
-	struct iovec iov[RECEIVE_BATCH];
-	int n;
+	size_t f = family == IP_V6, bytes = 0;
+	unsigned asked = io->receive_count;
+	int n =
+	    recvmmsg(io->fd[f], io->receive_message, asked, MSG_DONTWAIT, NULL);
 
-	for (size_t i = 0; i < RECEIVE_BATCH; i++) {
-		iov[i] = (struct iovec){ io->receive[i], RECEIVE_SIZE };
-		messages[i].msg_hdr = (struct msghdr){
-			.msg_name = &io->receive_name[i],
-			.msg_namelen = sizeof(io->receive_name[i]),
-			.msg_iov = &iov[i],
-			.msg_iovlen = 1,
-			.msg_control = io->receive_control[i].space,
-			.msg_controllen = CONTROL_SIZE,
-		};
+	for (int i = 0; i < n; i++) {
+		bytes += io->receive_message[i].msg_len;
+		hand_out_datagrams(io, (size_t)i, &io->receive_message[i],
+		    io->port[f], handler, ctx);
+		reset_message(io, (size_t)i);
 	}
-	n = recvmmsg(io->fd[f], messages, RECEIVE_BATCH, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < n; i++)
-		hand_out_datagrams(
-		    io, (size_t)i, &messages[i], io->port[f], handler, ctx);
-	return n == RECEIVE_BATCH;
+	if (n > 0 && bytes > (size_t)n * DATAGRAM_MAX)
+		io->receive_count = RECEIVE_MERGED;
+	else if (n == (int)asked)
+		io->receive_count = RECEIVE_SINGLE;
+	return n == (int)asked;
 }
 
 /*
@@ -258,21 +289,16 @@ udp_io_describe(const struct udp_io *io)
 /* Sending. */
 
 static bool
-may_join_batch(const struct batch *b, size_t len)
+may_join_batch(const struct batch *b, uint8_t ecn, size_t len)
 {
-	return b->joined && !b->sealed && len <= b->segment &&
+	return b->joined && !b->sealed && b->ecn == ecn && len <= b->segment &&
 	    b->count < SEND_SEGMENTS && b->len + len <= SEND_SIZE;
 }
 
-static bool
-same_batch_key(const struct batch *b, const struct endpoint *to,
-    const struct ip_address *from, uint8_t ecn)
-{
-	return b->ecn == ecn && endpoint_equal(&b->to, to) &&
-	    ip_equal(&b->from, from);
-}
-
-/* The newest batch of the destination, if it may grow: order is kept. */
+/*
+ * The newest batch of the destination, if it may grow: order is kept, also
+ * where the datagrams of a flow differ in ECN.
+ */
 static struct batch *
 find_batch(struct udp_io *io, const struct endpoint *to,
     const struct ip_address *from, uint8_t ecn, size_t len)
@@ -280,8 +306,8 @@ find_batch(struct udp_io *io, const struct endpoint *to,
 	for (size_t i = io->batches; i-- > 0;) {
 		struct batch *b = &io->batch[i];
 
-		if (same_batch_key(b, to, from, ecn))
-			return may_join_batch(b, len) ? b : NULL;
+		if (endpoint_equal(&b->to, to) && ip_equal(&b->from, from))
+			return may_join_batch(b, ecn, len) ? b : NULL;
 	}
 	return NULL;
 }

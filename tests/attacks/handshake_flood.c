@@ -73,7 +73,8 @@ flood_is_bounded(void **state)
 	}
 	printf("%u in a second, with a cookie: %u handshakes\n", FLOOD,
 	    in_a_second.responses);
-	assert_in_range(in_a_second.responses, 18, 26);
+	/* One in 20 ms, whatever else all share. */
+	assert_in_range(in_a_second.responses, 40, 55);
 }
 
 /* 20 ms after the one before, the client itself has its session. */

@@ -178,6 +178,34 @@ one_connection(void **state)
 	assert_int_equal(bound_count, of_attacker + 1);
 }
 
+/*
+ * Host candidates get a channel when there is something to send to them: of the
+ * same share, and who is refused one is told of.
+ */
+static void
+on_demand(void **state)
+{
+	static const char line[] =
+	    "candidate:1 1 udp 2130706431 198.51.100.9 7 typ host ufrag clie\n";
+	static struct ipc_remote_candidates m = { .client = { { 0xc1 } } };
+	const struct engine_counters *counters;
+	struct rig *r = *state;
+	uint64_t refused;
+
+	counters = &r->page.engine;
+	authorize(r, 0xc1, 0);
+	/* No more than there are pairs for. */
+	name_addresses(r, 0xc1, 0, LINES);
+	name_addresses(r, 0xc1, LINES, LINES);
+	assert_int_equal(bound_count, 32);
+	refused = counters->channels_refused;
+	strlcpy(m.lines, line, sizeof(m.lines));
+	tell(r, remote_candidates, &m);
+	/* More is sent than we take notes of. */
+	pass(r, 10);
+	assert_true(counters->channels_refused > refused);
+}
+
 /* What a connection has bound counts as the client's when it is over. */
 static void
 many_connections(void **state)
@@ -202,6 +230,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    one_connection, begin, tear_down),
+		cmocka_unit_test_setup_teardown(on_demand, begin, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    many_connections, begin, tear_down),
 	};

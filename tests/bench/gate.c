@@ -96,7 +96,7 @@ write_packet(uint8_t *to, const struct ip_address *destination)
 static double
 ns_per_packet(struct gate *g, struct ip_address (*next)(unsigned))
 {
-	uint8_t packet[INNER_PACKET_MAX], scratch[INNER_PACKET_MAX];
+	uint8_t packet[INNER_PACKET_MAX], scratch[GATE_SCRATCH];
 	struct mono now = { 1000000000 }, start = mono_now(), end;
 
 	for (unsigned i = 0; i < PACKETS; i++) {

@@ -5,19 +5,25 @@
  * usage: load serve PORT
  *	  load to|from ADDRESS PORT SIZE RATE SECONDS
  *	  load ping ADDRESS PORT RATE SECONDS
+ *	  load mice ADDRESS PORT RATE SECONDS NAMESPACE ...
  *	  load flows ADDRESS PORT FLOWS SECONDS
  *
  * RATE is datagrams a second, 0: as many as go. "to" sends to the server, which
  * counts; "from" has the server send. Prints one line of JSON: what was sent,
  * has come, and has come out of order. "ping" prints round trips: how many, how
  * many were lost, and the median, the 99th percentile and the longest in
- * microseconds. "flows" sends from so many ports in turn and counts the echoes.
+ * microseconds; "mice" those of as many, each in a network namespace of its
+ *own, at that rate each. "flows" sends from so many ports in turn and counts
+ *the echoes.
  */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,6 +44,7 @@
 #define FOREVER       INT64_MAX
 #define TRIES         50
 #define PINGS_MAX     100000
+#define MICE_MAX      64
 #define FLOWS_MAX     20000
 #define FLOWS_BURST   5 /* in a period */
 #define SOCKET_BUFFER (16 << 20)
@@ -350,47 +357,117 @@ compare_numbers(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
+/* What came back, each in nanoseconds. */
+static struct {
+	uint64_t sent, count;
+	uint64_t ns[PINGS_MAX];
+} trips;
+
 static void
-ping(int sock, uint32_t rate, uint32_t milliseconds)
+print_round_trips(void)
 {
-	static uint64_t round_trips[PINGS_MAX];
-	struct sockaddr_in from[BATCH];
-	struct message m[BATCH];
-	int64_t interval = 1000000000 / rate, next = now_ns();
-	int64_t end = next + milliseconds * INT64_C(1000000);
-	uint64_t sent = 0, count = 0;
+	uint64_t *ns = trips.ns, count = trips.count;
 
-	/* A second for the last ones, unless all are here. */
-	while (next < end || (count < sent && now_ns() < end + 1000000000)) {
-		int64_t wait = next - now_ns();
-		unsigned n;
-
-		if (next < end && wait <= 0) {
-			struct message echo = { .op = OP_ECHO };
-
-			next += interval;
-			echo.number = (uint64_t)now_ns();
-			if (send(sock, &echo, sizeof(echo), 0) == -1)
-				warn("send");
-			sent++;
-			continue;
-		}
-		n = receive_burst(
-		    sock, m, from, next < end ? wait : PATIENCE_NS);
-		for (unsigned k = 0; k < n && count < PINGS_MAX; k++)
-			if (m[k].op == OP_ECHO)
-				round_trips[count++] =
-				    (uint64_t)now_ns() - m[k].number;
-	}
 	if (count == 0)
 		errx(1, "the server does not answer");
-	qsort(round_trips, count, sizeof(*round_trips), compare_numbers);
+	qsort(ns, count, sizeof(*ns), compare_numbers);
 	printf("{\"sent\": %llu, \"received\": %llu, \"p50\": %.1f, "
 	       "\"p99\": %.1f, \"max\": %.1f}\n",
-	    (unsigned long long)sent, (unsigned long long)count,
-	    (double)round_trips[count / 2] / 1e3,
-	    (double)round_trips[count * 99 / 100] / 1e3,
-	    (double)round_trips[count - 1] / 1e3);
+	    (unsigned long long)trips.sent, (unsigned long long)count,
+	    (double)ns[count / 2] / 1e3, (double)ns[count * 99 / 100] / 1e3,
+	    (double)ns[count - 1] / 1e3);
+}
+
+static void
+send_ping(int sock)
+{
+	struct message echo = { .op = OP_ECHO };
+
+	echo.number = (uint64_t)now_ns();
+	if (send(sock, &echo, sizeof(echo), 0) == -1)
+		warn("send");
+	trips.sent++;
+}
+
+static void
+take_pings(int sock, int64_t timeout_ns)
+{
+	struct sockaddr_in from[BATCH];
+	struct message m[BATCH];
+	unsigned n = receive_burst(sock, m, from, timeout_ns);
+
+	for (unsigned k = 0; k < n && trips.count < PINGS_MAX; k++)
+		if (m[k].op == OP_ECHO)
+			trips.ns[trips.count++] =
+			    (uint64_t)now_ns() - m[k].number;
+}
+
+/* Each of the sockets at that rate, one after the other. */
+static void
+ping(const int *socks, uint32_t count, uint32_t rate, uint32_t milliseconds)
+{
+	int64_t interval = 1000000000 / rate / count, next = now_ns();
+	int64_t end = next + milliseconds * INT64_C(1000000);
+	int events = epoll_create1(0);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct epoll_event event = { .events = EPOLLIN };
+
+		event.data.fd = socks[i];
+		if (epoll_ctl(events, EPOLL_CTL_ADD, socks[i], &event) == -1)
+			err(1, "epoll");
+	}
+	/* A second for the last ones, unless all are here. */
+	while (next < end ||
+	    (trips.count < trips.sent && now_ns() < end + 1000000000)) {
+		int64_t wait = next < end ? next - now_ns() : PATIENCE_NS;
+		struct timespec timeout = { wait / 1000000000,
+			wait % 1000000000 };
+		struct epoll_event ready[BATCH];
+		int n;
+
+		if (wait <= 0) {
+			next += interval;
+			send_ping(socks[trips.sent % count]);
+			continue;
+		}
+		n = epoll_pwait2(events, ready, BATCH, &timeout, NULL);
+		for (int i = 0; i < n; i++)
+			take_pings(ready[i].data.fd, 0);
+	}
+	print_round_trips();
+}
+
+/* A socket stays in the namespace that it is made in. */
+static int
+open_socket_in(const char *space)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", space);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1 ||
+	    setns(fd, CLONE_NEWNET) == -1)
+		err(1, "%s", path);
+	close(fd);
+	return open_socket();
+}
+
+static void
+ping_from_all(const struct sockaddr_in *to, char *const spaces[],
+    uint32_t count, uint32_t rate, uint32_t milliseconds)
+{
+	int socks[MICE_MAX];
+
+	if (count > MICE_MAX)
+		errx(2, "too many namespaces");
+	for (uint32_t i = 0; i < count; i++) {
+		socks[i] = open_socket_in(spaces[i]);
+		if (connect(socks[i], (const struct sockaddr *)to,
+			sizeof(*to)) == -1)
+			err(1, "connect");
+	}
+	ping(socks, count, rate, milliseconds);
 }
 
 /* One socket for each, so that every flow has a port of its own. */
@@ -469,38 +546,54 @@ number_of(const char *text, double factor, uint32_t max)
 	return (uint32_t)n;
 }
 
+static uint32_t
+milliseconds_of(const char *seconds)
+{
+	return number_of(seconds, 1000, 10000000);
+}
+
+static uint32_t
+rate_of(const char *text)
+{
+	uint32_t rate = number_of(text, 1, 10000);
+
+	return rate == 0 ? 1 : rate;
+}
+
 int
 main(int argc, char **argv)
 {
+	const char *what = argc > 1 ? argv[1] : "";
 	struct sockaddr_in to;
 	int sock;
 
-	if (argc == 3 && strcmp(argv[1], "serve") == 0)
+	if (argc == 3 && strcmp(what, "serve") == 0)
 		serve(argv[2]);
 	if (argc < 6)
 		errx(2, "usage: see the source");
-	sock = open_socket();
 	to = address_of(argv[2], argv[3]);
+	if (strcmp(what, "mice") == 0 && argc > 6) {
+		ping_from_all(&to, argv + 6, (uint32_t)(argc - 6),
+		    rate_of(argv[4]), milliseconds_of(argv[5]));
+		return 0;
+	}
+	sock = open_socket();
 	if (connect(sock, (struct sockaddr *)&to, sizeof(to)) == -1)
 		err(1, "connect");
-	if (strcmp(argv[1], "flows") == 0 && argc == 6) {
+	if (strcmp(what, "flows") == 0 && argc == 6) {
 		uint32_t count = number_of(argv[4], 1, FLOWS_MAX);
 
-		load_flows(&to, count == 0 ? 1 : count,
-		    number_of(argv[5], 1000, 10000000));
-	} else if (strcmp(argv[1], "ping") == 0 && argc == 6) {
-		uint32_t rate = number_of(argv[4], 1, 10000);
-
-		ping(sock, rate == 0 ? 1 : rate,
-		    number_of(argv[5], 1000, 10000000));
+		load_flows(
+		    &to, count == 0 ? 1 : count, milliseconds_of(argv[5]));
+	} else if (strcmp(what, "ping") == 0 && argc == 6) {
+		ping(&sock, 1, rate_of(argv[4]), milliseconds_of(argv[5]));
 	} else if (argc == 7) {
 		uint32_t size = number_of(argv[4], 1, SIZE_MAX_DATA);
 
 		if (size < sizeof(struct message))
 			errx(2, "too small: %s", argv[4]);
-		(strcmp(argv[1], "from") == 0 ? load_from : load_to)(sock, size,
-		    number_of(argv[5], 1, 100000000),
-		    number_of(argv[6], 1000, 10000000));
+		(strcmp(what, "from") == 0 ? load_from : load_to)(sock, size,
+		    number_of(argv[5], 1, 100000000), milliseconds_of(argv[6]));
 	} else
 		errx(2, "usage: see the source");
 	return 0;

@@ -9,6 +9,8 @@ by name. What was consumed in the meantime is added to them: see consumed().
 """
 
 import argparse
+import collections
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,9 +22,13 @@ import sys
 
 STREAM_PORTS = ("80", "7")
 LOAD_PORT = "7"
+MICE_PORT = "8"
+MOUSE_RATE = 50  # of each
 PATIENCE_S = 20  # beyond the time that a measurement takes
 PING_RATE = 100
 PERF_LEAST = "1.5"  # percent
+# In the kernel's words.
+CALLS = r" (?:__x64_sys_|__arm64_sys_|__sys_|ksys_|do_)(epoll_wait|recvmmsg|sendmsg|read|writev)\b"
 TICK = os.sysconf("SC_CLK_TCK")
 PLAIN = ("ceiling", "direct", "relayed")
 ALL = ("ceiling", "direct", "direct-name", "relayed", "relayed-name")
@@ -95,24 +101,26 @@ def metric(way, name):
 def consumed(way, sender, receiver, measurement):
     """Runs it, and adds to its figures: user and system CPU seconds of the gateway, those of
     the clients, the gateway's peak memory, segments that came out of order, those that were
-    sent again, inner packets, and what came to another thread than its own."""
+    sent again, inner packets, what came to another thread than its own, and what was dropped as
+    more than its client's share."""
     def read():
         gateway = [cpu_ticks(pid) for pid in way.gateway]
         return (sum(t[0] for t in gateway), sum(t[1] for t in gateway),
                 sum(sum(cpu_ticks(pid)) for pid in way.clients),
                 tcp_counter(receiver, "TCPOFOQueue"), tcp_counter(sender, "RetransSegs"),
-                metric(way, "client_packets_total"), metric(way, "strays_total"))
+                metric(way, "client_packets_total"), metric(way, "strays_total"),
+                metric(way, "over_share_total"))
 
     for pid in way.gateway:
         forget_peak(pid)
     before = read()
     figures = measurement()
-    user, system, client, disordered, again, packets, strays = (
+    user, system, client, disordered, again, packets, strays, over_share = (
         b - a for a, b in zip(before, read()))
     return {"user": user / TICK, "system": system / TICK, "client": client / TICK,
             "memory": sum(peak_memory(pid) for pid in way.gateway),
             "segments_disordered": disordered, "segments_again": again,
-            "strays": 100 * strays / max(packets, 1), **figures}
+            "strays": 100 * strays / max(packets, 1), "over_share": over_share, **figures}
 
 
 # --- Where the time goes -----------------------------------------------------
@@ -131,6 +139,22 @@ def remember_programs(o, pids):
         subprocess.run(perf(o, "buildid-cache", "--add", path), check=True)
 
 
+def by_calls(o, data):
+    """What of the time is in which call of the kernel, waiting and waking up included."""
+    script = subprocess.run(perf(o, "script", "-i", data, "-F", "ip,sym,dso"), text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+    counts = collections.Counter()
+    for sample in script.split("\n\n"):
+        call = re.search(CALLS, sample)
+        if sample.strip():
+            first = sample.strip().splitlines()[0]
+            counts[call.group(1) if call else "else, kernel" if "kernel" in first
+                   else "user space"] += 1
+    for name, count in counts.most_common():
+        if 100 * count / counts.total() >= float(PERF_LEAST):
+            print(f"    {100 * count / counts.total():5.2f}%  {name}")
+
+
 def profiled(o, title, way, measurement):
     """With --perf: the same, and the functions that took most of the gateway's time."""
     if not o.perf:
@@ -138,7 +162,7 @@ def profiled(o, title, way, measurement):
     data = o.results + ".perf"
     remember_programs(o, way.gateway)
     recorder = subprocess.Popen(
-        perf(o, "record", "-q", "--buildid-mmap", "-o", data, "-p",
+        perf(o, "record", "-q", "-g", "--buildid-mmap", "-o", data, "-p",
              ",".join(map(str, way.gateway))), stderr=subprocess.DEVNULL)
     try:
         return measurement()
@@ -147,9 +171,11 @@ def profiled(o, title, way, measurement):
         recorder.wait(PATIENCE_S)
         print(f"{title}, {way.name}: % of the gateway's time")
         for keys in "dso", "dso,symbol":
-            subprocess.run(perf(o, "report", "-q", "-i", data, "--sort", keys, "--stdio",
+            subprocess.run(perf(o, "report", "-q", "-i", data, "--no-children",
+                                "-g", "none", "--sort", keys, "--stdio",
                                 "--percent-limit", PERF_LEAST),
                            stderr=subprocess.DEVNULL, check=True)
+        by_calls(o, data)
         os.unlink(data)
 
 
@@ -177,6 +203,14 @@ def begin_streams(o, way, count, direction, port, *more):
     reverse = ["-R"] if direction == "from" else []
     return begin(way.space, "iperf3", "-J", "-c", way.address, "-p", port, "-t", str(o.seconds),
                  "-P", str(count), *reverse, *more)
+
+
+def begin_elephant(o, way, load, direction):
+    """A stream, limited as iperf3's -b says, or a flood of datagrams of so many bytes."""
+    if isinstance(load, int):
+        return begin(way.space, o.load, direction, way.address, LOAD_PORT, str(load), "0",
+                     str(o.seconds))
+    return begin_streams(o, way, 1, direction, STREAM_PORTS[0], "-b", load)
 
 
 def ends(way, direction):
@@ -214,17 +248,18 @@ def udp(o, way, size, direction, rate):
 
 
 def flows(o, way, count):
-    """So many at once, each from a port of its own, with echoes. One process could not have as
-    many sockets."""
+    """So many at once, each from a port of its own, with echoes, half of them of another client,
+    which has another thread where there is one."""
     def run():
-        halves = [begin(way.space, o.load, "flows", way.address, LOAD_PORT, str(count // 2),
-                        str(o.seconds)) for _ in range(2)]
+        halves = [begin(w.space, o.load, "flows", w.address, LOAD_PORT, str(count // 2),
+                        str(o.seconds)) for w in (way, o.second)]
         first, second = (ended(half, o.seconds) for half in halves)
         figures = {**first, **{n: first[n] + second[n] for n in ("sent", "received")}}
         if figures["received"] == 0:
             raise RuntimeError("nothing has come")
         return figures
-    return consumed(way, *ends(way, "to"), run)
+    both = dataclasses.replace(way, clients=way.clients + o.second.clients)
+    return consumed(both, *ends(way, "to"), run)
 
 
 def round_trip(o, way, load):
@@ -254,7 +289,61 @@ def round_trip_of_other(o, way, load):
     return consumed(way, way.lan, way.space, run)
 
 
-STREAMS, DATAGRAMS, ROUND_TRIPS = "streams", "datagrams", "round trips"
+def thread_ids(pids):
+    return [int(thread) for pid in pids for thread in os.listdir(f"/proc/{pid}/task")]
+
+
+@contextlib.contextmanager
+def slowed(way, others):
+    """All of the gateway on one processor, which it shares with so many busy loops."""
+    free = os.sched_getaffinity(0)
+    if others == 0:
+        yield
+        return
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(others)]
+    for thread in thread_ids(way.gateway) + [loop.pid for loop in loops]:
+        os.sched_setaffinity(thread, {min(free)})
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+        for thread in thread_ids(way.gateway):
+            os.sched_setaffinity(thread, free)
+
+
+def elephant_figures(end, load):
+    """Of what begin_elephant() printed; {} where there was none."""
+    if "end" in end:
+        return {"elephant": end["end"]["sum_received"]["bits_per_second"] / 1e9}
+    if not end or end["received"] == 0:
+        return {"elephant": 0}
+    return {"elephant": 8e-9 * load * end["received"] / end["seconds"],
+            "elephant_lost": 100 - 100 * end["received"] / max(end["sent"], 1)}
+
+
+def mice(o, way, load, direction, others):
+    """Round trips of many clients that ask little, while another one takes or brings much. The
+    ceiling has one client, which plays them all."""
+    end = {}
+
+    def run():
+        elephant = load and begin_elephant(o, way, load, direction)
+        spaces = [way.space] * len(o.mice) if way.metrics == "-" else [m.space for m in o.mice]
+        pings = begin(spaces[0], o.load, "mice", way.address, MICE_PORT, str(MOUSE_RATE),
+                      str(o.seconds), *spaces)
+        try:
+            return ended(pings, o.seconds)
+        finally:
+            if elephant:
+                end.update(ended(elephant, o.seconds))
+    with slowed(way, others):
+        figures = consumed(way, *ends(way, direction), run)
+    return {"elephant_lost": 0, **figures, **elephant_figures(end, load)}
+
+
+STREAMS, DATAGRAMS, ROUND_TRIPS, MICE = "streams", "datagrams", "round trips", "mice"
 
 # Table, title, ways, function, arguments.
 ROWS = [
@@ -272,17 +361,27 @@ ROWS = [
     (ROUND_TRIPS, "round trip, stream without limit", PLAIN, round_trip, ("0",)),
     (ROUND_TRIPS, "round trip, 1 Gbit/s of another client", ("direct",), round_trip_of_other,
      ("1G",)),
+    *((MICE, f"with mice, {title}", ("ceiling", "direct"), mice, (load, direction, others))
+      for title, load, direction, others in (
+          ("alone", None, "from", 0),
+          *((f"{title}, {direction}{slow}", load, direction, others)
+            for others, slow in ((0, ""), (2, ", slowed"))
+            for title, load in
+            (("1 Gbit/s", "1G"), ("a stream without limit", "0"), ("a flood of 1200 bytes", 1200))
+            for direction in ("to", "from")))),
 ]
 
 
 def measure(o):
     ways = {way.name: way for way in read_ways(o.ways_file)}
     o.second = ways["second"]
+    o.mice = [way for name, way in ways.items() if name.startswith("mouse")]
     failed = False
     for _ in range(o.rounds):
         for table, title, names, function, arguments in ROWS:
-            by_threads = function in (several, flows)
-            if not re.search(o.rows, title) or (o.several and not by_threads):
+            by_threads = function in (several, flows, mice)
+            if not re.search(o.rows, title) or (o.several and not by_threads) or (
+                    function is mice and not o.mice):
                 continue
             if by_threads:
                 title += f", --threads {o.threads}"
@@ -325,11 +424,19 @@ def round_trip_columns(f):
             "lost": (f["sent"] - f["received"], 0), "MiB": (f["memory"], 0)}
 
 
+def mice_columns(f):
+    return {"p50 us": (f["p50"], 0), "p99 us": (f["p99"], 0), "max us": (f["max"], 0),
+            "mice lost %": (100 - 100 * f["received"] / f["sent"], 2),
+            "elephant Gbit/s": (f["elephant"], 2), "elephant lost %": (f["elephant_lost"], 2),
+            "over share": (f["over_share"], 0)}
+
+
 # Of each table: its columns, and which are compared with those of the ceiling.
 TABLES = {
     STREAMS: (stream_columns, ("Gbit/s", "gateway s/GB")),
     DATAGRAMS: (datagram_columns, ("packets/s", "gateway us")),
     ROUND_TRIPS: (round_trip_columns, ("p99 us",)),
+    MICE: (mice_columns, ("p99 us",)),
 }
 
 

@@ -4,9 +4,10 @@
 #
 #	near ----------------\
 #	third --------------- gateway 10.20.0.1 ---- 10.20.0.2 lan
+#	mouse1 ... mouse20 ---/
 #	far -- relay by bridge /
 #
-#	All three, the gateway, the portal and the relay are on the bridge.
+#	All of them, the gateway, the portal and the relay are on the bridge.
 #
 #	y-client 10.9.0.1 ---- 10.9.0.2 y-gateway 10.8.0.1 ---- 10.8.0.2 y-lan
 #	tunnel 100.64.0.1 == UDP 5555 == 100.64.0.2: the yardstick (ceiling.c)
@@ -14,8 +15,17 @@
 prefix=pstb$$-
 spaces="near third far internet portal relay gateway lan
 	y-client y-gateway y-lan"
+MICE=20
+mice="" # when they are wanted
 STREAM_PORTS="80 7" # that the resources' filters let through
 LOAD_PORT=7
+MICE_PORT=8 # of a server of their own: it sends a flood or answers
+
+# want_mice: before their spaces are made.
+want_mice() {
+	mice=$(seq -s ' ' -f 'mouse%g' $MICE)
+	spaces="$spaces $mice"
+}
 
 make_spaces() {
 	local space
@@ -32,8 +42,12 @@ near_link() {
 	ip -n "${prefix}gateway" route add "$2" dev "$1" src 203.0.113.20
 }
 
+mouse_address() {
+	echo "203.0.113.$((100 + ${1#mouse}))"
+}
+
 make_postern_network() {
-	local files=/etc/netns/${prefix}gateway
+	local files=/etc/netns/${prefix}gateway mouse
 	ip -n "${prefix}internet" link add br0 type bridge
 	ip -n "${prefix}internet" link set br0 up
 	addresses internet br0 203.0.113.1/24 2001:db8::1/64
@@ -45,6 +59,11 @@ make_postern_network() {
 	plug gateway wan 203.0.113.20 2001:db8::20
 	near_link near 203.0.113.10
 	near_link third 203.0.113.11
+	for mouse in $mice; do
+		plug $mouse wan "$(mouse_address $mouse)" \
+		    "2001:db8::${mouse#mouse}:1"
+		near_link $mouse "$(mouse_address $mouse)"
+	done
 	link lan eth0 gateway lan
 	addresses lan eth0 $LAN4/24 $LAN6/64
 	addresses gateway lan 10.20.0.1/24 fd20::1/64
@@ -87,13 +106,17 @@ start_servers() {
 		wait_until 10 listens "$1" t $port ||
 			die "iperf3 does not start" "$work/iperf-$1-$port.log"
 	done
-	spawn "load-$1" "$1" "$BUILD/tests/bench/bench_load" serve $LOAD_PORT
-	wait_until 10 listens "$1" u $LOAD_PORT ||
-		die "the load server does not start" "$work/load-$1.log"
+	for port in $LOAD_PORT $MICE_PORT; do
+		spawn "load-$1-$port" "$1" \
+		    "$BUILD/tests/bench/bench_load" serve $port
+		wait_until 10 listens "$1" u $port ||
+			die "the load server does not start" \
+			    "$work/load-$1-$port.log"
+	done
 }
 
 bench_site() {
-	portal_configuration
+	portal_configuration | sed "s|\"udp/7\"|&, \"udp/$MICE_PORT\"|"
 	cat <<-TOML
 	[[resources]]
 	name = "named"
@@ -123,7 +146,7 @@ connect() {
 	shift 3
 	[ -e "$work/$space.fifo" ] || mkfifo "$work/$space.fifo"
 	FIREZONE_TOKEN=$USER_TOKEN spawn "$space" "$space" "$TEST_CLIENT" \
-	    -i "$space" -c "$work/$space.fifo" -l "$address" "$@" "$PORTAL_URL"
+	    --fast -i "$space" -c "$work/$space.fifo" -l "$address" "$@" "$PORTAL_URL"
 	wait_line 15 "$work/$space.log" '^ready ' ||
 		die "the client does not start" "$work/$space.log"
 	wait_until 15 at "$space" ping -c 1 -W 1 -q $LAN4 ||
@@ -140,16 +163,37 @@ connect_all() {
 	connect near 203.0.113.10 direct --direct-only -4
 	connect third 203.0.113.11 direct --direct-only -4
 	connect far 203.0.113.12 relayed --relay-only -4
+	connect_mice
+}
+
+# All at once, and for the CIDR resource alone.
+connect_mice() {
+	local mouse
+	for mouse in $mice; do
+		FIREZONE_TOKEN=$USER_TOKEN spawn $mouse $mouse "$TEST_CLIENT" \
+		    --fast -i $mouse -l "$(mouse_address $mouse)" --direct-only -4 \
+		    "$PORTAL_URL"
+	done
+	for mouse in $mice; do
+		wait_until 30 at $mouse ping -c 1 -W 1 -q $LAN4 ||
+			die "$mouse gets no answer" "$work/$mouse.log"
+		wait_until 20 path_is $mouse direct ||
+			die "$mouse is not direct" "$work/$mouse.log"
+	done
 }
 
 # A client may have moved in the meantime.
 paths_held() {
+	local mouse
+	for mouse in $mice; do
+		path_is $mouse direct || return 1
+	done
 	path_is near direct && path_is third direct && path_is far relayed
 }
 
 stop_postern() {
 	local name
-	for name in near third far gateway; do
+	for name in near third far $mice gateway; do
 		stop $name
 	done
 }
@@ -165,7 +209,10 @@ way() {
 }
 
 ways() {
-	local gateway=${prefix}gateway
+	local gateway=${prefix}gateway mouse
+	for mouse in $mice; do
+		way $mouse $mouse $LAN4 lan $gateway ${pid[$mouse]}
+	done
 	way ceiling y-client 10.8.0.2 y-lan - ${pid[y-client]} ${pid[y-gateway]}
 	way direct near $LAN4 lan $gateway ${pid[near]} $(processes)
 	way direct-name near $NAME4 lan $gateway ${pid[near]} $(processes)

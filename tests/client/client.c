@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,31 +43,6 @@ static const struct ip_prefix proxy_ranges[] = {
 	{ { IP_V6, { 0xfd, 0, 0x20, 0x21, 0x11, 0x11, 0x80 } }, 107 },
 };
 
-void
-event(const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vprintf(format, ap);
-	va_end(ap);
-	putchar('\n');
-	fflush(stdout);
-}
-
-void
-debug(const struct client *c, const char *format, ...)
-{
-	va_list ap;
-
-	if (!c->verbose)
-		return;
-	va_start(ap, format);
-	vfprintf(stderr, format, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-}
-
 size_t
 family_index(const struct ip_address *ip)
 {
@@ -90,8 +64,11 @@ client_send_path(
 		return;
 	if (turn_is_relayed(c, &path->local))
 		turn_send(c, &path->local, &path->remote, data, len);
-	else
+	else if (endpoint_equal(
+		     &path->local, &c->local[family_index(&path->local.ip)]))
 		client_send(c, &path->remote, data, len);
+	else
+		debug(c, "nothing can be sent from there any more");
 }
 
 static void
@@ -155,6 +132,7 @@ static void
 forget_connection(struct client *c)
 {
 	ice_stop(c);
+	iceless_stop(&c->iceless);
 	tunnel_stop(c);
 	names_untell(c);
 	c->path = (struct path){ 0 };
@@ -265,6 +243,7 @@ same_connection(const struct client *c, const struct authorization *a)
 	const struct authorization *b = &c->agreed;
 
 	return strcmp(a->gateway, b->gateway) == 0 &&
+	    a->iceless == b->iceless &&
 	    memcmp(a->public_key, b->public_key, sizeof(a->public_key)) == 0 &&
 	    memcmp(a->psk, b->psk, sizeof(a->psk)) == 0 &&
 	    strcmp(a->ours.username, b->ours.username) == 0 &&
@@ -278,7 +257,9 @@ static void
 upsert(struct client *c)
 {
 	activity(c);
-	if (c->habits.announces_again)
+	if (c->agreed.iceless)
+		iceless_mode_announce(c);
+	else if (c->habits.announces_again)
 		ice_announce_again(c);
 	if (!c->habits.handshake_on_grant ||
 	    c->path.remote.ip.family == IP_NONE ||
@@ -324,7 +305,8 @@ to_gateway(struct client *c, struct resource *r, bool named,
 {
 	if (!r->authorized || !named)
 		ask(c, r);
-	if (r->authorized && named && tunnel_ready(c))
+	if (r->authorized && named && tunnel_ready(c) &&
+	    (!c->agreed.iceless || c->path.remote.ip.family != IP_NONE))
 		send_packet(c, packet, len);
 	else
 		wait_for_session(c, packet, len);
@@ -371,14 +353,17 @@ client_authorized(struct client *c, const struct authorization *a)
 		send_waiting(c);
 		return;
 	}
+	c->agreed = *a;
 	if (!tunnel_start(c, &c->identity, a->public_key, a->psk)) {
 		client_lost(c, "bad-key");
 		return;
 	}
-	c->agreed = *a;
 	snprintf(c->gateway, sizeof(c->gateway), "%s", a->gateway);
 	activity(c);
-	ice_start(c, &a->ours, &a->theirs);
+	if (a->iceless)
+		iceless_mode_start(c);
+	else
+		ice_start(c, &a->ours, &a->theirs);
 }
 
 void
@@ -412,7 +397,9 @@ client_remote_candidate(
 	if (strcmp(gateway, c->gateway) != 0)
 		return;
 	activity(c);
-	if (added)
+	if (c->agreed.iceless)
+		iceless_mode_remote(c, line, added);
+	else if (added)
 		ice_add_remote(c, line);
 	else
 		ice_remove_remote(c, line);
@@ -428,8 +415,28 @@ client_path(struct client *c, const struct path *path, bool relayed)
 	event("connected %s %s %s", relayed ? "relayed" : "direct",
 	    endpoint_format(&path->local, local),
 	    endpoint_format(&path->remote, remote));
-	if (c->habits.handshake_on_path || (first && !tunnel_ready(c)))
+	if (c->agreed.iceless) {
+		if (tunnel_ready(c))
+			send_waiting(c);
+	} else if (c->habits.handshake_on_path || (first && !tunnel_ready(c))) {
 		tunnel_handshake(c);
+	}
+}
+
+void
+client_local_found(struct client *c, enum candidate_kind kind,
+    const struct endpoint *address, const struct endpoint *base)
+{
+	ice_add_local(c, kind, address, base);
+	iceless_mode_local(c, kind, address, base);
+}
+
+void
+client_local_lost(
+    struct client *c, const struct endpoint *address, bool by_portal)
+{
+	ice_remove_local(c, address);
+	iceless_mode_local_lost(c, address, by_portal);
 }
 
 void
@@ -529,10 +536,14 @@ tell_icmp(const uint8_t *packet, size_t len)
 }
 
 void
-client_tunnel_packet(struct client *c, uint8_t *packet, size_t len)
+client_tunnel_packet(
+    struct client *c, const struct path *path, uint8_t *packet, size_t len)
 {
 	struct ip_address to;
 
+	if (c->agreed.iceless &&
+	    iceless_packet(&c->iceless, path, packet, len, c->now))
+		return;
 	activity(c);
 	if (packet[0] >> 4 == 6 && len >= CONTROL_HEADER &&
 	    packet[NEXT_HEADER_AT] == CONTROL) {
@@ -574,7 +585,7 @@ client_udp_input(struct client *c, const struct endpoint *from,
 	if (!takes_wireguard_from(c, &path.remote))
 		debug(
 		    c, "%zu bytes from an address that was not agreed on", len);
-	else if (!tunnel_input(c, data, len))
+	else if (!tunnel_input(c, &path, data, len))
 		debug(c, "unknown datagram of %zu bytes", len);
 }
 
@@ -591,6 +602,7 @@ client_timers(struct client *c)
 	turn_timer(c);
 	ice_timer(c);
 	tunnel_timer(c);
+	iceless_mode_timer(c);
 	names_timer(c);
 	if (c->gateway[0] == '\0' || c->path.remote.ip.family == IP_NONE)
 		return;
@@ -603,8 +615,10 @@ client_timers(struct client *c)
 struct mono
 client_deadline(const struct client *c)
 {
-	return mono_min(mono_min(turn_deadline(c), names_deadline(c)),
-	    mono_min(ice_deadline(c), tunnel_deadline(c)));
+	struct mono at = mono_min(turn_deadline(c), names_deadline(c));
+
+	at = mono_min(at, mono_min(ice_deadline(c), tunnel_deadline(c)));
+	return mono_min(at, iceless_deadline(&c->iceless));
 }
 
 void

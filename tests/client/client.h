@@ -10,7 +10,7 @@
  * output, one line an event, for tests to wait for:
  *
  *	ready 100.64.0.1 fd00:2021:1111::1	the interface is up
- *	candidate LINE				sent to the gateway
+ *	candidate:...				sent to the gateway
  *	authorized RESOURCE GATEWAY
  *	refused RESOURCE REASON
  *	connected direct|relayed LOCAL REMOTE	the path, also a new one
@@ -20,6 +20,7 @@
  *	icmp TYPE CODE SOURCE			an ICMP error, only with -c
  *	goodbye					the gateway has closed
  *	lost REASON				we did, or it broke
+ *	roamed					by command, to new addresses
  *	portal up|down
  *	stopped
  */
@@ -31,6 +32,8 @@
 #include "tests/client/commands.h"
 #include "tests/client/habits.h"
 #include "tests/client/ice.h"
+#include "tests/client/iceless.h"
+#include "tests/client/iceless_mode.h"
 #include "tests/client/io.h"
 #include "tests/client/names.h"
 #include "tests/client/portal.h"
@@ -63,8 +66,9 @@ struct client {
 	struct mono now; /* of this turn of the loop */
 
 	/* What the options say. */
-	bool relay_only, direct_only, verbose;
+	bool relay_only, direct_only, iceless_offered, verbose;
 	struct habits habits;
+	struct aead *aead;   /* the gateway's, or NULL for libsodium */
 	const char *device;  /* name of the TUN device */
 	const char *outside; /* of the one for all but the tunnel, or "" */
 
@@ -97,6 +101,9 @@ struct client {
 	struct portal portal;
 	struct turn turn;
 	struct ice ice;
+	struct iceless iceless; /* runs when that was agreed on */
+	struct iceless_output iceless_output;
+	struct mono iceless_started;
 	struct tunnel tunnel;
 };
 
@@ -121,6 +128,11 @@ void client_udp_input(
 void client_tun_input(struct client *, const uint8_t *, size_t);
 void client_timers(struct client *);
 struct mono client_deadline(const struct client *);
+/*
+ * The network has changed: new sockets on these addresses, IP_NONE for none.
+ * Without ICE the session goes on; with it, all begins anew, with a new key.
+ */
+void client_roam(struct client *, const struct ip_address local[2]);
 /* Says goodbye to the gateway and frees the allocations. */
 void client_stop(struct client *);
 
@@ -149,15 +161,22 @@ void client_allowed(struct client *, const char *resource);
 void client_refused(struct client *, const char *resource, const char *reason);
 void client_remote_candidate(
     struct client *, const char *gateway, const char *line, bool added);
-/* ice.c, */
+/* turn.c: what was found out about our own addresses, */
+void client_local_found(struct client *, enum candidate_kind,
+    const struct endpoint *address, const struct endpoint *base);
+/* by_portal: it was the portal that took the relay away. */
+void client_local_lost(
+    struct client *, const struct endpoint *address, bool by_portal);
+/* ice.c and iceless_mode.c, */
 void client_path(struct client *, const struct path *, bool relayed);
 void client_lost(struct client *, const char *reason);
 /* tunnel.c. */
 void client_session(struct client *, bool first);
-void client_tunnel_packet(struct client *, uint8_t *, size_t);
+void client_tunnel_packet(
+    struct client *, const struct path *, uint8_t *, size_t);
 
 /* tun.c: the device, and what is set on it. -1 and errno. */
-int tun_open(const char *name);
+int tun_open(const char *name, bool *udp);
 int tun_configure(
     const char *name, const struct ip_address *v4, const struct ip_address *v6);
 int tun_route(const char *name, const struct ip_prefix *, bool add);

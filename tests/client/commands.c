@@ -40,9 +40,26 @@ on_inject(struct client *c, char **word)
 		tunnel_send(c, packet, len);
 }
 
+static void
+on_roam(struct client *c, char **word)
+{
+	struct ip_address local[2] = { 0 }, ip;
+	char *text;
+
+	while ((text = strsep(&word[1], " ")) != NULL) {
+		if (!ip_parse(text, &ip)) {
+			debug(c, "roam: %s: not an address", text);
+			return;
+		}
+		local[family_index(&ip)] = ip;
+	}
+	client_roam(c, local);
+}
+
 static const struct line_command commands[] = {
 	{ "assign", 4, on_assign },
 	{ "inject", 2, on_inject },
+	{ "roam", 2, on_roam },
 };
 
 int

@@ -5,6 +5,8 @@
  *		what the proxies stand for; RESOURCE is an id or a name
  *	inject HEX
  *		an inner packet, sent as it is
+ *	roam ADDRESS [ADDRESS]
+ *		another network: these are the local addresses from now on
  */
 #ifndef TESTS_CLIENT_COMMANDS_H
 #define TESTS_CLIENT_COMMANDS_H

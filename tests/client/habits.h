@@ -35,13 +35,17 @@ struct habits {
 	bool ufrag; /* with the priorities of its agent: not those of a kind */
 	bool announces_again; /* its candidates with a repeated grant, */
 	bool announces_prflx; /* and those that the peer has shown it */
+	/* With a relay it withdraws the address that the relay has shown it. */
+	bool withdraws_srflx;
 
 	enum wireguard_source wireguard;
 	int64_t keepalive_s;     /* persistent; 0: none */
+	bool late_keepalive;     /* after the last packet, not the first */
 	int64_t attempt_s;       /* before a handshake is given up */
 	bool handshake_on_path;  /* each time that one is nominated */
 	bool handshake_on_grant; /* with a repeated one */
 	bool goodbye;            /* says it, and knows it */
+	bool iceless;            /* can do without ICE, where all agree */
 };
 
 /* The row of a release such as "1.4.3", or NULL when there is none so old. */

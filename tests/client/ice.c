@@ -254,6 +254,12 @@ ice_remove_local(struct client *c, const struct endpoint *address)
 }
 
 void
+ice_forget_locals(struct client *c)
+{
+	c->ice.n_locals = 0;
+}
+
+void
 ice_format(
     const struct client *c, const struct candidate *l, char to[ICE_LINE_SIZE])
 {
@@ -333,21 +339,6 @@ ice_add_remote(struct client *c, const char *line)
 		turn_expect(c, &r.address);
 	for (size_t i = 0; i < ice->n_locals; i++)
 		form_pair(c, &ice->locals[i], &r);
-}
-
-void
-ice_remove_remote(struct client *c, const char *line)
-{
-	struct ice *ice = &c->ice;
-	struct candidate r, *known;
-
-	if (!parse_line(line, &r) ||
-	    (known = find_remote(ice, &r.address)) == NULL)
-		return;
-	*known = ice->remotes[--ice->n_remotes];
-	for (size_t i = ice->n_pairs; i-- > 0;)
-		if (endpoint_equal(&ice->pairs[i].path.remote, &r.address))
-			remove_pair(c, i);
 }
 
 /* The attempts that the schedule counts: firezone-tunnel(7), Check schedule. */
@@ -457,6 +448,27 @@ choose(struct client *c)
 		client_path(c, &agreed->path,
 		    agreed->local.kind == CANDIDATE_RELAY ||
 			agreed->remote.kind == CANDIDATE_RELAY);
+}
+
+void
+ice_remove_remote(struct client *c, const char *line)
+{
+	struct ice *ice = &c->ice;
+	struct candidate r, *known;
+
+	if (!parse_line(line, &r))
+		return;
+	/* Peer-reflexive ones have pairs only. */
+	known = find_remote(ice, &r.address);
+	if (known == NULL && r.kind != CANDIDATE_PRFLX)
+		return;
+	if (known != NULL)
+		*known = ice->remotes[--ice->n_remotes];
+	for (size_t i = ice->n_pairs; i-- > 0;)
+		if (endpoint_equal(&ice->pairs[i].path.remote, &r.address))
+			remove_pair(c, i);
+	/* Not with the next answer, which may be a while. */
+	choose(c);
 }
 
 static void
@@ -646,6 +658,7 @@ ice_set_idle(struct client *c, bool idle)
 	if (ice->idle == idle)
 		return;
 	ice->idle = idle;
+	debug(c, idle ? "idle" : "not idle");
 	for (size_t i = 0; i < ice->n_pairs; i++)
 		ice->pairs[i].next = mono_add_ms(
 		    ice->pairs[i].last_sent, gap_after(c, &ice->pairs[i]));

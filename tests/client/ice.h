@@ -89,6 +89,8 @@ bool ice_checked(const struct client *, const struct endpoint *remote);
 bool ice_add_local(struct client *, enum candidate_kind,
     const struct endpoint *address, const struct endpoint *base);
 void ice_remove_local(struct client *, const struct endpoint *address);
+/* The sockets are gone. */
+void ice_forget_locals(struct client *);
 /* The line that the gateway is told: firezone-tunnel(7), Candidate lines. */
 void ice_format(
     const struct client *, const struct candidate *, char to[ICE_LINE_SIZE]);

@@ -1,6 +1,7 @@
 /* The sockets and the device: see io.h. */
 #include "tests/client/io.h"
 
+#include <err.h>
 #include <errno.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #include <unistd.h>
 
 #include "tests/client/client.h"
+
+#define SOCKET_BUFFER (4 << 20)
 
 #define RECEIVES 8   /* a turn, so that nothing starves */
 #define PACKETS  256 /* likewise, from the device */
@@ -20,16 +23,40 @@
 #endif
 
 void
-io_init(struct client *c)
+io_init(struct client *c, bool udp)
 {
-	int on = 1;
-
 	c->io.segmentation = true;
-	for (size_t f = 0; f < 2; f++)
-		/* Best effort: without it they come one by one. */
-		if (c->udp[f] != -1)
-			setsockopt(
-			    c->udp[f], IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
+	c->io.kinds = COALESCE_TCP | (udp ? COALESCE_UDP : 0);
+}
+
+void
+io_open(struct client *c, size_t family, const struct ip_address *ip)
+{
+	struct endpoint wanted = { .ip = *ip };
+	struct sockaddr_storage address;
+	socklen_t size = endpoint_to_sockaddr(&wanted, &address);
+	int fd, buffer = SOCKET_BUFFER, on = 1;
+
+	c->udp[family] = -1;
+	c->local[family] = (struct endpoint){ 0 };
+	if (size == 0)
+		return;
+	fd = socket(
+	    address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1 ||
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, c->outside,
+		(socklen_t)strlen(c->outside)) == -1 ||
+	    bind(fd, (struct sockaddr *)&address, size) == -1 ||
+	    getsockname(fd, (struct sockaddr *)&address, &size) == -1 ||
+	    !endpoint_from_sockaddr(
+		(struct sockaddr *)&address, &c->local[family]))
+		err(1, "UDP socket");
+	/* Best effort: without privilege the system's limit holds. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
+	/* Likewise: without it they come one by one. */
+	setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
+	c->udp[family] = fd;
 }
 
 /* Sending. */
@@ -168,7 +195,7 @@ io_write(struct client *c, uint8_t *packet, size_t len)
 	if (coalesce_add(&c->io.flow, packet, len) == COALESCE_JOINED)
 		return;
 	write_flow(c);
-	if (!coalesce_start(&c->io.flow, packet, len, COALESCE_TCP))
+	if (!coalesce_start(&c->io.flow, packet, len, c->io.kinds))
 		write_vector(c, iov, 2);
 }
 

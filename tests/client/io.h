@@ -1,7 +1,7 @@
 /*
  * Datagrams and packets by the handful, so that the client keeps pace with the
- * gateway: UDP_GRO and UDP_SEGMENT on the sockets, TCP segmentation on the TUN
- * device (firezone-tunnel(7), Segmentation and Tunnel device).
+ * gateway: UDP_GRO and UDP_SEGMENT on the sockets, TCP and UDP segmentation on
+ * the TUN device (firezone-tunnel(7), Segmentation and Tunnel device).
  */
 #ifndef TESTS_CLIENT_IO_H
 #define TESTS_CLIENT_IO_H
@@ -33,11 +33,15 @@ struct io {
 
 	/* Packets for the device; their payloads stay in their rooms. */
 	struct coalescer flow;
+	unsigned kinds; /* that are glued */
 	uint8_t room[IO_PACKETS][IO_DATAGRAM_MAX];
 	size_t rooms_used;
 };
 
-void io_init(struct client *);
+/* udp: the device takes super-packets of it as well. */
+void io_init(struct client *, bool udp);
+/* The socket of an address family, or none for IP_NONE; failure is fatal. */
+void io_open(struct client *, size_t family, const struct ip_address *);
 
 /* Leaves with the flush, in order; the data is copied. */
 void io_send(struct client *, const struct endpoint *to, const void *, size_t);

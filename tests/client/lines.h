@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #define LINE_SIZE  4096
-#define LINE_WORDS 9
+#define LINE_WORDS 10
 
 struct client;
 

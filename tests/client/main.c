@@ -14,9 +14,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "net-worker/core/aead.h"
 #include "tests/client/client.h"
-
-#define SOCKET_BUFFER (4 << 20)
 
 enum poll_index {
 	POLL_UDP4,
@@ -35,6 +34,8 @@ static const char usage[] =
     "  -6, --ipv6         no UDP over IPv4\n"
     "  -r, --relay-only   offer relayed candidates only\n"
     "  -d, --direct-only  no relays\n"
+    "  -n, --iceless      offer to do without ICE, and do when it is agreed "
+    "on\n"
     "  -i EXTERNAL-ID     of the device (test-client)\n"
     "  -t DEVICE          name of the TUN device (tun-client)\n"
     "  -p FILE            the portal driver\n"
@@ -45,14 +46,19 @@ static const char usage[] =
     "and\n"
     "                     activate the Internet resource\n"
     "  -c FIFO            read commands there: see commands.h\n"
+    "  -f, --fast         with the gateway's cipher, for measurements\n"
     "  -v                 tell more on standard error\n"
+    "  -h, --help         print this and exit\n"
     "The user's token is read from the environment variable FIREZONE_TOKEN.\n";
 
 static const struct option long_options[] = {
+	{ "help", no_argument, NULL, 'h' },
 	{ "ipv4", no_argument, NULL, '4' },
 	{ "ipv6", no_argument, NULL, '6' },
 	{ "relay-only", no_argument, NULL, 'r' },
 	{ "direct-only", no_argument, NULL, 'd' },
+	{ "iceless", no_argument, NULL, 'n' },
+	{ "fast", no_argument, NULL, 'f' },
 	{ "generation", required_argument, NULL, 'g' },
 	{ "client-version", required_argument, NULL, 'V' },
 	{ "close-after", required_argument, NULL, 'I' },
@@ -92,7 +98,11 @@ choose_habits(struct client *c, const struct options *o)
 	    : habits_of_release(o->portal.release);
 
 	if (found == NULL)
-		errx(2, "no such client");
+		errx(2,
+		    "no client of that generation or release is known: see "
+		    "--help");
+	if (c->iceless_offered && !found->iceless)
+		errx(2, "clients of that release cannot do without ICE");
 	c->habits = *found;
 	if (o->close_after >= 0)
 		c->habits.close_after_s = o->close_after;
@@ -104,8 +114,11 @@ parse_options(struct client *c, struct options *o, int argc, char **argv)
 	int ch;
 
 	while ((ch = getopt_long(argc, argv,
-		    "46vdrl:i:t:p:o:c:g:V:I:", long_options, NULL)) != -1) {
+		    "46hvdrnfl:i:t:p:o:c:g:V:I:", long_options, NULL)) != -1) {
 		switch (ch) {
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
 		case '4':
 			o->unwanted[1] = true;
 			break;
@@ -120,6 +133,13 @@ parse_options(struct client *c, struct options *o, int argc, char **argv)
 			break;
 		case 'r':
 			c->relay_only = true;
+			break;
+		case 'n':
+			c->iceless_offered = true;
+			break;
+		case 'f':
+			if ((c->aead = aead_new()) == NULL)
+				errx(1, "no memory");
 			break;
 		case 'l':
 			parse_local(o, optarg);
@@ -153,37 +173,14 @@ parse_options(struct client *c, struct options *o, int argc, char **argv)
 			bad_usage();
 		}
 	}
-	if (optind + 1 != argc || (c->direct_only && c->relay_only))
+	/* Without ICE the first message goes to relays only. */
+	if (optind + 1 != argc ||
+	    (c->direct_only && (c->relay_only || c->iceless_offered)))
 		bad_usage();
 	o->portal.url = argv[optind];
 	o->portal.device = c->outside;
+	o->portal.iceless = c->iceless_offered;
 	choose_habits(c, o);
-}
-
-static int
-open_udp(
-    const char *device, const struct ip_address *ip, struct endpoint *bound)
-{
-	struct endpoint wanted = { .ip = *ip };
-	struct sockaddr_storage address;
-	socklen_t size = endpoint_to_sockaddr(&wanted, &address);
-	int fd, buffer = SOCKET_BUFFER;
-
-	if (size == 0)
-		return -1;
-	fd = socket(
-	    address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd == -1 ||
-	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
-		(socklen_t)strlen(device)) == -1 ||
-	    bind(fd, (struct sockaddr *)&address, size) == -1 ||
-	    getsockname(fd, (struct sockaddr *)&address, &size) == -1 ||
-	    !endpoint_from_sockaddr((struct sockaddr *)&address, bound))
-		err(1, "UDP socket");
-	/* Best effort: without privilege the system's limit holds. */
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
-	return fd;
 }
 
 static int
@@ -218,15 +215,19 @@ static int
 run(struct client *c, int signals)
 {
 	struct pollfd fds[POLL_COUNT] = {
-		[POLL_UDP4] = { c->udp[0], POLLIN, 0 },
-		[POLL_UDP6] = { c->udp[1], POLLIN, 0 },
+		[POLL_UDP4] = { -1, POLLIN, 0 },
+		[POLL_UDP6] = { -1, POLLIN, 0 },
 		[POLL_TUN] = { c->tun, POLLIN, 0 },
-		[POLL_PORTAL] = { c->portal.fd, POLLIN, 0 },
+		[POLL_PORTAL] = { -1, POLLIN, 0 },
 		[POLL_COMMANDS] = { c->commands.fd, POLLIN, 0 },
 		[POLL_SIGNAL] = { signals, POLLIN, 0 },
 	};
 
 	for (;;) {
+		/* These change when the client roams. */
+		fds[POLL_UDP4].fd = c->udp[0];
+		fds[POLL_UDP6].fd = c->udp[1];
+		fds[POLL_PORTAL].fd = c->portal.fd;
 		if (poll(fds, POLL_COUNT, poll_timeout(c)) == -1 &&
 		    errno != EINTR)
 			err(1, "poll");
@@ -237,15 +238,15 @@ run(struct client *c, int signals)
 			warnx("the portal driver ended");
 			return 1;
 		}
-		if (fds[POLL_COMMANDS].revents != 0 && !commands_input(c)) {
-			warnx("a command is too long");
-			return 1;
-		}
 		for (size_t f = 0; f < 2; f++)
 			if (fds[POLL_UDP4 + f].revents != 0)
 				io_read_udp(c, c->udp[f]);
 		if (fds[POLL_TUN].revents != 0)
 			io_read_tun(c);
+		if (fds[POLL_COMMANDS].revents != 0 && !commands_input(c)) {
+			warnx("a command is too long");
+			return 1;
+		}
 		client_timers(c);
 		io_flush(c);
 	}
@@ -269,8 +270,11 @@ main(int argc, char **argv)
 	};
 	uint8_t private_key[NOISE_KEY_LEN];
 	int signals, status;
+	bool udp;
 
 	parse_options(&c, &o, argc, argv);
+	if (getenv("FIREZONE_TOKEN") == NULL)
+		errx(2, "no token: give it in the variable FIREZONE_TOKEN");
 	if (sodium_init() == -1 || !stun_warm_up())
 		errx(1, "cryptographic libraries");
 	randombytes_buf(private_key, sizeof(private_key));
@@ -278,21 +282,20 @@ main(int argc, char **argv)
 		errx(1, "key");
 	sodium_memzero(private_key, sizeof(private_key));
 	for (size_t f = 0; f < 2; f++)
-		c.udp[f] = o.unwanted[f]
-		    ? -1
-		    : open_udp(c.outside, &o.local[f], &c.local[f]);
+		io_open(&c, f,
+		    o.unwanted[f] ? &(struct ip_address){ 0 } : &o.local[f]);
 	if (c.udp[0] == -1 && c.udp[1] == -1)
 		bad_usage();
-	if ((c.tun = tun_open(c.device)) == -1)
+	if ((c.tun = tun_open(c.device, &udp)) == -1)
 		err(1, "%s", c.device);
 	if (o.fifo != NULL && commands_open(&c.commands, o.fifo) == -1)
 		err(1, "%s", o.fifo);
-	io_init(&c);
+	io_init(&c, udp);
 	c.now = mono_now();
 	tunnel_stop(&c);
+	iceless_mode_init(&c);
 	if (portal_start(&c.portal, &o.portal, c.identity.public_key) == -1)
 		err(1, "%s", o.portal.driver);
-	/* Only now: the driver must not inherit blocked signals. */
 	signals = open_signals();
 	status = run(&c, signals);
 	client_stop(&c);

@@ -22,11 +22,16 @@
 static void
 run_driver(int fd, const struct portal_options *o, const char *key)
 {
+	sigset_t none;
+
+	/* Once the loop runs, we have blocked what ends the driver. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (dup2(fd, STDIN_FILENO) == -1 || dup2(fd, STDOUT_FILENO) == -1)
 		_exit(1);
 	execl(PYTHON, PYTHON, o->driver, o->url, o->external_id, key,
-	    o->release, o->device, NULL);
+	    o->release, o->device, o->iceless ? "iceless" : "ice", NULL);
 	_exit(127);
 }
 
@@ -37,6 +42,8 @@ portal_start(struct portal *p, const struct portal_options *o,
 	char key[KEY_TEXT];
 	int fds[2];
 
+	p->options = *o;
+	p->lines.length = 0;
 	sodium_bin2base64(
 	    key, sizeof(key), public_key, 32, sodium_base64_VARIANT_ORIGINAL);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == -1)
@@ -60,8 +67,17 @@ portal_stop(struct portal *p)
 	waitpid(p->pid, NULL, 0);
 }
 
+int
+portal_restart(struct portal *p, const uint8_t public_key[32])
+{
+	struct portal_options options = p->options;
+
+	portal_stop(p);
+	return portal_start(p, &options, public_key);
+}
+
 void
-portal_send(struct client *c, const char *format, ...)
+portal_send(const struct client *c, const char *format, ...)
 {
 	char line[LINE_SIZE];
 	va_list ap;
@@ -155,7 +171,9 @@ on_forget_relay(struct client *c, char **word)
 static void
 on_authorized(struct client *c, char **word)
 {
-	struct authorization a;
+	struct authorization a = {
+		.iceless = strcmp(word[9], "iceless") == 0,
+	};
 
 	if (copy_word(a.resource, sizeof(a.resource), word[1]) &&
 	    copy_word(a.gateway, sizeof(a.gateway), word[2]) &&
@@ -219,7 +237,7 @@ static const struct line_command commands[] = {
 	{ "deleted", 2, on_deleted },
 	{ "relay", 5, on_relay },
 	{ "forget-relay", 2, on_forget_relay },
-	{ "authorized", 9, on_authorized },
+	{ "authorized", 10, on_authorized },
 	{ "prepared", 3, on_prepared },
 	{ "connected", 6, on_connected },
 	{ "refused", 3, on_refused },

@@ -9,7 +9,7 @@
  *		relay ID ADDRESS USERNAME PASSWORD
  *		forget-relay ID
  *		authorized RESOURCE GATEWAY KEY PSK CLIENT-USER CLIENT-PASSWORD
- *			GATEWAY-USER GATEWAY-PASSWORD
+ *			GATEWAY-USER GATEWAY-PASSWORD ice|iceless
  *		prepared RESOURCE GATEWAY
  *		connected RESOURCE GATEWAY KEY GATEWAY-USER GATEWAY-PASSWORD
  *		refused RESOURCE REASON
@@ -20,6 +20,7 @@
  *		reuse RESOURCE GATEWAY [DOMAIN PROXY ...]
  *		candidate GATEWAY LINE | uncandidate GATEWAY LINE
  *		no-relays
+ *		reconnect
  *
  * prepared, connected, connect and reuse are for clients until 1.3 only.
  */
@@ -44,17 +45,20 @@ struct authorization {
 	uint8_t public_key[32];
 	uint8_t psk[32];
 	struct ice_credentials ours, theirs;
-};
-
-struct portal {
-	int fd; /* a stream socket to the driver */
-	pid_t pid;
-	struct lines lines;
+	bool iceless; /* the credentials are of no use then */
 };
 
 /* What the driver is started with; it keeps to the device, unless "". */
 struct portal_options {
 	const char *driver, *url, *external_id, *release, *device;
+	bool iceless; /* is offered */
+};
+
+struct portal {
+	int fd; /* a stream socket to the driver */
+	pid_t pid;
+	struct portal_options options;
+	struct lines lines;
 };
 
 /* -1 and errno. */
@@ -62,8 +66,10 @@ int portal_start(struct portal *, const struct portal_options *,
     const uint8_t public_key[32]);
 /* Reads what there is; false when the driver is gone. */
 bool portal_input(struct client *);
-void portal_send(struct client *, const char *format, ...)
+void portal_send(const struct client *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void portal_stop(struct portal *);
+/* Connects anew, as after a change of network. */
+int portal_restart(struct portal *, const uint8_t public_key[32]);
 
 #endif /* TESTS_CLIENT_PORTAL_H */

@@ -21,10 +21,14 @@ HEARTBEAT_S = 10
 RECONNECT_S = 0.5
 
 
+class Reconnect(Exception):
+    """The client has moved: the old connection leads nowhere."""
+
+
 class Habits:
     """What a release says to the portal, and how."""
 
-    def __init__(self, release):
+    def __init__(self, release, iceless):
         version = tuple(map(int, release.split(".")))
         component = "gui-client" if version >= (1, 5, 8) else "connlib"
         full = release if len(version) > 2 else f"{release}.0"
@@ -35,6 +39,7 @@ class Habits:
         self.one_gateway_candidates = version >= (1, 5, 11)
         self.tells_no_relays = version >= (1, 5, 12)
         self.v2 = version >= (1, 5, 16)
+        self.iceless = iceless
 
     @property
     def path(self):
@@ -89,7 +94,7 @@ class Session:
             return HANDLERS
         if self.habits.v2:
             return {**HANDLERS, "init": on_init_v2,
-                    "authorization_created": on_authorized_v2,
+                    "authorization_created": on_authorized_v2(self.habits.iceless),
                     "authorization_creation_failed": on_refused}
         return {**HANDLERS, "flow_created": on_authorized,
                 "flow_creation_failed": on_refused}
@@ -202,19 +207,22 @@ def on_relays_presence(payload):
         on_relay(relay)
 
 
-def on_authorized_v2(payload):
-    payload["flow_logs_ingest_token"]  # required
-    if payload["use_iceless"]:
-        log("authorization without ICE, which was not offered")
-        return
-    on_authorized(payload)
+def on_authorized_v2(offered):
+    def handle(payload):
+        payload["flow_logs_ingest_token"]  # required
+        if payload["use_iceless"] and not offered:
+            log("authorization without ICE, which was not offered")
+            return
+        on_authorized(payload)
+    return handle
 
 
 def on_authorized(payload):
     ours, theirs = payload["client_ice_credentials"], payload["gateway_ice_credentials"]
     say("authorized", payload["resource_id"], payload["gateway_id"],
         payload["gateway_public_key"], payload["preshared_key"],
-        ours["username"], ours["password"], theirs["username"], theirs["password"])
+        ours["username"], ours["password"], theirs["username"], theirs["password"],
+        "iceless" if payload.get("use_iceless") else "ice")
 
 
 def on_refused(payload):
@@ -240,7 +248,11 @@ HANDLERS = {
 
 async def forward(session, lines):
     while True:
-        message = session.to_portal(await lines.get())
+        line = await lines.get()
+        if line == "reconnect":
+            session.websocket.transport.abort()
+            raise Reconnect
+        message = session.to_portal(line)
         if message:
             await session.send(*message)
 
@@ -271,7 +283,7 @@ async def converse(habits, url, headers, lines, device):
         await session.send("phx_join", None)
         say("portal", "up")
         if habits.v2:
-            await session.send("set_snownet_capabilities", {"iceless": False})
+            await session.send("set_snownet_capabilities", {"iceless": habits.iceless})
         tasks = [asyncio.create_task(coroutine) for coroutine in
                  (session.read(), session.heartbeat(), forward(session, lines))]
         done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -284,15 +296,18 @@ async def converse(habits, url, headers, lines, device):
 
 async def stay_connected(habits, url, headers, lines, device):
     while True:
+        wait = RECONNECT_S
         try:
             await converse(habits, url, headers, lines, device)
+        except Reconnect:
+            wait = 0
         except (OSError, WebSocketException) as failure:
             log(failure)
             # Only a refused upgrade has one.
             if habits.is_fatal(getattr(failure, "status_code", 0)):
                 return
         say("portal", "down")
-        await asyncio.sleep(RECONNECT_S)
+        await asyncio.sleep(wait)
 
 
 async def read_lines(lines):
@@ -305,8 +320,9 @@ async def read_lines(lines):
 
 
 async def main():
-    url, external_id, public_key, release, device = sys.argv[1:]
-    habits, token = Habits(release), os.environ["FIREZONE_TOKEN"]
+    url, external_id, public_key, release, device, *mode = sys.argv[1:]
+    habits = Habits(release, iceless=mode == ["iceless"])
+    token = os.environ["FIREZONE_TOKEN"]
     params = {"external_id": external_id, "name": external_id, "public_key": public_key}
     headers = {"user-agent": habits.user_agent}
     if habits.header_token:

@@ -22,6 +22,7 @@ test_rows(void **state __attribute__((unused)))
 	assert_row("1.4.12", "1.4.10");
 	assert_row("1.5.3", "1.4.13");
 	assert_row("1.5.8", "1.5.7");
+	assert_row("1.5.10", "1.5.10");
 	assert_row("1.5.15", "1.5.11");
 	assert_row("1.6.0", "1.5.16");
 	assert_row("2.0.0", "1.5.16");
@@ -43,6 +44,13 @@ test_generations(void **state __attribute__((unused)))
 }
 
 static void
+test_without_ice(void **state __attribute__((unused)))
+{
+	assert_true(habits_of_release("1.5.16")->iceless);
+	assert_false(habits_of_release("1.5.15")->iceless);
+}
+
+static void
 test_two_steps(void **state __attribute__((unused)))
 {
 	assert_true(habits_two_step(habits_of_release("1.3.3")));
@@ -56,6 +64,7 @@ main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_two_steps),
+		cmocka_unit_test(test_without_ice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,11 @@
 
 #define HOST_METRIC 256
 
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20 /* Linux 6.2 */
+#define TUN_F_USO6 0x40
+#endif
+
 static int
 request_on(int family, unsigned long request, void *argument)
 {
@@ -61,17 +66,21 @@ set_mask(struct sockaddr *to, unsigned bits)
 }
 
 int
-tun_open(const char *name)
+tun_open(const char *name, bool *udp)
 {
+	const unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
 	struct ifreq ifr = named(name);
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd == -1)
 		return -1;
 	ifr.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
-	if (ioctl(fd, TUNSETIFF, &ifr) == -1 ||
-	    ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) ==
-		-1) {
+	if (ioctl(fd, TUNSETIFF, &ifr) == -1) {
+		close(fd);
+		return -1;
+	}
+	*udp = ioctl(fd, TUNSETOFFLOAD, tso | TUN_F_USO4 | TUN_F_USO6) == 0;
+	if (!*udp && ioctl(fd, TUNSETOFFLOAD, tso) == -1) {
 		close(fd);
 		return -1;
 	}

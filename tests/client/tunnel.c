@@ -6,23 +6,32 @@
 #include <time.h>
 
 #include "common/buffer.h"
+#include "net-worker/core/aead.h"
 #include "tests/client/client.h"
 
 #define DATA        4
 #define DATA_HEADER 16
 #define TAG_LEN     16
 
-/* firezone-tunnel(7), WireGuard timers; classic. Seconds. */
-#define REKEY_AFTER        120
-#define REKEY_ON_RECEIVE   165
-#define SEND_AFTER_REKEY   170 /* an initiator stops sending */
-#define REJECT_AFTER       180
-#define REKEY_TIMEOUT      5
-#define KEEPALIVE_TIMEOUT  10
-#define UNANSWERED_TIMEOUT (KEEPALIVE_TIMEOUT + REKEY_TIMEOUT)
-#define DEAD_AFTER         (3 * REJECT_AFTER)
-#define COOKIE_LIFETIME    120
-#define JITTER_MS          334
+/* firezone-tunnel(7), WireGuard timers. Seconds. */
+#define REKEY_AFTER      120
+#define SEND_AFTER_REKEY 170 /* an initiator stops sending */
+#define REJECT_AFTER     180
+#define DEAD_AFTER       (3 * REJECT_AFTER)
+#define COOKIE_LIFETIME  120
+#define JITTER_MS        334
+
+static const struct tunnel_timing classic_timing = {
+	.keepalive = 10,
+	.retry = 5,
+	.rekey_on_receive = 165,
+};
+static const struct tunnel_timing iceless_timing = {
+	.keepalive = 5,
+	.retry = 2,
+	.rekey_on_receive = 173,
+	.attempt = 90,
+};
 
 /* The offset between TAI and UTC, so that time stamps are what they claim. */
 #define TAI64_BASE 0x4000000000000025u
@@ -60,6 +69,9 @@ tunnel_start(struct client *c, const struct noise_identity *us,
 	memset(t, 0, sizeof(*t));
 	t->due = t->attempt_since = t->unanswered = t->keepalive = MONO_NEVER;
 	t->started = c->now;
+	t->timing = c->agreed.iceless ? iceless_timing : classic_timing;
+	if (!c->agreed.iceless)
+		t->timing.attempt = c->habits.attempt_s;
 	t->running = noise_peer(&t->peer, us, public_key, psk);
 	return t->running;
 }
@@ -83,11 +95,18 @@ tunnel_ready(const struct client *c)
 
 /* Everything that leaves answers the peer. */
 static void
-send_datagram(struct client *c, const void *data, size_t len)
+mark_sent(struct client *c)
 {
 	c->tunnel.keepalive = MONO_NEVER;
 	c->tunnel.last_sent = c->now;
-	client_send_path(c, &c->path, data, len);
+}
+
+static void
+send_datagram(
+    struct client *c, const struct path *path, const void *data, size_t len)
+{
+	mark_sent(c);
+	client_send_path(c, path, data, len);
 }
 
 static void
@@ -100,14 +119,20 @@ send_initiation(struct client *c)
 
 	randombytes_buf(ephemeral, sizeof(ephemeral));
 	timestamp(stamp);
-	t->handshake.our_index = randombytes_random();
-	t->due = mono_add_ms(c->now, REKEY_TIMEOUT * 1000 + jitter());
+	t->handshakes[1] = t->handshakes[0];
+	t->pending[1] = t->pending[0];
+	t->handshakes[0].our_index = randombytes_random();
+	t->due = mono_add_ms(c->now, t->timing.retry * 1000 + jitter());
 	if (mono_is_never(t->attempt_since))
 		t->attempt_since = c->now;
-	t->pending = noise_write_initiation(&t->handshake, &t->peer, ephemeral,
-	    stamp, cookie ? t->cookie : NULL, message);
-	if (t->pending)
-		send_datagram(c, message, sizeof(message));
+	t->pending[0] = noise_write_initiation(&t->handshakes[0], &t->peer,
+	    ephemeral, stamp, cookie ? t->cookie : NULL, message);
+	if (t->pending[0] && c->agreed.iceless) {
+		mark_sent(c);
+		iceless_send_initiation(&c->iceless, message, c->now);
+	} else if (t->pending[0]) {
+		send_datagram(c, &c->path, message, sizeof(message));
+	}
 	sodium_memzero(ephemeral, sizeof(ephemeral));
 }
 
@@ -159,31 +184,62 @@ heard(struct tunnel *t)
 	t->unanswered = MONO_NEVER;
 }
 
+/* The initiation that it answers, or NULL. */
+static const struct noise *
+take_response(struct tunnel *t, const uint8_t *message, struct noise_keys *keys)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (t->pending[i] &&
+		    noise_read_response(
+			&t->handshakes[i], &t->peer, message, keys)) {
+			t->pending[0] = t->pending[1] = false;
+			return &t->handshakes[i];
+		}
+	return NULL;
+}
+
 static void
-response_input(struct client *c, const uint8_t *message)
+response_input(
+    struct client *c, const struct path *path, const uint8_t *message)
 {
 	struct tunnel *t = &c->tunnel;
+	const struct noise *handshake;
 	struct noise_keys keys;
 
-	if (!t->pending ||
-	    !noise_read_response(&t->handshake, &t->peer, message, &keys))
+	if (c->agreed.iceless && !iceless_response_is_new(&c->iceless, message))
 		return;
-	t->pending = false;
+	if ((handshake = take_response(t, message, &keys)) == NULL)
+		return;
 	t->due = t->attempt_since = MONO_NEVER;
 	heard(t);
 	t->sessions[PREVIOUS] = t->sessions[CURRENT];
-	install(c, CURRENT, &t->handshake, &keys, true);
+	install(c, CURRENT, handshake, &keys, true);
 	sodium_memzero(&keys, sizeof(keys));
+	if (c->agreed.iceless)
+		iceless_response_accepted(&c->iceless, path, message, c->now);
 	/* Only data on the new session lets the responder switch to it. */
 	tunnel_send(c, NULL, 0);
 	session_established(c);
+}
+
+static void
+answer_initiation(struct client *c, const struct path *path,
+    const uint8_t *message, const uint8_t *response)
+{
+	if (!c->agreed.iceless) {
+		send_datagram(c, &c->path, response, NOISE_RESPONSE_LEN);
+		return;
+	}
+	mark_sent(c);
+	iceless_answer_initiation(&c->iceless, path, message, response, c->now);
 }
 
 /*
  * The gateway re-keys when it hears nothing: firezone-tunnel(7), Who initiates.
  */
 static void
-initiation_input(struct client *c, const uint8_t *message)
+initiation_input(
+    struct client *c, const struct path *path, const uint8_t *message)
 {
 	struct tunnel *t = &c->tunnel;
 	struct noise n = { .our_index = randombytes_random() };
@@ -191,6 +247,9 @@ initiation_input(struct client *c, const uint8_t *message)
 	uint8_t response[NOISE_RESPONSE_LEN], ephemeral[NOISE_KEY_LEN];
 	bool cookie = mono_before(c->now, t->cookie_until);
 
+	if (c->agreed.iceless &&
+	    !iceless_initiation_is_new(&c->iceless, path, message, c->now))
+		return;
 	if (!noise_read_initiation(&n, &t->peer, message))
 		return;
 	heard(t);
@@ -198,7 +257,7 @@ initiation_input(struct client *c, const uint8_t *message)
 	if (noise_write_response(&n, &t->peer, ephemeral,
 		cookie ? t->cookie : NULL, response, &keys)) {
 		install(c, NEXT, &n, &keys, false);
-		send_datagram(c, response, sizeof(response));
+		answer_initiation(c, path, message, response);
 	}
 	sodium_memzero(ephemeral, sizeof(ephemeral));
 	sodium_memzero(&keys, sizeof(keys));
@@ -209,7 +268,7 @@ cookie_input(struct client *c, const uint8_t *message)
 {
 	struct tunnel *t = &c->tunnel;
 
-	if (!noise_read_cookie(&t->handshake, &t->peer, message, t->cookie))
+	if (!noise_read_cookie(&t->handshakes[0], &t->peer, message, t->cookie))
 		return;
 	t->cookie_until = mono_add_s(c->now, COOKIE_LIFETIME);
 	event("cookie");
@@ -273,8 +332,38 @@ nonce_of(uint64_t counter, uint8_t to[12])
 	store_le64(to + 4, counter);
 }
 
+static bool
+open_data(struct client *c, const struct session *s, uint64_t counter,
+    const uint8_t *data, size_t len, uint8_t *plain)
+{
+	uint8_t nonce[12];
+
+	if (c->aead != NULL)
+		return aead_open(
+		    c->aead, s->keys.receiving, counter, data, len, plain);
+	nonce_of(counter, nonce);
+	return crypto_aead_chacha20poly1305_ietf_decrypt(plain, NULL, NULL,
+		   data, len + TAG_LEN, NULL, 0, nonce, s->keys.receiving) == 0;
+}
+
 static void
-data_received(struct client *c, struct session *s, uint8_t *plain, size_t len)
+seal_data(struct client *c, const struct session *s, uint64_t counter,
+    const uint8_t *packet, size_t len, uint8_t *to)
+{
+	uint8_t nonce[12];
+
+	if (c->aead != NULL) {
+		aead_seal(c->aead, s->keys.sending, counter, packet, len, to);
+		return;
+	}
+	nonce_of(counter, nonce);
+	crypto_aead_chacha20poly1305_ietf_encrypt(
+	    to, NULL, packet, len, NULL, 0, NULL, nonce, s->keys.sending);
+}
+
+static void
+data_received(struct client *c, struct session *s, const struct path *path,
+    uint8_t *plain, size_t len)
 {
 	struct tunnel *t = &c->tunnel;
 
@@ -284,20 +373,21 @@ data_received(struct client *c, struct session *s, uint8_t *plain, size_t len)
 	if (len == 0)
 		return;
 	t->sessions[CURRENT].received = true;
-	if (mono_is_never(t->keepalive))
-		t->keepalive = mono_add_s(c->now, KEEPALIVE_TIMEOUT);
-	client_tunnel_packet(c, plain, len);
+	if (mono_is_never(t->keepalive) || c->habits.late_keepalive)
+		t->keepalive = mono_add_s(c->now, t->timing.keepalive);
+	client_tunnel_packet(c, path, plain, len);
 }
 
 static bool
-data_input(struct client *c, const uint8_t *data, size_t len)
+data_input(
+    struct client *c, const struct path *path, const uint8_t *data, size_t len)
 {
 	struct tunnel *t = &c->tunnel;
 	uint32_t index = load_le32(data + 4);
 	uint64_t counter = load_le64(data + 8);
-	uint8_t nonce[12], *plain = io_room(c);
+	uint8_t *plain = io_room(c);
 
-	nonce_of(counter, nonce);
+	iceless_data_seen(&c->iceless);
 	for (size_t i = 0; i < SESSIONS_MAX; i++) {
 		struct session *s = &t->sessions[i];
 
@@ -305,63 +395,69 @@ data_input(struct client *c, const uint8_t *data, size_t len)
 			continue;
 		if (older_than(c, s->established, REJECT_AFTER) ||
 		    is_replay(s, counter) ||
-		    crypto_aead_chacha20poly1305_ietf_decrypt(plain, NULL, NULL,
-			data + DATA_HEADER, len - DATA_HEADER, NULL, 0, nonce,
-			s->keys.receiving) != 0)
+		    !open_data(c, s, counter, data + DATA_HEADER,
+			len - TUNNEL_OVERHEAD, plain))
 			return true;
 		mark_received(s, counter);
-		data_received(c, s, plain, len - DATA_HEADER - TAG_LEN);
+		data_received(c, s, path, plain, len - DATA_HEADER - TAG_LEN);
 		return true;
 	}
 	return false;
 }
 
 bool
-tunnel_input(struct client *c, const uint8_t *data, size_t len)
+tunnel_input(
+    struct client *c, const struct path *path, const uint8_t *data, size_t len)
 {
 	if (!c->tunnel.running || len < TUNNEL_OVERHEAD)
 		return false;
 	switch (load_le32(data)) {
 	case 1:
 		if (len == NOISE_INITIATION_LEN)
-			initiation_input(c, data);
+			initiation_input(c, path, data);
 		return len == NOISE_INITIATION_LEN;
 	case 2:
 		if (len == NOISE_RESPONSE_LEN)
-			response_input(c, data);
+			response_input(c, path, data);
 		return len == NOISE_RESPONSE_LEN;
 	case 3:
 		if (len == NOISE_COOKIE_LEN)
 			cookie_input(c, data);
 		return len == NOISE_COOKIE_LEN;
 	case DATA:
-		return len <= TUNNEL_PLAIN_MAX && data_input(c, data, len);
+		return len <= TUNNEL_PLAIN_MAX &&
+		    data_input(c, path, data, len);
 	default:
 		return false;
 	}
 }
 
 void
-tunnel_send(struct client *c, const uint8_t *packet, size_t len)
+tunnel_send_along(struct client *c, const struct path *path,
+    const uint8_t *packet, size_t len)
 {
 	struct tunnel *t = &c->tunnel;
 	struct session *s = &t->sessions[CURRENT];
-	uint8_t to[DATA_HEADER + PACKET_MAX + TAG_LEN], nonce[12];
+	uint8_t to[DATA_HEADER + PACKET_MAX + TAG_LEN];
 
 	if (!tunnel_ready(c) || len > PACKET_MAX)
 		return;
 	store_le32(to, DATA);
 	store_le32(to + 4, s->their_index);
 	store_le64(to + 8, s->send_counter);
-	nonce_of(s->send_counter++, nonce);
-	crypto_aead_chacha20poly1305_ietf_encrypt(to + DATA_HEADER, NULL,
-	    packet, len, NULL, 0, NULL, nonce, s->keys.sending);
+	seal_data(c, s, s->send_counter++, packet, len, to + DATA_HEADER);
 	if (len > 0) {
 		s->sent = true;
 		if (mono_is_never(t->unanswered))
 			t->unanswered = c->now;
 	}
-	send_datagram(c, to, DATA_HEADER + len + TAG_LEN);
+	send_datagram(c, path, to, DATA_HEADER + len + TAG_LEN);
+}
+
+void
+tunnel_send(struct client *c, const uint8_t *packet, size_t len)
+{
+	tunnel_send_along(c, &c->path, packet, len);
 }
 
 /* Whether our own newest session asks for a successor. */
@@ -372,13 +468,14 @@ wants_rekey(const struct client *c)
 	const struct session *s = &t->sessions[CURRENT];
 
 	if (!mono_is_never(t->unanswered) &&
-	    older_than(c, t->unanswered, UNANSWERED_TIMEOUT))
+	    older_than(c, t->unanswered, t->timing.keepalive + t->timing.retry))
 		return true;
 	if (!s->usable || !s->initiator)
 		return false;
 	return older_than(c, s->established, REJECT_AFTER) ||
 	    (s->sent && older_than(c, s->established, REKEY_AFTER)) ||
-	    (s->received && older_than(c, s->established, REKEY_ON_RECEIVE));
+	    (s->received &&
+		older_than(c, s->established, t->timing.rekey_on_receive));
 }
 
 void
@@ -390,7 +487,7 @@ tunnel_timer(struct client *c)
 		return;
 	if (older_than(c, t->started, DEAD_AFTER) ||
 	    (!mono_is_never(t->attempt_since) &&
-		older_than(c, t->attempt_since, c->habits.attempt_s))) {
+		older_than(c, t->attempt_since, t->timing.attempt))) {
 		client_lost(c, "handshake");
 		return;
 	}
@@ -400,7 +497,7 @@ tunnel_timer(struct client *c)
 	}
 	if (mono_is_never(t->due) && wants_rekey(c))
 		schedule_handshake(t, c->now);
-	if (!t->pending && mono_due(t->keepalive, c->now)) {
+	if (!t->pending[0] && mono_due(t->keepalive, c->now)) {
 		t->keepalive = MONO_NEVER;
 		tunnel_send(c, NULL, 0);
 	}
@@ -418,6 +515,6 @@ tunnel_deadline(const struct client *c)
 		return MONO_NEVER;
 	/* Ages of sessions are looked at once a second. */
 	return mono_min(
-	    mono_min(t->due, t->pending ? MONO_NEVER : t->keepalive),
+	    mono_min(t->due, t->pending[0] ? MONO_NEVER : t->keepalive),
 	    mono_add_s(c->now, 1));
 }

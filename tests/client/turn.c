@@ -197,14 +197,17 @@ again(struct client *c, struct relay *r, struct turn_request *q)
 
 /* The allocation is gone: its candidates, its channels, what was asked. */
 static void
-invalidate(struct client *c, struct relay *r)
+invalidate(struct client *c, struct relay *r, bool by_portal)
 {
 	for (size_t f = 0; f < 2; f++) {
 		struct endpoint relayed = r->relayed[f];
 
 		r->relayed[f] = (struct endpoint){ 0 };
 		if (r->allocated && relayed.ip.family != IP_NONE)
-			ice_remove_local(c, &relayed);
+			client_local_lost(c, &relayed, by_portal);
+		if (c->habits.withdraws_srflx &&
+		    r->mapped[f].ip.family != IP_NONE)
+			client_local_lost(c, &r->mapped[f], by_portal);
 	}
 	r->allocated = false;
 	r->n_channels = 0;
@@ -266,7 +269,7 @@ turn_forget(struct client *c, const char *id)
 
 	if (r == NULL || id[0] == '\0')
 		return;
-	invalidate(c, r);
+	invalidate(c, r, true);
 	sodium_memzero(r, sizeof(*r));
 }
 
@@ -279,7 +282,7 @@ give_up(struct client *c, struct relay *r, struct turn_request *q)
 	if (q->type == STUN_BINDING_REQUEST && r->active != -1 &&
 	    r->active != (int)q->about)
 		return;
-	invalidate(c, r);
+	invalidate(c, r, false);
 	sodium_memzero(r, sizeof(*r));
 	for (size_t i = 0; i < RELAYS_MAX; i++)
 		if (c->turn.relays[i].id[0] != '\0')
@@ -297,9 +300,10 @@ binding_answered(struct client *c, struct relay *r,
 		return;
 	r->keepalive_at = mono_add_s(c->now, KEEPALIVE_S);
 	if (!c->relay_only) {
-		ice_add_local(c, CANDIDATE_HOST, base, base);
+		client_local_found(c, CANDIDATE_HOST, base, base);
+		client_local_found(c, CANDIDATE_SRFLX, &m->mapped, base);
 		if (!endpoint_equal(&m->mapped, base))
-			ice_add_local(c, CANDIDATE_SRFLX, &m->mapped, base);
+			r->mapped[q->about] = m->mapped;
 	}
 	if (r->active != -1)
 		return;
@@ -328,7 +332,7 @@ allocated(struct client *c, struct relay *r, const struct stun_message *m)
 	for (size_t f = 0; f < 2; f++) {
 		r->relayed[f] = m->relayed[f];
 		if (r->relayed[f].ip.family != IP_NONE)
-			ice_add_local(c, CANDIDATE_RELAY, &r->relayed[f],
+			client_local_found(c, CANDIDATE_RELAY, &r->relayed[f],
 			    &c->local[r->active]);
 	}
 }
@@ -386,7 +390,7 @@ copy_text(const struct stun_text *from, char to[RELAY_TEXT_SIZE])
 static void
 mismatch(struct client *c, struct relay *r, uint16_t type)
 {
-	invalidate(c, r);
+	invalidate(c, r, false);
 	r->deleting = type == STUN_ALLOCATE_REQUEST;
 	request(c, r,
 	    r->deleting ? STUN_REFRESH_REQUEST : STUN_ALLOCATE_REQUEST, 0);
@@ -550,7 +554,9 @@ turn_unwrap(struct client *c, const struct endpoint *from, const uint8_t **data,
 	cursor_init(&cursor, *data, *len);
 	number = cursor_be16(&cursor);
 	length = cursor_be16(&cursor);
-	if (cursor_failed(&cursor) || length != cursor.left ||
+	/* Standard servers may pad. */
+	if (cursor_failed(&cursor) ||
+	    (length != cursor.left && (length + 3u) / 4 * 4 != cursor.left) ||
 	    number < FIRST_CHANNEL ||
 	    (size_t)(number - FIRST_CHANNEL) >= r->n_channels)
 		return false;
@@ -598,7 +604,7 @@ relay_timer(struct client *c, struct relay *r)
 			return;
 	}
 	if (mono_due(r->expires_at, c->now)) {
-		invalidate(c, r);
+		invalidate(c, r, false);
 		begin(c, r);
 		return;
 	}
@@ -644,6 +650,16 @@ turn_deadline(const struct client *c)
 			at =
 			    mono_min(at, relay_deadline(c, &c->turn.relays[i]));
 	return at;
+}
+
+void
+turn_roam(struct client *c)
+{
+	for (size_t i = 0; i < RELAYS_MAX; i++)
+		if (c->turn.relays[i].id[0] != '\0') {
+			invalidate(c, &c->turn.relays[i], true);
+			begin(c, &c->turn.relays[i]);
+		}
 }
 
 void

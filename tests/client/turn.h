@@ -44,6 +44,7 @@ struct relay {
 	bool deleting;             /* the pending Refresh has LIFETIME 0 */
 	struct endpoint server[2]; /* by family, or IP_NONE */
 	int active;                /* which of them, or -1 */
+	struct endpoint mapped[2]; /* that it has shown us, or IP_NONE */
 	struct endpoint relayed[2];
 	bool allocated;
 	struct mono refresh_at, expires_at, keepalive_at;
@@ -77,6 +78,8 @@ void turn_send(struct client *, const struct endpoint *relayed,
 void turn_expect(struct client *, const struct endpoint *peer);
 void turn_timer(struct client *);
 struct mono turn_deadline(const struct client *);
+/* All allocations were of sockets that are gone: makes new ones. */
+void turn_roam(struct client *);
 /* Deletes the allocations; answers are not awaited. */
 void turn_stop(struct client *);
 

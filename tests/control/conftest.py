@@ -20,8 +20,8 @@ def listener():
 def start(tmp_path):
     workers = []
 
-    def run(api_url, **options):
-        w = ControlWorker(tmp_path, api_url, **options)
+    def run(api_url, folder=tmp_path, **options):
+        w = ControlWorker(folder, api_url, **options)
         workers.append(w)
         return w
 

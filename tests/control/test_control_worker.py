@@ -96,7 +96,7 @@ def test_wrong_token_is_the_end(portal, start):
     fatal = w.hear_parent("CONTROL_FATAL")
     assert fatal["status"] == 1
     assert fatal["reason"] == \
-        "the portal refused the token (invalid_token): check FIREZONE_TOKEN"
+        "the portal refused the token (invalid_token): check the variable FIREZONE_TOKEN"
     w.shut_down()
 
 

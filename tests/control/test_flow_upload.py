@@ -22,6 +22,7 @@ from test_control_worker import AUTHORIZATION, INIT, _certificates
 ADDRESS = f"127.0.77.{os.getpid() % 250 + 1}"
 HOSTS = f"{ADDRESS} ingest.test other.test\n"
 SECOND = 10**9
+CLIENT, RESOURCE = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
 NOW = 1_700_000_000 * SECOND
 NET_WORKER = dict(process=1, running=True, pid=1, uid=0, locks=0, restarts=0, started_at=1)
 
@@ -99,6 +100,7 @@ class Site:
         start = NOW + n * SECOND
         self.worker.say(
             "FLOW", serial=serial or self.serial, closed=closed, authorization=authorization,
+            client=CLIENT, resource=RESOURCE,
             protocol=6 if n % 2 else 17, source=("100.64.0.1", 1024 + n % 60000),
             destination=("10.0.0.5", 443), domain="", started_at=start,
             ended_at=start + SECOND if closed else 0, last_packet_at=start + 1,
@@ -170,6 +172,11 @@ def test_from_a_report_to_the_server(site):
     site.report(a, 1)
     site.wait_empty()
     site.each_once(3)
+    w.wait_metric("postern_flow_uploaded_total", 3)
+    assert w.metrics()["postern_flow_spool_bytes"] > 0
+    assert w.metrics()["postern_flow_spool_limit_bytes"] == 1 << 28
+    assert w.metrics()["postern_flow_dropped_total"] == 0
+    assert w.metrics()["postern_portal_connections_total"] == 1
     ends = [r for r in site.server.reports if "flow_end" in r]
     assert ends[-1] == {
         "flow_start": "2023-11-14T22:13:21Z", "flow_end": "2023-11-14T22:13:22Z",

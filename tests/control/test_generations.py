@@ -1,6 +1,7 @@
 """What control-worker says in each generation of the protocol, byte for byte and in its
 order, and how it finds out which one a portal speaks. firezone-portal(7)."""
 
+import concurrent.futures
 import json
 import socket
 import time
@@ -8,6 +9,8 @@ import time
 import pytest
 
 from control_worker import Portal
+from fake_portal import Listener
+from websocket_frames import CLOSE, TEXT
 
 CLIENT = "3abd725a-733b-4801-ac16-72f26cd98a24"
 RESOURCE = "c7793628-8579-465b-83e3-1a5d4af4db3b"
@@ -120,46 +123,174 @@ def go_online(w, listener, generation):
     return c
 
 
+def heartbeat(ref):
+    return '{"topic":"phoenix","event":"heartbeat","payload":{},"ref":%d}' % ref
+
+
+def said_candidates(event, ref):
+    return said(event, '{"client_ids":["%s"],"candidates":["%s"]}' % (CLIENT, LINE), ref)
+
+
+# The authorization of each generation, and what acknowledges it.
+AUTHORIZED = {1: ("authorize_flow", "flow_authorized"),
+              2: ("authorize_flow", "flow_authorized"),
+              3: ("create_authorization", "authorization_created")}
+HEARTBEAT_S = {1: 30, 2: 10, 3: 10}
+
+
+class Recording:
+    """All that one gateway says, in its order, over two connections: whoever plays the
+    portal hears nothing but what is expected next."""
+
+    def __init__(self, start, folder, generation):
+        self.generation = generation
+        self.listener = Listener()
+        folder.mkdir()
+        self.w = start(
+            f"ws://127.0.0.1:{self.listener.port}", folder=folder, token=TOKEN,
+            name="gw-1", external_id="6f1c9c0e-2e1d-4d0c-9b1a-1c0f5d7b8a90",
+            generation=generation, hosts="192.0.2.80 download.httpbin\n")
+        self.w.ready().key(bytes(range(0x20, 0x40)))
+        self.ref = 0
+
+    def expect(self, text):
+        """text holds the reference that comes next."""
+        opcode, payload = self.c.receive()
+        assert (opcode, payload.decode()) == (TEXT, text)
+        self.ref += 1
+
+    def connect(self):
+        self.c = accept_request(self.listener, self.generation)
+        self.begin = time.monotonic()
+        self.c.switch()
+        self.c.peer.settimeout(HEARTBEAT_S[self.generation] + 10)
+        if self.generation != 1:
+            self.ref = 0
+        self.join()
+        init = INIT if self.generation < 3 else INIT | {"authorizations": []}
+        self.c.push("init", init)
+        hear_init(self.w, "GRANTS_COMMIT" if self.generation == 3 else "INTERFACE")
+
+    def join(self):
+        """Nothing is said before it has been answered."""
+        self.expect(join(self.ref))
+        self.c.quiet()
+        self.c.reply(self.ref - 1)
+        if self.generation == 3:
+            self.expect(said("set_snownet_capabilities", '{"iceless":true}', self.ref))
+
+    def say_candidates(self):
+        for withdrawn in 0, 1:
+            self.w.say("LOCAL_CANDIDATES", client=CLIENT, withdrawn=withdrawn,
+                       lines=LINE + "\n")
+
+    def expect_candidates(self):
+        self.expect(said_candidates("broadcast_ice_candidates", self.ref))
+        self.expect(said_candidates("broadcast_invalidated_ice_candidates", self.ref))
+
+    def flow(self):
+        event, acknowledgement = AUTHORIZED[self.generation]
+        self.c.push(event, FLOW)
+        self.w.say("ACKNOWLEDGED", serial=self.w.expect("AUTHORIZATION")["serial"])
+        self.say_candidates()
+        self.expect(said(acknowledgement, '{"ref":"%s"}' % REF, self.ref))
+        self.expect_candidates()
+
+    def two_steps(self):
+        for event, payload in (("request_connection", CONNECTION), ("allow_access", ACCESS)):
+            self.c.push(event, payload)
+            a = self.w.expect("AUTHORIZATION")
+            self.w.say("ACKNOWLEDGED", serial=a["serial"])
+            asked = self.w.expect("ASSIGNMENT")["serial"]
+            if event == "request_connection":
+                # Held until then, and of what is taken back meanwhile nothing is left.
+                self.say_candidates()
+                self.w.say("LOCAL_CANDIDATES", client=CLIENT, withdrawn=0,
+                           lines=LINE + "\n")
+                self.c.quiet()
+            self.w.say("ASSIGNMENT_ANSWER", serial=asked, answer=1)
+            self.w.expect("NAME_RESOLVED")
+            if event == "request_connection":
+                ours = a["local_username"], a["local_password"]
+                self.expect(said("connection_ready", READY % (REF, *ours), self.ref))
+                self.expect(said_candidates("broadcast_ice_candidates", self.ref))
+
+    def join_again(self):
+        """On the same connection."""
+        self.c.reply(self.ref - 1, "error", {"reason": "unmatched topic"})
+        self.join()
+
+    def heartbeats(self, seconds):
+        """They come when they have to, whatever else is said."""
+        for beat in range(1, seconds // HEARTBEAT_S[self.generation] + 1):
+            self.expect(heartbeat(self.ref))
+            late = time.monotonic() - self.begin - beat * HEARTBEAT_S[self.generation]
+            assert -1 < late < 5
+            self.c.reply(self.ref - 1, topic="phoenix")
+
+    def lose_relays(self):
+        self.w.say("NO_RELAYS")
+        if self.generation == 3:
+            self.expect(said("no_relays", "{}", self.ref))
+            return
+        # Another connection asks for them, after one that just ends.
+        assert not self.c.closed()
+        self.w.wait_log("no relay is usable")
+        self.connect()
+
+    def leave(self):
+        self.w.tell("CONTROL_SHUTDOWN")
+        assert self.c.receive() == (CLOSE, (1000).to_bytes(2, "big"))
+        self.c.send((1000).to_bytes(2, "big"), CLOSE)
+        assert not self.c.closed()
+        assert self.w.process.wait(5) == 0
+        assert TOKEN not in self.w.text() and ESCAPED not in self.w.text()
+        self.listener.close()
+
+    def play(self):
+        self.connect()
+        self.w.wait_log(f"online at ws://127.0.0.1:{self.listener.port}, "
+                        f"generation {self.generation}")
+        self.flow()
+        if self.generation != 3:
+            self.two_steps()
+        self.join_again()
+        self.heartbeats(30 if self.generation == 1 else 20)
+        self.lose_relays()
+        # References go on in generation 1 alone.
+        self.flow()
+        self.leave()
+
+
+def test_what_is_said(tmp_path, start):
+    """At once, since what takes time is waiting for heartbeats."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        running = {generation: pool.submit(
+            Recording(start, tmp_path / str(generation), generation).play)
+            for generation in (1, 2, 3)}
+    for generation, future in running.items():
+        assert future.exception() is None, f"generation {generation}: {future.exception()!r}"
+
+
 @pytest.mark.parametrize("generation", [1, 2, 3])
-def test_what_is_said(listener, gateway, generation):
+def test_expiry_is_moved(listener, gateway, generation):
+    """As portals of 2025 and 2026 did, on the path of then."""
     w = gateway(generation)
     c = accept_request(listener, generation)
     c.switch()
     assert hear_raw(c) == join(0)
     c.reply(0)
-    ref = 1
+    c.push("init", INIT | {"authorizations": []})
+    hear_init(w, "GRANTS_COMMIT")
+    end = {"client_id": CLIENT, "resource_id": RESOURCE, "expires_at": 1790000000}
+    for broken in ({**end, "expires_at": None}, {**end, "client_id": "x"}, end):
+        c.push("access_authorization_expiry_updated", broken)
     if generation == 3:
-        assert hear_raw(c) == said("set_snownet_capabilities", '{"iceless":false}', ref)
-        ref += 1
-    w.wait_log(f"online at ws://127.0.0.1:{listener.port}, generation {generation}")
-    c.push("init", INIT if generation < 3 else INIT | {"authorizations": []})
-    # Before the authorization nothing else follows.
-    hear_init(w, "GRANTS_COMMIT" if generation == 3 else "INTERFACE")
-    c.push("create_authorization" if generation == 3 else "authorize_flow", FLOW)
-    serial = w.expect("AUTHORIZATION")["serial"]
-    w.say("ACKNOWLEDGED", serial=serial)
-    w.say("LOCAL_CANDIDATES", client=CLIENT, withdrawn=0, lines=LINE + "\n")
-    w.say("LOCAL_CANDIDATES", client=CLIENT, withdrawn=1, lines=LINE + "\n")
-    assert hear_raw(c) == said(
-        "authorization_created" if generation == 3 else "flow_authorized",
-        '{"ref":"%s"}' % REF, ref)
-    candidates = '{"client_ids":["%s"],"candidates":["%s"]}' % (CLIENT, LINE)
-    assert hear_raw(c) == said("broadcast_ice_candidates", candidates, ref + 1)
-    assert hear_raw(c) == said("broadcast_invalidated_ice_candidates", candidates, ref + 2)
-    ref += 3
-    if generation == 3:
-        w.say("NO_RELAYS")
-        assert hear_raw(c) == said("no_relays", "{}", ref)
-        ref += 1
-    if generation != 1:
-        assert hear_raw(c) == ('{"topic":"phoenix","event":"heartbeat","payload":{},'
-                               '"ref":%d}' % ref)
-        ref += 1
-    c.drop()
-    c = accept_request(listener, generation)
-    c.switch()
-    assert hear_raw(c) == join(ref if generation == 1 else 0)
-    assert TOKEN not in w.text() and ESCAPED not in w.text()
+        w.quiet()
+        return
+    told = w.expect("GRANT_EXPIRY")
+    assert (told["client"], told["resource"], told["expires_at"]) == tuple(end.values())
+    w.quiet()
     w.shut_down()
 
 
@@ -282,12 +413,14 @@ def test_names_wait_for_a_slow_net_worker(listener, gateway):
     w.shut_down()
 
 
-FOREIGN = {2: [("create_authorization", FLOW)],
+# Generation 1, too, is served by portals that push what clients of 2 ask for.
+FOREIGN = {1: [("create_authorization", FLOW)],
+           2: [("create_authorization", FLOW)],
            3: [("authorize_flow", FLOW), ("request_connection", CONNECTION),
                ("allow_access", ACCESS)]}
 
 
-@pytest.mark.parametrize("generation", [2, 3])
+@pytest.mark.parametrize("generation", [1, 2, 3])
 def test_other_generations_open_nothing(listener, gateway, generation):
     w = gateway(generation)
     c = accept_request(listener, generation)
@@ -390,6 +523,52 @@ def test_finds_an_older_portal(listener, gateway):
     assert TOKEN not in w.text() and ESCAPED not in w.text()
 
 
+@pytest.mark.parametrize("generation, status, body", [
+    (1, 400, b"public_key should be 44 character(s)"),
+    (1, 403, b"Invalid\x1b[2J\r\ntoken\0"),
+    (1, 422, b"Unprocessable"),
+    (2, 401, b"Invalid token"),
+    (3, 401, b"Missing token"),
+])
+def test_the_plain_text_of_a_refusal_is_told(listener, gateway, generation, status, body):
+    """As portals before problem documents send it."""
+    w = gateway(generation)
+    accept_request(listener, generation).answer(status, body=body)
+    fatal = w.hear_parent("CONTROL_FATAL")
+    reason = body.decode().replace("\x1b", " ").replace("\r\n", " ").replace("\0", "")
+    assert fatal["reason"] == f"the portal refused our login (HTTP status {status}): {reason}"
+
+
+def test_what_an_older_portal_says_is_in_the_log(listener, gateway):
+    w = gateway(0)
+    accept_request(listener, 3).answer(404, body=b"Not\tfound")
+    w.wait_log("HTTP status 404: Not found; it may be an older portal: an older generation "
+               "is tried if it answers so once more; next attempt in 5.0 s")
+    accept_request(listener, 3).answer(404, body=b"Not found")
+    w.wait_log("portal: generation 3: the portal answered with HTTP status 404: Not found; "
+               "generation 2 is tried")
+    # A page that quotes what was asked for.
+    quoted = f"Cannot GET {QUERIES[2]}".encode()
+    accept_request(listener, 2).answer(401, [("Content-Type", "text/plain")], quoted)
+    w.wait_log("portal: generation 2: the portal answered with HTTP status 401; "
+               "generation 1 is tried")
+    accept_request(listener, 1).answer(503, body=b"Come back\n" * 10000)
+    w.wait_log("HTTP status 503: Come back Come back")
+    assert TOKEN not in w.text() and ESCAPED not in w.text()
+    assert max(map(len, w.lines)) < 400
+
+
+@pytest.mark.parametrize("generation,status", [(3, 404), (3, 308)])
+def test_a_fixed_generation_that_is_absent_is_told_with_what_to_do(
+        listener, gateway, generation, status):
+    w = gateway(generation)
+    accept_request(listener, generation).answer(status)
+    w.wait_log(f"HTTP status {status}; check the path in --api-url, or let "
+               "--portal-generation auto find out what it speaks; next attempt in 1.0 s")
+    accept_request(listener, generation).answer(503)
+    w.wait_log("HTTP status 503; next attempt in 1.0 s")
+
+
 def test_portal_of_july_2025_lists_pairs_alone(listener, gateway):
     w = gateway(2)
     c = accept_request(listener, 2)
@@ -430,7 +609,7 @@ def test_a_wrong_token_is_never_in_a_query_of_a_newer_portal(listener, gateway):
              json.dumps({"code": "invalid_token"}).encode())
     fatal = w.hear_parent("CONTROL_FATAL")
     assert fatal["reason"] == \
-        "the portal refused the token (invalid_token): check FIREZONE_TOKEN"
+        "the portal refused the token (invalid_token): check the variable FIREZONE_TOKEN"
 
 
 @pytest.mark.parametrize("generation", [1, 2, 3])

@@ -20,7 +20,7 @@ SERVFAIL, REFUSED = 0x8182, 0x8185
 RESOLVE = 1
 
 # An uncached name: the first, and later ones.
-FIRST_S, LATER_S = 2.0, 0.3
+FIRST_S, LATER_S = 4.0, 1.0
 
 
 def wire(name):

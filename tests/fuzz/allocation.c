@@ -164,7 +164,9 @@ use_channel(struct rig *r, struct cursor *in)
 	struct endpoint peer = pick_endpoint(in, peers, 4);
 	uint16_t number;
 
-	number = allocation_channel(r->a, r->now, &peer, &owner);
+	number = allocation_channel(r->a, r->now, &peer);
+	if (number == 0)
+		allocation_bind(r->a, r->now, &peer, &owner);
 	must(number == 0 ||
 	    (number >= CHANNEL_NUMBER_FIRST && number <= CHANNEL_NUMBER_LAST));
 	if (number != 0) {

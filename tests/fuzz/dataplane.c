@@ -22,6 +22,7 @@ static const char *const senders[] = { "192.0.2.7:50000", "203.0.113.5:3478",
 
 static struct ip_address client_v4, client_v6;
 static bool granted[2]; /* 10.20.0.0/24 and 10.30.0.0/24 */
+static bool without_ice; /* as it began */
 
 void
 fuzz_init(void)
@@ -119,6 +120,23 @@ hear_tun(struct rig *r, struct cursor *in)
 	settle(r);
 }
 
+/* A probe, or what answers one of ours, by guess. */
+static void
+hear_client_probe(struct rig *r, struct cursor *in)
+{
+	struct probe probe = {
+		.is_reply = pick_bool(in),
+		.id = (uint16_t)pick(in, 8),
+		.sequence = (uint16_t)pick(in, 32),
+	};
+	uint8_t packet[PROBE_PACKET_LEN],
+	    data[PROBE_PACKET_LEN + WIREGUARD_OVERHEAD];
+
+	probe_packet_write(&probe, packet);
+	session_seal(&r->session, r->aead, packet, sizeof(packet), data);
+	hear(r, in, data, sizeof(data));
+}
+
 static void
 pass_time(struct rig *r, int64_t ms)
 {
@@ -159,7 +177,7 @@ hear_candidates(struct rig *r, struct cursor *in)
 }
 
 static void
-connect_as(struct rig *r, enum authorization_kind kind)
+connect_as(struct rig *r, enum authorization_kind kind, bool iceless)
 {
 	struct ipc_authorization a = authorization(r);
 	struct ipc_remote_candidates m = {
@@ -170,6 +188,7 @@ connect_as(struct rig *r, enum authorization_kind kind)
 
 	with_relay(r);
 	a.kind = (uint8_t)kind;
+	a.use_iceless = without_ice = iceless;
 	tell(r, authorization, &a);
 	settle(r);
 	tell(r, remote_candidates, &m);
@@ -188,6 +207,7 @@ hear_grant(struct rig *r, struct cursor *in)
 	a.kind = (uint8_t)pick(in, 3);
 	a.keepalive = (uint16_t)pick(in, 30);
 	a.expires_at = UNIX_NOW + cursor_be16(in);
+	a.use_iceless = pick(in, 8) == 7 ? !without_ice : without_ice;
 	a.resource.bytes[0] = (uint8_t)(a.resource.bytes[0] + which);
 	a.network.ip.bytes[1] = which == 0 ? 20 : 30;
 	r->acknowledged = r->refused = 0;
@@ -244,7 +264,10 @@ step(struct rig *r, struct cursor *in)
 		hear_revocation(r, in);
 		break;
 	default:
-		check_with_use_candidate(r);
+		if (without_ice)
+			hear_client_probe(r, in);
+		else
+			check_with_use_candidate(r);
 	}
 	check_tun(r);
 }
@@ -261,7 +284,8 @@ fuzz_one(struct cursor *in)
 	granted[1] = false;
 	connect_as(r,
 	    in->left % 2 == 0 ? AUTHORIZATION_UPSERT
-			      : AUTHORIZATION_CONNECTION);
+			      : AUTHORIZATION_CONNECTION,
+	    in->left % 4 >= 2);
 	check_tun(r);
 	for (int i = 0; more(in) && i < STEPS_MAX; i++)
 		step(r, in);

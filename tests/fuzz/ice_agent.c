@@ -150,6 +150,15 @@ send_bytes(struct rig *r, struct cursor *in)
 }
 
 static void
+hear(struct rig *r, struct cursor *in)
+{
+	struct endpoint to = pick_endpoint(in, local_endpoints, 4);
+	struct endpoint from = pick_endpoint(in, remote_endpoints, 4);
+
+	ice_agent_heard(r->agent, r->now, &to, &from);
+}
+
+static void
 pass(struct rig *r, int64_t ms)
 {
 	r->now = mono_add_ms(r->now, ms);
@@ -164,7 +173,7 @@ step(struct rig *r, struct cursor *in)
 {
 	struct candidate c, announce;
 
-	switch (pick(in, 9)) {
+	switch (pick(in, 12)) {
 	case 0:
 		c = pick_candidate(in, local_endpoints);
 		(void)ice_agent_add_local(r->agent, r->now, &c, &announce);
@@ -192,6 +201,15 @@ step(struct rig *r, struct cursor *in)
 		break;
 	case 7:
 		pass(r, cursor_be16(in));
+		break;
+	case 8:
+		hear(r, in);
+		break;
+	case 9:
+		ice_agent_unanswered(r->agent, r->now);
+		break;
+	case 10:
+		ice_agent_reminded(r->agent, r->now);
 		break;
 	default:
 		ice_agent_set_idle(r->agent, r->now, pick_bool(in));

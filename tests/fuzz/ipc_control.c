@@ -264,6 +264,12 @@ transport_free_message(char *text, size_t len)
 	free(text);
 }
 
+void
+transport_describe(const struct transport *t, struct portal_attempt *attempt)
+{
+	must(t != NULL && attempt != NULL);
+}
+
 struct portal_date
 transport_date(const struct transport *t)
 {
@@ -389,7 +395,7 @@ portal_says(struct cursor *in)
 		"ice_candidates", "invalidate_ice_candidates", "reject_access",
 		"relays_presence", "resource_updated", "phx_error", "phx_close",
 		"disconnect", "authorize_flow", "request_connection",
-		"allow_access" };
+		"allow_access", "access_authorization_expiry_updated" };
 	char frame[FRAME_MAX + 256];
 	size_t len, kind = pick(in, 16);
 	char *payload = (char *)pick_block(in, FRAME_MAX, &len);
@@ -482,6 +488,7 @@ make_connection(struct rig *r)
 				.external_id = w->identity.external_id,
 				.name = w->identity.name,
 				.token = w->token,
+				.token_source = w->token_source,
 				.os = w->identity.os,
 				.arch = w->identity.arch,
 				.kernel = w->identity.kernel,
@@ -538,6 +545,10 @@ close_handed_over(struct control_worker *w)
 		close(w->health_fd);
 	if (w->ctl_fd != -1)
 		close(w->ctl_fd);
+	if (w->flow.sink.kind != FLOW_SINK_NONE)
+		close(w->flow.sink.fd);
+	if (w->names_memory != NULL)
+		munmap(w->names_memory, NAMES_MEMORY);
 	if (w->situation.counters != &counters)
 		munmap(
 		    (void *)(uintptr_t)w->situation.counters, sizeof(counters));

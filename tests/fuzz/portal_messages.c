@@ -60,7 +60,8 @@ check_token(void *ctx, const char *jwt, size_t len, struct uuid *id)
 static const char *const events[] = { "create_authorization", "init",
 	"ice_candidates", "invalidate_ice_candidates", "reject_access",
 	"relays_presence", "resource_updated", "unknown", "authorize_flow",
-	"request_connection", "allow_access" };
+	"request_connection", "allow_access",
+	"access_authorization_expiry_updated" };
 
 #define EVENTS (sizeof(events) / sizeof(*events))
 

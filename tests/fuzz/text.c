@@ -5,6 +5,7 @@
 #include "common/address.h"
 #include "common/plan.h"
 #include "common/uuid.h"
+#include "parent/config_file.h"
 #include "parent/options.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -60,6 +61,30 @@ check_prefix(const char *text)
 	must(prefix_contains(&p, &p.ip));
 }
 
+static void
+check_config(const char *text)
+{
+	char *copy = strdup(text);
+	struct config_cursor cursor = { .at = copy };
+	struct problems problems = { 0 };
+	struct config_line line;
+	unsigned before = 0;
+
+	must(copy != NULL);
+	cursor.end = copy + strlen(text);
+	while (config_next_line(&cursor, "file", &line, &problems)) {
+		must(line.number > before);
+		before = line.number;
+		must(line.name[0] != '\0' && line.name[0] != '#');
+		must(line.name + strlen(line.name) <= cursor.end);
+		must(line.value + strlen(line.value) <= cursor.end);
+		must(strpbrk(line.name, " \t\n") == NULL);
+		must(strchr(line.value, '\n') == NULL);
+	}
+	must(cursor.at == cursor.end);
+	free(copy);
+}
+
 void
 fuzz_one(struct cursor *in)
 {
@@ -71,6 +96,7 @@ fuzz_one(struct cursor *in)
 	check_ip(text);
 	check_endpoint(text);
 	check_prefix(text);
+	check_config(text);
 	(void)options_parse_duration(text, &ms);
 	if (options_parse_directives(text, &level))
 		must(level <= LOG_LEVEL_TRACE);

@@ -36,6 +36,9 @@ check_fields(const struct packet *p, const uint8_t *block, size_t space)
 
 	must(p->data == block + p->headroom);
 	must(p->headroom + p->length + p->tailroom == space);
+	/* The parser is for what fits, or is cut. */
+	if (p->length > INNER_PACKET_MAX)
+		return;
 	must(packet_parse(p->data, p->length, &again) == PACKET_OK);
 	must(ip_equal(&again.source, &p->source));
 	must(ip_equal(&again.destination, &p->destination));
@@ -68,6 +71,42 @@ same_payload(const struct packet *p, const uint8_t *data, size_t length)
 	    memcmp(ours + after, data + after, length - after) == 0;
 }
 
+/*
+ * As two fragments, in a copy: each is one, and together they are what was cut,
+ * but for what says so.
+ */
+static void
+cut_in_two(const struct packet *p)
+{
+	uint8_t *copy = malloc(8 + p->length);
+	uint8_t *rest = malloc(TRANSLATE_REST_MAX);
+	struct packet first = *p, part;
+	size_t len, upper = p->length - 40;
+
+	must(copy != NULL && rest != NULL);
+	first.data = memcpy(copy + 8, p->data, p->length);
+	first.headroom = 8;
+	first.tailroom = 0;
+	len = translate_cut(&first, rest);
+	must((len == 0) == (p->length <= INNER_PACKET_MAX));
+	if (len != 0) {
+		must(p->source.family == IP_V6);
+		must(first.data == copy && first.length == INNER_PACKET_MAX);
+		must(first.transport == 48 && len <= TRANSLATE_REST_MAX);
+		must(packet_parse(first.data, first.length, &part) ==
+		    PACKET_FRAGMENT);
+		must(packet_parse(rest, len, &part) == PACKET_FRAGMENT);
+		must(first.length - 48 + len - 48 == upper);
+		must(memcmp(first.data + 48, p->data + 40, 1232) == 0);
+		must(memcmp(rest + 48, p->data + 1272, len - 48) == 0);
+		must(load_be16(first.data + 42) == 1);
+		must(load_be16(rest + 42) == 1232);
+		must(memcmp(first.data + 44, rest + 44, 4) == 0);
+	}
+	free(copy);
+	free(rest);
+}
+
 static void
 go_there_and_back(struct cursor *in, struct packet *p, uint8_t *block)
 {
@@ -84,12 +123,13 @@ go_there_and_back(struct cursor *in, struct packet *p, uint8_t *block)
 	memcpy(before, p->data, all);
 	if (!translate_packet(p, &there[0], &there[1], cursor_be16(in))) {
 		must(p->length == all && memcmp(p->data, before, all) == 0);
-		must(!fits || p->headroom + p->tailroom < 20 ||
+		must(!fits || p->headroom + p->tailroom < 28 ||
 		    (p->kind != PACKET_TCP && p->kind != PACKET_UDP &&
 			p->kind != PACKET_ICMP_ECHO));
 		return;
 	}
-	must(fits && p->length <= INNER_PACKET_MAX);
+	must(fits);
+	cut_in_two(p);
 	check_fields(p, block, space);
 	must(same_payload(p, payload, length));
 	must(!right || checksums_right(p));
@@ -112,8 +152,11 @@ translate_what_is_quoted(struct cursor *in, const struct packet *error)
 	size_t transport, length;
 
 	must(to != NULL && packet_quote(error, &quote));
-	if (translate_error(error, &quote, &e))
+	if (translate_error(error, &e)) {
 		must(e.type != 0 && e.rest <= INNER_PACKET_MAX);
+		must(error->source.family == IP_V6 || e.type != 2 ||
+		    e.rest == INNER_PACKET_MAX);
+	}
 	source = pick_address(in, other_family(&quote));
 	destination = pick_address(in, other_family(&quote));
 	transport = quote.transport;

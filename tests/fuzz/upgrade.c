@@ -54,6 +54,10 @@ check_parts(const char *text, size_t len)
 	must(strnlen(p.code, sizeof(p.code)) < sizeof(p.code));
 	must(strnlen(p.detail, sizeof(p.detail)) < sizeof(p.detail));
 	problem_parse(&p, text, text, len);
+	problem_parse(&p, "text/plain", text, len);
+	must(strnlen(p.detail, sizeof(p.detail)) < sizeof(p.detail));
+	for (const char *c = p.detail; *c != '\0'; c++)
+		must(*c >= ' ' && *c <= '~');
 }
 
 void

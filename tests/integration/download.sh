@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/../lib/netns.sh"
 
-MEGABYTES=100
+: "${MEGABYTES:=100}"
 
 # Bytes of IPv6 that have come to the client's router.
 home_bytes6() {
@@ -32,7 +32,7 @@ downloads() {
 	shift 3
 	start_client "$@"
 	check "$name: download over IPv4" whole "$outer" $LAN4
-	is "$name: the path" "$(client_path)" "$path"
+	check "$name: the path" wait_until 5 path_is "$path"
 	check "$name: download over IPv6" whole "$outer" $LAN6
 	check "$name: UDP echo" udp_echo $LAN4
 	check "$name: UDP echo over IPv6" udp_echo $LAN6
@@ -56,19 +56,32 @@ udp_echo() {
 
 # UDP between the routers stops in the middle of a connection.
 test_direct_path_breaks() {
-	local mark
 	start_client
 	check "fail-over: ping" ping_lan
 	is "fail-over: direct at first" "$(client_path)" direct
-	mark=$(lines_of "$work/client.log")
 	block_direct
 	# A client in the field gives a dead pair up after 16.5 s.
 	check "fail-over: the client moves to the relay" \
-	    wait_line 25 "$work/client.log" '^connected relayed' "$mark"
+	    wait_until 25 path_is relayed
 	check "fail-over: traffic goes on" wait_until 45 ping_lan
 	check "fail-over: download" download $LAN4
 	refuse "fail-over: without a new connection" grep -q ^lost \
 	    "$work/client.log"
+	stop client
+}
+
+# Whose end is on a relay.
+is_by_the_client() {
+	at gateway "$BUILD/parent/posternctl" -s "$work/ctl.sock" status -w \
+	    > "$work/status"
+	grep -q 'relayed by the client' "$work/status"
+}
+
+test_posternctl() {
+	start_client --relay-only
+	check "client's relay only: ping" ping_lan 10
+	check "client's relay only: posternctl says so" \
+	    wait_until 10 is_by_the_client
 	stop client
 }
 
@@ -85,6 +98,7 @@ downloads "relayed IPv4" relayed 4 -4
 downloads "relayed IPv6" relayed 6 -6
 downloads "relayed, client's relay only" relayed any --relay-only
 allow_direct
+test_posternctl
 downloads "direct only" direct any --direct-only
 stop gateway
 is "the gateway's exit status" "$exit_status" 0

@@ -157,8 +157,8 @@ class Gateway:
         asyncio.ensure_future(peer.start())
 
 
-async def main(url, external_id):
-    device, public_key = set_up_device()
+async def serve(url, external_id, public_key, make):
+    """Until a signal ends it, with what make makes of a websocket."""
     query = urllib.parse.urlencode(
         {"external_id": external_id, "name": external_id, "public_key": public_key})
     headers = {"x-authorization": f"Bearer {os.environ['FIREZONE_TOKEN']}",
@@ -170,10 +170,16 @@ async def main(url, external_id):
             f"{url}/gateway/v2/websocket?{query}", extra_headers=headers, compression=None,
             ping_interval=None, user_agent_header=None,
         ) as socket:
-            gateway = Gateway(socket)
+            gateway = make(socket)
             await asyncio.gather(gateway.read(), gateway.heartbeat())
     except asyncio.CancelledError:
         pass
+
+
+async def main(url, external_id):
+    device, public_key = set_up_device()
+    try:
+        await serve(url, external_id, public_key, Gateway)
     finally:
         device.terminate()
 

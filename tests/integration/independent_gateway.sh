@@ -20,7 +20,7 @@ run_client() {
 	shift
 	start_client "$@"
 	check "$wanted: ping" at client ping -c 1 -W 10 -q $LAN4
-	is "$wanted: the path" "$(client_path)" "$wanted"
+	check "$wanted: the path" wait_until 5 path_is "$wanted"
 	check "$wanted: download over IPv4" download $LAN4
 	check "$wanted: download over IPv6" download $LAN6
 	stop client

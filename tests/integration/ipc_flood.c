@@ -90,12 +90,13 @@ borrow(pid_t pid, bool to_parent)
 	errx(1, "process %d has no such channel", pid);
 }
 
-/* What ends either worker, as it should, cannot be said very often. */
+/* What ends somebody, as it should, cannot be said very often. */
 static bool
 ends_somebody(unsigned type)
 {
 	return type == IPC_TYPE_NET_ACCUSES ||
-	    type == IPC_TYPE_CONTROL_ACCUSES || type == IPC_TYPE_RESOLVERS;
+	    type == IPC_TYPE_CONTROL_ACCUSES || type == IPC_TYPE_RESOLVERS ||
+	    type == IPC_TYPE_DRAIN;
 }
 
 static void

@@ -15,7 +15,7 @@ carrier_network() {
 }
 
 status() {
-	at gateway "$BUILD/parent/posternctl" -s "$work/ctl.sock" status "$@"
+	at gateway "$BUILD/parent/posternctl" -s "$work/ctl.sock" status -w "$@"
 }
 
 status_has() {
@@ -47,7 +47,7 @@ test_at_run_time() {
 	start_client
 	at client ping -c 1 -W 1 -q $LAN4 > /dev/null
 	check "a client's grant: the log says so" wait_until 10 log_has \
-	    'WARN control-worker: client .* cannot be reached at its address 100.64.0'
+	    'WARN control-worker: .*client .* cannot be reached at its address 100.64.0'
 	ip -n "${prefix}gateway" link del more
 	check "gone again: not in status" wait_until 2 refused status_has \
 	    '100.64.0.0/24'

@@ -1,7 +1,7 @@
 /*
  * Linked into posternd for tests, as a kernel that refuses what it is to cut,
- * at the TUN or with EIO, or a program that chooses sockets, which not every
- * kernel can be made to do at will.
+ * at the TUN or with EIO, or the programs that choose sockets and queues, which
+ * not every kernel can be made to do at will.
  * What it refuses is one character of the file beside the program that is named
  * after it, with ".refuse". It is mapped before main(), so that a confined
  * worker sees what is written later.
@@ -37,7 +37,7 @@
 #define REFUSE_TUN_UDP '3' /* with EINVAL */
 #define REFUSE_USO     '4' /* and says so beforehand, as before Linux 6.2 */
 
-#define REFUSE_STEERING '5' /* of datagrams */
+#define REFUSE_STEERING '5' /* of datagrams and of packets */
 
 #define USO_FLAGS 0x60 /* TUN_F_USO4, TUN_F_USO6 */
 
@@ -135,6 +135,11 @@ ioctl(int fd, unsigned long request, ...)
 	if (what_is_refused() == REFUSE_USO && request == TUNSETOFFLOAD &&
 	    (argument & USO_FLAGS) != 0) {
 		errno = EINVAL;
+		return -1;
+	}
+	if (what_is_refused() == REFUSE_STEERING &&
+	    request == TUNSETSTEERINGEBPF) {
+		errno = EPERM;
 		return -1;
 	}
 	return (int)syscall(SYS_ioctl, fd, request, argument);

@@ -1,8 +1,9 @@
 #!/bin/bash
 # Clients on every thread of the net-worker at once, both ways, with a kernel
-# that steers datagrams to them and with one that does not (refusing_kernel.c):
-# then they are passed on between threads, and few are lost. And what becomes
-# of them when the net-worker is killed, or the gateway ended, under load.
+# that steers datagrams and packets to them and with one that does not
+# (refusing_kernel.c): then they are passed on between threads, and few are lost.
+# And what becomes of them when the net-worker is killed, or the gateway ended,
+# under load.
 
 . "$(dirname "$0")/../lib/netns.sh"
 . "$NETNS_ROOT/tests/lib/refusing_kernel.sh"
@@ -96,6 +97,8 @@ test_steering() {
 		check "$1: the log" grep -q \
 		    'takes no program for the sockets of a port' \
 		    "$work/gateway.log"
+		check "$1: the log, of the TUN" grep -q \
+		    'takes no program for its queues' "$work/gateway.log"
 	else
 		refuse "$1: the log" grep -q 'takes no program' \
 		    "$work/gateway.log"

@@ -153,7 +153,7 @@ translate_here(const uint8_t *packet, size_t len, uint8_t *to)
 		memcpy(to, p.data, p.length);
 		return p.length;
 	}
-	if (!packet_quote(&p, &quote) || !translate_error(&p, &quote, &e) ||
+	if (!packet_quote(&p, &quote) || !translate_error(&p, &e) ||
 	    !translate_quote(
 		&quote, &addresses[!v6][HERE], &addresses[!v6][THERE], copy))
 		return 0;

@@ -2,7 +2,7 @@
  * Our TURN client against coturn, over real sockets on loopback: Binding,
  * Allocate with the unsigned detour that a standard server needs, ChannelBind,
  * data both ways, Refresh, channel refresh, stale nonce, an allocation left by
- * a process before us, and a wrong password.
+ * a process before us, a success that is lost, and a wrong password.
  *
  * Starts a turnserver of its own on a free port and takes it down again; exits
  * with 77 (skipped) where there is none. Bounded by an alarm.
@@ -37,6 +37,7 @@ struct probe {
 	int sock, peer_sock;
 	int64_t skipped_s; /* how far our clock is ahead */
 	bool bound, withdrawn;
+	unsigned lose; /* successes of Allocate that do not arrive */
 	size_t bindings, allocates, refreshes, binds; /* sent */
 	uint8_t received[DATAGRAM_MAX];               /* ChannelData */
 	size_t received_len;
@@ -190,6 +191,10 @@ take_input(struct probe *p)
 	if (stun_parse(data, len, &m)) {
 		if (getenv("TURN_PROBE_VERBOSE") != NULL)
 			printf("< %04x error %u\n", m.type, m.error);
+		if (m.type == STUN_ALLOCATE_SUCCESS && p->lose > 0) {
+			p->lose--;
+			return;
+		}
 		allocation_input(
 		    p->allocation, clock_of(p), &p->local, &from, &m);
 	} else {
@@ -275,7 +280,7 @@ exchange(struct probe *p, const char *step)
 	size_t len = 0;
 
 	store_be16(
-	    out, allocation_channel(p->allocation, clock_of(p), &p->peer, &nobody));
+	    out, allocation_channel(p->allocation, clock_of(p), &p->peer));
 	if (!allocation_server(p->allocation, &server))
 		fail("an active socket");
 	send_to(p->sock, &server, out, sizeof(out));
@@ -328,6 +333,19 @@ release(struct probe *p)
 	idle(p, 1500); /* coturn deletes within a second */
 	allocation_refresh(p->allocation, clock_of(p));
 	UNTIL(p, p->withdrawn, "after a release the server has forgotten us");
+}
+
+/* It is asked again as if it had not been asked before. */
+static void
+lost_success(struct probe *p)
+{
+	p->lose = 2;
+	allocate(p, "Allocate although its success was lost twice");
+	if (p->lose > 0)
+		fail("it was lost");
+	p->binds = 0;
+	bind_channel(p);
+	exchange(p, "data through it");
 }
 
 static void
@@ -384,6 +402,7 @@ main(void)
 	bind_channel(&p);
 	exchange(&p, "data through the second allocation");
 	release(&p);
+	lost_success(&p);
 	wrong_password(&p);
 	allocation_free(p.allocation);
 	stop_server();

@@ -244,8 +244,38 @@ client_is() {
 	}
 }
 
+# Of each process each figure.
+usage_is_there() {
+	page /metrics
+	[ "$(grep -cE '^postern_process_(cpu_seconds_total|open_fds|resident_memory_bytes)\{process="(parent|net-worker|control-worker)"\} [0-9.]*[1-9]' \
+	    <<< "$body")" -eq 9 ]
+}
+
+# series_sum NAME DIRECTION
+series_sum() {
+	awk -v "name=$1{" -v "way=direction=\"$2\"" '
+		index($0, name) == 1 && index($0, way) { sum += $NF }
+		END { print sum + 0 }' <<< "$body"
+}
+
+# All that was forwarded, whoever has a series, and some of the client's own.
+series_add_up() {
+	local kind total
+	page /metrics
+	total=$(series_sum postern_client_bytes_total "to client")
+	for kind in client resource; do
+		grep -Eq "^postern_per_${kind}_bytes_total\{$kind=\"[0-9a-f-]{36}\",direction=\"to client\"\} [1-9]" \
+		    <<< "$body" &&
+		    [ "$(series_sum postern_per_${kind}_bytes_total \
+			"to client")" -eq "$total" ] || return 1
+	done
+}
+
 test_client() {
 	local sent
+	check "processes: what they take" wait_until 10 usage_is_there
+	check "relay: round trips" wait_until 5 eval \
+	    '[ "$(metric postern_relay_round_trip_seconds_count)" -gt 0 ]'
 	is "no client yet" "$(value clients)" "[]"
 	start_client
 	check "client: download" download $LAN4
@@ -259,6 +289,8 @@ test_client() {
 	is "client: transfer in metrics" \
 	    "$(metric 'postern_client_bytes_total{direction="to client"}')" \
 	    "$sent"
+	check "client: ping" ping_lan 5
+	check "client, resource: their series" wait_until 5 series_add_up
 	check "client: handshake" test \
 	    "$(value "clients[0]['handshake_age']")" -lt 60
 	check "client: in metrics" wait_until 5 metric_is postern_clients 1
@@ -367,14 +399,17 @@ signal.pause()'
 test_socket() {
 	is "socket: mode" "$(stat -c %a "$socket")" 660
 	chmod 755 "$work"
-	refuses "socket: for others" 'permission denied' \
-	    setpriv --reuid nobody --regid nogroup --clear-groups \
-	    "$POSTERNCTL" -s "$socket" status
+	setpriv --reuid nobody --regid nogroup --clear-groups \
+	    "$POSTERNCTL" -s "$socket" status > "$work/said" 2>&1
+	is "socket: for others: exit status" $? 2
+	check "socket: for others: says why" \
+	    grep -q 'permission denied' "$work/said"
 	# Even where the mode lets them.
 	chmod 666 "$socket"
 	check "socket: refused by the worker" eval \
 	    'setpriv --reuid nobody --regid nogroup --clear-groups \
-	    "$POSTERNCTL" -s "$socket" status | grep -q "permission denied"'
+	    "$POSTERNCTL" -s "$socket" status 2>&1 |
+	    grep -q "permission denied"'
 	chmod 660 "$socket"
 	check "socket: a socket of another daemon is left alone" \
 	    wait_until 1 status

@@ -279,8 +279,11 @@ static inline uint16_t
 channel_of(const char *peer)
 {
 	struct endpoint e = endpoint_of(peer);
+	uint16_t channel = allocation_channel(a, now, &e);
 
-	return allocation_channel(a, now, &e, &owner);
+	if (channel == 0)
+		allocation_bind(a, now, &e, &owner);
+	return channel;
 }
 
 static inline bool

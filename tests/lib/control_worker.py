@@ -22,7 +22,7 @@ import time
 import uuid
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PATIENCE = 10
+PATIENCE = 30
 PARENT_FD, LOG_FD = 3, 4
 
 
@@ -65,7 +65,7 @@ _BOUNDS = dict(re.findall(r"#define (\w+) +(\d+)",
                           (ROOT / "common" / "bounds.h").read_text()))
 
 
-def _bound(extra):
+def bound(extra):
     return int(_BOUNDS.get(extra, extra))
 
 
@@ -85,7 +85,7 @@ def _encode(kind, extra, value):
     if kind in _NUMBERS:
         return struct.pack(_NUMBERS[kind], value)
     if kind == "bytes":
-        assert len(value) == _bound(extra)
+        assert len(value) == bound(extra)
         return value
     if kind == "uuid":
         return uuid.UUID(value).bytes
@@ -119,7 +119,7 @@ def _decode(kind, extra, data, at):
         (value,) = struct.unpack_from(_NUMBERS[kind], data, at)
         return value, at + struct.calcsize(_NUMBERS[kind])
     if kind == "bytes":
-        return data[at:at + _bound(extra)], at + _bound(extra)
+        return data[at:at + bound(extra)], at + bound(extra)
     if kind == "uuid":
         return str(uuid.UUID(bytes=data[at:at + 16])), at + 16
     if kind in ("text", "lines"):
@@ -160,13 +160,19 @@ def program():
     return os.environ.get("POSTERND", str(default))
 
 
+# common/counters.h: blocks of engine, threads, shards and meters.
+COUNTER_PAGE = (1 + 9 + 8 + 8) * 4096
+
+
 class ControlWorker:
     """The process, and the ends of its channels that the test holds."""
 
     def __init__(self, folder, api_url, *, token=".gateway-token", ca="", hosts="",
                  resolv_conf="", external_id="gw-1", name="gateway one",
-                 max_partition_ms=86400000, resumed=False, generation=3, spool="",
-                 flow_log=False):
+                 max_partition_ms=86400000, resumed=False, generation=3, no_names=False, spool="",
+                 flow_log=False, series=0, ctl=None, names=None, draining=0, probes=(),
+                 withdraw=False, metrics_names=False):
+        self.health = socket.create_server(("127.0.0.1", 0))
         self.folder = folder
         self.parent, parent_end = self._pair()
         self.log, log_end = self._pair()
@@ -192,13 +198,31 @@ class ControlWorker:
         self.tell("CONTROL_IDENTITY", api_url=api_url, external_id=external_id, name=name,
                   os="Debian/12", arch="x86_64", kernel="6.1.0",
                   max_partition_ms=max_partition_ms, resumed=resumed,
-                  portal_generation=generation)
-        self.tell("CONTROL_TOKEN", token=token)
+                  portal_generation=generation, no_names=no_names)
+        self.tell("CONTROL_OPTIONS", text=f"api-url {api_url}\n# the token: the variable FIREZONE_TOKEN\n")
+        self.tell("CONTROL_TOKEN", token=token, source="the variable FIREZONE_TOKEN")
         self.tell_file("CONTROL_CA_BUNDLE", ca)
         self.tell_file("CONTROL_RESOLV_CONF", resolv_conf)
         self.tell_file("CONTROL_HOSTS", hosts)
         self.tell("CONTROL_PEER", fd=self.net_end.fileno(), epoch=self.epoch)
         self.tell("CONTROL_FLOW_LOGS", spool=str(spool), log=flow_log)
+        if series > 0:
+            self.tell_counters()
+        if probes:
+            self.tell("CONTROL_PROBES", interval=1, needed=False, withdraw=withdraw)
+            for probe in probes:
+                self.tell("CONTROL_PROBE", server=probe)
+        if draining > 0:
+            self.tell("CONTROL_DRAINING", left=draining)
+        if names is not None:
+            self.tell("CONTROL_NAMES", fd=names)
+        self.tell("CONTROL_HEALTH", fd=self.health.fileno(), series=series,
+                  names=metrics_names)
+        if ctl is not None:
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(str(ctl))
+                listener.listen()
+                self.tell("CONTROL_CTL", fd=listener.fileno(), uid=os.getuid(), gid=os.getgid())
         self.tell("CONTROL_START")
 
     @staticmethod
@@ -213,6 +237,13 @@ class ControlWorker:
         path.write_text(text)
         with path.open() as file:
             self.tell(message, fd=file.fileno())
+
+    def tell_counters(self):
+        """A page on which nothing has been counted."""
+        page = os.memfd_create("counters")
+        os.truncate(page, COUNTER_PAGE)
+        self.tell("CONTROL_COUNTERS", fd=page)
+        os.close(page)
 
     def say(self, message, **values):
         """As net-worker."""
@@ -312,6 +343,21 @@ class ControlWorker:
             got.append(self.hear())
         return got, self.hear_parent("TUN_CONFIGURE")
 
+    def metrics(self):
+        """/metrics, by the name of the series."""
+        with socket.create_connection(self.health.getsockname(), PATIENCE) as s:
+            s.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            with s.makefile() as file:
+                _, _, body = file.read().partition("\n\n")
+        return {name: float(value) for name, _, value in (
+            line.rpartition(" ") for line in body.splitlines() if line[0] != "#")}
+
+    def wait_metric(self, name, value, patience=PATIENCE):
+        end = time.monotonic() + patience
+        while (got := self.metrics().get(name)) != value:
+            assert time.monotonic() < end, f"{name} is {got}, not {value}"
+            time.sleep(0.05)
+
     def shut_down(self):
         self.tell("CONTROL_SHUTDOWN")
         assert self.process.wait(PATIENCE) == 0, (self.process.returncode, self.text())
@@ -320,7 +366,7 @@ class ControlWorker:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        for end in (self.parent, self.log, self.net, self.net_end):
+        for end in (self.parent, self.log, self.net, self.net_end, self.health):
             end.close()
 
 

@@ -62,9 +62,15 @@ struct rig {
 	/* The last page of an answer. */
 	struct ipc_query_client clients[PAGE_MAX];
 	struct ipc_query_relay relays[PAGE_MAX];
-	size_t client_count, relay_count;
+	struct ipc_query_resource resources[PAGE_MAX];
+	size_t client_count, relay_count, resource_count;
+	struct ipc_query_grant grants[PAGE_MAX];
+	size_t grant_count;
+	struct ipc_query_flow open_flows[PAGE_MAX];
+	size_t open_flow_count;
 	struct ipc_query_end end;
 	unsigned answers; /* pages of clients */
+	struct explanation explanation; /* the last one */
 
 	int log[2]; /* of a log that is overheard: read, write */
 
@@ -230,6 +236,52 @@ on_relays(void *ctx, const struct ipc_query_relay *rows, size_t count,
 	r->end = *end;
 }
 
+static inline void
+on_resources(void *ctx, const struct ipc_query_resource *rows, size_t count,
+    const struct ipc_query_end *end)
+{
+	struct rig *r = ctx;
+
+	assert_true(count <= PAGE_MAX);
+	memcpy(r->resources, rows, count * sizeof(*rows));
+	r->resource_count = count;
+	r->end = *end;
+}
+
+static inline void
+on_grants(void *ctx, const struct ipc_query_grant *rows, size_t count,
+    const struct ipc_query_end *end)
+{
+	struct rig *r = ctx;
+
+	assert_true(count <= PAGE_MAX);
+	memcpy(r->grants, rows, count * sizeof(*rows));
+	r->grant_count = count;
+	r->end = *end;
+}
+
+static inline void
+on_open_flows(void *ctx, const struct ipc_query_flow *rows, size_t count,
+    const struct ipc_query_end *end)
+{
+	struct rig *r = ctx;
+
+	assert_true(count <= PAGE_MAX);
+	if (count > 0)
+		memcpy(r->open_flows, rows, count * sizeof(*rows));
+	r->open_flow_count = count;
+	r->end = *end;
+}
+
+static inline void
+on_explained(void *ctx, const struct explanation *e)
+{
+	struct rig *r = ctx;
+
+	r->explanation = *e;
+	r->end = e->end;
+}
+
 /* What the client is told by control packets; they stay to be opened again. */
 static inline void
 note_tellings(struct rig *r)
@@ -347,6 +399,10 @@ notebook_host(struct rig *r)
 		.flow = on_flow,
 		.clients = on_clients,
 		.relays = on_relays,
+		.resources = on_resources,
+		.grants = on_grants,
+		.open_flows = on_open_flows,
+		.explained = on_explained,
 		.wake = by_hand_wake,
 	};
 }

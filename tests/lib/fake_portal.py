@@ -135,7 +135,7 @@ class Connection:
         self.reply(0)
         assert self.hear() == {
             "topic": "gateway", "event": "set_snownet_capabilities",
-            "payload": {"iceless": False}, "ref": 1}
+            "payload": {"iceless": True}, "ref": 1}
 
     def closed(self):
         """The rest until the end; whether a Close frame was among it."""

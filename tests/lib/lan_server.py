@@ -54,6 +54,15 @@ def echo_stream(connection, _):
             connection.sendall(data)
 
 
+def echo_datagram(sock):
+    """ICMP errors about those before are none of our business either."""
+    try:
+        data, peer = sock.recvfrom(65536)
+        sock.sendto(data, peer)
+    except OSError:
+        pass
+
+
 def guarded(serve, connection, path):
     """A peer that goes away is none of our business."""
     try:
@@ -71,8 +80,7 @@ def main():
     while True:
         for key, _ in selector.select():
             if key.data is None:
-                data, peer = key.fileobj.recvfrom(65536)
-                key.fileobj.sendto(data, peer)
+                echo_datagram(key.fileobj)
                 continue
             connection, _ = key.fileobj.accept()
             threading.Thread(

@@ -8,6 +8,7 @@
 #include "tests/lib/packets.h"
 
 #include "net-worker/core/inner/nat.h"
+#include "net-worker/core/inner/translate.h"
 #include "tests/lib/checksums.h"
 
 #define FIN 0x01
@@ -82,7 +83,7 @@ struct rig {
 	struct nat *nat;
 	struct mono now, last_tick;
 	struct ip_address real[2]; /* by family */
-	uint8_t out[2048], in[2048], to[INNER_PACKET_MAX];
+	uint8_t out[2048], in[2048], to[TRANSLATE_WHOLE_MAX];
 };
 
 static inline struct rig

@@ -126,7 +126,19 @@ die() {
 	exit 1
 }
 
+# sanitizer_reports [LOG ...]: not ok where a program built with one has
+# something to say.
+sanitizer_reports() {
+	local log
+	for log; do
+		[ ! -e "$log" ] || ! grep -q 'Sanitizer: ' "$log" ||
+			not_ok "no report of a sanitizer in ${log##*/}" \
+			    "$(grep -A 40 -m 1 'Sanitizer: ' "$log")"
+	done
+}
+
 finish() {
+	sanitizer_reports "$work"/*.log
 	[ "$tests_failed" -eq 0 ] || show_logs
 	exit $((tests_failed > 0))
 }
@@ -143,9 +155,11 @@ rest() {
 	read -r -t 0.02 <> <(:) || true
 }
 
-# wait_until SECONDS COMMAND ...: runs it until it succeeds.
+# wait_until SECONDS COMMAND ...: runs it until it succeeds; on a machine with
+# other things to do for SLOWNESS times as long.
+SLOWNESS=3
 wait_until() {
-	local end=$(($(now_ms) + $1 * 1000))
+	local end=$(($(now_ms) + $1 * SLOWNESS * 1000))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(now_ms)" -lt "$end" ] || return 1
@@ -186,6 +200,7 @@ at() {
 spawn() {
 	local name=$1 space=$2
 	shift 2
+	sanitizer_reports "$work/$name.log"
 	# Before anyone waits for a line of it.
 	: > "$work/$name.log"
 	# exec, so that the pid is the program's and not a shell's.
@@ -381,17 +396,45 @@ listens() {
 	[ -n "$(at "$1" ss -Hln"$2" "sport = :$3")" ]
 }
 
-# start_relay [OPTION ...]
-start_relay() {
-	spawn relay relay turnserver -n --no-cli --no-tls --no-dtls \
-	    --listening-ip=203.0.113.9 --listening-ip=2001:db8::9 \
-	    --relay-ip=203.0.113.9 --relay-ip=2001:db8::9 \
+# relay_at SPACE ADDRESS4 ADDRESS6 [OPTION ...]: named as its namespace.
+relay_at() {
+	local space=$1 ipv4=$2 ipv6=$3
+	shift 3
+	spawn "$space" "$space" turnserver -n --no-cli --no-tls --no-dtls \
+	    --listening-ip="$ipv4" --listening-ip="$ipv6" \
+	    --relay-ip="$ipv4" --relay-ip="$ipv6" \
 	    --listening-port=3478 --realm=firezone --fingerprint \
 	    --use-auth-secret --static-auth-secret=$RELAY_SECRET \
-	    --log-file=stdout --simple-log --verbose --userdb="$work/turndb" \
-	    --pidfile="$work/turn.pid" "$@"
-	wait_until 10 listens relay u 3478 ||
-		die "the relay does not start" "$work/relay.log"
+	    --log-file=stdout --simple-log --verbose \
+	    --userdb="$work/$space.db" --pidfile="$work/$space.pid" "$@"
+	wait_until 10 listens "$space" u 3478 ||
+		die "the relay does not start" "$work/$space.log"
+}
+
+# start_relay [OPTION ...]
+start_relay() {
+	relay_at relay 203.0.113.9 2001:db8::9 "$@"
+}
+
+# Another one, in a namespace of its own, at 203.0.113.11 and 2001:db8::11.
+start_second_relay() {
+	if [[ " $spaces " != *" relay2 "* ]]; then
+		spaces+=" relay2"
+		ip netns add "${prefix}relay2"
+		ip -n "${prefix}relay2" link set lo up
+		plug relay2 eth0 203.0.113.11 2001:db8::11
+	fi
+	relay_at relay2 203.0.113.11 2001:db8::11
+}
+
+second_relay_configuration() {
+	cat <<-TOML
+	[[relays]]
+	name = "relay2"
+	ipv4 = "203.0.113.11"
+	ipv6 = "2001:db8::11"
+	secret = "$RELAY_SECRET"
+	TOML
 }
 
 token_hash() {
@@ -569,10 +612,28 @@ download() {
 }
 
 ping_lan() {
-	at client ping -c 1 -W "${1:-1}" -q $LAN4
+	local seconds=${1:-1}
+	# Where there is time for it, others follow one that is lost.
+	if [ "$seconds" -ge 5 ]; then
+		at client ping -c 1 -w $((seconds * SLOWNESS)) -q $LAN4
+	else
+		at client ping -c 1 -W "$seconds" -q $LAN4
+	fi
 }
 
-# The path in use, as the client last said: direct or relayed.
+# The path in use, as the client last said: direct or relayed. By its addresses:
+# a check by way of a relay may come before the candidate that it comes from,
+# and is then from a peer-reflexive one.
 client_path() {
-	grep '^connected ' "$work/client.log" | tail -n 1 | cut -d ' ' -f 2
+	awk '$1 == "connected" { path = $0 }
+	    END {
+		if (path ~ /(203\.0\.113\.|2001:db8::)(9|11)\]?:/)
+			print "relayed"
+		else if (path != "")
+			print "direct"
+	    }' "$work/client.log"
+}
+
+path_is() {
+	[ "$(client_path)" = "$1" ]
 }

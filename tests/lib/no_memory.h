@@ -1,7 +1,7 @@
 /*
- * A heap that is used up when the test says so. Not where the sanitizers have
- * one of their own. What is tried must not fail assertions on the way, which
- * need memory to be told.
+ * A heap that is used up when the test says so, and that counts what it is
+ * asked for. Not where the sanitizers have one of their own. What is tried must
+ * not fail assertions on the way, which need memory to be told.
  */
 #ifndef TESTS_LIB_NO_MEMORY_H
 #define TESTS_LIB_NO_MEMORY_H
@@ -19,6 +19,8 @@
 #endif
 
 static long allocations_left = LONG_MAX, allocations_live;
+/* Of any kind. */
+static unsigned long heap_calls __attribute__((unused));
 
 #ifndef __SANITIZE_ADDRESS__
 
@@ -37,12 +39,14 @@ counted(void *p)
 void *
 malloc(size_t size)
 {
+	heap_calls++;
 	return allocations_left-- > 0 ? counted(__libc_malloc(size)) : NULL;
 }
 
 void *
 calloc(size_t count, size_t size)
 {
+	heap_calls++;
 	return allocations_left-- > 0 ? counted(__libc_calloc(count, size))
 				      : NULL;
 }
@@ -52,12 +56,14 @@ realloc(void *p, size_t size)
 {
 	if (p == NULL)
 		return malloc(size);
+	heap_calls++;
 	return allocations_left-- > 0 ? __libc_realloc(p, size) : NULL;
 }
 
 void
 free(void *p)
 {
+	heap_calls++;
 	allocations_live -= p != NULL;
 	__libc_free(p);
 }

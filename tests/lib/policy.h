@@ -165,6 +165,38 @@ struct expectation {
 typedef struct policy_decision judge(
     const struct policy *, const struct packet *);
 
+/* What an operator is told agrees with the verdict, however little room. */
+static inline void
+check_explained(const struct policy *p, const struct packet *packet,
+    const struct policy_decision *d)
+{
+	struct policy_route routes[32], one;
+	size_t count = policy_explain(p, packet, routes, COUNT(routes));
+	size_t first = 0;
+
+	assert_true(count <= COUNT(routes));
+	assert_int_equal(policy_explain(p, packet, NULL, 0), count);
+	if (count > 0) {
+		assert_int_equal(policy_explain(p, packet, &one, 1), count);
+		assert_true(uuid_equal(&one.resource, &routes[0].resource));
+	}
+	for (size_t i = 0; i < count; i++)
+		assert_true(
+		    prefix_contains(&routes[i].network, &packet->destination));
+	while (first < count && !routes[first].permits)
+		first++;
+	if (d->reason == REASON_FILTER) {
+		assert_true(count > 0 && first == count);
+		assert_true(uuid_equal(d->refused_by, &routes[0].resource));
+	} else if (d->reason == REASON_NO_ROUTE) {
+		assert_int_equal(count, 0);
+	} else if (d->reason == REASON_REJECTED_RANGE) {
+		assert_true(count == 1 && first == count);
+	} else if (d->verdict == VERDICT_PASS && first < count) {
+		assert_true(uuid_equal(&d->resource, &routes[first].resource));
+	}
+}
+
 static inline void
 check(const struct policy *p, judge *judged_by, const struct expectation *e,
     size_t count)
@@ -181,6 +213,8 @@ check(const struct policy *p, judge *judged_by, const struct expectation *e,
 			fail_msg("%s to %s %s: verdict %d, %s, resource %u",
 			    e->from, e->to, e->what, d.verdict,
 			    policy_reason_name(d.reason), d.resource.bytes[15]);
+		if (judged_by == policy_outbound)
+			check_explained(p, &packet, &d);
 	}
 }
 

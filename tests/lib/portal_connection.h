@@ -35,7 +35,7 @@
 	"{\"topic\":\"gateway\",\"event\":\"%s\",\"payload\":%s,\"ref\":null}"
 #define CAPABILITIES                                                     \
 	"{\"topic\":\"gateway\",\"event\":\"set_snownet_capabilities\"," \
-	"\"payload\":{\"iceless\":false},\"ref\":%u}"
+	"\"payload\":{\"iceless\":true},\"ref\":%u}"
 #define NO_RELAYS                                                        \
 	"{\"topic\":\"gateway\",\"event\":\"no_relays\",\"payload\":{}," \
 	"\"ref\":%u}"
@@ -77,6 +77,7 @@ struct rig {
 	    user_agent[USER_AGENT_MAX], token[64]; /* empty: none */
 	struct endpoint connected; /* without a port */
 	unsigned resolutions, connections, abandoned;
+	char retried[512];  /* why there will be another attempt */
 	bool mute, blocked; /* no memory; no room to send */
 	char text[TEXTS_MAX][512];
 	unsigned written, read;
@@ -91,6 +92,7 @@ struct rig {
 	char story[256]; /* a letter for each message */
 	uint64_t serial; /* of the last authorization */
 	struct ipc_authorization authorization;
+	struct ipc_grant_expiry expiry;
 	struct name_proxies names; /* what was asked for last */
 	uint64_t named;            /* by this serial */
 	bool no_names;
@@ -168,6 +170,14 @@ on_wait_until(void *ctx, struct mono deadline)
 	r->deadline = deadline;
 }
 
+static inline void
+on_retry(void *ctx, const char *reason)
+{
+	struct rig *r = ctx;
+
+	strlcpy(r->retried, reason, sizeof(r->retried));
+}
+
 /* The rest of the process. */
 
 #define TELL(name, letter)                                            \
@@ -192,6 +202,15 @@ on_relay_present(void *ctx, struct ipc_relay_present *m)
 	struct rig *r = ctx;
 
 	strlcat(r->story, m->suggested ? "?" : "+", sizeof(r->story));
+}
+
+static inline void
+on_grant_expiry(void *ctx, struct ipc_grant_expiry *m)
+{
+	struct rig *r = ctx;
+
+	r->expiry = *m;
+	strlcat(r->story, "E", sizeof(r->story));
 }
 
 static inline void
@@ -280,7 +299,7 @@ make_connection_of(
     struct rig *r, const char *url, bool resumed, unsigned generation)
 {
 	const struct portal_host host = { r, on_resolve, on_connect, on_abandon,
-		on_can_send, on_send, on_close, on_wait_until };
+		on_can_send, on_send, on_close, on_wait_until, on_retry };
 	const struct portal_events events = {
 		.to = {
 			.interface = on_interface,
@@ -288,6 +307,7 @@ make_connection_of(
 			.relay_present = on_relay_present,
 			.relays_commit = on_relays_commit,
 			.authorization = on_authorization,
+			.grant_expiry = on_grant_expiry,
 			.grants_begin = on_grants_begin,
 			.grants_entry = on_grants_entry,
 			.grants_commit = on_grants_commit,
@@ -307,6 +327,7 @@ make_connection_of(
 			.external_id = "id",
 			.name = "gate",
 			.token = TOKEN,
+			.token_source = "the file /etc/postern/token",
 			.os = "Debian/12",
 			.arch = "x86_64",
 			.kernel = "6.1",

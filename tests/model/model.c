@@ -147,6 +147,40 @@ classify(struct model *m, const struct ip_address *a,
 	return best.permitted ? REASON_NONE : REASON_FILTER;
 }
 
+static bool
+has_one_of(const struct ip_address *network, unsigned length,
+    const struct ip_address *ips, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (model_covers(
+			network->family, network->bytes, length, &ips[i]))
+			return true;
+	return false;
+}
+
+/* It has servers that are looked after, and each is silent. */
+static bool
+is_withdrawn(
+    const struct model *m, const struct ip_address *network, unsigned length)
+{
+	return has_one_of(network, length, m->silent, m->silent_count) &&
+	    !has_one_of(network, length, m->answering, m->answering_count);
+}
+
+static bool
+grant_is_withdrawn(const struct model *m, const struct model_grant *g)
+{
+	return g->type == RESOURCE_CIDR &&
+	    is_withdrawn(m, &g->network.ip, g->network.length);
+}
+
+static bool
+name_is_withdrawn(const struct model *m, const struct model_name *n)
+{
+	return n != NULL && n->real.family != IP_NONE &&
+	    is_withdrawn(m, &n->real, n->real.family == IP_V4 ? 32 : 128);
+}
+
 /* What becomes of it */
 
 static void
@@ -242,6 +276,8 @@ change_family(struct model *m, const struct model_packet *p,
 {
 	bool none =
 	    p->kind == MODEL_UDP && model_word(r->data + p->transport + 6) == 0;
+	unsigned identification = model_word(r->data + 4);
+	bool has_one = model_identification(r->data, p, &identification);
 	size_t length = model_cross(r->data, r->length, p, source, destination,
 	    value, first, &r->checksums);
 
@@ -250,7 +286,13 @@ change_family(struct model *m, const struct model_packet *p,
 	m->seen[PATH_CROSS_NO_CHECKSUM] += none;
 	m->crossed++;
 	r->length = length;
-	r->identified = source->family == IP_V4;
+	if (has_one)
+		model_identify(r->data, identification);
+	m->seen[PATH_CROSS_IDENTIFIED] += has_one;
+	r->identified = source->family == IP_V4 && !has_one;
+	r->rest_length = model_cut(
+	    r->data, &r->length, identification, r->rest, &r->checksums);
+	m->seen[PATH_CROSS_CUT] += r->rest_length > 0;
 	return true;
 }
 
@@ -364,6 +406,7 @@ model_outbound(struct model *m, struct mono now, const uint8_t *data,
 	memset(r, 0, offsetof(struct model_result, data));
 	r->checksums.count = 0;
 	r->identified = false;
+	r->rest_length = 0;
 	r->verdict = MODEL_MALFORMED;
 	if (!model_parse(data, length, &p))
 		return;
@@ -379,13 +422,21 @@ model_outbound(struct model *m, struct mono now, const uint8_t *data,
 		    reason != REASON_REJECTED_RANGE, reason, r);
 		return;
 	}
+	n = model_within(model_proxies, &p.destination)
+	    ? model_name_of(m, &p.destination)
+	    : NULL;
+	if (grant_is_withdrawn(m, grant) || name_is_withdrawn(m, n)) {
+		m->seen[PATH_NAME_WITHDRAWN] += name_is_withdrawn(m, n);
+		r->refused_by = grant->id;
+		answer(m, now, data, length, &p, false, REASON_WITHDRAWN, r);
+		return;
+	}
 	m->seen[grant->type == RESOURCE_CIDR       ? PATH_CIDR_OUT
 		: grant->type == RESOURCE_INTERNET ? PATH_INTERNET_OUT
 						   : PATH_DNS_OUT]++;
 	pass(r, grant);
 	if (!model_within(model_proxies, &p.destination))
 		return;
-	n = model_name_of(m, &p.destination);
 	if (n == NULL || n->real.family == IP_NONE) {
 		m->seen[n == NULL ? PATH_NO_ENTRY : PATH_NO_FAMILY]++;
 		answer(
@@ -446,14 +497,13 @@ rebuild_crossing(struct model *m, const uint8_t *data, size_t length,
 	struct model_packet quoted;
 
 	model_parse_quote(sent, quote_length, &quoted);
-	if (!model_cross_error(v6, icmp, model_word(sent + 2), &e))
+	if (!model_cross_error(v6, icmp, &e))
 		return false;
 	quote_length = model_cross_quote(sent, quote_length, &quoted,
 	    &m->client[!v6], &s->proxy, s->inside, quote, &r->checksums);
 	if (quote_length == 0)
 		return false;
 	m->seen[PATH_CROSS_MTU] += e.mtu;
-	m->seen[PATH_CROSS_PLATEAU] += e.plateau;
 	m->seen[PATH_CROSS_POINTER] += e.pointer;
 	m->seen[PATH_CROSS_ERROR_CUT] += quote_length > most;
 	m->seen[v6 ? PATH_CROSS_ERROR_V6 : PATH_CROSS_ERROR_V4]++;
@@ -530,9 +580,15 @@ judge_quote(struct model *m, const uint8_t *data, size_t length,
 		return REASON_TUNNEL_RANGE;
 	reason =
 	    classify(m, &q.destination, &q, q.destination_port, &grant);
-	if (reason == REASON_NONE && model_within(model_proxies, &q.destination))
-		return REASON_NO_TRANSLATION;
-	return reason;
+	if (reason != REASON_NONE)
+		return reason;
+	if (grant_is_withdrawn(m, grant))
+		return REASON_WITHDRAWN;
+	if (!model_within(model_proxies, &q.destination))
+		return REASON_NONE;
+	return name_is_withdrawn(m, model_name_of(m, &q.destination))
+	    ? REASON_WITHDRAWN
+	    : REASON_NO_TRANSLATION;
 }
 
 /* An answer of ours, hardened as what it answers is: 3, step 8. */
@@ -682,6 +738,7 @@ model_inbound(struct model *m, struct mono now, const uint8_t *data,
 	memset(r, 0, offsetof(struct model_result, data));
 	r->checksums.count = 0;
 	r->identified = false;
+	r->rest_length = 0;
 	r->verdict = MODEL_MALFORMED;
 	if (!model_parse(data, length, &p))
 		return;

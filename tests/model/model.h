@@ -13,6 +13,7 @@
 #include "common/filter.h"
 #include "common/reason.h"
 #include "common/uuid.h"
+#include "tests/model/model_cross.h"
 #include "tests/model/model_nat.h"
 #include "tests/model/model_packet.h"
 
@@ -25,6 +26,7 @@
 #define MODEL_NAMES_MAX   256 /* proxy addresses */
 #define MODEL_HOLDERS_MAX 32
 #define MODEL_SITE_MAX    6
+#define MODEL_PROBED_MAX  4
 
 /* What happened, counted, so that a run can tell what it never came by. */
 #define MODEL_PATHS(X)                                                   \
@@ -34,6 +36,7 @@
 	X(DNS_OUT, "out: name")                                          \
 	X(SPECIFIC_LOSES, "out: a rejecting longer prefix loses")        \
 	X(PROXY_BY_CIDR, "out: proxy address through CIDR")              \
+	X(NAME_WITHDRAWN, "out: name of a silent server")                \
 	X(NO_FAMILY, "out: name without the family")                     \
 	X(NO_ENTRY, "out: proxy address without a name")                 \
 	X(ANSWER_V4, "out: answered, IPv4")                              \
@@ -82,9 +85,11 @@
 	X(CROSS_ERROR_V6, "crossing: ICMP error, from IPv6")             \
 	X(CROSS_ERROR_NONE, "crossing: ICMP error without counterpart")  \
 	X(CROSS_MTU, "crossing: an MTU")                                 \
-	X(CROSS_PLATEAU, "crossing: an MTU that was not told")           \
 	X(CROSS_POINTER, "crossing: a protocol that is not there")       \
 	X(CROSS_ERROR_CUT, "crossing: a quote is cut")                   \
+	X(CROSS_CUT, "crossing: cut in two")                             \
+	X(CROSS_IDENTIFIED, "crossing: an identification is kept")       \
+	X(CROSS_ENDED, "crossing: no longer")                            \
 	X(RENUMBERED, "names: renumbered")                               \
 	X(SHARED_PROXY, "names: one proxy, several resources")           \
 	X(PATTERN_MATCHES, "patterns: matched")                          \
@@ -123,6 +128,8 @@ struct model {
 	bool older; /* its names are reached over both families */
 	struct ip_prefix site[MODEL_SITE_MAX]; /* any order, any overlap */
 	size_t site_count;
+	struct ip_address answering[MODEL_PROBED_MAX], silent[MODEL_PROBED_MAX];
+	size_t answering_count, silent_count; /* any order, also the same */
 	struct model_grant grants[MODEL_GRANTS_MAX]; /* any order */
 	size_t grant_count;
 	struct model_name names[MODEL_NAMES_MAX];
@@ -177,6 +184,9 @@ enum model_assigned model_assign(struct model *, const struct uuid *id,
     const char *domain, struct ip_address *proxies, size_t proxy_count,
     struct ip_address *addresses, size_t address_count, bool *renumbered);
 
+/* Whether its names are reached over both families; how many sessions end. */
+size_t model_set_older(struct model *, struct mono now, bool older);
+
 enum model_verdict {
 	MODEL_MALFORMED,
 	MODEL_DROP,
@@ -194,13 +204,17 @@ struct model_result {
 	/* Of a refusal by filter: whose it was. */
 	struct uuid refused_by;
 	/* Of PASS and ANSWER: */
-	uint8_t data[MODEL_PACKET_MAX];
+	uint8_t data[MODEL_WHOLE_MAX];
 	size_t length;
+	/* Of PASS, the second fragment. */
+	uint8_t rest[MODEL_REST_MAX];
+	size_t rest_length;
 	struct model_checksums checksums; /* that may be 0 or 0xffff */
 	/*
-	 * It has become IPv4, and its identification is one more than that of
-	 * the client's packet that crossed before; 0 here, with a checksum of
-	 * the header that is right for that.
+	 * It has become IPv4 and had no identification, so that its
+	 * identification is one more than that of the client's packet that
+	 * crossed before; 0 here, with a checksum of the header that is right
+	 * for that.
 	 */
 	bool identified;
 };

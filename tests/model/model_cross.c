@@ -54,6 +54,35 @@ checksum_at(const uint8_t *transport, size_t there, size_t payload,
 	    model_sum(sum, transport + field + 2, there - field - 2));
 }
 
+bool
+model_identification(
+    const uint8_t *data, const struct model_packet *p, unsigned *to)
+{
+	bool found = false;
+	unsigned next = data[6];
+
+	if (p->source.family != IP_V6)
+		return false;
+	for (size_t at = 40, size; at < p->transport; at += size) {
+		size = 8;
+		if (next == 44) {
+			*to = model_word(data + at + 6);
+			found = true;
+		} else
+			size += 8u * data[at + 1];
+		next = data[at];
+	}
+	return found;
+}
+
+void
+model_identify(uint8_t *ipv4, unsigned identification)
+{
+	model_put_word(ipv4 + 4, identification);
+	model_put_word(ipv4 + 10, 0);
+	model_put_word(ipv4 + 10, model_finish(model_sum(0, ipv4, 20)));
+}
+
 static void
 cross_echo_type(uint8_t *icmp)
 {
@@ -111,7 +140,7 @@ cross_packet(const uint8_t *data, size_t there, size_t payload,
 }
 
 size_t
-model_cross(uint8_t data[MODEL_PACKET_MAX], size_t length,
+model_cross(uint8_t data[MODEL_WHOLE_MAX], size_t length,
     const struct model_packet *p, const struct ip_address *source,
     const struct ip_address *destination, uint16_t value, bool first,
     struct model_checksums *c)
@@ -119,11 +148,43 @@ model_cross(uint8_t data[MODEL_PACKET_MAX], size_t length,
 	uint8_t copy[MODEL_PACKET_MAX];
 	size_t payload = length - p->transport;
 
-	if (payload > (size_t)MODEL_CROSS_V4_MAX - 20)
+	if (p->source.family == IP_V4 && data[6] & 0x40 &&
+	    payload > (size_t)MODEL_CROSS_V4_MAX - 20)
 		return 0;
 	memcpy(copy, data, length);
 	return cross_packet(copy, payload, payload, p, source, destination,
 	    value, first, true, data, c);
+}
+
+/* RFC 8200, 4.5: two headers, and behind them what follows each other. */
+size_t
+model_cut(uint8_t data[MODEL_WHOLE_MAX], size_t *length,
+    unsigned identification, uint8_t rest[MODEL_REST_MAX],
+    struct model_checksums *c)
+{
+	uint8_t whole[MODEL_WHOLE_MAX], header[48] = { 0 };
+	size_t behind = *length - 1272;
+
+	if (*length <= MODEL_PACKET_MAX)
+		return 0;
+	memcpy(whole, data, *length);
+	memcpy(header, whole, 40);
+	header[6] = 44;
+	header[40] = whole[6];
+	model_put_word(header + 46, identification);
+
+	memcpy(data, header, 48);
+	model_put_word(data + 4, 1240);
+	data[43] = 1;
+	memcpy(data + 48, whole + 40, 1232);
+	memcpy(rest, header, 48);
+	model_put_word(rest + 4, (unsigned)(8 + behind));
+	model_put_word(rest + 42, 1232);
+	memcpy(rest + 48, whole + 1272, behind);
+	*length = MODEL_PACKET_MAX;
+	for (size_t i = 0; i < c->count; i++)
+		c->at[i] += 8;
+	return 48 + behind;
 }
 
 static unsigned
@@ -139,37 +200,26 @@ model_cross_quote(const uint8_t *data, size_t length,
     const struct ip_address *destination, uint16_t value, uint8_t *to,
     struct model_checksums *c)
 {
-	unsigned promised = promised_length(data);
+	unsigned promised = promised_length(data), identification;
+	size_t n;
 
 	if (promised < p->transport)
 		return 0;
-	return cross_packet(data, length - p->transport,
-	    promised - p->transport, p, source, destination, value, true, false,
-	    to, c);
+	n = cross_packet(data, length - p->transport, promised - p->transport,
+	    p, source, destination, value, true, false, to, c);
+	if (model_identification(data, p, &identification))
+		model_identify(to, identification);
+	return n;
 }
 
-/* RFC 7915, 4.2 and 5.2, and what RFC 1191 says of routers before it. */
-
-static unsigned
-plateau_below(unsigned length)
-{
-	static const unsigned plateaus[] = { 65535, 32000, 17914, 8166, 4352,
-		2002, 1492, 1006, 508, 296, 68 };
-
-	for (size_t i = 0; i < sizeof(plateaus) / sizeof(plateaus[0]); i++)
-		if (plateaus[i] < length)
-			return plateaus[i];
-	return 68;
-}
+/* RFC 7915, 4.2 and 5.2. */
 
 static bool
-cross_error_to_v6(const uint8_t icmp[8], unsigned quoted_length,
-    struct model_crossed_error *e)
+cross_error_to_v6(const uint8_t icmp[8], struct model_crossed_error *e)
 {
 	/* By the code of unreachable; 0xff: there is none. */
 	static const uint8_t codes[16] = { 0, 0, 1, 4, 0, 0, 0, 0, 0, 1, 1, 0,
 		0, 1, 0xff, 1 };
-	unsigned mtu = model_word(icmp + 6);
 
 	if (icmp[0] == 11) {
 		e->type = 3;
@@ -187,10 +237,8 @@ cross_error_to_v6(const uint8_t icmp[8], unsigned quoted_length,
 	} else if (icmp[1] == 4) {
 		e->type = 2;
 		e->mtu = true;
-		e->plateau = mtu == 0;
-		if (mtu == 0)
-			mtu = plateau_below(quoted_length);
-		e->rest = mtu + 20 < 1280 ? mtu + 20 : 1280;
+		/* No less than that is valid, and a tunnel has no more. */
+		e->rest = 1280;
 	}
 	return true;
 }
@@ -220,10 +268,10 @@ cross_error_to_v4(const uint8_t icmp[8], struct model_crossed_error *e)
 }
 
 bool
-model_cross_error(bool from_v6, const uint8_t icmp[8], unsigned quoted_length,
-    struct model_crossed_error *e)
+model_cross_error(
+    bool from_v6, const uint8_t icmp[8], struct model_crossed_error *e)
 {
 	memset(e, 0, sizeof(*e));
 	return from_v6 ? cross_error_to_v4(icmp, e)
-		       : cross_error_to_v6(icmp, quoted_length, e);
+		       : cross_error_to_v6(icmp, e);
 }

@@ -9,16 +9,32 @@
 
 /* Of IPv4, without options: longer ones are too long for IPv6. */
 #define MODEL_CROSS_V4_MAX 1260
+/* What becomes of those is cut. */
+#define MODEL_WHOLE_MAX (MODEL_PACKET_MAX + 20)
+#define MODEL_REST_MAX  (48 + 28)
 
 /*
  * The packet, which was parsed, from that source to that destination, both of
  * the other family, with the port or id set as by model_rewrite(). Returns its
- * new length; 0 when it were too long, with nothing changed.
+ * new length; 0 when it were too long and has DF, with nothing changed.
  */
-size_t model_cross(uint8_t data[MODEL_PACKET_MAX], size_t length,
+size_t model_cross(uint8_t data[MODEL_WHOLE_MAX], size_t length,
     const struct model_packet *, const struct ip_address *source,
     const struct ip_address *destination, uint16_t value, bool first,
     struct model_checksums *);
+
+/*
+ * Of what has become too long for IPv6, and was identified like that in IPv4,
+ * the first fragment; the length of the other one, or 0.
+ */
+size_t model_cut(uint8_t data[MODEL_WHOLE_MAX], size_t *length,
+    unsigned identification, uint8_t rest[MODEL_REST_MAX],
+    struct model_checksums *);
+
+void model_identify(uint8_t *ipv4, unsigned identification);
+/* Whether IPv6 has a fragment header, and which half of its is IPv4's. */
+bool model_identification(
+    const uint8_t *data, const struct model_packet *, unsigned *to);
 
 /*
  * The same of a packet as an error quotes it, whatever its length: to "to",
@@ -34,14 +50,11 @@ size_t model_cross_quote(const uint8_t *data, size_t length,
 struct model_crossed_error {
 	uint8_t type, code;
 	uint32_t rest;
-	bool mtu, plateau, pointer; /* what rest is */
+	bool mtu, pointer; /* what rest is */
 };
 
-/*
- * icmp is its header, and quoted_length what the packet that it quotes says of
- * its own length. False when there is no such error.
- */
-bool model_cross_error(bool from_v6, const uint8_t icmp[8],
-    unsigned quoted_length, struct model_crossed_error *);
+/* icmp is its header. False when there is no such error. */
+bool model_cross_error(
+    bool from_v6, const uint8_t icmp[8], struct model_crossed_error *);
 
 #endif /* TESTS_MODEL_MODEL_CROSS_H */

@@ -89,6 +89,22 @@ model_nat_settle(struct model_nat *nat, struct mono now)
 }
 
 void
+model_nat_end_crossing(struct model_nat *nat, struct mono now)
+{
+	model_nat_settle(nat, now);
+	for (size_t i = 0; i < nat->count;) {
+		const struct model_session *s = &nat->sessions[i];
+
+		if (s->real.family == s->proxy.family) {
+			i++;
+			continue;
+		}
+		add_ended(nat, s, now);
+		nat->sessions[i] = nat->sessions[--nat->count];
+	}
+}
+
+void
 model_nat_forget(struct model_nat *nat)
 {
 	nat->count = 0;

@@ -41,6 +41,8 @@ struct model_nat {
 };
 
 void model_nat_forget(struct model_nat *);
+/* Sessions that cross end now. */
+void model_nat_end_crossing(struct model_nat *, struct mono now);
 /* Sessions whose time has come, and ended ones that are too old. */
 void model_nat_settle(struct model_nat *, struct mono now);
 struct mono model_session_end(const struct model_session *);

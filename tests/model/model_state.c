@@ -15,6 +15,7 @@ model_reset(struct model *m, const struct ip_address client[2])
 	m->grant_count = 0;
 	m->name_count = 0;
 	m->site_count = 0;
+	m->answering_count = m->silent_count = 0;
 	m->older = false;
 	m->crossed = 0;
 	model_nat_forget(&m->nat);
@@ -274,6 +275,23 @@ install(struct model *m, const struct uuid *id, const char *domain,
 	}
 	n->real = real;
 	hold(m, n, id);
+}
+
+size_t
+model_set_older(struct model *m, struct mono now, bool older)
+{
+	size_t before;
+
+	m->older = older;
+	if (older)
+		return 0;
+	for (size_t i = 0; i < m->name_count; i++)
+		if (m->names[i].real.family != m->names[i].proxy.family)
+			m->names[i].real.family = IP_NONE;
+	model_nat_settle(&m->nat, now);
+	before = m->nat.count;
+	model_nat_end_crossing(&m->nat, now);
+	return before - m->nat.count;
 }
 
 enum model_assigned

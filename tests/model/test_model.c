@@ -99,8 +99,12 @@ compare_bytes(struct world *w)
 	const struct model_result *s = &run.should;
 	uint8_t got[MODEL_PACKET_MAX];
 
-	if (run.real.length != s->length)
+	if (run.real.length != s->length ||
+	    run.real.rest_length != s->rest_length)
 		world_differs(w, "length");
+	if (s->rest_length > 0 &&
+	    memcmp(run.real.rest, s->rest, s->rest_length) != 0)
+		world_differs(w, "the second fragment");
 	if (s->identified)
 		identify(w);
 	memcpy(got, run.real.data, s->length);
@@ -146,9 +150,13 @@ compare_packet(const struct world *w, const struct packet *p)
 {
 	uint8_t copy[MODEL_PACKET_MAX];
 	struct packet again;
+	enum packet_result result;
 
 	memcpy(copy, p->data, p->length);
-	if (packet_parse(copy, p->length, &again) != PACKET_OK)
+	result = packet_parse(copy, p->length, &again);
+	if (run.real.rest_length > 0 && result == PACKET_FRAGMENT)
+		return;
+	if (result != PACKET_OK)
 		world_differs(w, "what it became is malformed");
 	if (again.kind != p->kind || again.protocol != p->protocol ||
 	    again.transport != p->transport ||
@@ -175,7 +183,8 @@ compare(struct world *w, const struct packet *p)
 		world_differs(w, "limit of answers");
 	if (run.real.verdict != GATE_DROP)
 		compare_bytes(w);
-	if (run.real.verdict == GATE_PASS || run.real.reason == REASON_FILTER)
+	if (run.real.verdict == GATE_PASS || run.real.reason == REASON_FILTER ||
+	    run.real.reason == REASON_WITHDRAWN)
 		compare_decision(w);
 	if (run.real.verdict == GATE_PASS && run.real.data == p->data)
 		compare_packet(w, p);
@@ -192,7 +201,7 @@ judge(struct world *w)
 	size_t room = run.outbound && w->was_older ? TUNNEL_ROOM : 0;
 	size_t size = run.length + 2 * room;
 	uint8_t *block = malloc(size > 0 ? size : 1), *data;
-	uint8_t scratch[INNER_PACKET_MAX];
+	uint8_t scratch[GATE_SCRATCH];
 	struct packet p;
 	bool accepted;
 
@@ -215,7 +224,9 @@ judge(struct world *w)
 		if (run.real.verdict == GATE_PASS)
 			world_trace(w, "%s passes",
 			    run.outbound ? "outbound" : "inbound");
-		if (run.outbound && run.real.verdict == GATE_PASS)
+		/* As it comes back whole. */
+		if (run.outbound && run.real.verdict == GATE_PASS &&
+		    run.real.rest_length == 0)
 			world_remember(w, run.real.data, run.real.length);
 	} else
 		run.malformed++;

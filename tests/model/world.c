@@ -71,6 +71,38 @@ any_site(struct world *w)
 	    w, "site: %zu networks, %zu apart", m->site_count, w->site.count);
 }
 
+static size_t
+some_servers(struct world *w, struct ip_address ours[PROBES_MAX],
+    struct ip_address model[MODEL_PROBED_MAX])
+{
+	struct dice *d = &w->dice;
+	size_t count = roll(d, MODEL_PROBED_MAX + 1);
+
+	for (size_t i = 0; i < count; i++)
+		ours[i] = model[i] = percent(d, 50)
+		    ? world_server_address(w)
+		    : world_resource_address(w, percent(d, 40));
+	return count;
+}
+
+/* Some that are looked after, or none; in force with the next policy. */
+static void
+any_probed(struct world *w)
+{
+	struct model *m = w->model;
+
+	m->answering_count = m->silent_count = 0;
+	if (percent(&w->dice, 50)) {
+		m->answering_count =
+		    some_servers(w, w->probed.answering, m->answering);
+		m->silent_count = some_servers(w, w->probed.silent, m->silent);
+	}
+	w->probed.answering_count = m->answering_count;
+	w->probed.silent_count = m->silent_count;
+	world_trace(w, "probed: %zu answer, %zu are silent", m->answering_count,
+	    m->silent_count);
+}
+
 /* Grants */
 
 static size_t
@@ -553,12 +585,21 @@ compare_grants(const struct world *w)
 		world_differs(w, "grants_deadline");
 }
 
-/* From now on: what was assigned stays as it was. */
+/* What was assigned stays as it was, but what crossed does no longer. */
 static void
 set_older(struct world *w, bool is_older)
 {
+	struct policy *policy;
+	size_t ended = model_set_older(w->model, w->now, is_older);
+
 	grants_allow_translation(w->client, is_older);
-	w->model->older = is_older;
+	policy = grants_compile(w->client, &w->gateway[0], &w->gateway[1],
+	    &w->site, w->expose_host);
+	if (policy == NULL)
+		world_differs(w, "out of memory");
+	policy_free(gate_enforce(&w->gate, w->now, policy));
+	world_compile(w);
+	w->model->seen[PATH_CROSS_ENDED] += ended > 0;
 	w->was_older = w->was_older || is_older;
 	world_trace(w, "a client of %s", is_older ? "1.3" : "1.4");
 }
@@ -585,7 +626,10 @@ world_event(struct world *w)
 	else if (n < 87) {
 		any_site(w);
 		world_compile(w);
-	} else if (n < 88) {
+	} else if (n < 89) {
+		any_probed(w);
+		world_compile(w);
+	} else if (n < 90) {
 		set_older(w, !w->model->older);
 	} else
 		world_tick(w);
@@ -622,6 +666,7 @@ world_begin(struct world *w, struct model *m, struct dice dice, bool usual)
 	w->client = grants_new(&id, &w->me[0], &w->me[1]);
 	if (w->client == NULL)
 		abort();
+	grants_judge_by(w->client, &w->probed);
 	model_reset(m, w->me);
 	if (percent(d, 50))
 		set_older(w, true);

@@ -32,6 +32,7 @@ struct world {
 	struct model *model;
 	struct ip_address me[2], gateway[2]; /* IPv4, IPv6 */
 	struct site_networks site;
+	struct probed probed;
 	bool expose_host;
 	bool internet; /* may be granted here */
 	bool was_older; /* packets may cross from family to family */

@@ -37,10 +37,10 @@ class Driver:
 
 
 @contextlib.asynccontextmanager
-async def driver(portal, release, public_key=None, token="jane"):
+async def driver(portal, release, public_key=None, token="jane", mode=()):
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(DRIVER), f"ws://{portal.addresses[0]}", "test-client",
-        public_key or new_key(), release, "",
+        public_key or new_key(), release, "", *mode,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "FIREZONE_TOKEN": token},
     )
@@ -73,13 +73,50 @@ async def test_flows(tmp_path, release):
             assert (word, resource, key) == ("authorized", office, peer.public_key)
             assert psk == pushed["client"]["preshared_key"]
             assert ice == [*pushed["client_ice_credentials"].values(),
-                           *pushed["gateway_ice_credentials"].values()]
+                           *pushed["gateway_ice_credentials"].values(), "ice"]
             client.say(f"candidate {gateway_id} {LINE}")
             assert (await peer.expect("ice_candidates"))["candidates"] == [LINE]
             client.say(f"uncandidate {gateway_id} {LINE}")
             assert (await peer.expect("invalidate_ice_candidates"))["candidates"] == [LINE]
             client.say("request 11c8e531-66e7-4fd0-8621-f555a58843bf")
             assert (await client.until("refused")).endswith(" not_found")
+
+
+@pytest.mark.parametrize("mode", ["ice", "iceless"])
+@pytest.mark.parametrize("switch", [False, True])
+@asynchronous
+async def test_without_ice(tmp_path, mode, switch):
+    """What was offered is asked for when the account and the gateway have it, too."""
+    async with running(site(tmp_path, site={"iceless": switch})) as portal:
+        peer = await (await gateway(portal)).join(iceless=True)
+        async with driver(portal, "1.5.16", mode=[mode]) as client:
+            await client.until("resources end")
+            client.say(f"request {resource_id(portal, 'office')}")
+            pushed = await peer.expect("create_authorization")
+            await peer.expect_reply(
+                await peer.send("authorization_created", {"ref": pushed["ref"]}))
+            agreed = mode if switch else "ice"
+            assert pushed["use_iceless"] is (agreed == "iceless")
+            assert (await client.until("authorized")).endswith(f" {agreed}")
+
+
+@asynchronous
+async def test_reconnect(tmp_path):
+    """What is said after it waits for the new connection."""
+    async with running(site(tmp_path)) as portal:
+        peer = await (await gateway(portal)).join()
+        async with driver(portal, "1.5.16") as client:
+            await client.until("resources end")
+            client.say(f"request {resource_id(portal, 'office')}")
+            pushed = await peer.expect("create_authorization")
+            await peer.expect_reply(
+                await peer.send("authorization_created", {"ref": pushed["ref"]}))
+            gateway_id = (await client.until("authorized")).split(" ")[2]
+            client.say("reconnect")
+            client.say(f"candidate {gateway_id} {LINE}")
+            await client.until("portal down")
+            await client.until("portal up")
+            assert (await peer.expect("ice_candidates"))["candidates"] == [LINE]
 
 
 @asynchronous

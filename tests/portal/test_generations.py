@@ -504,6 +504,19 @@ async def test_until_2025_clients_need_gateways_that_are_not_older(tmp_path):
 
 
 @asynchronous
+async def test_until_2026_refusals_are_plain_text(tmp_path):
+    for generation in (1, 2, 3):
+        async with running(site(tmp_path, era={"generation": generation})) as portal:
+            status, headers, body = await http(portal, "/client/websocket?token=wrong")
+            assert status == 401
+            if generation == 3:
+                assert json.loads(body)["detail"] == "Invalid token"
+            else:
+                assert body == b"Invalid token"
+                assert headers["content-type"] == "text/plain"
+
+
+@asynchronous
 async def test_until_2025_there_is_one_word_for_gateways(tmp_path):
     for generation in (1, 2):
         era = {"generation": generation, "header_token": True}

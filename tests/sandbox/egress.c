@@ -91,11 +91,12 @@ static void
 confine(const void *ctx)
 {
 	const struct trial *t = ctx;
+	const uint16_t port = PORTAL_PORT;
 	char no_spool[] = "";
 
 	log_init_worker(outside.log[1], LOG_LEVEL_ERROR);
 	if (t->as == AS_CONTROL_WORKER)
-		(void)sandbox_control_enter(PORTAL_PORT, no_spool);
+		(void)sandbox_control_enter(&port, 1, no_spool);
 	else if (t->as == AS_CONTROL_USER &&
 	    (setresgid(group, group, group) == -1 ||
 		setresuid(user, user, user) == -1))

@@ -1,6 +1,7 @@
 /*
  * Which files control-worker can open as it really confines itself: those of
- * its spool where something keeps it in there, and else none at all.
+ * its spool where something keeps it in there, and else none at all. Without
+ * one it has nothing to write to, either.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,8 @@ struct trial {
 
 /* A file of the spool has no path in it when the spool is not the root. */
 #define IN_SPOOL NULL
+/* No file, but write(2) to what it has. */
+#define WRITING ""
 
 static const struct trial trials[] = {
 	{ "as root: its spool", true, false, true, "/", DONE },
@@ -34,6 +37,8 @@ static const struct trial trials[] = {
 	{ "as root, no Landlock: its spool", true, true, true, "/", DONE },
 	{ "as root, no spool: a file", true, false, false, "/etc/passwd",
 	    KILLED },
+	{ "as root: write(2)", true, false, true, WRITING, DONE },
+	{ "as root, no spool: write(2)", true, false, false, WRITING, KILLED },
 	{ "as a user: its spool", false, false, true, IN_SPOOL, DONE },
 	{ "as a user: another file", false, false, true, "/etc/passwd",
 	    EACCES },
@@ -72,6 +77,7 @@ static void
 confine(const void *ctx)
 {
 	const struct trial *t = ctx;
+	const uint16_t port = 443;
 	char spool[sizeof(outside.spool)] = "";
 
 	log_init_worker(outside.log[1], LOG_LEVEL_ERROR);
@@ -81,7 +87,7 @@ confine(const void *ctx)
 		hide_landlock();
 	if (!t->root)
 		become_user();
-	(void)sandbox_control_enter(443, spool);
+	(void)sandbox_control_enter(&port, 1, spool);
 }
 
 static int
@@ -90,6 +96,8 @@ open_it(const void *ctx)
 	const struct trial *t = ctx;
 	const char *path = t->path == IN_SPOOL ? outside.spool : t->path;
 
+	if (*path == '\0')
+		return write(outside.log[1], "\4x", 2) == 2 ? 0 : -1;
 	return open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) == -1 ? -1 : 0;
 }
 
@@ -103,7 +111,7 @@ spool_try(void)
 		int got = in_child(confine, open_it, t);
 
 		bad += report(got == t->outcome, "control-worker", t->what,
-		    got == DONE         ? " is opened"
+		    got == DONE         ? " is done"
 			: got == KILLED ? " ends it"
 			: got == ODD    ? " ends in another way"
 					: " is out of reach");

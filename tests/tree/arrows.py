@@ -23,18 +23,21 @@ common                              ->
 
 parent                              -> common net-worker/net_worker control-worker/control_worker
 
-control-worker/main                 -> common control-worker/control_worker control-worker/worker control-worker/sandbox_control control-worker/portal control-worker/operator
+control-worker/main                 -> common control-worker/control_worker control-worker/worker control-worker/sandbox_control control-worker/portal control-worker/probes control-worker/operator
 control-worker/ipc_control          -> common control-worker/worker
 control-worker/ipc_parts            -> common control-worker/worker
-control-worker/worker               -> common control-worker/egress control-worker/portal control-worker/dns control-worker/dns_resources control-worker/flow control-worker/operator control-worker/net
+control-worker/worker               -> common control-worker/egress control-worker/portal control-worker/dns control-worker/dns_resources control-worker/flow control-worker/operator control-worker/directory control-worker/net
 control-worker/egress               -> common control-worker/dns
 control-worker/sandbox_control      -> common control-worker/control_worker control-worker/dns control-worker/dns_resources
 control-worker/control_worker       -> common
+control-worker/version              -> common control-worker/control_worker
 control-worker/portal               -> common control-worker/net control-worker/json
 control-worker/dns                  -> common control-worker/net
 control-worker/dns_resources        -> common control-worker/net control-worker/json
-control-worker/flow                 -> common control-worker/net control-worker/json
-control-worker/operator             -> common control-worker/net control-worker/json
+control-worker/flow                 -> common control-worker/net control-worker/json control-worker/directory
+control-worker/probes               -> common control-worker/net
+control-worker/operator             -> common control-worker/net control-worker/json control-worker/directory
+control-worker/directory            -> common control-worker/net
 control-worker/net                  -> common
 control-worker/json                 -> common
 
@@ -44,6 +47,7 @@ net-worker/worker                   -> common net-worker/dataplane/dataplane net
 net-worker/lane_thread              -> common net-worker/core net-worker/io net-worker/dataplane net-worker/dataplane/lane
 net-worker/sandbox_net              -> common net-worker/net_worker
 net-worker/full_tables              -> common
+net-worker/version                  -> common net-worker/net_worker net-worker/core
 net-worker/net_worker               -> common
 net-worker/io                       -> common net-worker/core/*
 net-worker/dataplane/dataplane      -> common net-worker/core/* net-worker/dataplane net-worker/dataplane/engine net-worker/dataplane/lane net-worker/dataplane/lane_state net-worker/dataplane/queries
@@ -59,6 +63,7 @@ net-worker/core/policy              -> common net-worker/core net-worker/core/in
 net-worker/core/inner               -> common net-worker/core
 net-worker/core/turn                -> common net-worker/core net-worker/core/stun
 net-worker/core/ice                 -> common net-worker/core net-worker/core/stun
+net-worker/core/iceless             -> common net-worker/core net-worker/core/ice net-worker/core/inner
 net-worker/core/stun                -> common net-worker/core
 net-worker/core/wireguard           -> common net-worker/core
 net-worker/core                     -> common
@@ -69,7 +74,8 @@ KNOWN_TO = {
     "control-worker/worker.h": ["control-worker/main.c", "control-worker/ipc_control.c",
                                 "control-worker/ipc_parts.c"],
     "net-worker/worker.h": ["net-worker/main.c", "net-worker/ipc_net.c"],
-    "parent/service.h": ["parent/main.c", "parent/service.c", "parent/supervise.h"],
+    "parent/service.h": ["parent/main.c", "parent/service.c", "parent/service_control.c",
+                         "parent/supervise.h"],
 }
 
 SOURCES = ["common", "parent", "control-worker", "net-worker"]

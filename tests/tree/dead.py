@@ -19,8 +19,8 @@ import tempfile
 
 # Called by tests only, and right so, or from outside.
 NOT_DEAD = set("""
-    sandbox_export spool_dropped
-    ctl_free dns_server_free resolver_free spool_close tun_io_free udp_io_free
+    sandbox_export
+    ctl_free dns_server_free http_free resolver_free spool_close tun_io_free udp_io_free
     __asan_default_options
 """.split())
 

@@ -58,7 +58,8 @@ ALIKE = set("""
 """.split())
 
 FOLDERS = ["common", "parent", "control-worker", "net-worker"]
-DAEMON_HAS_NOT = ["parent/posternctl.c"]
+DAEMON_HAS_NOT = ["parent/ctl_client.c", "parent/debug_report.c", "parent/mask.c",
+                  "parent/posternctl.c", "parent/top.c", "parent/top_sample.c"]
 
 DEFINITION = re.compile(r"^static\b[^;{}()=]*\b(\w+)\s*\([^;{}]*\)\s*\{", re.M)
 NO_CODE = re.compile(

@@ -23,6 +23,7 @@ CARRIED = {
     TUNNEL: {
         "Check vectors": STUN,
         "Relay vectors": STUN,
+        "Probe vectors": INNER + "test_probe.c",
         "Goodbye vector": WIREGUARD,
         "WireGuard vectors": WIREGUARD,
     },

@@ -58,9 +58,16 @@ class Admission:
 class Refusal(Exception):
     """An answer other than 101; `response` is what the websocket server sends."""
 
+    detail: str | None = None  # of a problem document
+
     def __init__(self, status: int, headers: dict[str, str], body: bytes):
         super().__init__(f"{status}")
         self.response = http.HTTPStatus(status), list(headers.items()), body
+
+    def in_plain_text(self) -> None:
+        """As before there were problem documents."""
+        headers = [("Content-Type", "text/plain")]
+        self.response = self.response[0], headers, (self.detail or "").encode()
 
 
 def problem(status: int, code: str, detail: str) -> Refusal:
@@ -75,10 +82,21 @@ def problem(status: int, code: str, detail: str) -> Refusal:
         json.dumps(body).encode(),
     )
     refusal.args = (f"{status} {code}: {detail}",)
+    refusal.detail = detail
     return refusal
 
 
 def admit(site: Site, path: str, headers: Headers, remote_ip: str) -> Admission:
+    """Who may come in; a Refusal for others, as a portal of that time writes it."""
+    try:
+        return _admit(site, path, headers, remote_ip)
+    except Refusal as refusal:
+        if refusal.detail is not None and site.config.era.first_forms:
+            refusal.in_plain_text()
+        raise
+
+
+def _admit(site: Site, path: str, headers: Headers, remote_ip: str) -> Admission:
     """Check in the order of the real portal (firezone-portal(7), Gateway admission and
     Client admission)."""
     path = path.encode("ascii", "surrogateescape").decode("utf-8", "replace")

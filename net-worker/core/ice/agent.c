@@ -29,6 +29,7 @@ ice_agent_new(const struct ice_credentials *local,
 	agent->state = ICE_NEW;
 	agent->reported_state = ICE_NEW;
 	agent->evaluate_at = now;
+	agent_watch_init(&agent->dead);
 	return agent;
 }
 
@@ -86,16 +87,17 @@ pair_is_fresh(
 }
 
 /*
- * The nominated pair of highest priority; at equal priority the one that is
- * selected already.
+ * The nominated pair of highest priority, with no more doubt about it than
+ * that; at equal priority the one that is selected already.
  */
 static struct pair *
-best_nominated(struct ice_agent *agent, struct mono now, bool only_fresh)
+best_nominated(struct ice_agent *agent, struct mono now, enum pair_doubt doubt,
+    bool only_fresh)
 {
 	struct pair *pair, *best = NULL;
 
 	TAILQ_FOREACH(pair, &agent->pairs, entry) {
-		if (!pair->nominated ||
+		if (!pair->nominated || pair->doubt > doubt ||
 		    (only_fresh && !pair_is_fresh(agent, pair, now)))
 			continue;
 		if (best == NULL ||
@@ -113,13 +115,17 @@ best_nominated(struct ice_agent *agent, struct mono now, bool only_fresh)
 static void
 select_pair(struct ice_agent *agent, struct mono now)
 {
-	struct pair *best = best_nominated(agent, now, true);
+	struct pair *best = best_nominated(agent, now, PAIR_TRUSTED, true);
 
+	if (best == NULL)
+		best = best_nominated(agent, now, PAIR_LEFT, true);
 	agent->evaluate_at = MONO_NEVER;
 	if (best == NULL)
-		best = best_nominated(agent, now, false);
+		best = best_nominated(agent, now, PAIR_DEAD, false);
 	else
 		agent->evaluate_at = pair_stale_at(agent, best);
+	if (best != agent->selected)
+		agent->dead.all_silent = false;
 	agent->selected = best;
 }
 
@@ -151,9 +157,11 @@ ice_agent_timeout(struct ice_agent *agent, struct mono now)
 {
 	struct pair *pair, *next;
 
+	/* First: it may have checks made at once. */
+	agent_watch_timeout(agent, now);
 	TAILQ_FOREACH_SAFE(pair, &agent->pairs, entry, next) {
 		if (pair_failed(pair, agent->profile, now))
-			agent_drop_pair(agent, pair);
+			agent_give_up_pair(agent, now, pair);
 		else if (mono_due(pair->next_check, now))
 			pair_attempt(pair, agent->profile, now);
 	}
@@ -163,7 +171,8 @@ ice_agent_timeout(struct ice_agent *agent, struct mono now)
 struct mono
 ice_agent_deadline(const struct ice_agent *agent)
 {
-	struct mono deadline = agent->evaluate_at;
+	struct mono deadline =
+	    mono_min(agent->evaluate_at, agent_watch_deadline(&agent->dead));
 	const struct pair *pair;
 
 	TAILQ_FOREACH(pair, &agent->pairs, entry)
@@ -294,6 +303,8 @@ ice_agent_event(struct ice_agent *agent, struct ice_event *event)
 		};
 		return true;
 	}
+	if (agent_watch_event(&agent->dead, event))
+		return true;
 	if (agent->selected != NULL) {
 		*event = (struct ice_event){
 			.type = ICE_EVENT_NOMINATED,

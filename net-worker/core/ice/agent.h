@@ -41,13 +41,14 @@ enum ice_event_type {
 	ICE_EVENT_STATE,     /* state; only the latest is reported */
 	ICE_EVENT_NOMINATED, /* another pair is the path now */
 	ICE_EVENT_PATH_LOST, /* the path's pair is gone and no other is there */
+	ICE_EVENT_LEAVE,     /* the peer shall not use that base of ours */
+	ICE_EVENT_RETURN,    /* it may again */
 };
 
 struct ice_event {
 	enum ice_event_type type;
 	enum ice_state state;
-	/* Of NOMINATED. */
-	struct path path; /* its ends */
+	struct path path; /* NOMINATED: its ends; LEAVE, RETURN: local only */
 	enum candidate_kind remote_kind;
 };
 
@@ -101,6 +102,21 @@ bool ice_agent_input(struct ice_agent *, struct mono now,
  */
 bool ice_agent_has_transaction(
     const struct ice_agent *, const uint8_t transaction[STUN_TRANSACTION_LEN]);
+
+/*
+ * What is known of authentic datagrams other than checks (firezone-tunnel(7),
+ * Dead paths). One came by these ends: of those on the path the first after
+ * ice_agent_unanswered() is enough, of those on others one a second.
+ */
+void ice_agent_heard(struct ice_agent *, struct mono now,
+    const struct endpoint *local, const struct endpoint *remote);
+/* Something was sent on the path, and nothing came on it for 2 s since. */
+void ice_agent_unanswered(struct ice_agent *, struct mono now);
+/*
+ * The peer says the same credentials again, and may have forgotten what it
+ * nominated: if the path is silent, it is as if this agent were new.
+ */
+void ice_agent_reminded(struct ice_agent *, struct mono now);
 
 struct mono ice_agent_deadline(const struct ice_agent *);
 void ice_agent_timeout(struct ice_agent *, struct mono now);

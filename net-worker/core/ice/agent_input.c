@@ -87,6 +87,9 @@ request_on_pair(struct ice_agent *agent, struct mono now, struct pair *pair,
     bool use_candidate)
 {
 	pair_requested(pair, now);
+	agent_alive(agent, now, pair);
+	if (use_candidate)
+		agent_trust(agent, now, pair);
 	if (use_candidate && !pair->nominated) {
 		pair->nominated = true;
 		pair->next_check = now;
@@ -171,6 +174,7 @@ input_success(struct ice_agent *agent, struct mono now,
 	    !verify_integrity(response, agent->peer.password))
 		return false;
 	pair_answered(pair, agent->profile, attempt, now);
+	agent_alive(agent, now, pair);
 	if (pair->nominated && pair != agent->selected)
 		agent->evaluate_at = now;
 	agent_add_local_reflexive(agent, pair, &response->mapped);

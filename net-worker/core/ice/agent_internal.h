@@ -1,12 +1,14 @@
 /*
  * The inside of the ICE agent, shared by agent.c (time, output, state),
- * agent_local.c and agent_remote.c (candidates), agent_pairs.c (how they pair)
- * and agent_input.c (Binding messages). Nobody else includes it.
+ * agent_local.c and agent_remote.c (candidates), agent_pairs.c (how they pair),
+ * agent_input.c (Binding messages) and agent_dead.c (paths that fall silent).
+ * Nobody else includes it.
  */
 #ifndef NET_WORKER_CORE_ICE_AGENT_INTERNAL_H
 #define NET_WORKER_CORE_ICE_AGENT_INTERNAL_H
 
 #include "net-worker/core/ice/agent.h"
+#include "net-worker/core/ice/left_bases.h"
 #include "net-worker/core/ice/pair.h"
 
 /* More than there are pairs; a full list gives up what forms no pair. */
@@ -23,6 +25,17 @@ struct answer {
 	struct path path;
 	bool role_conflict;
 	uint8_t transaction[STUN_TRANSACTION_LEN];
+};
+
+/* What agent_dead.c knows of paths that may have died. */
+struct dead_watch {
+	int64_t patience_ms;  /* silence for so long is none of loss */
+	struct pair *suspect; /* the path, while it is in question */
+	struct mono suspected;
+	struct mono next; /* probe, or verdict */
+	unsigned probes;
+	bool all_silent; /* the path was, and so was every other pair */
+	struct left_bases left;
 };
 
 struct ice_agent {
@@ -46,6 +59,7 @@ struct ice_agent {
 	struct pair_list pairs; /* by descending priority */
 	unsigned pair_count;
 	struct pair *selected; /* the path; NULL without one */
+	struct dead_watch dead;
 
 	enum ice_state state;
 	struct mono evaluate_at; /* the choice of path may change then */
@@ -62,6 +76,18 @@ struct ice_agent {
 
 /* agent.c */
 void agent_evaluate(struct ice_agent *, struct mono now);
+
+/* agent_dead.c */
+void agent_watch_init(struct dead_watch *);
+/* Something came on the pair: all but what renews its nomination. */
+void agent_alive(struct ice_agent *, struct mono now, struct pair *);
+/* Drops it, for want of answers: it may be tried again much later. */
+void agent_give_up_pair(struct ice_agent *, struct mono now, struct pair *);
+/* The peer uses the pair: its nomination counts. */
+void agent_trust(struct ice_agent *, struct mono now, struct pair *);
+struct mono agent_watch_deadline(const struct dead_watch *);
+void agent_watch_timeout(struct ice_agent *, struct mono now);
+bool agent_watch_event(struct dead_watch *, struct ice_event *);
 
 /* agent_local.c */
 /*

@@ -175,6 +175,8 @@ agent_drop_pair(struct ice_agent *agent, struct pair *pair)
 	agent->pair_count--;
 	if (agent->selected == pair)
 		agent->selected = NULL;
+	if (agent->dead.suspect == pair)
+		agent->dead.suspect = NULL;
 	free(pair);
 	/* A peer-reflexive candidate is found again when it is heard again. */
 	if (!remote->signalled && !remote->discarded &&

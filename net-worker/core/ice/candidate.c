@@ -221,7 +221,7 @@ candidate_parse(
 		return CANDIDATE_MALFORMED;
 	candidate->address.port = (uint16_t)port;
 	if (component != 1 || !udp ||
-	    (named != NULL && strcmp(named, ufrag) != 0))
+	    (named != NULL && ufrag != NULL && strcmp(named, ufrag) != 0))
 		return CANDIDATE_NOT_FOR_US;
 	return CANDIDATE_OK;
 }

@@ -56,10 +56,10 @@ enum candidate_parse_result {
 };
 
 /*
- * Parses a remote line; ufrag is the remote's user name. Sets related, and
- * leaves it to the agent whether the address is acceptable. What is not for us
- * has decoded all the same (the candidate deadline of firezone-tunnel(7), Agent
- * states).
+ * Parses a remote line; ufrag is the remote's user name, NULL: it has none, and
+ * what the line says of it does not matter. Sets related, and leaves it to the
+ * agent whether the address is acceptable. What is not for us has decoded all
+ * the same (the candidate deadline of firezone-tunnel(7), Agent states).
  */
 enum candidate_parse_result candidate_parse(
     const char *line, const char *ufrag, struct candidate *);

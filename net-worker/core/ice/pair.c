@@ -171,6 +171,14 @@ pair_requested(struct pair *pair, struct mono now)
 	pair->kept_until = mono_add_s(now, REQUEST_LIFETIME_S);
 }
 
+void
+pair_renew(struct pair *pair, struct mono now)
+{
+	pair->remembered = 0;
+	pair->last_answered = pair->attempts_made;
+	pair->next_check = now;
+}
+
 bool
 pair_failed(const struct pair *pair, const struct check_profile *profile,
     struct mono now)

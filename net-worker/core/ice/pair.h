@@ -53,19 +53,28 @@ struct attempt {
 	bool outstanding;
 };
 
+/* Whether a nomination still counts (firezone-tunnel(7), Dead paths). */
+enum pair_doubt {
+	PAIR_TRUSTED,
+	PAIR_LEFT, /* the peer is to leave it, or may have */
+	PAIR_DEAD, /* silent while others are not */
+};
+
 struct pair {
 	TAILQ_ENTRY(pair) entry;
 	struct listed_candidate *local;
 	struct listed_candidate *remote;
 	uint64_t priority;
 	bool nominated;
+	enum pair_doubt doubt;
+	struct mono doubted; /* since then */
 	bool unsent; /* the last attempt waits to be handed out */
 
 	struct mono next_check;
 	struct mono last_attempt;
 	struct mono run_since;  /* the oldest attempt of the unanswered run */
 	struct mono kept_until; /* by requests of the peer */
-	struct mono heard;      /* the last request or response */
+	struct mono heard;      /* the last request, response or data */
 
 	unsigned remembered; /* attempts, at most max_retransmissions */
 	uint32_t attempts_made;
@@ -96,6 +105,8 @@ void pair_answered(struct pair *, const struct check_profile *,
     struct attempt *, struct mono now);
 /* A request came in on the pair. */
 void pair_requested(struct pair *, struct mono now);
+/* Has it checked as a new one; what was unanswered does not count. */
+void pair_renew(struct pair *, struct mono now);
 /* Decides anew when the next check is due; the first one always is. */
 void pair_reschedule(
     struct pair *, const struct check_profile *, struct mono now);

@@ -21,6 +21,11 @@
 #define IPV6_SOURCE      8
 #define IPV6_DESTINATION 24
 
+#define FRAGMENT_HEADER_LEN     8
+#define FRAGMENT_OFFSET         2 /* in eights of bytes, above its flags */
+#define FRAGMENT_MORE           1
+#define FRAGMENT_IDENTIFICATION 4
+
 #define TCP_HEADER_LEN      20 /* without options */
 #define TCP_SEQUENCE        4
 #define TCP_ACKNOWLEDGEMENT 8

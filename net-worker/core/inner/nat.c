@@ -79,6 +79,7 @@ struct session {
 	uint16_t name;
 	uint8_t phase;
 	bool fin[2]; /* sent by that side */
+	bool rst;    /* sent by either */
 };
 
 struct list {
@@ -361,18 +362,10 @@ nat_deadline(const struct nat *n)
 	return mono_add_ns(n->due, second - past);
 }
 
-static const struct ip_address *
-address_before_move(const struct nat *n, const struct session *s)
-{
-	if (n->use == NULL || !name_has_moved(n->use, s->name))
-		return NULL;
-	return &s->tuple[OUTSIDE].ip;
-}
-
 void
 nat_retain(struct nat *n, struct mono now,
     bool (*wanted)(const void *ctx, const struct ip_address *proxy,
-	const struct ip_address *real),
+	const struct ip_address *real, bool moved),
     const void *ctx)
 {
 	nat_timeout(n, now);
@@ -384,7 +377,9 @@ nat_retain(struct nat *n, struct mono now,
 
 			next = s->after;
 			if (!wanted(ctx, &s->tuple[INSIDE].ip,
-				address_before_move(n, s)))
+				&s->tuple[OUTSIDE].ip,
+				n->use != NULL &&
+				    name_has_moved(n->use, s->name)))
 				expire_session(n, i, now);
 		}
 	}
@@ -503,6 +498,7 @@ note_packet(
 	if (flags & TCP_FIN)
 		s->fin[sender] = true;
 	if (flags & TCP_RST) {
+		s->rst = true;
 		expire_session(n, i, now);
 		return;
 	}
@@ -519,8 +515,8 @@ tcp_flags(const struct packet *p)
 	return p->kind == PACKET_TCP ? p->data[p->transport + TCP_FLAGS] : 0;
 }
 
-static bool
-has_session(const struct packet *p)
+bool
+nat_has_session(const struct packet *p)
 {
 	return p->kind == PACKET_TCP || p->kind == PACKET_UDP ||
 	    p->kind == PACKET_ICMP_ECHO;
@@ -584,7 +580,7 @@ nat_outbound(struct nat *n, struct mono now, struct packet *p,
 	struct tuple inside = { p->destination, p->protocol, p->source_port };
 	uint16_t i;
 
-	if (!has_session(p))
+	if (!nat_has_session(p))
 		return NAT_UNUSABLE;
 	nat_timeout(n, now);
 	if (n->use != NULL)
@@ -607,12 +603,16 @@ nat_unresolved(struct nat *n, struct mono now, uint16_t name)
 static enum nat_result
 find_outside(struct nat *n, struct mono now, const struct tuple *t, uint16_t *i)
 {
+	const struct session *s;
+
 	nat_timeout(n, now);
 	if ((*i = find_session(n, OUTSIDE, t)) == NONE)
 		return NAT_NONE;
-	if (n->sessions[*i].phase == PHASE_EXPIRED)
-		return NAT_EXPIRED;
-	return NAT_TRANSLATED;
+	s = &n->sessions[*i];
+	if (s->phase != PHASE_EXPIRED)
+		return NAT_TRANSLATED;
+	return s->rst || (s->fin[INSIDE] && s->fin[OUTSIDE]) ? NAT_CLOSED
+							     : NAT_EXPIRED;
 }
 
 /* What an error keeps of the second half of its header: the MTU, if any. */
@@ -649,7 +649,7 @@ turn_error(const struct nat *n, const struct packet *p, struct packet *quote,
 	if (crosses(p, &inside->ip)) {
 		room = error_room(inside->ip.family);
 		e->destination = *client_address(n, inside->ip.family);
-		if (!translate_error(p, quote, e) ||
+		if (!translate_error(p, e) ||
 		    !translate_quote(quote, &e->destination, &inside->ip, copy))
 			return false;
 	} else {
@@ -744,7 +744,7 @@ nat_inbound(struct nat *n, struct mono now, struct packet *p,
 	*length = p->length;
 	if (p->kind == PACKET_ICMP_ERROR)
 		return inbound_error(n, now, p, client, to, length);
-	if (!has_session(p))
+	if (!nat_has_session(p))
 		return NAT_UNUSABLE;
 	if (p->kind == PACKET_ICMP_ECHO)
 		outside.value = p->source_port;

@@ -80,21 +80,23 @@ void nat_set_client(
 void nat_forget(struct nat *);
 /*
  * Ends the sessions that are not wanted, as if by RST: by their proxy address
- * and, where the name has moved unanswered (name_use.h), their real one, which
- * is NULL otherwise, as then it does not matter.
+ * and their real one; moved: since then the name has moved unanswered
+ * (name_use.h).
  */
 void nat_retain(struct nat *, struct mono now,
     bool (*wanted)(const void *ctx, const struct ip_address *proxy,
-	const struct ip_address *real),
+	const struct ip_address *real, bool moved),
     const void *ctx);
 
 enum nat_result {
 	NAT_NONE,       /* no session: the packet is as it was */
 	NAT_TRANSLATED, /* rewritten, its checksums updated */
 	NAT_EXPIRED,    /* it belongs to a session that has ended */
+	NAT_CLOSED,     /* likewise, by FIN of both or RST: of course it has */
 	NAT_UNUSABLE,   /* a kind of packet that NAT cannot evaluate */
 	NAT_EXHAUSTED,  /* no port found, or too many sessions in use */
-	NAT_TOO_LONG,   /* it crosses, and were longer than INNER_PACKET_MAX */
+	NAT_TOO_LONG,   /* it crosses, were longer than INNER_PACKET_MAX, has DF
+			 */
 };
 
 /*
@@ -103,24 +105,27 @@ enum nat_result {
  * crosses needs headroom and tailroom for that. real is where a new session
  * goes; one that exists keeps its own. name is the number of the name that the
  * proxy address stands for. TRANSLATED, UNUSABLE, EXHAUSTED or TOO_LONG; the
- * packet is as it was but for the first.
+ * packet is as it was but for the first. What crosses may be longer than
+ * INNER_PACKET_MAX then: translate_cut().
  */
 enum nat_result nat_outbound(struct nat *, struct mono now, struct packet *,
     const struct ip_address *real, uint16_t name);
 
 /*
  * Resource to client, in place likewise, but that one which crosses and has no
- * room to grow is made in "to"; never EXHAUSTED. *length is the length of the
- * packet.
+ * room to grow is made in "to", of TRANSLATE_WHOLE_MAX bytes; never EXHAUSTED.
+ * *length is the length of the packet.
  *
  * But an ICMP error that quotes a packet of a session (TRANSLATED, and the kind
  * is PACKET_ICMP_ERROR) is built anew, from the proxy address to client, the
  * client's tunnel address of that family: the result is the *length bytes at
- * "to", which has room for INNER_PACKET_MAX, and the packet is left as it was.
+ * "to", and the packet is left as it was.
  */
 enum nat_result nat_inbound(struct nat *, struct mono now, struct packet *,
     const struct ip_address *client, uint8_t *to, size_t *length);
 
+/* Whether it is of a kind that has sessions; others are UNUSABLE. */
+bool nat_has_session(const struct packet *);
 /* A packet to a name without an address, of that number, has come. */
 void nat_unresolved(struct nat *, struct mono now, uint16_t name);
 

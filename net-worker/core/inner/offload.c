@@ -21,54 +21,90 @@ _Static_assert(sizeof(struct virtio_net_hdr) == VNET_HEADER_LEN,
 /* A vector of the size that every x86-64 and AArch64 can add. */
 typedef uint64_t words __attribute__((vector_size(16)));
 
-/* The ones'-complement sum of len bytes, folded, in host order. */
-static uint32_t
-sum_bytes(const uint8_t *p, size_t len)
-{
-	words at, even = { 0 }, odd = { 0 };
-	uint64_t sum;
-	uint32_t word;
-	uint16_t last = 0;
+/*
+ * Of a packet's bytes in words of 64 bits, modulo 2^64, and of their upper
+ * halves: so few steps as can be for each of what a packet has most of.
+ */
+struct sums {
+	words all, upper;
+};
 
-	/* The sum does not depend on byte order until it is folded. */
-	for (; len >= sizeof(at); p += sizeof(at), len -= sizeof(at)) {
-		memcpy(&at, p, sizeof(at));
-		even += at & UINT32_MAX;
-		odd += at >> 32;
+static inline void
+add_words(struct sums *s, const uint8_t *p)
+{
+	words at;
+
+	memcpy(&at, p, sizeof(at));
+	s->all += at;
+	s->upper += at >> 32;
+}
+
+/* Of len bytes, in their own order; not folded. */
+static uint64_t
+add_bytes(const uint8_t *p, size_t len)
+{
+	struct sums s = { 0 };
+	uint64_t sum;
+	uint32_t word = 0;
+
+	for (; len >= 4 * sizeof(words);
+	     p += 4 * sizeof(words), len -= 4 * sizeof(words)) {
+		add_words(&s, p);
+		add_words(&s, p + sizeof(words));
+		add_words(&s, p + 2 * sizeof(words));
+		add_words(&s, p + 3 * sizeof(words));
 	}
-	even += odd;
-	sum = even[0] + even[1];
+	for (; len >= sizeof(words); p += sizeof(words), len -= sizeof(words))
+		add_words(&s, p);
+	/* The lower halves are all without the upper ones. */
+	s.all += s.upper - (s.upper << 32);
+	sum = s.all[0] + s.all[1];
 	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
 		memcpy(&word, p, sizeof(word));
 		sum += word;
 	}
-	if (len >= 2) {
-		memcpy(&last, p, 2);
-		sum += last;
-		p += 2;
-		len -= 2;
-	}
-	if (len == 1) {
-		last = 0;
-		memcpy(&last, p, 1);
-		sum += last;
-	}
-	sum = (sum >> 32) + (sum & 0xffffffff);
-	sum = (sum >> 32) + (sum & 0xffffffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
+	word = 0;
+	memcpy(&word, p, len);
+	return sum + word;
+}
+
+/*
+ * The ones'-complement sum in host order: it does not depend on byte order
+ * until it is folded.
+ */
+static uint16_t
+fold_sum(uint64_t sum)
+{
+	sum = (sum >> 32) + (sum & UINT32_MAX);
+	sum = (sum >> 32) + (sum & UINT32_MAX);
+	sum = (sum >> 16) + (sum & UINT16_MAX);
+	sum = (sum >> 16) + (sum & UINT16_MAX);
 	return be16toh((uint16_t)sum);
 }
 
-/* The pseudo-header's part of the sum, from the packet's own addresses. */
 static uint32_t
-sum_pseudo(const uint8_t *ip, bool v6, uint8_t protocol, size_t transport_len)
+sum_bytes(const uint8_t *p, size_t len)
 {
-	uint32_t sum = v6 ? sum_bytes(ip + IPV6_SOURCE, 32)
-			  : sum_bytes(ip + IPV4_SOURCE, 8);
+	return fold_sum(add_bytes(p, len));
+}
 
-	return sum + protocol + (uint32_t)transport_len;
+/* The pseudo-header's part, from the packet's own addresses; not folded. */
+static uint64_t
+add_pseudo(const uint8_t *ip, bool v6, uint8_t protocol, size_t transport_len)
+{
+	uint64_t sum = v6 ? add_bytes(ip + IPV6_SOURCE, 32)
+			  : add_bytes(ip + IPV4_SOURCE, 8);
+
+	return sum + htobe32((uint32_t)transport_len) + htobe16(protocol);
+}
+
+/* Of TCP or UDP of a packet. */
+static uint16_t
+transport_checksum(const uint8_t *ip, bool v6, uint8_t protocol,
+    const uint8_t *transport, size_t len)
+{
+	return (uint16_t)~fold_sum(
+	    add_pseudo(ip, v6, protocol, len) + add_bytes(transport, len));
 }
 
 static void
@@ -178,8 +214,7 @@ finish_tcp(const struct segmenter *s, uint8_t *to, size_t len, bool last)
 		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
 	store_be16(tcp + TCP_CHECKSUM, 0);
 	store_be16(tcp + TCP_CHECKSUM,
-	    checksum_finish(
-		sum_pseudo(to, s->v6, IPPROTO_TCP, len) + sum_bytes(tcp, len)));
+	    transport_checksum(to, s->v6, IPPROTO_TCP, tcp, len));
 }
 
 static void
@@ -190,8 +225,7 @@ finish_udp(const struct segmenter *s, uint8_t *to, size_t len)
 
 	store_be16(udp + UDP_LENGTH, (uint16_t)len);
 	store_be16(udp + UDP_CHECKSUM, 0);
-	sum = checksum_finish(
-	    sum_pseudo(to, s->v6, IPPROTO_UDP, len) + sum_bytes(udp, len));
+	sum = transport_checksum(to, s->v6, IPPROTO_UDP, udp, len);
 	/* Zero would mean that there is none (RFC 768). */
 	store_be16(udp + UDP_CHECKSUM, sum == 0 ? 0xffff : sum);
 }
@@ -274,8 +308,8 @@ view_udp(size_t len, struct piece_view *v)
 }
 
 /*
- * Only without IP options or extension headers, and with a right checksum: the
- * super-packet's is made anew, and must not make good what was bad, or none.
+ * Only without IP options or extension headers, and with right checksums: the
+ * super-packet's are made anew, and must not make good what was bad, or none.
  */
 static bool
 view_piece(
@@ -297,8 +331,9 @@ view_piece(
 	    !(v->kind == COALESCE_TCP ? view_tcp(len, v) : view_udp(len, v)))
 		return false;
 	v->payload = v->transport + len - v->header_len;
-	return checksum_finish(sum_pseudo(packet, v->v6, protocol, len) +
-		   sum_bytes(v->header, len)) == 0;
+	if (!v->v6 && checksum_finish(sum_bytes(packet, IPV4_HEADER_LEN)) != 0)
+		return false;
+	return transport_checksum(packet, v->v6, protocol, v->header, len) == 0;
 }
 
 /* Whether its ports lie behind something, if there are any. */
@@ -451,7 +486,6 @@ finish_super_packet(struct coalescer *c, struct virtio_net_hdr *vnet)
 {
 	size_t total = c->header_len + c->payload, len = total - c->transport;
 	uint8_t *header = c->header + c->transport;
-	uint32_t pseudo;
 
 	vnet->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	vnet->gso_type = gso_type(c);
@@ -463,10 +497,9 @@ finish_super_packet(struct coalescer *c, struct virtio_net_hdr *vnet)
 	set_ip_length(c->header, c->v6, total);
 	if (c->kind == COALESCE_UDP)
 		store_be16(header + UDP_LENGTH, (uint16_t)len);
-	pseudo = sum_pseudo(c->header, c->v6, protocol_of(c->kind), len);
 	/* Folded but not inverted. */
-	store_be16(
-	    header + vnet->csum_offset, (uint16_t)~checksum_finish(pseudo));
+	store_be16(header + vnet->csum_offset,
+	    fold_sum(add_pseudo(c->header, c->v6, protocol_of(c->kind), len)));
 }
 
 const struct iovec *

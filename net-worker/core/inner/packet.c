@@ -82,6 +82,8 @@ read_ipv4(struct cursor *c, struct packet *p, enum extent extent)
 	memcpy(p->source.bytes, h + IPV4_SOURCE, 4);
 	memcpy(p->destination.bytes, h + IPV4_DESTINATION, 4);
 	p->protocol = h[IPV4_PROTOCOL];
+	p->identified = true;
+	p->identification = load_be16(h + IPV4_IDENTIFIER);
 	p->transport = header_len;
 	p->source_route = options_route(options);
 	return PACKET_OK;
@@ -102,6 +104,8 @@ read_extension(
 		fragment = load_be16(h + 2);
 		if (!fragment_acceptable(fragment >> 3, fragment & 1, extent))
 			return PACKET_FRAGMENT;
+		p->identified = true;
+		p->identification = load_be16(h + 6);
 		break;
 	case IPPROTO_ROUTING:
 		/* Segments left: RFC 8200, 4.4. */

@@ -32,11 +32,16 @@ struct packet {
 	 * unless who had it parsed says so.
 	 */
 	size_t headroom, tailroom;
+	/* The rest of its transport, which is a fragment of its own by now. */
+	size_t cut_off;
 	enum packet_kind kind;
 	struct ip_address source, destination;
 	uint8_t protocol;  /* of the transport, after IPv6 extensions */
 	size_t transport;  /* offset of the transport header */
 	bool source_route; /* the sender names further hops to visit */
+	/* IPv4, or a fragment header, of which it is the lower half. */
+	bool identified;
+	uint16_t identification;
 	uint16_t source_port, destination_port; /* TCP, UDP; else 0 */
 };
 

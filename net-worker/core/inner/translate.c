@@ -60,15 +60,14 @@ other_protocol(uint8_t protocol)
 }
 
 static void
-write_ipv4(uint8_t *to, const struct header *h, const struct packet *p,
-    uint16_t identification)
+write_ipv4(uint8_t *to, const struct header *h, const struct packet *p)
 {
 	size_t total = IPV4_HEADER_LEN + h->upper;
 
 	to[0] = 0x45;
 	to[1] = h->traffic_class;
 	store_be16(to + IPV4_TOTAL, (uint16_t)total);
-	store_be16(to + 4, identification);
+	store_be16(to + IPV4_IDENTIFIER, p->identification);
 	store_be16(to + IPV4_FRAGMENT, total > TRANSLATE_V4_MAX ? IPV4_DF : 0);
 	to[8] = h->hops;
 	to[IPV4_PROTOCOL] = h->protocol;
@@ -91,10 +90,10 @@ write_ipv6(uint8_t *to, const struct header *h, const struct packet *p)
 }
 
 static void
-write_header(struct packet *p, const struct header *h, uint16_t identification)
+write_header(struct packet *p, const struct header *h)
 {
 	if (p->source.family == IP_V4)
-		write_ipv4(p->data, h, p, identification);
+		write_ipv4(p->data, h, p);
 	else
 		write_ipv6(p->data, h, p);
 }
@@ -147,6 +146,7 @@ turn_packet(struct packet *p, const struct header *from,
     const struct ip_address *source, const struct ip_address *destination,
     uint16_t identification)
 {
+	bool v4 = source->family == IP_V4;
 	struct header h = *from;
 	uint16_t before = sum_of_difference(p, h.upper);
 	uint8_t *checksum;
@@ -155,13 +155,17 @@ turn_packet(struct packet *p, const struct header *from,
 	p->source = *source;
 	p->destination = *destination;
 	p->source_route = false;
+	/* RFC 7915, 5.1.1: what has one keeps it. */
+	if (v4 && !p->identified)
+		p->identification = identification;
+	p->identified = v4;
 	if (p->kind == PACKET_ICMP_ECHO)
 		turn_echo(p);
 	if ((checksum = transport_checksum(p)) != NULL)
 		store_be16(checksum,
 		    checksum_update(load_be16(checksum), before,
 			sum_of_difference(p, h.upper)));
-	write_header(p, &h, identification);
+	write_header(p, &h);
 }
 
 /* RFC 8200, 8.1: in IPv6 there has to be one. */
@@ -191,18 +195,29 @@ is_translatable(const struct packet *p)
 	    p->kind == PACKET_ICMP_ECHO;
 }
 
+/* Whether there is too much behind the IP header for one packet of IPv6. */
+static bool
+is_to_be_cut(const struct packet *p)
+{
+	return p->source.family == IP_V4 &&
+	    p->length - p->transport > INNER_PACKET_MAX - IPV6_HEADER_LEN;
+}
+
 size_t
 translate_growth(const struct packet *p)
 {
+	size_t header = IPV6_HEADER_LEN;
+
+	if (is_to_be_cut(p))
+		header += FRAGMENT_HEADER_LEN;
 	/* Of IPv6 all headers together are longer than the one of IPv4. */
-	return p->transport < IPV6_HEADER_LEN ? IPV6_HEADER_LEN - p->transport
-					      : 0;
+	return p->transport < header ? header - p->transport : 0;
 }
 
 bool
 translate_fits(const struct packet *p)
 {
-	return p->length + translate_growth(p) <= INNER_PACKET_MAX;
+	return !is_to_be_cut(p) || !packet_forbids_fragments(p);
 }
 
 /* Makes room for that much header in front of the transport. */
@@ -241,6 +256,47 @@ translate_packet(struct packet *p, const struct ip_address *source,
 	    !has_udp_checksum(p))
 		compute_udp_checksum(p);
 	return true;
+}
+
+static void
+write_fragment(uint8_t *ip, uint8_t protocol, size_t offset, size_t length,
+    bool more, uint16_t identification)
+{
+	uint8_t *header = ip + IPV6_HEADER_LEN;
+
+	store_be16(ip + IPV6_PAYLOAD, (uint16_t)(FRAGMENT_HEADER_LEN + length));
+	ip[IPV6_NEXT] = IPPROTO_FRAGMENT;
+	header[0] = protocol;
+	header[1] = 0;
+	store_be16(header + FRAGMENT_OFFSET,
+	    (uint16_t)(offset | (more ? FRAGMENT_MORE : 0)));
+	store_be32(header + FRAGMENT_IDENTIFICATION, identification);
+}
+
+size_t
+translate_cut(struct packet *p, uint8_t *rest)
+{
+	const size_t header = IPV6_HEADER_LEN + FRAGMENT_HEADER_LEN;
+	const size_t first = INNER_PACKET_MAX - header;
+	size_t left;
+
+	if (p->length <= INNER_PACKET_MAX)
+		return 0;
+	left = p->length - IPV6_HEADER_LEN - first;
+	memcpy(rest, p->data, IPV6_HEADER_LEN);
+	write_fragment(
+	    rest, p->protocol, first, left, false, p->identification);
+	memcpy(rest + header, p->data + IPV6_HEADER_LEN + first, left);
+
+	p->data -= FRAGMENT_HEADER_LEN;
+	memmove(p->data, p->data + FRAGMENT_HEADER_LEN, IPV6_HEADER_LEN);
+	write_fragment(p->data, p->protocol, 0, first, true, p->identification);
+	p->headroom -= FRAGMENT_HEADER_LEN;
+	p->tailroom += left;
+	p->transport = header;
+	p->length = INNER_PACKET_MAX;
+	p->cut_off = left;
+	return header + left;
 }
 
 /* Errors. */
@@ -290,30 +346,6 @@ name_error(struct icmp_error *to, const struct error_name *names, size_t count,
 	return true;
 }
 
-/* RFC 1191, 7.1: of a packet that was too long, what might not be. */
-static uint32_t
-plateau_below(uint16_t total)
-{
-	/* Those above are like this one: more than a tunnel has. */
-	static const uint16_t plateaus[] = { 1492, 1006, 508, 296 };
-
-	for (size_t i = 0; i < sizeof(plateaus) / sizeof(plateaus[0]); i++)
-		if (plateaus[i] < total)
-			return plateaus[i];
-	return 68;
-}
-
-static uint32_t
-mtu_in_ipv6(uint16_t mtu, const struct packet *quote)
-{
-	uint32_t grown = mtu;
-
-	if (mtu == 0)
-		grown = plateau_below(load_be16(quote->data + IPV4_TOTAL));
-	grown += IPV6_HEADER_LEN - IPV4_HEADER_LEN;
-	return grown < INNER_PACKET_MAX ? grown : INNER_PACKET_MAX;
-}
-
 /* No IPv4 link has less than 68: RFC 791. */
 static uint32_t
 mtu_in_ipv4(uint32_t mtu)
@@ -326,8 +358,7 @@ mtu_in_ipv4(uint32_t mtu)
 }
 
 static bool
-error_in_ipv6(
-    const uint8_t *h, const struct packet *quote, struct icmp_error *to)
+error_in_ipv6(const uint8_t *h, struct icmp_error *to)
 {
 	to->rest = 0;
 	if (h[0] == 11) {
@@ -338,7 +369,7 @@ error_in_ipv6(
 	if (h[1] == 4) {
 		to->type = 2;
 		to->code = 0;
-		to->rest = mtu_in_ipv6(load_be16(h + 6), quote);
+		to->rest = INNER_PACKET_MAX;
 		return true;
 	}
 	return name_error(to, unreachable_v4,
@@ -365,15 +396,14 @@ error_in_ipv4(const uint8_t *h, struct icmp_error *to)
 }
 
 bool
-translate_error(const struct packet *error, const struct packet *quote,
-    struct icmp_error *to)
+translate_error(const struct packet *error, struct icmp_error *to)
 {
 	const uint8_t *h = error->data + error->transport;
 
 	if (error->kind != PACKET_ICMP_ERROR)
 		return false;
 	if (error->source.family == IP_V4)
-		return error_in_ipv6(h, quote, to);
+		return error_in_ipv6(h, to);
 	return error_in_ipv4(h, to);
 }
 

@@ -74,6 +74,8 @@ compile_rules(const struct resource_source *from, struct port_range *ranges,
 	struct rules rules = {
 		.resource = from->id,
 		.flow_authorization = from->flow_authorization,
+		.meter = from->meter,
+		.withdrawn = from->withdrawn,
 	};
 
 	rules.everything = from->filter_count == 0;
@@ -300,7 +302,7 @@ add_translations(struct policy *p, const struct policy_source *from, char *text)
 			text += len;
 		}
 		t->entries[i] = (struct translation){ number_of(&source->proxy),
-			source->real, domain, source->name };
+			source->real, domain, source->name, source->withdrawn };
 		if (source->proxy.family == IP_V4)
 			t->v4.count++;
 		else
@@ -330,6 +332,7 @@ policy_compile(const struct policy_source *from)
 	if (from->internet != NULL) {
 		p->has_internet = true;
 		p->internet.resource = from->internet->id;
+		p->internet.meter = from->internet->meter;
 		p->internet.flow_authorization =
 		    from->internet->flow_authorization;
 		p->site_count = from->site->count;

@@ -27,6 +27,8 @@ struct rules {
 	struct uuid flow_authorization; /* all zero: no flow logs */
 	bool everything;                /* its list of filters is empty */
 	bool icmp;
+	bool withdrawn; /* for who goes there; see probed.h */
+	uint8_t meter;
 	struct slice tcp, udp; /* of ranges: ascending, disjoint */
 };
 
@@ -62,6 +64,7 @@ struct translation {
 	struct ip_address real; /* IP_NONE: there is none to reach */
 	const char *domain;     /* in the policy */
 	uint16_t name;          /* its number */
+	bool withdrawn;         /* the real address, likewise */
 };
 
 struct translations {
@@ -75,6 +78,7 @@ struct parties {
 	bool expose_host;
 	bool closed; /* nothing passes, and nothing is answered */
 	bool silent; /* nobody is told that there is no route */
+	bool translates; /* names may be reached over the other family */
 };
 
 struct policy {
@@ -124,6 +128,10 @@ enum coverage {
 enum coverage routes_classify(const struct routes *, const struct ip_address *,
     enum packet_kind, uint16_t port, const struct rules **rules);
 
+/* See policy_explain(). */
+size_t routes_explain(const struct routes *, const struct ip_address *,
+    enum packet_kind, uint16_t port, struct policy_route *, size_t max);
+
 /* NULL when the address stands for nothing; any route or none may go there. */
 const struct translation *translations_find(
     const struct translations *, const struct ip_address *proxy);
@@ -135,6 +143,8 @@ struct resource_source {
 	struct uuid flow_authorization;
 	const struct filter *filters;
 	size_t filter_count;
+	uint8_t meter;
+	bool withdrawn;
 };
 
 struct route_source {
@@ -146,6 +156,7 @@ struct translation_source {
 	struct ip_address proxy, real;
 	const char *domain;
 	uint16_t name;
+	bool withdrawn;
 };
 
 struct policy_source {

@@ -2,12 +2,21 @@
 #include "net-worker/core/policy/gate.h"
 
 #include "net-worker/core/inner/icmp.h"
-#include "net-worker/core/inner/translate.h"
 
 static struct gate_result
 drop_packet(enum policy_reason reason)
 {
 	return (struct gate_result){ .verdict = GATE_DROP, .reason = reason };
+}
+
+/* Late packets, as there are after each RST. */
+static struct gate_result
+drop_late_packet(void)
+{
+	struct gate_result r = drop_packet(REASON_NAT_EXPIRED);
+
+	r.is_rest = true;
+	return r;
 }
 
 static struct gate_result
@@ -20,13 +29,30 @@ refuse_packet(const struct policy_decision *d)
 }
 
 static struct gate_result
-pass_packet(const struct policy_decision *d, uint8_t *data, size_t length)
+pass_error(const struct policy_decision *d, uint8_t *data, size_t length)
 {
 	return (struct gate_result){
 		.verdict = GATE_PASS,
 		.decision = *d,
 		.data = data,
 		.length = length,
+	};
+}
+
+/* What it is made of may stand at the front of scratch. */
+static struct gate_result
+pass_packet(const struct policy_decision *d, struct packet *p, uint8_t *scratch)
+{
+	uint8_t *rest = scratch + TRANSLATE_WHOLE_MAX;
+	size_t rest_length = translate_cut(p, rest);
+
+	return (struct gate_result){
+		.verdict = GATE_PASS,
+		.decision = *d,
+		.data = p->data,
+		.length = p->length,
+		.rest = rest,
+		.rest_length = rest_length,
 	};
 }
 
@@ -71,9 +97,9 @@ refuse_length(
 
 static bool
 has_proxy(const void *policy, const struct ip_address *proxy,
-    const struct ip_address *real)
+    const struct ip_address *real, bool moved)
 {
-	return policy_has_proxy(policy, proxy, real);
+	return policy_has_proxy(policy, proxy, real, moved);
 }
 
 struct policy *
@@ -95,7 +121,7 @@ translate_outbound(struct gate *g, struct mono now, struct packet *p,
 		return drop_packet(REASON_NAT_EXHAUSTED);
 	switch (nat_outbound(g->nat, now, p, &d->real, d->name)) {
 	case NAT_TRANSLATED:
-		return pass_packet(d, p->data, p->length);
+		return pass_packet(d, p, scratch);
 	case NAT_UNUSABLE:
 		return drop_packet(REASON_NAT_KIND);
 	case NAT_TOO_LONG:
@@ -103,6 +129,34 @@ translate_outbound(struct gate *g, struct mono now, struct packet *p,
 	default:
 		return drop_packet(REASON_NAT_EXHAUSTED);
 	}
+}
+
+/* Whether the sender of what is refused so hears of it. */
+static bool
+is_answered(const struct gate *g, const struct policy_decision *d)
+{
+	if (d->verdict == VERDICT_PROHIBITED)
+		return d->reason != REASON_NO_ROUTE ||
+		    !policy_is_silent(g->policy);
+	return d->verdict == VERDICT_UNREACHABLE;
+}
+
+struct gate_result
+gate_try_outbound(const struct gate *g, const struct packet *p)
+{
+	struct policy_decision d = policy_outbound(g->policy, p);
+	struct gate_result r = { .verdict = GATE_PASS, .decision = d };
+
+	if (d.verdict != VERDICT_PASS) {
+		r = refuse_packet(&d);
+		if (is_answered(g, &d))
+			r.verdict = GATE_ANSWER;
+	} else if (d.translate && !nat_has_session(p)) {
+		r = drop_packet(REASON_NAT_KIND);
+	} else if (d.translate && g->nat == NULL) {
+		r = drop_packet(REASON_NAT_EXHAUSTED);
+	}
+	return r;
 }
 
 struct gate_result
@@ -115,9 +169,9 @@ gate_outbound(
 	case VERDICT_PASS:
 		if (d.translate)
 			return translate_outbound(g, now, p, &d, scratch);
-		return pass_packet(&d, p->data, p->length);
+		return pass_packet(&d, p, scratch);
 	case VERDICT_PROHIBITED:
-		if (d.reason == REASON_NO_ROUTE && policy_is_silent(g->policy))
+		if (!is_answered(g, &d))
 			break;
 		return answer_packet(g, now, ICMP_PROHIBITED, &d, p, scratch);
 	case VERDICT_UNREACHABLE:
@@ -132,13 +186,14 @@ gate_outbound(
 
 /* What NAT has made of it, or why there is nothing to go on with. */
 static struct gate_result
-settle_inbound(struct gate *g, struct packet *p, bool translated)
+settle_inbound(
+    struct gate *g, struct packet *p, bool translated, uint8_t *scratch)
 {
 	struct policy_decision d = policy_inbound(g->policy, p, translated);
 
 	if (d.verdict != VERDICT_PASS)
 		return refuse_packet(&d);
-	return pass_packet(&d, p->data, p->length);
+	return pass_packet(&d, p, scratch);
 }
 
 /*
@@ -164,16 +219,20 @@ gate_inbound(
 	if (d.verdict != VERDICT_PASS)
 		return refuse_packet(&d);
 	if (!has_nat(g, p))
-		return settle_inbound(g, p, false);
+		return settle_inbound(g, p, false, scratch);
 	switch (
 	    nat_inbound(g->nat, now, p, &p->destination, scratch, &length)) {
 	case NAT_TRANSLATED:
 		if (p->kind == PACKET_ICMP_ERROR)
-			return pass_packet(&d, scratch, length);
-		return settle_inbound(g, p, true);
+			return pass_error(&d, scratch, length);
+		return settle_inbound(g, p, true, scratch);
 	case NAT_EXPIRED:
 		if (!policy_is_own(g->policy, &p->source))
 			return drop_packet(REASON_NAT_EXPIRED);
+		break;
+	case NAT_CLOSED:
+		if (!policy_is_own(g->policy, &p->source))
+			return drop_late_packet();
 		break;
 	case NAT_UNUSABLE:
 		return drop_packet(REASON_INBOUND_KIND);
@@ -182,5 +241,5 @@ gate_inbound(
 	default:
 		break;
 	}
-	return settle_inbound(g, p, false);
+	return settle_inbound(g, p, false, scratch);
 }

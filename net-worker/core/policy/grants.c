@@ -30,8 +30,9 @@ struct grants {
 	bool silent;
 	struct names *names;
 	bool translates; /* between IPv4 and IPv6 */
-	struct holders *holders; /* NULL: there is no index */
-	void *client;            /* in there */
+	const struct probed *probed; /* NULL: nobody looks */
+	struct holders *holders;     /* NULL: there is no index */
+	void *client;                /* in there */
 };
 
 static struct ip_address
@@ -126,6 +127,8 @@ void
 grants_allow_translation(struct grants *c, bool translates)
 {
 	c->translates = translates;
+	if (!translates)
+		names_leave_other_family(c->names);
 }
 
 /* Where the grant of the resource is, or would have to be. */
@@ -241,6 +244,7 @@ grant_again(struct grants *c, size_t i, const struct grant *from)
 	if (g->type != from->type)
 		return GRANT_TYPE_CONFLICT;
 	g->flow_authorization = from->flow_authorization;
+	g->meter = from->meter;
 	if (!set_filters(g, from->filters, from->filter_count)) {
 		remove_grant_at(c, i);
 		return GRANT_NO_MEMORY;
@@ -604,6 +608,31 @@ grants_name_use(const struct grants *c)
 	return names_use(c->names);
 }
 
+const struct grant *
+grants_find(const struct grants *c, const struct uuid *resource)
+{
+	return grant_of(c, resource);
+}
+
+bool
+grants_name_proxy(const struct grants *c, const char *domain,
+    enum ip_family family, struct ip_address *to)
+{
+	const struct proxy *p;
+	bool found = false;
+
+	for (size_t i = 0; (p = names_get(c->names, i)) != NULL; i++) {
+		if (strcasecmp(p->name->domain, domain) != 0 ||
+		    (found && p->ip.family != family))
+			continue;
+		*to = p->ip;
+		found = true;
+		if (p->ip.family == family)
+			break;
+	}
+	return found;
+}
+
 /* Compiling. */
 
 /* Arrays with room for all that the client has. */
@@ -647,6 +676,20 @@ sources_free(struct sources *s)
 	free(s->translations);
 }
 
+void
+grants_judge_by(struct grants *c, const struct probed *p)
+{
+	c->probed = p;
+}
+
+bool
+grants_is_withdrawn(const struct grants *c, const struct grant *g)
+{
+	/* Only a network has servers of its own. */
+	return c->probed != NULL && g->type == RESOURCE_CIDR &&
+	    probed_withdraws(c->probed, &g->network);
+}
+
 /* Grants in ascending order: so are resources, and the first Internet wins. */
 static void
 add_grants(struct sources *s, const struct grants *c)
@@ -654,7 +697,8 @@ add_grants(struct sources *s, const struct grants *c)
 	for (size_t i = 0; i < c->count; i++) {
 		const struct grant *g = c->grants[i];
 		struct resource_source source = { g->resource,
-			g->flow_authorization, g->filters, g->filter_count };
+			g->flow_authorization, g->filters, g->filter_count,
+			g->meter, grants_is_withdrawn(c, g) };
 
 		s->of_grant[i] = NO_RESOURCE;
 		if (g->type == RESOURCE_INTERNET) {
@@ -688,7 +732,9 @@ add_proxies(struct sources *s, const struct grants *c)
 		struct ip_prefix network = host_route(&p->ip);
 
 		s->translations[i] = (struct translation_source){ p->ip,
-			p->real, p->name->domain, p->name->number };
+			p->real, p->name->domain, p->name->number,
+			c->probed != NULL &&
+			    probed_withdraws_host(c->probed, &p->real) };
 		for (size_t r = 0; r < p->resource_count; r++) {
 			bool there;
 			size_t at = grant_place(c, &p->resources[r], &there);
@@ -717,6 +763,7 @@ grants_compile(const struct grants *c, const struct ip_address *gateway_v4,
 			.expose_host = expose_host,
 			.closed = c->closed,
 			.silent = c->silent,
+			.translates = c->translates,
 		},
 	};
 	struct policy *policy = NULL;

@@ -12,6 +12,7 @@
 #include "net-worker/core/inner/name_use.h"
 #include "net-worker/core/policy/holders.h"
 #include "net-worker/core/policy/policy.h"
+#include "net-worker/core/policy/probed.h"
 
 #define GRANTS_OF_CLIENT_MAX 16384
 
@@ -24,6 +25,7 @@ struct grant {
 	struct filter *filters;
 	size_t filter_count;
 	struct uuid flow_authorization; /* all zero: flows are not logged */
+	uint8_t meter;       /* of the resource (counters.h); 0: it has none */
 	uint64_t expires_at; /* unix seconds, as it was told; 0: not at all */
 	struct mono expires; /* when that is; MONO_NEVER: not at all */
 	struct holder holder; /* of those where it is kept; not copied */
@@ -60,7 +62,9 @@ struct ip_address grants_address(const struct grants *, enum ip_family);
  * Whether from now on names with addresses of one family are reached over both,
  * if the client has addresses of both: firezone-policy(7), Translation between
  * families. Otherwise, as at first, proxies of the other family stand for
- * nothing. What was assigned before stays until it is assigned again.
+ * nothing: those that were assigned before at once, and with the next policy
+ * their sessions end. What was assigned before it was allowed stays as it is
+ * until it is assigned again.
  */
 void grants_allow_translation(struct grants *, bool);
 
@@ -69,6 +73,14 @@ void grants_allow_translation(struct grants *, bool);
  * of 1.3 does not hear when it is, and its packets may be earlier than that.
  */
 void grants_silence(struct grants *, bool silent);
+/*
+ * From the next policy on, what these servers say of resources; they stay the
+ * caller's, as long as the grants, and so does what they say until then.
+ * Without it nothing is withdrawn.
+ */
+void grants_judge_by(struct grants *, const struct probed *);
+/* Whether that resource is withdrawn by what is said now. */
+bool grants_is_withdrawn(const struct grants *, const struct grant *);
 /* Whether from now on names are watched for grants_unanswered_name(). */
 void grants_watch_names(struct grants *, bool watched);
 /* From now on nothing passes, be it to our own address, nor is it answered. */
@@ -177,6 +189,16 @@ bool grants_have_names(const struct grants *);
 size_t grants_names_size(const struct grants *);
 /* Where NAT is to count its sessions, once there are names. The client's. */
 struct name_use *grants_name_use(const struct grants *);
+
+/* Of that resource; NULL: there is none. */
+const struct grant *grants_find(
+    const struct grants *, const struct uuid *resource);
+/*
+ * The client's address of that family, or else of the other, for a name it
+ * uses; false: it uses none of the kind.
+ */
+bool grants_name_proxy(const struct grants *, const char *domain,
+    enum ip_family, struct ip_address *);
 
 struct mono grants_deadline(const struct grants *);
 /*

@@ -446,6 +446,17 @@ names_assign(struct names *n, const struct names_entry *e, bool *changed)
 	return true;
 }
 
+void
+names_leave_other_family(struct names *n)
+{
+	for (size_t i = 0; i < n->proxy_count; i++) {
+		struct proxy *p = n->proxies[i];
+
+		if (p->real.family != p->ip.family)
+			p->real = (struct ip_address){ 0 };
+	}
+}
+
 static void
 remove_resource(struct proxy *p, const struct uuid *resource)
 {

@@ -80,6 +80,9 @@ struct names_entry {
  */
 bool names_assign(struct names *, const struct names_entry *, bool *changed);
 
+/* Proxies that stand for an address of the other family now have none. */
+void names_leave_other_family(struct names *);
+
 /*
  * Whether from now on it is seen what is answered, for names_unanswered(). At
  * first it is not.

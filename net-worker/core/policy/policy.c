@@ -31,7 +31,9 @@ decide_resource_pass(const struct rules *rules)
 	return (struct policy_decision){
 		.verdict = VERDICT_PASS,
 		.resource = rules->resource,
+		.meter = rules->meter,
 		.flow_authorization = uuid_equal(flow, &none) ? NULL : flow,
+		.through = rules,
 	};
 }
 
@@ -42,12 +44,24 @@ decide_refusal(enum verdict verdict, enum policy_reason reason)
 }
 
 static struct policy_decision
-decide_filter_refusal(const struct rules *rules, enum verdict verdict)
+decide_refusal_by(
+    const struct rules *rules, enum verdict verdict, enum policy_reason reason)
 {
-	struct policy_decision d = decide_refusal(verdict, REASON_FILTER);
+	struct policy_decision d = decide_refusal(verdict, reason);
 
 	d.refused_by = &rules->resource;
 	return d;
+}
+
+/*
+ * Its servers are silent, which the client shall hear at once. Not
+ * "prohibited": the client would ask the portal for access, get it, and try
+ * again.
+ */
+static struct policy_decision
+decide_withdrawn(const struct rules *rules)
+{
+	return decide_refusal_by(rules, VERDICT_UNREACHABLE, REASON_WITHDRAWN);
 }
 
 /* An address of a packet has a family, so that IP_NONE equals none. */
@@ -95,7 +109,7 @@ follow_routes(const struct policy *p, const struct packet *packet,
 	case COVERED_PERMITTED:
 		return decide_resource_pass(rules);
 	case COVERED_REJECTED:
-		return decide_filter_refusal(rules, refusal);
+		return decide_refusal_by(rules, refusal, REASON_FILTER);
 	case NOT_COVERED:
 		break;
 	}
@@ -161,6 +175,8 @@ decide_translation(const struct policy *p, const struct ip_address *proxy,
 		decision.name = t != NULL ? t->name : 0;
 		return decision;
 	}
+	if (t->withdrawn)
+		return decide_withdrawn(decision.through);
 	decision.translate = true;
 	decision.real = t->real;
 	decision.domain = t->domain;
@@ -198,9 +214,33 @@ policy_outbound(const struct policy *p, const struct packet *packet)
 		return decide_refusal(VERDICT_PROHIBITED, REASON_TUNNEL_RANGE);
 
 	decision = classify_outbound(p, packet);
-	if (decision.verdict == VERDICT_PASS && ip_in_proxy_range(to))
+	if (decision.verdict != VERDICT_PASS)
+		return decision;
+	if (decision.through->withdrawn)
+		return decide_withdrawn(decision.through);
+	if (ip_in_proxy_range(to))
 		return decide_translation(p, to, decision);
 	return decision;
+}
+
+size_t
+policy_explain(const struct policy *p, const struct packet *packet,
+    struct policy_route *to, size_t max)
+{
+	const struct ip_address *ip = &packet->destination;
+
+	if (is_gateway_address(p, ip) || ip_in_tunnel_range(ip))
+		return 0;
+	if (!p->has_internet || ip_in_proxy_range(ip))
+		return routes_explain(&p->routes, ip, packet->kind,
+		    packet->destination_port, to, max);
+	if (max > 0)
+		*to = (struct policy_route){
+			.resource = p->internet.resource,
+			.network.ip.family = ip->family,
+			.permits = is_on_internet(p, ip),
+		};
+	return 1;
 }
 
 /*
@@ -317,12 +357,13 @@ policy_is_own(const struct policy *p, const struct ip_address *ip)
 
 bool
 policy_has_proxy(const struct policy *p, const struct ip_address *proxy,
-    const struct ip_address *real)
+    const struct ip_address *real, bool moved)
 {
 	const struct translation *t =
 	    translations_find(&p->translations, proxy);
 
-	return t != NULL && (real == NULL || ip_equal(&t->real, real));
+	return t != NULL && (!moved || ip_equal(&t->real, real)) &&
+	    (p->parties.translates || proxy->family == real->family);
 }
 
 void

@@ -20,13 +20,18 @@ enum verdict {
 	VERDICT_PASS,
 };
 
+struct rules;
+
 struct policy_decision {
 	enum verdict verdict;
 	enum policy_reason reason;
 	struct uuid resource; /* of PASS through a resource; else all zero */
+	uint8_t meter;        /* of that resource (counters.h) */
 	/* Of the grant that let it pass, in the policy; NULL: no flow logs. */
 	const struct uuid *flow_authorization;
-	/* Of a refusal by filter: the resource whose filter it was. */
+	/* Of PASS through a resource, in the policy: its rules. */
+	const struct rules *through;
+	/* Of a refusal by filter, or as withdrawn: the resource that it was. */
 	const struct uuid *refused_by;
 	/* Of a proxy address, outbound: what it stands for. */
 	bool translate;
@@ -38,9 +43,23 @@ struct policy_decision {
 
 struct policy;
 
+/* A network that a resource has, and whether the resource permits a packet. */
+struct policy_route {
+	struct uuid resource;
+	struct ip_prefix network;
+	bool permits;
+};
+
 /* Client to resource. The packet has been parsed: steps 3 and 5 to 11. */
 struct policy_decision policy_outbound(
     const struct policy *, const struct packet *);
+/*
+ * For an operator, who wants to know why: the first max of the routes to where
+ * the client's packet goes, in the order of Selection, of which the first one
+ * that permits carries it. How many there are; none where routes do not matter.
+ */
+size_t policy_explain(const struct policy *, const struct packet *,
+    struct policy_route *, size_t max);
 /*
  * Resource to client, in two steps with NAT between them. First steps 2, 3 and
  * the kinds of step 4: PASS lets NAT look at it. Then, of what NAT left, 5 to
@@ -57,11 +76,12 @@ bool policy_is_silent(const struct policy *);
 /* Whether the packet comes from our own address. */
 bool policy_is_own(const struct policy *, const struct ip_address *);
 /*
- * Whether the proxy address stands for a name at all and, unless real is NULL,
- * for that address.
+ * Whether a session from the proxy address to the real one may go on: it stands
+ * for a name at all and, if the name has moved, for that address, and it may be
+ * reached over this family.
  */
 bool policy_has_proxy(const struct policy *, const struct ip_address *proxy,
-    const struct ip_address *real);
+    const struct ip_address *real, bool moved);
 
 void policy_free(struct policy *); /* NULL is fine */
 

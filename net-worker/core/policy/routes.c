@@ -110,6 +110,51 @@ routes_classify(const struct routes *r, const struct ip_address *ip,
 	return coverage;
 }
 
+/* As it was before it was compiled. */
+static struct ip_prefix
+prefix_of_network(const struct network *n, enum ip_family family)
+{
+	struct ip_prefix p = { .ip.family = family };
+	struct number first = { htobe64(n->first.high), htobe64(n->first.low) };
+
+	memcpy(p.ip.bytes, &first, sizeof(first));
+	p.length = (uint8_t)(__builtin_popcountll(n->mask.high) +
+	    __builtin_popcountll(n->mask.low));
+	return p;
+}
+
+size_t
+routes_explain(const struct routes *r, const struct ip_address *ip,
+    enum packet_kind kind, uint16_t port, struct policy_route *to, size_t max)
+{
+	struct slice family = ip->family == IP_V4 ? r->v4 : r->v6;
+	struct number number = number_of(ip);
+	const struct network *network;
+	size_t count = 0;
+
+	for (uint32_t i = network_before(r, family, number); i != NO_NETWORK;
+	     i = network->parent) {
+		network = &r->networks[i];
+		if (!network_contains(network, number))
+			continue;
+		for (uint32_t k = 0; k < network->routes.count; k++) {
+			const struct rules *rules =
+			    &r->rules[r->routes[network->routes.first + k]];
+
+			if (count++ >= max)
+				continue;
+			*to++ = (struct policy_route){
+				.resource = rules->resource,
+				.network =
+				    prefix_of_network(network, ip->family),
+				.permits =
+				    rules_permit(rules, r->ranges, kind, port),
+			};
+		}
+	}
+	return count;
+}
+
 const struct translation *
 translations_find(const struct translations *t, const struct ip_address *proxy)
 {

@@ -1,6 +1,6 @@
 /*
  * The life of one allocation: see allocation.h. What the relay's answers do is
- * in answer.c, requests and channels have files of their own.
+ * in answer.c; channels are bound in channel_bind.c.
  */
 #include "net-worker/core/turn/allocation_impl.h"
 
@@ -8,17 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/share.h"
-
 #define REFRESH_ONCE_MS 1000
-/* When there are more channels due than requests left. */
-#define CHANNELS_AGAIN_S 1
-
-static size_t
-family_index(uint8_t family)
-{
-	return family == IP_V6 ? 1 : 0;
-}
 
 static const struct endpoint no_endpoint = { .ip = { .family = IP_NONE } };
 
@@ -26,7 +16,8 @@ static const struct endpoint no_endpoint = { .ip = { .family = IP_NONE } };
 static void
 allocation_start(struct allocation *a, struct mono now)
 {
-	a->active = false;
+	a->active = a->deleted = false;
+	a->mismatches = 0;
 	for (size_t i = 0; i < 2; i++)
 		if (a->config.address[i].ip.family != IP_NONE)
 			request_new(&a->requests, now, REQUEST_BINDING,
@@ -48,7 +39,8 @@ allocation_new(const struct relay_config *config, struct mono now)
 	a->credentials.username = a->config.username;
 	a->credentials.password = a->config.password;
 	a->credentials.usable = credentials_set_realm(&a->credentials, &realm);
-	a->rtt_us = -1;
+	a->rtt_us = a->rtt_sample_us = -1;
+	a->family_rtt_us[0] = a->family_rtt_us[1] = -1;
 	requests_init(&a->requests);
 	allocation_start(a, now);
 	return a;
@@ -120,105 +112,6 @@ allocation_suspended(const struct allocation *a)
 	return !a->allocated && requests_empty(&a->requests);
 }
 
-static bool
-allocation_given_up(const struct allocation *a)
-{
-	return a->failed || !a->credentials.usable;
-}
-
-bool
-allocation_wait(struct allocation *a, const struct endpoint *peer,
-    const struct turn_owner *owner)
-{
-	size_t left = PEERS_WAITING_MAX - a->waiting_count, of_client = 0;
-
-	for (size_t i = 0; i < a->waiting_count; i++) {
-		if (endpoint_equal(&a->waiting[i].peer, peer))
-			return true;
-		of_client += uuid_equal(
-		    &a->waiting[i].owner.client, &owner->client);
-	}
-	if (!share_allows(of_client, left, PEERS_WAITING_LEFT))
-		return false;
-	a->waiting[a->waiting_count++] = (struct waiting_peer){ *peer, *owner };
-	return true;
-}
-
-static void
-send_channel_bind(struct allocation *a, struct mono now, struct channel *c)
-{
-	struct request *r = allocation_send(a, now, REQUEST_CHANNEL_BIND);
-
-	if (r == NULL)
-		return;
-	r->peer = c->peer;
-	r->channel = c->number;
-	c->in_flight = true;
-}
-
-bool
-allocation_bind(struct allocation *a, struct mono now,
-    const struct endpoint *peer, const struct turn_owner *owner)
-{
-	struct channel *c = channels_find(&a->channels, peer);
-
-	if (allocation_given_up(a) || allocation_suspended(a) ||
-	    peer->ip.family == IP_NONE ||
-	    (c != NULL && channel_usable(&a->channels, c, now)))
-		return true;
-	if (!a->allocated || requests_full(&a->requests))
-		return allocation_wait(a, peer, owner);
-	if (a->relayed[family_index(peer->ip.family)].address.ip.family ==
-	    IP_NONE)
-		return true;
-	c = channels_take(&a->channels, now, peer, owner);
-	if (c != NULL)
-		send_channel_bind(a, now, c);
-	return c != NULL;
-}
-
-void
-allocation_bind_waiting(struct allocation *a, struct mono now)
-{
-	size_t done = 0;
-
-	if (!a->allocated)
-		return;
-	for (; done < a->waiting_count && !requests_full(&a->requests); done++)
-		(void)allocation_bind(a, now, &a->waiting[done].peer,
-		    &a->waiting[done].owner);
-	a->waiting_count -= done;
-	memmove(a->waiting, a->waiting + done,
-	    a->waiting_count * sizeof(a->waiting[0]));
-}
-
-uint16_t
-allocation_channel(struct allocation *a, struct mono now,
-    const struct endpoint *peer, const struct turn_owner *owner)
-{
-	struct channel *c = channels_find(&a->channels, peer);
-
-	if (c == NULL || !channel_usable(&a->channels, c, now)) {
-		(void)allocation_bind(a, now, peer, owner);
-		return 0;
-	}
-	channel_note_sent(&a->channels, c);
-	return c->number;
-}
-
-bool
-allocation_received(
-    struct allocation *a, uint16_t channel, struct endpoint *peer)
-{
-	struct channel *c = channels_get(&a->channels, channel);
-
-	if (c == NULL || !c->confirmed)
-		return false;
-	channel_note_received(&a->channels, c);
-	*peer = c->peer;
-	return true;
-}
-
 void
 allocation_refresh(struct allocation *a, struct mono now)
 {
@@ -256,7 +149,7 @@ retry_requests(struct allocation *a, struct mono now)
 
 	TAILQ_FOREACH_SAFE(r, &a->requests.outstanding, entry, next) {
 		if (!mono_due(r->retry, now) ||
-		    request_retry(r, now, &a->server))
+		    request_retry(r, now, &a->server, &a->traits))
 			continue;
 		if (needs_answer_to(a, r)) {
 			a->active = false;
@@ -283,21 +176,6 @@ refresh_deadline(const struct allocation *a)
 	return a->refresh;
 }
 
-static void
-refresh_channels(struct allocation *a, struct mono now)
-{
-	struct channel *c;
-	size_t at = 0;
-
-	while ((c = channels_due(&a->channels, now, &at)) != NULL) {
-		if (requests_full(&a->requests))
-			a->channels.deadline = mono_min(a->channels.deadline,
-			    mono_add_s(now, CHANNELS_AGAIN_S));
-		else
-			send_channel_bind(a, now, c);
-	}
-}
-
 void
 allocation_timeout(struct allocation *a, struct mono now)
 {
@@ -314,7 +192,7 @@ allocation_timeout(struct allocation *a, struct mono now)
 		a->keepalive = mono_add_s(now, KEEPALIVE_S);
 		allocation_send(a, now, REQUEST_BINDING);
 	}
-	refresh_channels(a, now);
+	allocation_refresh_channels(a, now);
 }
 
 struct mono
@@ -446,6 +324,21 @@ int64_t
 allocation_rtt_us(const struct allocation *a)
 {
 	return a->rtt_us;
+}
+
+int64_t
+allocation_family_rtt_us(const struct allocation *a, enum ip_family family)
+{
+	return a->family_rtt_us[family_index((uint8_t)family)];
+}
+
+int64_t
+allocation_take_sample_us(struct allocation *a)
+{
+	const int64_t sample = a->rtt_sample_us;
+
+	a->rtt_sample_us = -1;
+	return sample;
 }
 
 enum allocation_end

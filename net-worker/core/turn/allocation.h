@@ -92,12 +92,14 @@ bool allocation_suspended(const struct allocation *);
  */
 bool allocation_bind(struct allocation *, struct mono now,
     const struct endpoint *peer, const struct turn_owner *);
+/* Whether its channels are nearly all taken. */
+bool allocation_crowded(const struct allocation *, struct mono now);
 /*
- * The channel on which data may be sent to the peer now (bound or in flight),
- * or 0, in which case a bind has been started where possible.
+ * The channel on which data is sent to the peer now (bound or in flight), or 0:
+ * it has to be bound first.
  */
-uint16_t allocation_channel(struct allocation *, struct mono now,
-    const struct endpoint *peer, const struct turn_owner *);
+uint16_t allocation_channel(
+    struct allocation *, struct mono now, const struct endpoint *peer);
 /* The peer of a confirmed channel on which data was received, or false. */
 bool allocation_received(
     struct allocation *, uint16_t channel, struct endpoint *peer);
@@ -114,6 +116,10 @@ struct endpoint allocation_base(const struct allocation *);
 
 /* Smoothed round trip in microseconds; -1 before the first answer. */
 int64_t allocation_rtt_us(const struct allocation *);
+/* The same of what went to the relay's address of the family. */
+int64_t allocation_family_rtt_us(const struct allocation *, enum ip_family);
+/* The round trip that has just been measured, told once; else -1. */
+int64_t allocation_take_sample_us(struct allocation *);
 enum allocation_end allocation_end(const struct allocation *);
 /* A Refresh with lifetime 0, to be sent once, for an orderly exit. */
 bool allocation_release(struct allocation *, struct datagram *);

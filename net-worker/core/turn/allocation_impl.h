@@ -9,7 +9,11 @@
 #include "net-worker/core/turn/channel.h"
 #include "net-worker/core/turn/request.h"
 
-#define PEERS_WAITING_MAX 100
+/*
+ * As many as can get one in the end: many clients may name themselves at once,
+ * and without ICE who is not heard by its channel is not heard at all.
+ */
+#define PEERS_WAITING_MAX CHANNELS_MAX
 /* A client has less than one in so many of the places that are left. */
 #define PEERS_WAITING_LEFT 4
 #define KEEPALIVE_S       25
@@ -49,10 +53,24 @@ struct allocation {
 	struct waiting_peer waiting[PEERS_WAITING_MAX]; /* for a channel */
 	size_t waiting_count;
 
-	int64_t rtt_us;
+	int64_t rtt_us, family_rtt_us[2]; /* of all, by IPv4, by IPv6 */
+	int64_t rtt_sample_us; /* the last one, until it is taken; else -1 */
 	unsigned mismatches; /* 437 in a row */
+	bool deleted;        /* the relay says so, and has granted none since */
 	bool failed;
 };
+
+static inline size_t
+family_index(uint8_t family)
+{
+	return family == IP_V6 ? 1 : 0;
+}
+
+static inline bool
+allocation_given_up(const struct allocation *a)
+{
+	return a->failed || !a->credentials.usable;
+}
 
 /* Sends a request of that kind to the active socket. */
 struct request *allocation_send(
@@ -66,6 +84,8 @@ bool allocation_wait(struct allocation *, const struct endpoint *peer,
     const struct turn_owner *);
 /* Binds channels for as many waiting peers as there are requests left. */
 void allocation_bind_waiting(struct allocation *, struct mono now);
+/* Binds those again that are due. */
+void allocation_refresh_channels(struct allocation *, struct mono now);
 void allocation_announce(struct candidate_slot *, const struct endpoint *,
     const struct endpoint *base);
 

@@ -23,6 +23,9 @@
 #define RENEWALS_MAX   3
 #define MISMATCHES_MAX 3
 
+/* coturn holds what it has deleted for another second. */
+#define DELETION_MS 1200
+
 /*
  * A relay that was restarted signs with another secret. So many wrong
  * signatures on answers to one request, and we take the allocation for lost.
@@ -32,17 +35,37 @@
 /* After a refused Refresh, part of the lifetime until the next one. */
 #define REFRESH_BACKOFF 8
 
+/*
+ * What we believe of a LIFETIME, in seconds. No server grants less than its
+ * default (RFC 8656 7.2), which is 600 s; one that does would have us allocate,
+ * and tell all clients so, again and again. What is longer than any server
+ * grants may be over before it is half over.
+ */
+#define LIFETIME_MIN_S 30
+#define LIFETIME_MAX_S 3600
+
+static int64_t
+smoothed_rtt(int64_t before, int64_t sample)
+{
+	return before < 0 ? sample : (7 * before + sample) / 8;
+}
+
 static void
 note_answer(struct allocation *a, struct mono now, const struct request *r)
 {
 	int64_t sample = (now.ns - r->first.ns) / 1000;
+	int64_t *of_family = &a->family_rtt_us[family_index(r->to.ip.family)];
 
-	a->rtt_us = a->rtt_us < 0 ? sample : (7 * a->rtt_us + sample) / 8;
+	a->rtt_us = smoothed_rtt(a->rtt_us, sample);
+	*of_family = smoothed_rtt(*of_family, sample);
+	a->rtt_sample_us = sample;
 }
 
 static void
 note_lifetime(struct allocation *a, struct mono now, uint32_t lifetime_s)
 {
+	if (lifetime_s > LIFETIME_MAX_S)
+		lifetime_s = LIFETIME_MAX_S;
 	a->allocated = true;
 	a->lifetime_s = lifetime_s;
 	a->expiry = mono_add_s(now, lifetime_s);
@@ -91,7 +114,7 @@ abandon_request(struct allocation *a, struct mono now, struct request *r)
 	case REQUEST_CHANNEL_BIND:
 		c = channels_get(&a->channels, r->channel);
 		if (c != NULL)
-			channel_forget(&a->channels, c);
+			channel_refused(&a->channels, c);
 		break;
 	case REQUEST_BINDING:
 	case REQUEST_DELETE:
@@ -105,12 +128,14 @@ allocate_succeeded(struct allocation *a, struct mono now,
     const struct endpoint *local, struct request *r,
     const struct stun_message *m)
 {
-	if (m->lifetime == 0 || (m->have & STUN_HAVE_RELAYED) == 0) {
+	if (m->lifetime < LIFETIME_MIN_S ||
+	    (m->have & STUN_HAVE_RELAYED) == 0) {
 		abandon_request(a, now, r);
 		return;
 	}
 	request_free(&a->requests, r);
 	a->mismatches = 0;
+	a->deleted = false;
 	a->keepalive = mono_add_s(now, KEEPALIVE_S);
 	note_lifetime(a, now, m->lifetime);
 	for (size_t i = 0; i < 2; i++)
@@ -124,7 +149,9 @@ refresh_succeeded(struct allocation *a, struct mono now, struct request *r,
     const struct stun_message *m)
 {
 	if (r->kind == REQUEST_DELETE ||
-	    ((m->have & STUN_HAVE_LIFETIME) != 0 && m->lifetime == 0)) {
+	    ((m->have & STUN_HAVE_LIFETIME) != 0 &&
+		m->lifetime < LIFETIME_MIN_S)) {
+		a->deleted = r->kind == REQUEST_DELETE;
 		allocation_invalidate(a);
 		allocation_send(a, now, REQUEST_ALLOCATE);
 	} else if ((m->have & STUN_HAVE_LIFETIME) == 0) {
@@ -192,6 +219,15 @@ request_challenged(struct allocation *a, struct mono now, struct request *r,
 		renew_nonce(a, now, r, m);
 }
 
+static void
+allocate_once_deleted(struct allocation *a, struct mono now)
+{
+	struct request *r = allocation_send(a, now, REQUEST_ALLOCATE);
+
+	if (r != NULL)
+		request_postpone(r, mono_add_ms(now, DELETION_MS));
+}
+
 /* The relay and we disagree on whether we have an allocation. */
 static void
 allocation_mismatched(
@@ -211,8 +247,22 @@ allocation_mismatched(
 	}
 	if (kind == REQUEST_CHANNEL_BIND)
 		(void)allocation_wait(a, &peer, &owner);
-	allocation_send(a, now,
-	    kind == REQUEST_ALLOCATE ? REQUEST_DELETE : REQUEST_ALLOCATE);
+	if (kind != REQUEST_ALLOCATE)
+		allocation_send(a, now, REQUEST_ALLOCATE);
+	else if (a->deleted)
+		allocate_once_deleted(a, now);
+	else
+		allocation_send(a, now, REQUEST_DELETE);
+}
+
+/* Number and peer do not go together at the relay. */
+static void
+forget_channel_of(struct allocation *a, const struct request *r)
+{
+	struct channel *c = channels_get(&a->channels, r->channel);
+
+	if (r->kind == REQUEST_CHANNEL_BIND && c != NULL)
+		channel_forget(&a->channels, c);
 }
 
 static void
@@ -244,6 +294,10 @@ request_refused(struct allocation *a, struct mono now, struct request *r,
 			request_restart(r, now);
 			break;
 		}
+		abandon_request(a, now, r);
+		break;
+	case ERROR_BAD_REQUEST:
+		forget_channel_of(a, r);
 		/* FALLTHROUGH */
 	default:
 		abandon_request(a, now, r);

@@ -12,6 +12,9 @@
 #define PERMISSION_LIFETIME_S 300
 #define PERMISSION_REFRESH_S  240
 #define REFUSED_S             1 /* counting takes a walk over all */
+/* So many are for those who are there already; a count is good for a while. */
+#define CROWDED   (CHANNELS_MAX / 8 * 7)
+#define CROWDED_S 60
 
 static int
 compare_peers(const struct channel *a, const struct channel *b)
@@ -164,11 +167,19 @@ same_owner(const struct turn_owner *a, const struct turn_owner *b)
 	    uuid_equal(&a->client, &b->client);
 }
 
+/* Since it was bound, or bound again. */
+static bool
+channel_is_unused(const struct channel *c, struct mono now)
+{
+	return c->confirmed && !c->received && !c->in_flight &&
+	    channel_is_older(c, CHANNEL_UNUSED_S, now);
+}
+
 static bool
 owner_may_have_more(
     struct channels *cs, struct mono now, const struct turn_owner *owner)
 {
-	size_t taken = 0, of_client = 0, of_connection = 0;
+	size_t taken = 0, of_client = 0, of_connection = 0, unused = 0;
 
 	for (size_t i = 0; i < cs->used; i++) {
 		const struct channel *c = &cs->slots[i];
@@ -177,11 +188,18 @@ owner_may_have_more(
 			continue;
 		taken++;
 		of_client += uuid_equal(&c->owner.client, &owner->client);
-		of_connection += same_owner(&c->owner, owner);
+		if (same_owner(&c->owner, owner)) {
+			of_connection++;
+			unused += channel_is_unused(c, now);
+		}
 	}
+	cs->crowded_until = (struct mono){ 0 };
+	if (taken >= CROWDED)
+		cs->crowded_until = mono_add_s(now, CROWDED_S);
 	if (taken == CHANNELS_MAX)
 		cs->full_until = mono_add_s(now, REFUSED_S);
-	return of_connection < CHANNELS_OF_CONNECTION &&
+	return of_connection - unused < CHANNELS_OF_CONNECTION &&
+	    of_connection < CHANNELS_OF_CONNECTION_EVER &&
 	    share_allows(of_client, CHANNELS_MAX - taken, CHANNELS_LEFT);
 }
 
@@ -212,6 +230,12 @@ owner_has_share(
 		return false;
 	*r = (struct channel_refusal){ *owner, mono_add_s(now, REFUSED_S) };
 	return true;
+}
+
+bool
+channels_crowded(const struct channels *cs, struct mono now)
+{
+	return mono_before(now, cs->crowded_until);
 }
 
 struct channel *
@@ -252,12 +276,23 @@ void
 channel_confirm(struct channels *cs, struct channel *c, struct mono now)
 {
 	c->since = now;
-	c->confirmed = true;
+	c->confirmed = c->bound = true;
 	c->received = false;
 	c->sent = false;
 	if (!c->announced)
 		report_binding(cs, c, true);
 	advance_channel_deadline(cs, c, sending_time(cs));
+}
+
+void
+channel_refused(struct channels *cs, struct channel *c)
+{
+	if (!c->bound) {
+		channel_forget(cs, c);
+		return;
+	}
+	c->confirmed = c->in_flight = c->received = c->sent = false;
+	report_binding(cs, c, false);
 }
 
 void

@@ -24,11 +24,15 @@
  * A number cannot be given back: the relay keeps it for its peer, and 15
  * minutes go by before another one may have it. So it counts as its owner's for
  * that long, whatever became of candidate and connection. A connection has at
- * most CHANNELS_OF_CONNECTION, and as many for what its peer has on relays; a
- * client has less than one in CHANNELS_LEFT of what is free: 63 if it is alone,
- * and always something for one more client.
+ * most CHANNELS_OF_CONNECTION, and as many for what its peer has on relays;
+ * more, up to CHANNELS_OF_CONNECTION_EVER, as far as there are some on which
+ * nothing has come for CHANNEL_UNUSED_S, like those of where a client was
+ * before it roamed. A client has less than one in CHANNELS_LEFT of what is
+ * free: 63 if it is alone, and always something for one more client.
  */
-#define CHANNELS_OF_CONNECTION 32
+#define CHANNELS_OF_CONNECTION      32
+#define CHANNELS_OF_CONNECTION_EVER 48
+#define CHANNEL_UNUSED_S            60
 #define CHANNELS_LEFT          64
 
 struct channel {
@@ -40,6 +44,7 @@ struct channel {
 	uint16_t number;
 	bool taken;          /* has a peer and is in the tree */
 	bool confirmed;      /* a bind has succeeded */
+	bool bound;          /* at some time: the relay may know it still */
 	bool in_flight;      /* a bind is outstanding; set by the owner */
 	bool received, sent; /* data since the last confirmation */
 	bool announced;      /* its last change was "bound" */
@@ -69,6 +74,7 @@ struct channels {
 	 */
 	struct channel_refusal *refusals; /* CHANNEL_REFUSALS */
 	struct mono full_until;
+	struct mono crowded_until; /* nearly all are taken, when last counted */
 	struct mono deadline;
 	/*
 	 * The server drops what is older than a permission (RFC 8656 9), which
@@ -92,7 +98,12 @@ struct channel *channels_get(const struct channels *, uint16_t number);
  */
 struct channel *channels_take(struct channels *, struct mono now,
     const struct endpoint *peer, const struct turn_owner *);
+/* Whether there are few left: better another relay for those who may choose. */
+bool channels_crowded(const struct channels *, struct mono now);
 void channel_confirm(struct channels *, struct channel *, struct mono now);
+/* The relay binds it no longer: its number stays the peer's if it ever did. */
+void channel_refused(struct channels *, struct channel *);
+/* Likewise, and has the number or the peer for another: it is free at once. */
 void channel_forget(struct channels *, struct channel *);
 
 /* Whether data may be sent on it without another bind. */

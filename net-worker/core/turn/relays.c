@@ -28,6 +28,7 @@ struct relay {
 
 	/* What is still to be told of one that is gone. */
 	struct endpoint withdrawn[2];
+	struct ip_address address[2];
 	enum allocation_end end;
 	bool last;    /* none was left */
 	bool removed; /* REMOVED has been told */
@@ -121,6 +122,8 @@ drop_relay(struct relays *rs, size_t i, enum allocation_end end)
 
 	remember_former_address(rs, &config->address[0]);
 	remember_former_address(rs, &config->address[1]);
+	for (size_t k = 0; k < 2; k++)
+		r->address[k] = config->address[k].ip;
 	note_withdrawals(r);
 	allocation_free(r->allocation);
 	r->allocation = NULL;
@@ -236,6 +239,26 @@ relays_at(struct relays *rs, const struct endpoint *address)
 	return NULL;
 }
 
+static bool
+allocation_has_ip(const struct allocation *a, const struct ip_address *ip)
+{
+	const struct relay_config *config = allocation_config(a);
+	struct endpoint ours =
+	    allocation_relayed(a, (enum ip_family)ip->family);
+
+	return ip_equal(&config->address[0].ip, ip) ||
+	    ip_equal(&config->address[1].ip, ip) || ip_equal(&ours.ip, ip);
+}
+
+struct allocation *
+relays_with_ip(struct relays *rs, const struct ip_address *ip)
+{
+	for (size_t i = 0; i < rs->count && ip->family != IP_NONE; i++)
+		if (allocation_has_ip(rs->list[i]->allocation, ip))
+			return rs->list[i]->allocation;
+	return NULL;
+}
+
 bool
 relays_formerly_used(const struct relays *rs, const struct ip_address *ip)
 {
@@ -254,24 +277,40 @@ allocation_is_eligible(const struct allocation *a)
 	    allocation_end(a) == ALLOCATION_ALIVE;
 }
 
+/* Those that answer, and if it matters have channels left: how many. */
+static size_t
+list_eligible(struct relays *rs, struct mono now, bool also_crowded,
+    struct allocation *to[static RELAYS_MAX])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < rs->count; i++) {
+		struct allocation *a = rs->list[i]->allocation;
+
+		if (allocation_is_eligible(a) &&
+		    (also_crowded || !allocation_crowded(a, now)))
+			to[count++] = a;
+	}
+	return count;
+}
+
 struct allocation *
-relays_sample(struct relays *rs)
+relays_sample(struct relays *rs, struct mono now)
 {
 	struct allocation *near[RELAYS_MAX];
 	int64_t rtt_us[RELAYS_MAX], threshold_us;
-	size_t answering = 0, count = 0;
+	size_t eligible = list_eligible(rs, now, false, near), count = 0;
 
-	for (size_t i = 0; i < rs->count; i++)
-		if (allocation_is_eligible(rs->list[i]->allocation))
-			rtt_us[answering++] =
-			    allocation_rtt_us(rs->list[i]->allocation);
-	if (answering == 0)
+	if (eligible == 0)
+		eligible = list_eligible(rs, now, true, near);
+	if (eligible == 0)
 		return NULL;
-	threshold_us = sampling_threshold_us(rtt_us, answering);
-	for (size_t i = 0; i < rs->count; i++)
-		if (allocation_is_eligible(rs->list[i]->allocation) &&
-		    allocation_rtt_us(rs->list[i]->allocation) <= threshold_us)
-			near[count++] = rs->list[i]->allocation;
+	for (size_t i = 0; i < eligible; i++)
+		rtt_us[i] = allocation_rtt_us(near[i]);
+	threshold_us = sampling_threshold_us(rtt_us, eligible);
+	for (size_t i = 0; i < eligible; i++)
+		if (allocation_rtt_us(near[i]) <= threshold_us)
+			near[count++] = near[i];
 	return near[randombytes_uniform((uint32_t)count)];
 }
 
@@ -368,6 +407,7 @@ relay_gone_event(struct relays *rs, struct relay *r, struct relays_event *e)
 		return true;
 	}
 	e->end = r->end;
+	memcpy(e->address, r->address, sizeof(e->address));
 	e->type = r->removed ? RELAYS_NONE : RELAYS_REMOVED;
 	if (r->removed || !r->last)
 		forget_gone_relay(rs, r);

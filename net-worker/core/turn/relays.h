@@ -23,7 +23,9 @@ struct relays_event {
 	enum relays_event_type type;
 	struct uuid relay;
 	struct allocation_event detail;
-	enum allocation_end end; /* of REMOVED; ALIVE: the portal said so */
+	/* Of REMOVED: why (ALIVE: the portal said so), and where it was. */
+	enum allocation_end end;
+	struct ip_address address[2]; /* IP_NONE where it had none */
 };
 
 struct relays;
@@ -48,11 +50,13 @@ void relays_commit(struct relays *, struct mono now);
 
 struct allocation *relays_find(struct relays *, const struct uuid *);
 struct allocation *relays_at(struct relays *, const struct endpoint *);
+/* The one that has it, of its own or as allocated to us; NULL: none. */
+struct allocation *relays_with_ip(struct relays *, const struct ip_address *);
 bool relays_formerly_used(const struct relays *, const struct ip_address *);
 /*
  * A relay for a new connection, or NULL: firezone-tunnel(7), Choice of a relay.
  */
-struct allocation *relays_sample(struct relays *);
+struct allocation *relays_sample(struct relays *, struct mono now);
 
 size_t relays_count(const struct relays *);
 /* The i-th relay, i < relays_count(); the order changes with the list. */

@@ -129,16 +129,23 @@ request_free(struct requests *rs, struct request *r)
 	rs->count--;
 }
 
+/*
+ * The same transaction is the same request, to whoever goes by RFC 8489 6.2.1:
+ * by another, an Allocate whose answer was lost is refused.
+ */
 bool
-request_retry(struct request *r, struct mono now, const struct endpoint *server)
+request_retry(struct request *r, struct mono now, const struct endpoint *server,
+    const struct server_traits *traits)
 {
 	if (r->once || mono_due(mono_add_s(r->first, RETRY_GIVE_UP_S), now))
 		return false;
 	if (r->kind != REQUEST_BINDING) {
-		new_transaction(r);
+		if (!traits->standard)
+			new_transaction(r);
 		r->to = *server;
 	}
-	schedule_request(r, now, r->gap_ns + r->gap_ns / 2);
+	schedule_request(r, now,
+	    r->gap_ns == 0 ? RETRY_FIRST_NS : r->gap_ns + r->gap_ns / 2);
 	return true;
 }
 
@@ -149,6 +156,14 @@ request_restart(struct request *r, struct mono now)
 	r->first = now;
 	r->once = false;
 	schedule_request(r, now, RETRY_FIRST_NS);
+}
+
+void
+request_postpone(struct request *r, struct mono until)
+{
+	r->unsent = false;
+	r->first = r->retry = until;
+	r->gap_ns = 0;
 }
 
 static uint16_t

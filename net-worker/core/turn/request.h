@@ -50,8 +50,9 @@ struct credentials {
 /* What we have learned about the server. */
 struct server_traits {
 	/*
-	 * It follows RFC 8656 to the letter, so that 401 and 438 are unsigned
-	 * and a Refresh takes no attribute of an Allocate.
+	 * It follows RFC 8656 to the letter, so that 401 and 438 are unsigned,
+	 * a Refresh takes no attribute of an Allocate, and an Allocate that
+	 * comes twice gets the same answer twice.
 	 */
 	bool standard;
 	bool single_family; /* it refuses ADDITIONAL-ADDRESS-FAMILY */
@@ -67,7 +68,7 @@ struct request {
 	uint16_t channel;
 	struct mono first; /* transmission */
 	struct mono retry;
-	int64_t gap_ns;
+	int64_t gap_ns; /* 0: it has not been sent */
 	bool unsent;
 	bool once;          /* given up at its first retry */
 	unsigned renewals;  /* nonces that made us send it again */
@@ -99,10 +100,12 @@ struct request *request_new(struct requests *, struct mono now,
     enum request_kind, const struct endpoint *to);
 void request_free(struct requests *, struct request *);
 /* At its retry time: to be sent again to the server, or false: give up. */
-bool request_retry(
-    struct request *, struct mono now, const struct endpoint *server);
+bool request_retry(struct request *, struct mono now,
+    const struct endpoint *server, const struct server_traits *);
 /* To be sent at once, as if it were new. */
 void request_restart(struct request *, struct mono now);
+/* One that is new: to be sent only then. */
+void request_postpone(struct request *, struct mono until);
 
 /* Whether the type is that of a success or error answer to it. */
 bool request_is_success(const struct request *, const struct stun_message *);

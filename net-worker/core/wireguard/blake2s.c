@@ -1,13 +1,14 @@
 /*
  * BLAKE2s in the four forms that WireGuard knows, by libcrypto. What a call
- * needs is its own, so that no state has to be kept for the next; only the
- * algorithms are fetched once, as looking one up by its name costs more than
- * using it. Nobody writes to them after warming up.
+ * needs is its own or its caller's, so that no state has to be kept for the
+ * next; only the algorithms are fetched once, as looking one up by its name
+ * costs more than using it. Nobody writes to them after warming up.
  */
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "net-worker/core/wireguard/blake2s.h"
@@ -16,6 +17,10 @@
 
 static EVP_MD *digest_algorithm;
 static EVP_MAC *mac_algorithm;
+
+struct blake2s_begun {
+	EVP_MAC_CTX *mac;
+};
 
 static bool
 fetch_algorithms(void)
@@ -46,25 +51,78 @@ blake2s_hash(uint8_t to[BLAKE2S_HASH_LEN], const void *a, size_t a_len,
 	return ok == 1;
 }
 
-bool
-blake2s_mac(uint8_t to[BLAKE2S_MAC_LEN], const uint8_t *key, size_t key_len,
-    const uint8_t *input, size_t len)
+static bool
+start_mac(EVP_MAC_CTX *mac, const uint8_t *key, size_t key_len)
 {
-	size_t size = BLAKE2S_MAC_LEN, written = 0;
+	size_t size = BLAKE2S_MAC_LEN;
 	const OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
 		OSSL_PARAM_construct_end(),
 	};
+
+	return mac != NULL && EVP_MAC_init(mac, key, key_len, params) == 1;
+}
+
+static bool
+finish_mac(EVP_MAC_CTX *mac, uint8_t to[BLAKE2S_MAC_LEN], const uint8_t *input,
+    size_t len)
+{
+	size_t written = 0;
+
+	return EVP_MAC_update(mac, input, len) == 1 &&
+	    EVP_MAC_final(mac, to, &written, BLAKE2S_MAC_LEN) == 1 &&
+	    written == BLAKE2S_MAC_LEN;
+}
+
+bool
+blake2s_mac(uint8_t to[BLAKE2S_MAC_LEN], const uint8_t *key, size_t key_len,
+    const uint8_t *input, size_t len)
+{
 	EVP_MAC_CTX *mac;
 	bool ok;
 
 	if (!fetch_algorithms())
 		return false;
 	mac = EVP_MAC_CTX_new(mac_algorithm);
-	ok = mac != NULL && EVP_MAC_init(mac, key, key_len, params) == 1 &&
-	    EVP_MAC_update(mac, input, len) == 1 &&
-	    EVP_MAC_final(mac, to, &written, size) == 1 &&
-	    written == BLAKE2S_MAC_LEN;
+	ok = start_mac(mac, key, key_len) && finish_mac(mac, to, input, len);
+	EVP_MAC_CTX_free(mac);
+	return ok;
+}
+
+struct blake2s_begun *
+blake2s_begin(
+    const uint8_t *key, size_t key_len, const uint8_t *beginning, size_t len)
+{
+	struct blake2s_begun *b = calloc(1, sizeof(*b));
+
+	if (b == NULL)
+		return NULL;
+	if (fetch_algorithms())
+		b->mac = EVP_MAC_CTX_new(mac_algorithm);
+	if (!start_mac(b->mac, key, key_len) ||
+	    EVP_MAC_update(b->mac, beginning, len) != 1) {
+		blake2s_begun_free(b);
+		return NULL;
+	}
+	return b;
+}
+
+void
+blake2s_begun_free(struct blake2s_begun *b)
+{
+	if (b == NULL)
+		return;
+	EVP_MAC_CTX_free(b->mac);
+	free(b);
+}
+
+bool
+blake2s_go_on(const struct blake2s_begun *b, uint8_t to[BLAKE2S_MAC_LEN],
+    const uint8_t *rest, size_t len)
+{
+	EVP_MAC_CTX *mac = EVP_MAC_CTX_dup(b->mac);
+	bool ok = mac != NULL && finish_mac(mac, to, rest, len);
+
 	EVP_MAC_CTX_free(mac);
 	return ok;
 }

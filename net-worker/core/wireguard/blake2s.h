@@ -24,6 +24,17 @@ bool blake2s_hash(uint8_t to[BLAKE2S_HASH_LEN], const void *a, size_t a_len,
 bool blake2s_mac(uint8_t to[BLAKE2S_MAC_LEN], const uint8_t *key,
     size_t key_len, const uint8_t *input, size_t len);
 /*
+ * The same for many inputs that begin alike, each given from there on: making a
+ * key ready and hashing its block is half of the work for a short one. Any
+ * thread may go on, several at once. NULL without memory.
+ */
+struct blake2s_begun;
+struct blake2s_begun *blake2s_begin(
+    const uint8_t *key, size_t key_len, const uint8_t *beginning, size_t len);
+void blake2s_begun_free(struct blake2s_begun *); /* wipes; NULL is fine */
+bool blake2s_go_on(const struct blake2s_begun *, uint8_t to[BLAKE2S_MAC_LEN],
+    const uint8_t *rest, size_t len);
+/*
  * The first count (1 to 3) outputs of KDF(key, input) to the places in "to",
  * any of which may be the key.
  */

@@ -1,7 +1,7 @@
 /*
  * WireGuard's numbers, all of them: the lengths of its messages and where their
  * parts lie (firezone-tunnel(7), Handshake messages), its timers
- * (firezone-tunnel(7), WireGuard timers; classic) and the cookies'
+ * (firezone-tunnel(7), WireGuard timers) and the cookies'
  * (firezone-tunnel(7), Cookies). Times are seconds where nothing else is said.
  */
 #ifndef NET_WORKER_CORE_WIREGUARD_CONSTANTS_H
@@ -30,6 +30,10 @@
 #define SILENCE_TIMEOUT       (KEEPALIVE_TIMEOUT + REKEY_TIMEOUT)
 #define REKEY_ON_RECEIVE_TIME (REJECT_AFTER_TIME - SILENCE_TIMEOUT)
 #define DEAD_TIME             (3 * REJECT_AFTER_TIME)
+/* Without ICE it is WireGuard that finds out that a path is dead. */
+#define ICELESS_REKEY_TIMEOUT      2
+#define ICELESS_REKEY_ATTEMPT_TIME 90
+#define ICELESS_KEEPALIVE_TIMEOUT  5
 /* An initiator stops earlier, so that what is on its way still arrives. */
 #define INITIATOR_SEND_TIME 170
 

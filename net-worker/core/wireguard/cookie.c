@@ -93,8 +93,12 @@ cookie_judge(struct cookie_guard *guard, struct mono now,
 	if (source->family == IP_NONE)
 		return handshakes_within_limit(guard, now) ? COOKIE_ADMIT
 							   : COOKIE_REFUSE;
-	if (mac2_valid(guard, now, source, message, mac2_at))
-		return source_limit_take(&guard->proven, now, source)
+	/* Who has no cookie says so, and pays for no MAC. */
+	if (!sodium_is_zero(message + mac2_at, BLAKE2S_MAC_LEN) &&
+	    mac2_valid(guard, now, source, message, mac2_at))
+		return source_limit_take(&guard->proven, now, source) ||
+			bucket_take(&guard->shared, now, COOKIE_SHARED_BURST,
+			    COOKIE_SHARED_INTERVAL_MS)
 		    ? COOKIE_ADMIT
 		    : COOKIE_REFUSE;
 	return source_limit_take(&guard->unproven, now, source) &&

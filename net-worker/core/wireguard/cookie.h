@@ -3,13 +3,14 @@
  * proves its address (firezone-tunnel(7), Rate limit and Cookies; the WireGuard
  * paper, 5.4.7).
  *
- * Who has proven it has a token bucket of its own, under load and not. All
- * others share a number in a second and have each a bucket, too, which is one
- * of another table: who forges somebody's address makes that one prove it, and
- * can do no more to it.
+ * Who has proven it has a token bucket of its own, under load and not, and
+ * where that is empty one that all such share: many clients may be behind one
+ * address, a router's or a relay's. All others share a number in a second and
+ * have each a bucket, too, which is one of another table: who forges somebody's
+ * address makes that one prove it, and can do no more to it.
  *
- * One for the whole process. Only messages with a valid MAC1 (noise.h) are brought
- * here.
+ * One for the whole process. Only messages with a valid MAC1 (noise.h) are
+ * brought here.
  */
 #ifndef NET_WORKER_CORE_WIREGUARD_COOKIE_H
 #define NET_WORKER_CORE_WIREGUARD_COOKIE_H
@@ -19,6 +20,7 @@
 #include <stdint.h>
 
 #include "common/address.h"
+#include "common/bucket.h"
 #include "common/time.h"
 #include "net-worker/core/wireguard/message.h"
 #include "net-worker/core/wireguard/noise.h"
@@ -26,12 +28,17 @@
 
 #define COOKIE_SECRET_LEN 16
 
+/* What those with a cookie share: 250 a second, as many at once. */
+#define COOKIE_SHARED_BURST       250
+#define COOKIE_SHARED_INTERVAL_MS 4
+
 struct cookie_guard {
 	uint8_t secret[COOKIE_SECRET_LEN];
 	struct mono start;        /* cookies' periods are counted from here */
 	struct mono window_until; /* the limiter's */
 	unsigned admitted;        /* in this window without a cookie */
 	struct source_limit proven, unproven;
+	struct bucket shared; /* of the proven ones */
 };
 
 enum cookie_verdict {

@@ -7,6 +7,7 @@
 
 #include "common/buffer.h"
 #include "net-worker/core/wireguard/blake2s.h"
+#include "net-worker/core/wireguard/macs.h"
 #include "net-worker/core/wireguard/noise.h"
 
 #define TAG_LEN crypto_aead_chacha20poly1305_ietf_ABYTES
@@ -23,23 +24,14 @@ noise_crypto_warm_up(void)
 	return sodium_init() != -1 && blake2s_warm_up();
 }
 
-/* The two keys that whoever knows a public key can derive from it. */
-static bool
-derive_mac_keys(uint8_t mac1_key[NOISE_KEY_LEN],
-    uint8_t cookie_key[NOISE_KEY_LEN], const uint8_t public_key[NOISE_KEY_LEN])
-{
-	return blake2s_hash(
-		   mac1_key, "mac1----", 8, public_key, NOISE_KEY_LEN) &&
-	    blake2s_hash(cookie_key, "cookie--", 8, public_key, NOISE_KEY_LEN);
-}
-
 bool
 noise_identity_from_private(
     struct noise_identity *identity, const uint8_t private_key[NOISE_KEY_LEN])
 {
+	identity->mac1 = NULL;
 	memcpy(identity->private_key, private_key, NOISE_KEY_LEN);
 	if (crypto_scalarmult_base(identity->public_key, private_key) == 0 &&
-	    derive_mac_keys(
+	    macs_derive_keys(
 		identity->mac1_key, identity->cookie_key, identity->public_key))
 		return true;
 	noise_identity_wipe(identity);
@@ -58,9 +50,21 @@ noise_identity_generate(struct noise_identity *identity)
 	return ok;
 }
 
+bool
+noise_identity_make_ready(struct noise_identity *identity)
+{
+	uint8_t type[sizeof(uint32_t)];
+
+	store_le32(type, MESSAGE_INITIATION);
+	identity->mac1 = blake2s_begin(
+	    identity->mac1_key, NOISE_KEY_LEN, type, sizeof(type));
+	return identity->mac1 != NULL;
+}
+
 void
 noise_identity_wipe(struct noise_identity *identity)
 {
+	blake2s_begun_free(identity->mac1);
 	sodium_memzero(identity, sizeof(*identity));
 }
 
@@ -74,7 +78,7 @@ noise_peer_init(struct noise_peer *peer, const struct noise_identity *identity,
 	memcpy(peer->preshared_key, preshared_key, NOISE_KEY_LEN);
 	if (crypto_scalarmult(
 		peer->static_static, identity->private_key, public_key) == 0 &&
-	    derive_mac_keys(peer->mac1_key, peer->cookie_key, public_key))
+	    macs_derive_keys(peer->mac1_key, peer->cookie_key, public_key))
 		return true;
 	noise_peer_wipe(peer);
 	return false;
@@ -190,48 +194,6 @@ derive_transport(
 	return blake2s_kdf(to, 2, chaining_key, (const uint8_t *)"", 0);
 }
 
-/* MAC1, and MAC2 while there is a cookie, at the end of a message of ours. */
-static bool
-append_macs(
-    struct noise_peer *peer, struct mono now, uint8_t *message, size_t mac1_at)
-{
-	size_t mac2_at = mac1_at + BLAKE2S_MAC_LEN;
-
-	if (!blake2s_mac(message + mac1_at, peer->mac1_key, NOISE_KEY_LEN,
-		message, mac1_at))
-		return false;
-	memset(message + mac2_at, 0, BLAKE2S_MAC_LEN);
-	if (mono_before(now, peer->cookie_until) &&
-	    !blake2s_mac(message + mac2_at, peer->cookie, NOISE_COOKIE_LEN,
-		message, mac2_at))
-		return false;
-	memcpy(peer->last_mac1, message + mac1_at, BLAKE2S_MAC_LEN);
-	peer->mac1_sent = true;
-	return true;
-}
-
-bool
-noise_mac1_valid(
-    const struct noise_identity *identity, const uint8_t *message, size_t len)
-{
-	uint8_t mac1[BLAKE2S_MAC_LEN];
-	size_t at;
-
-	switch (message_classify(message, len)) {
-	case MESSAGE_INITIATION:
-		at = MESSAGE_INITIATION_MAC1;
-		break;
-	case MESSAGE_RESPONSE:
-		at = MESSAGE_RESPONSE_MAC1;
-		break;
-	default:
-		return false;
-	}
-	return blake2s_mac(
-		   mac1, identity->mac1_key, NOISE_KEY_LEN, message, at) &&
-	    sodium_memcmp(mac1, message + at, sizeof(mac1)) == 0;
-}
-
 bool
 noise_open_initiation(const struct noise_identity *identity,
     const uint8_t message[MESSAGE_INITIATION_LEN],
@@ -341,7 +303,7 @@ noise_create_response(struct noise_peer *peer,
 		.initiator = false,
 	};
 	ok = write_response(peer, initiation, message, keys) &&
-	    append_macs(peer, now, message, MESSAGE_RESPONSE_MAC1);
+	    macs_append(peer, now, message, MESSAGE_RESPONSE_MAC1);
 	sodium_memzero(initiation, sizeof(*initiation));
 	if (!ok)
 		sodium_memzero(keys, sizeof(*keys));
@@ -396,7 +358,7 @@ noise_create_initiation(const struct noise_identity *identity,
 	bool ok;
 
 	ok = write_initiation(identity, peer, timestamp, message, &pending) &&
-	    append_macs(peer, now, message, MESSAGE_INITIATION_MAC1);
+	    macs_append(peer, now, message, MESSAGE_INITIATION_MAC1);
 	if (ok) {
 		peer->pending[1] = peer->pending[0];
 		peer->pending[0] = pending;

@@ -28,6 +28,7 @@ struct noise_identity {
 	uint8_t public_key[NOISE_KEY_LEN];
 	uint8_t mac1_key[NOISE_KEY_LEN];   /* HASH("mac1----" || public) */
 	uint8_t cookie_key[NOISE_KEY_LEN]; /* HASH("cookie--" || public) */
+	struct blake2s_begun *mac1; /* of initiations; NULL: not made ready */
 };
 
 /*
@@ -39,7 +40,9 @@ bool noise_crypto_warm_up(void);
 bool noise_identity_generate(struct noise_identity *);
 bool noise_identity_from_private(
     struct noise_identity *, const uint8_t private_key[NOISE_KEY_LEN]);
-void noise_identity_wipe(struct noise_identity *);
+/* For many initiations: noise_mac1_valid() costs less from now on. */
+bool noise_identity_make_ready(struct noise_identity *);
+void noise_identity_wipe(struct noise_identity *); /* all zero is fine */
 
 /* An initiation of ours that waits for its response. */
 struct noise_pending {

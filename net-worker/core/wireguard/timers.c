@@ -7,9 +7,27 @@
 #include "net-worker/core/wireguard/constants.h"
 #include "net-worker/core/wireguard/timers.h"
 
+const struct timer_pace pace_classic = {
+	.keepalive = KEEPALIVE_TIMEOUT,
+	.silence = SILENCE_TIMEOUT,
+	.rekey_on_receive = REKEY_ON_RECEIVE_TIME,
+	.retry = REKEY_TIMEOUT,
+	.attempt = REKEY_ATTEMPT_TIME,
+};
+
+const struct timer_pace pace_iceless = {
+	.keepalive = ICELESS_KEEPALIVE_TIMEOUT,
+	.silence = ICELESS_KEEPALIVE_TIMEOUT + ICELESS_REKEY_TIMEOUT,
+	.rekey_on_receive = REJECT_AFTER_TIME - ICELESS_KEEPALIVE_TIMEOUT -
+	    ICELESS_REKEY_TIMEOUT,
+	.retry = ICELESS_REKEY_TIMEOUT,
+	.attempt = ICELESS_REKEY_ATTEMPT_TIME,
+};
+
 void
-tunnel_timers_init(struct tunnel_timers *t)
+tunnel_timers_init(struct tunnel_timers *t, const struct timer_pace *pace)
 {
+	t->pace = pace;
 	t->keepalive_at = t->silence_at = MONO_NEVER;
 	t->rekey_at = t->rekey_sent_at = t->rekey_received_at = MONO_NEVER;
 	t->persistent_at = MONO_NEVER;
@@ -41,7 +59,8 @@ tunnel_session_started(
 		return;
 	t->rekey_at = mono_add_s(established, REJECT_AFTER_TIME);
 	t->rekey_sent_at = mono_add_s(established, REKEY_AFTER_TIME);
-	t->rekey_received_at = mono_add_s(established, REKEY_ON_RECEIVE_TIME);
+	t->rekey_received_at =
+	    mono_add_s(established, t->pace->rekey_on_receive);
 }
 
 void
@@ -56,7 +75,7 @@ tunnel_data_sent(struct tunnel_timers *t, struct mono now)
 	tunnel_any_sent(t);
 	put_persistent_off(t, now);
 	if (mono_is_never(t->silence_at))
-		t->silence_at = mono_add_s(now, SILENCE_TIMEOUT);
+		t->silence_at = mono_add_s(now, t->pace->silence);
 	t->rekey_at = mono_min(t->rekey_at, t->rekey_sent_at);
 }
 
@@ -71,7 +90,7 @@ tunnel_data_received(struct tunnel_timers *t, struct mono now)
 {
 	tunnel_any_received(t);
 	if (mono_is_never(t->keepalive_at))
-		t->keepalive_at = mono_add_s(now, KEEPALIVE_TIMEOUT);
+		t->keepalive_at = mono_add_s(now, t->pace->keepalive);
 	t->rekey_at = mono_min(t->rekey_at, t->rekey_received_at);
 }
 
@@ -117,8 +136,10 @@ jittered_deadline(struct mono t)
 }
 
 void
-handshake_timers_init(struct handshake_timers *t, struct mono now)
+handshake_timers_init(
+    struct handshake_timers *t, const struct timer_pace *pace, struct mono now)
 {
+	t->pace = pace;
 	handshake_done(t, now);
 }
 
@@ -152,7 +173,7 @@ handshake_timeout(struct handshake_timers *t, struct mono now)
 	if (!mono_due(t->send_at, now))
 		return 0;
 	if (mono_is_never(t->give_up_at))
-		t->give_up_at = mono_add_s(now, REKEY_ATTEMPT_TIME);
-	t->send_at = jittered_deadline(mono_add_s(now, REKEY_TIMEOUT));
+		t->give_up_at = mono_add_s(now, t->pace->attempt);
+	t->send_at = jittered_deadline(mono_add_s(now, t->pace->retry));
 	return HANDSHAKE_SEND;
 }

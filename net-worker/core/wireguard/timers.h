@@ -1,8 +1,8 @@
 /*
- * WireGuard's timers as events (firezone-tunnel(7), WireGuard timers; classic).
+ * WireGuard's timers as events (firezone-tunnel(7), WireGuard timers).
  *
- *   data sent, nothing heard for 15 s         -> a handshake is wanted
- *   data received, nothing sent for 10 s      -> a keepalive is due
+ *   data sent, nothing heard for 15 s (7 s)   -> a handshake is wanted
+ *   data received, nothing sent for 10 s (5)  -> a keepalive is due
  *   nothing sent for so long, where it is so  -> a keepalive is due
  *   our session's age, as initiator           -> a handshake is wanted
  *   no handshake for 540 s                    -> the tunnel is dead
@@ -15,7 +15,18 @@
 
 #include "common/time.h"
 
+/* How fast they go: as with ICE or, in parentheses above, without. Seconds. */
+struct timer_pace {
+	unsigned keepalive;        /* after data that was not answered */
+	unsigned silence;          /* after data that is not answered */
+	unsigned rekey_on_receive; /* age */
+	unsigned retry, attempt;   /* of an initiation of ours */
+};
+
+extern const struct timer_pace pace_classic, pace_iceless;
+
 struct tunnel_timers {
+	const struct timer_pace *pace;
 	struct mono keepalive_at; /* from the first unanswered data received */
 	struct mono silence_at;   /* from the first unanswered data sent */
 	struct mono persistent_at; /* from the last data or keepalive sent */
@@ -31,7 +42,7 @@ enum tunnel_due {
 	TUNNEL_HANDSHAKE = 1 << 1, /* ask the engine for a handshake */
 };
 
-void tunnel_timers_init(struct tunnel_timers *);
+void tunnel_timers_init(struct tunnel_timers *, const struct timer_pace *);
 /* From the next session on: a persistent keepalive so often. 0: none. */
 void tunnel_keep_alive(struct tunnel_timers *, unsigned seconds);
 /*
@@ -59,9 +70,10 @@ struct mono tunnel_deadline(const struct tunnel_timers *);
 unsigned tunnel_timeout(struct tunnel_timers *, struct mono now);
 
 struct handshake_timers {
+	const struct timer_pace *pace;
 	struct mono dead_at;    /* 540 s after the last session or creation */
 	struct mono send_at;    /* the next initiation, with its jitter */
-	struct mono give_up_at; /* 20 s after the attempt's first initiation */
+	struct mono give_up_at; /* after the attempt's first initiation */
 };
 
 enum handshake_due {
@@ -69,7 +81,8 @@ enum handshake_due {
 	HANDSHAKE_EXPIRED = 1 << 1, /* the connection has failed */
 };
 
-void handshake_timers_init(struct handshake_timers *, struct mono now);
+void handshake_timers_init(
+    struct handshake_timers *, const struct timer_pace *, struct mono now);
 /* A handshake is wanted; no-op while one is under way. */
 void handshake_want(struct handshake_timers *, struct mono now);
 /* A session was established, by either side's initiation. */

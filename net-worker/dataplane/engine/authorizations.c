@@ -241,6 +241,7 @@ add_grant(struct engine *e, struct client *m, const struct ipc_authorization *a)
 		.filters = (struct filter *)(uintptr_t)a->filters,
 		.filter_count = a->filters_count,
 		.flow_authorization = a->flow_authorization,
+		.meter = meter_of(e, &a->resource),
 		.expires_at = a->expires_at,
 		.expires =
 		    grants_expiry_from_unix(a->expires_at, &e->clock.last),
@@ -318,9 +319,6 @@ authorization_fault(struct engine *e, const struct ipc_authorization *a)
 	if (ip_equal(&a->client_v4, &e->own_v4) ||
 	    ip_equal(&a->client_v6, &e->own_v6))
 		return "the client's address is our own";
-	if (a->use_iceless)
-		return "it asks for a connection without ICE, which we did "
-		       "not offer";
 	if (!make_room_for_client(e, a))
 		return "there are too many clients";
 	return NULL;
@@ -399,11 +397,26 @@ void
 engine_revocation(struct engine *e, const struct ipc_revocation *r)
 {
 	struct client *m = client_find(e, &r->client);
+	const struct grant *g =
+	    m == NULL ? NULL : grants_find(m->grants, &r->resource);
 
+	if (g != NULL)
+		ended_grants_note(e, m, g, GRANT_END_REVOKED);
 	if (m != NULL && grants_revoke(m->grants, &r->resource)) {
 		log_grant("access revoked", &r->client, &r->resource);
 		grants_changed(e, m);
 	}
+}
+
+void
+engine_grant_expiry(struct engine *e, const struct ipc_grant_expiry *x)
+{
+	struct client *m = client_find(e, &x->client);
+
+	if (m != NULL &&
+	    grants_set_expiry(m->grants, &x->resource, x->expires_at,
+		grants_expiry_from_unix(x->expires_at, &e->clock.last)))
+		client_watch_expiry(e, m);
 }
 
 void
@@ -450,6 +463,34 @@ engine_site_networks(struct engine *e, const struct site_networks *site)
 	RB_FOREACH_SAFE(m, client_tree, &e->clients, next)
 		if (grants_have_internet(m->grants))
 			client_enforce(e, m);
+}
+
+static void
+copy_addresses(struct ip_address *to, size_t *to_count,
+    const struct ip_address *from, size_t count)
+{
+	memcpy(to, from, count * sizeof(*to));
+	*to_count = count;
+}
+
+/* It is rare: no more than one an interval and server. */
+void
+engine_probed(struct engine *e, const struct ipc_probed *m)
+{
+	struct client *c, *next;
+
+	copy_addresses(e->probed.answering, &e->probed.answering_count,
+	    m->answering, m->answering_count);
+	copy_addresses(e->probed.silent, &e->probed.silent_count, m->silent,
+	    m->silent_count);
+	if (m->silent_count == 0)
+		log_info("no resource is withdrawn: their servers answer");
+	else
+		log_info("%u of %u servers are silent: resources that have no "
+			 "other are withdrawn",
+		    m->silent_count, m->silent_count + m->answering_count);
+	RB_FOREACH_SAFE(c, client_tree, &e->clients, next)
+		client_enforce(e, c);
 }
 
 /* The snapshot: begin, entries, commit (firezone-policy(7), Snapshot). */
@@ -532,6 +573,7 @@ reconcile_grants(struct engine *e, struct client *m)
 			i++;
 			continue;
 		}
+		ended_grants_note(e, m, g, GRANT_END_REVOKED);
 		grants_revoke(m->grants, &key.resource);
 		log_grant("access revoked by the portal's list", &key.client,
 		    &key.resource);
@@ -561,6 +603,16 @@ engine_grants_commit(struct engine *e)
 
 /* Expiry. */
 
+static void
+note_expired_grants(struct engine *e, const struct client *m, struct mono now)
+{
+	const struct grant *g;
+
+	for (size_t i = 0; (g = grants_get(m->grants, i)) != NULL; i++)
+		if (mono_due(g->expires, now))
+			ended_grants_note(e, m, g, GRANT_END_EXPIRED);
+}
+
 void
 clients_timeout(struct engine *e, struct mono now)
 {
@@ -572,6 +624,7 @@ clients_timeout(struct engine *e, struct mono now)
 		struct uuid gone;
 		bool any = false;
 
+		note_expired_grants(e, m, now);
 		while (grants_expire(m->grants, now, &gone)) {
 			log_grant("access expired", client_id(m), &gone);
 			e->counters->grants_expired++;

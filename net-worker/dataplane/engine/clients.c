@@ -81,6 +81,7 @@ client_enter(struct engine *e, const struct uuid *id,
 		return NULL;
 	}
 	grants_index(c->grants, &e->holders, c);
+	grants_judge_by(c->grants, &e->probed);
 	c->number = e->next_number++;
 	c->shard = least_loaded_shard(e);
 	e->clients_of_shard[c->shard]++;
@@ -138,6 +139,7 @@ bool
 connection_enter(struct engine *e, struct connection *c)
 {
 	c->client->connection = c;
+	e->counters->connections_iceless += c->iceless;
 	key_map_add(&e->by_key, &c->by_key, c->noise.public_key,
 	    sizeof(c->noise.public_key), c);
 	return deadlines_add(&e->due, &c->due, c) &&
@@ -148,7 +150,9 @@ void
 connection_withdraw(struct engine *e, struct connection *c)
 {
 	c->client->connection = NULL;
+	e->counters->connections_iceless -= c->iceless;
 	key_map_remove(&e->by_key, &c->by_key);
+	key_map_remove(&e->by_initiation, &c->answered.by_bytes);
 	deadlines_remove(&e->due, &c->due);
 	index_map_remove(&e->by_index, c->index);
 }

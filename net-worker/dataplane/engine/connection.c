@@ -1,8 +1,10 @@
 /*
  * Making, keeping and ending connections (firezone-tunnel(7), CONNECTIONS). A
  * connection goes from CONNECTING to CONNECTED with its first nominated pair,
- * to IDLE and back with its traffic, and fails when it gets no candidate for 10
- * s, when ICE has been disconnected for 2 s, or when WireGuard gives up.
+ * to IDLE and back with its traffic, and fails when it gets neither candidate
+ * nor handshake for 10 s, when ICE has been disconnected for 2 s, or when
+ * WireGuard gives up. Without ICE, the first path that is found or that a
+ * handshake came by is such a pair.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -27,31 +29,32 @@ unused_index(struct engine *e)
 	return index;
 }
 
-static void
-copy_credentials(const struct ipc_authorization *a,
-    struct ice_credentials *local, struct ice_credentials *remote)
+static struct path_terms
+terms_of(const struct ipc_authorization *a)
 {
+	struct path_terms terms = { .iceless = a->use_iceless };
+	struct ice_credentials *local = &terms.local, *remote = &terms.remote;
+
 	strlcpy(local->username, a->local_username, sizeof(local->username));
 	strlcpy(local->password, a->local_password, sizeof(local->password));
 	strlcpy(remote->username, a->remote_username, sizeof(remote->username));
 	strlcpy(remote->password, a->remote_password, sizeof(remote->password));
+	return terms;
 }
 
 /* firezone-tunnel(7), Authorization: keys, PSK, credentials and mode decide. */
 static bool
 has_same_identity(const struct connection *c, const struct ipc_authorization *a)
 {
-	struct ice_credentials local, remote;
+	struct path_terms terms = terms_of(a);
 	bool same;
 
-	copy_credentials(a, &local, &remote);
 	same = sodium_memcmp(c->noise.public_key, a->public_key,
 		   sizeof(a->public_key)) == 0 &&
 	    sodium_memcmp(c->noise.preshared_key, a->preshared_key,
 		sizeof(a->preshared_key)) == 0 &&
-	    paths_have_credentials(c->paths, &local, &remote);
-	sodium_memzero(&local, sizeof(local));
-	sodium_memzero(&remote, sizeof(remote));
+	    paths_have_terms(c->paths, &terms);
+	sodium_memzero(&terms, sizeof(terms));
 	return same;
 }
 
@@ -63,13 +66,10 @@ make_paths(struct engine *e, struct mono now, struct connection *c,
 		.client = a->client,
 		.connection = c->index,
 	};
-	struct ice_credentials local, remote;
-	struct paths *paths;
+	struct path_terms terms = terms_of(a);
+	struct paths *paths = paths_new(e->paths, now, &owner, &terms, c);
 
-	copy_credentials(a, &local, &remote);
-	paths = paths_new(e->paths, now, &owner, &local, &remote, c);
-	sodium_memzero(&local, sizeof(local));
-	sodium_memzero(&remote, sizeof(remote));
+	sodium_memzero(&terms, sizeof(terms));
 	return paths;
 }
 
@@ -85,7 +85,9 @@ connection_make(
 	c->candidate_deadline = mono_add_s(now, CANDIDATE_DEADLINE_S);
 	c->disconnect_deadline = MONO_NEVER;
 	c->idle_at = MONO_NEVER;
-	handshake_timers_init(&c->handshake, now);
+	c->iceless = a->use_iceless;
+	handshake_timers_init(
+	    &c->handshake, c->iceless ? &pace_iceless : &pace_classic, now);
 	if (!noise_peer_init(
 		&c->noise, &e->identity, a->public_key, a->preshared_key) ||
 	    (c->paths = make_paths(e, now, c, a)) == NULL) {
@@ -105,11 +107,12 @@ connection_upsert(struct engine *e, struct mono now,
 	struct shard_command command = {
 		.type = SHARD_CONNECTION_ADD,
 		.peer = client->number,
-		.keepalive_s = a->keepalive,
+		.settings = { a->keepalive, a->use_iceless },
 	};
 
 	if (old != NULL && a->kind != AUTHORIZATION_CONNECTION &&
 	    has_same_identity(old, a)) {
+		paths_sign(e->paths, now, old->paths, PATH_SIGN_REMINDED, NULL);
 		connection_active(e, now, old);
 		paths_offer_all(e->paths, now, old->paths);
 		return old;
@@ -119,7 +122,7 @@ connection_upsert(struct engine *e, struct mono now,
 	 * ask for one could cost it the answer: firezone-portal(7), Requesting
 	 * relays.
 	 */
-	relay = relays_sample(e->relays);
+	relay = relays_sample(e->relays, now);
 	if (relay == NULL && a->kind != AUTHORIZATION_CONNECTION) {
 		e->host->no_relays(e->host->ctx);
 		return NULL;
@@ -182,7 +185,7 @@ connection_deadline(const struct connection *c)
 	struct mono first = paths_deadline(c->paths);
 
 	first = mono_min(first, handshake_deadline(&c->handshake));
-	if (!c->candidate_seen)
+	if (!c->peer_has_come)
 		first = mono_min(first, c->candidate_deadline);
 	first = mono_min(first, c->disconnect_deadline);
 	if (c->state == CONNECTION_CONNECTED)
@@ -209,7 +212,7 @@ connection_timeout(struct engine *e, struct mono now, struct connection *c)
 {
 	unsigned due;
 
-	if (!c->candidate_seen && mono_due(c->candidate_deadline, now)) {
+	if (!c->peer_has_come && mono_due(c->candidate_deadline, now)) {
 		fail_connection(e, c, "no candidate from it within 10 s");
 		return;
 	}
@@ -276,8 +279,21 @@ path_moved(
 	shard_command(e, c->client, &command);
 }
 
-void
-connection_path_event(struct engine *e, struct mono now, struct connection *c,
+static void
+send_request(
+    struct engine *e, struct connection *c, const struct path_event *event)
+{
+	const struct shard_command command = {
+		.type = SHARD_PROBE,
+		.connection = c->index,
+		.request = { event->path, event->probe },
+	};
+
+	shard_command(e, c->client, &command);
+}
+
+static void
+take_path_event(struct engine *e, struct mono now, struct connection *c,
     const struct path_event *event)
 {
 	switch (event->type) {
@@ -292,7 +308,32 @@ connection_path_event(struct engine *e, struct mono now, struct connection *c,
 	case PATH_MOVED:
 		path_moved(e, c, event);
 		break;
+	case PATH_BASE:
+		break;
+	case PATH_PROBE:
+		send_request(e, c, event);
+		break;
 	}
+}
+
+void
+connection_follow_paths(struct engine *e, struct mono now, struct connection *c)
+{
+	struct path_event event;
+
+	/* Checks first: the peer's filters shall know a new path before data.
+	 */
+	paths_transmit(e->paths, now, c->paths);
+	while (paths_event(e->paths, now, c->paths, &event))
+		take_path_event(e, now, c, &event);
+}
+
+void
+connection_heard(struct engine *e, struct mono now, struct connection *c,
+    const struct path *from)
+{
+	paths_sign(e->paths, now, c->paths, PATH_SIGN_HEARD, from);
+	connection_follow_paths(e, now, c);
 }
 
 void
@@ -311,6 +352,6 @@ engine_remote_candidates(
 		if (*line != '\0' &&
 		    paths_remote_line(
 			e->paths, now, c->paths, line, m->withdrawn))
-			c->candidate_seen = true;
+			c->peer_has_come = true;
 	connection_active(e, now, c);
 }

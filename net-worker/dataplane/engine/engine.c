@@ -11,7 +11,6 @@
 
 #include "common/buffer.h"
 #include "common/log.h"
-#include "net-worker/core/wireguard/message.h"
 #include "net-worker/dataplane/engine/state.h"
 
 /* Deadlines of many connections are served together, this much late. */
@@ -28,6 +27,7 @@ make_tables(struct engine *e)
 		&e->clients_by_address, CLIENT_ADDRESSES * SHARD_PEERS_MAX) &&
 	    holders_init(&e->holders, RESOURCES_EXPECTED) &&
 	    key_map_init(&e->by_key, SHARD_CONNECTIONS_MAX) &&
+	    key_map_init(&e->by_initiation, SHARD_CONNECTIONS_MAX) &&
 	    index_map_init(&e->by_index, SHARD_CONNECTIONS_MAX) &&
 	    deadlines_init(&e->expiries, SHARD_PEERS_MAX) &&
 	    deadlines_init(&e->due, SHARD_CONNECTIONS_MAX) &&
@@ -42,6 +42,7 @@ free_tables(struct engine *e)
 	key_map_free(&e->clients_by_address);
 	holders_free(&e->holders);
 	key_map_free(&e->by_key);
+	key_map_free(&e->by_initiation);
 	index_map_free(&e->by_index);
 	deadlines_free(&e->expiries);
 	deadlines_free(&e->due);
@@ -72,11 +73,13 @@ engine_new(const struct dataplane_host *host, const struct packet_sink *sink,
 	/* How it is now; the rest goes on from what was counted before. */
 	counters->clients = counters->relays = 0;
 	counters->connections_direct = counters->connections_relayed = 0;
+	counters->connections_iceless = counters->flows_followed = 0;
 	cookie_guard_init(&e->guard, now->mono);
 	if ((e->relays = relays_new()) == NULL ||
 	    (e->paths = path_table_new(e->relays, e->sink, counters,
 		 SHARD_CONNECTIONS_MAX)) == NULL ||
-	    !make_tables(e) || !noise_identity_generate(&e->identity)) {
+	    !make_tables(e) || !noise_identity_generate(&e->identity) ||
+	    !noise_identity_make_ready(&e->identity)) {
 		engine_free(e);
 		return NULL;
 	}
@@ -163,13 +166,8 @@ drain_connection(struct engine *e, struct mono now, struct connection *c)
 {
 	const struct uuid *client = client_id(c->client);
 	char lines[PATHS_LINES_SIZE];
-	struct path_event event;
 
-	/* Checks first: the peer's filters shall know a new path before data.
-	 */
-	paths_transmit(e->paths, now, c->paths);
-	while (paths_event(e->paths, now, c->paths, &event))
-		connection_path_event(e, now, c, &event);
+	connection_follow_paths(e, now, c);
 	if (paths_take_lines(c->paths, true, lines))
 		e->host->candidates(e->host->ctx, client, true, lines);
 	if (paths_take_lines(c->paths, false, lines))
@@ -245,6 +243,38 @@ engine_clock(struct engine *e, const struct clock_reading *now)
 /* The way in. */
 
 /*
+ * The ends of what came out of a channel of a relay of ours: false where it is
+ * no channel that anybody may send by.
+ */
+static bool
+unwrap_channel(struct engine *e, struct path *path)
+{
+	struct allocation *a = relays_at(e->relays, &path->remote);
+	struct endpoint peer;
+
+	if (a == NULL || !allocation_received(a, path->channel, &peer))
+		return false;
+	path->relayed = true;
+	path->relay = path->remote;
+	path->local = allocation_relayed(a, peer.ip.family);
+	path->remote = peer;
+	return true;
+}
+
+static void
+relay_said(struct engine *e, struct mono now, struct allocation *a,
+    const struct path *path, const struct stun_message *message)
+{
+	int64_t sample_us;
+
+	allocation_input(a, now, &path->local, &path->remote, message);
+	sample_us = allocation_take_sample_us(a);
+	if (sample_us >= 0)
+		histogram_observe(
+		    &e->counters->relay_round_trip, (uint64_t)sample_us);
+}
+
+/*
  * What came from a relay's port: true when it was for a TURN client or from a
  * relay we no longer know. Otherwise what is left to look at: a peer's datagram
  * out of a channel, by the path that it took, or the datagram as it was.
@@ -257,44 +287,39 @@ from_relay(struct engine *e, struct mono now, struct path *path,
 	bool former =
 	    a == NULL && relays_formerly_used(e->relays, &path->remote.ip);
 	struct stun_message message;
-	struct endpoint peer;
-	size_t header;
+	size_t header, inside = *len;
 
 	if (a == NULL && !former)
 		return false;
 	if (stun_parse(*data, *len, &message)) {
 		if (a != NULL)
-			allocation_input(
-			    a, now, &path->local, &path->remote, &message);
+			relay_said(e, now, a, path, &message);
 		return true;
 	}
-	header = channel_data_open(*data, *len, &path->channel);
+	header = channel_data_open(*data, &inside, &path->channel);
 	/* Framed for a channel that is none it is no message of anybody's. */
-	if (header == 0 || a == NULL ||
-	    !allocation_received(a, path->channel, &peer))
+	if (header == 0 || !unwrap_channel(e, path))
 		return false;
-	path->relayed = true;
-	path->relay = path->remote;
-	path->local = allocation_relayed(a, peer.ip.family);
-	path->remote = peer;
 	*data += header;
-	*len -= header;
+	*len = inside;
 	return false;
 }
 
-void
+bool
 engine_datagram(struct engine *e, struct mono now, const struct arrival *a,
     const uint8_t *data, size_t len)
 {
 	struct path path = { .local = a->local, .remote = a->from };
+	bool maybe_relay = a->from.port == TURN_PORT;
 	struct stun_message message;
 
-	if (a->from.port == TURN_PORT && from_relay(e, now, &path, &data, &len))
-		return;
-	if (stun_parse(data, len, &message))
+	if (maybe_relay && from_relay(e, now, &path, &data, &len))
+		return true;
+	if (stun_parse(data, len, &message)) {
 		paths_stun(e->paths, now, &path, &message);
-	else if (message_classify(data, len) != MESSAGE_INVALID)
-		handshake_message(e, now, &path, data, len);
+		return true;
+	}
+	return handshake_message(e, now, &path, data, len) || maybe_relay;
 }
 
 static void
@@ -305,6 +330,20 @@ channel_used(struct engine *e, const struct shard_event *event)
 
 	if (a != NULL)
 		allocation_received(a, event->channel, &peer);
+}
+
+static void
+data_heard(struct engine *e, struct mono now, struct connection *c,
+    const struct shard_event *event)
+{
+	struct path from = {
+		.local = event->local,
+		.remote = event->from,
+		.channel = event->channel,
+	};
+
+	if (from.channel == 0 || unwrap_channel(e, &from))
+		paths_sign(e->paths, now, c->paths, PATH_SIGN_HEARD, &from);
 }
 
 void
@@ -324,6 +363,20 @@ engine_shard_event(
 		if (c != NULL)
 			handshake_want(&c->handshake, now);
 		break;
+	case SHARD_EVENT_UNANSWERED:
+		if (c != NULL)
+			paths_sign(e->paths, now, c->paths,
+			    PATH_SIGN_UNANSWERED, NULL);
+		break;
+	case SHARD_EVENT_HEARD:
+		if (c != NULL)
+			data_heard(e, now, c, event);
+		break;
+	case SHARD_EVENT_DATA:
+		if (c != NULL)
+			paths_sign(
+			    e->paths, now, c->paths, PATH_SIGN_DATA, NULL);
+		break;
 	case SHARD_EVENT_ACTIVITY:
 		if (c != NULL)
 			connection_active(e, now, c);
@@ -338,6 +391,22 @@ engine_shard_event(
 	}
 	if (c != NULL)
 		paths_touch(e->paths, c->paths);
+}
+
+void
+engine_shard_probe(
+    struct engine *e, struct mono now, const struct shard_probe *p)
+{
+	struct connection *c = connection_of_index(e, p->connection);
+	struct path path = {
+		.local = p->arrival.local,
+		.remote = p->arrival.from,
+		.channel = p->channel,
+	};
+
+	if (c == NULL || (p->channel != 0 && !unwrap_channel(e, &path)))
+		return;
+	paths_probe(e->paths, now, c->paths, &path, &p->probe);
 }
 
 /* Messages about relays. */

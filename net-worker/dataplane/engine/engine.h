@@ -27,6 +27,7 @@ struct engine_shards {
 	unsigned count; /* at most SHARDS_MAX */
 	void (*command)(
 	    void *ctx, unsigned shard, const struct shard_command *);
+	const struct counter_page *page; /* where they count */
 };
 
 struct engine;
@@ -58,6 +59,7 @@ void engine_interface(
     struct engine *, struct mono, const struct ipc_interface *);
 /* What no Internet resource opens, from now on; of the parent. */
 void engine_site_networks(struct engine *, const struct site_networks *);
+void engine_probed(struct engine *, const struct ipc_probed *);
 void engine_relays_begin(struct engine *);
 void engine_relay_removed(struct engine *, const struct uuid *);
 void engine_relay_present(
@@ -66,6 +68,7 @@ void engine_relays_commit(struct engine *, struct mono);
 void engine_authorization(
     struct engine *, struct mono, const struct ipc_authorization *);
 void engine_revocation(struct engine *, const struct ipc_revocation *);
+void engine_grant_expiry(struct engine *, const struct ipc_grant_expiry *);
 void engine_grants_begin(struct engine *);
 void engine_grants_entry(struct engine *, const struct ipc_grants_entry *);
 void engine_grants_commit(struct engine *);
@@ -89,12 +92,17 @@ void engine_flow_stored(struct engine *, const struct ipc_flow_stored *);
  */
 void engine_control_started(struct engine *);
 
-/* A datagram that is no shard's. */
-void engine_datagram(struct engine *, struct mono, const struct arrival *,
+/*
+ * A datagram that is no shard's. False: it has set nothing going, and there is
+ * nothing to settle; so it is with all that comes from strangers.
+ */
+bool engine_datagram(struct engine *, struct mono, const struct arrival *,
     const uint8_t *data, size_t len);
 void engine_shard_event(
     struct engine *, struct mono, const struct shard_event *);
 void engine_shard_control(struct engine *, const struct shard_control *);
+void engine_shard_probe(
+    struct engine *, struct mono, const struct shard_probe *);
 /* Says in the log what did not pass, and why. */
 void engine_shard_refusal(const struct shard_refusal *);
 /* Whether control-worker has reports to store still. */
@@ -123,11 +131,47 @@ struct engine_client {
 /* At most max clients from that number on, in ascending order. */
 size_t engine_query_clients(
     struct engine *, uint32_t from, struct engine_client *to, size_t max);
+/* That one, if there is such a client. */
+bool engine_query_client(
+    struct engine *, const struct uuid *, struct engine_client *to);
+/*
+ * What is granted to clients from that number on, to the first from that grant
+ * on; of_one: to that client alone. end says where the next page begins.
+ */
+size_t engine_query_grants(struct engine *, const struct ipc_query *,
+    struct ipc_query_grant *to, size_t max, struct ipc_query_end *end);
+/* But for the serial; false: it is not granted. */
+bool engine_query_grant(struct engine *, const struct uuid *client,
+    const struct uuid *resource, struct ipc_query_grant *);
+/*
+ * Fills in which grant of the client had that destination and has ended, if one
+ * is remembered.
+ */
+void engine_query_ended(
+    const struct engine *, const struct ipc_explain *, struct ipc_explained *);
+/*
+ * The packet of a client that is to be explained, without data; false: it uses
+ * no such name.
+ */
+bool engine_query_packet(
+    struct engine *, const struct ipc_explain *, struct packet *);
+/*
+ * Of a packet to a name that the client, which is there, has not asked for yet:
+ * what the grants say that it may be of.
+ */
+void engine_query_name(
+    struct engine *, const struct ipc_explain *, struct explanation *);
 /* Fills in the path of the connection, if there is such a one. */
 void engine_query_connection(
     struct engine *, uint32_t connection, struct ipc_query_client *);
 /* The i-th relay but for the serial; false: there is none. */
 bool engine_query_relay(
     const struct engine *, size_t i, struct ipc_query_relay *);
+/*
+ * The first resource with that meter or a greater one, but for the serial; from
+ * is then what the next is found with. False: there is none.
+ */
+bool engine_query_resource(
+    const struct engine *, uint32_t *from, struct ipc_query_resource *);
 
 #endif /* NET_WORKER_DATAPLANE_ENGINE_ENGINE_H */

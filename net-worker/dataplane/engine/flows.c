@@ -41,6 +41,8 @@ fill_in_report(
 {
 	to->closed = from->closed;
 	to->authorization = from->authorization;
+	to->client = from->client;
+	to->resource = from->resource;
 	to->protocol = from->protocol;
 	to->source = from->source;
 	to->destination = from->destination;
@@ -168,6 +170,7 @@ engine_flow_settings(struct engine *e, const struct ipc_flow_settings *m)
 	if (m->enabled == e->flows_wanted)
 		return;
 	e->flows_wanted = m->enabled;
+	e->counters->flows_followed = m->enabled;
 	log_info("flows are %s", m->enabled ? "logged" : "not logged any more");
 	shard_command_all(e, &command);
 }

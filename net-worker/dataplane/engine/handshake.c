@@ -11,6 +11,7 @@
 #include "net-worker/dataplane/engine/state.h"
 
 #define INITIATION_INTERVAL_MS 20 /* of one peer */
+#define ANSWER_AGAIN_S         10 /* a copy of an initiation */
 
 static uint32_t
 next_session_index(struct connection *c)
@@ -29,6 +30,7 @@ install_session(struct engine *e, struct mono now, struct connection *c,
 	};
 
 	shard_command(e, c->client, &command);
+	c->peer_has_come = true;
 	handshake_done(&c->handshake, now);
 	e->counters->handshakes++;
 	sodium_memzero(&command, sizeof(command));
@@ -56,8 +58,43 @@ handshake_release_held(struct engine *e, struct mono now, struct connection *c)
 	c->held_count = 0;
 }
 
+/* What a copy of the initiation by another path is to be answered with. */
+static void
+keep_answer(struct engine *e, struct mono now, struct connection *c,
+    const uint8_t *initiation, const uint8_t *response)
+{
+	struct answered_initiation *a = &c->answered;
+
+	key_map_remove(&e->by_initiation, &a->by_bytes);
+	memcpy(a->initiation, initiation, sizeof(a->initiation));
+	memcpy(a->response, response, sizeof(a->response));
+	a->until = mono_add_s(now, ANSWER_AGAIN_S);
+	key_map_add(&e->by_initiation, &a->by_bytes, a->initiation,
+	    sizeof(a->initiation), c);
+}
+
+/*
+ * Whether it is a copy of one that was accepted, which would be refused now for
+ * its timestamp (firezone-tunnel(7), Responding without ICE).
+ */
+static bool
+answer_copy(struct engine *e, struct mono now, const struct path *from,
+    const uint8_t *message)
+{
+	const struct connection *c =
+	    key_map_get(&e->by_initiation, message, MESSAGE_INITIATION_LEN);
+
+	if (c == NULL)
+		return false;
+	if (mono_before(now, c->answered.until))
+		paths_send_on(e->paths, from, c->answered.response,
+		    sizeof(c->answered.response));
+	return true;
+}
+
 static void
 send_response(struct engine *e, struct mono now, struct connection *c,
+    const struct path *from, const uint8_t *message,
     struct noise_initiation *initiation)
 {
 	uint8_t response[MESSAGE_RESPONSE_LEN];
@@ -67,9 +104,14 @@ send_response(struct engine *e, struct mono now, struct connection *c,
 		now, response, &keys))
 		return;
 	install_session(e, now, c, &keys);
-	if (!paths_send(e->paths, now, c->paths, response, sizeof(response)))
+	if (paths_answer_on_arrival(c->paths)) {
+		keep_answer(e, now, c, message, response);
+		paths_send_on(e->paths, from, response, sizeof(response));
+	} else if (!paths_send(
+		       e->paths, now, c->paths, response, sizeof(response))) {
 		hold_response(c, response);
-	paths_touch(e->paths, c->paths);
+	}
+	paths_sign(e->paths, now, c->paths, PATH_SIGN_INITIATION, from);
 }
 
 /*
@@ -86,7 +128,8 @@ initiation_is_paced(struct connection *c, struct mono now)
 }
 
 static void
-handle_initiation(struct engine *e, struct mono now, const uint8_t *message)
+handle_initiation(struct engine *e, struct mono now, const struct path *from,
+    const uint8_t *message)
 {
 	struct noise_initiation initiation;
 	struct connection *c;
@@ -95,13 +138,16 @@ handle_initiation(struct engine *e, struct mono now, const uint8_t *message)
 	    (c = key_map_get(&e->by_key, initiation.remote_static,
 		 NOISE_KEY_LEN)) != NULL &&
 	    noise_accept_initiation(&c->noise, &initiation) &&
-	    initiation_is_paced(c, now))
-		send_response(e, now, c, &initiation);
+	    initiation_is_paced(c, now)) {
+		connection_heard(e, now, c, from);
+		send_response(e, now, c, from, message, &initiation);
+	}
 	sodium_memzero(&initiation, sizeof(initiation));
 }
 
 static void
-handle_response(struct engine *e, struct mono now, const uint8_t *message)
+handle_response(struct engine *e, struct mono now, const struct path *from,
+    const uint8_t *message)
 {
 	uint32_t receiver = message_receiver(MESSAGE_RESPONSE, message);
 	struct connection *c =
@@ -111,8 +157,9 @@ handle_response(struct engine *e, struct mono now, const uint8_t *message)
 	if (c == NULL ||
 	    !noise_consume_response(&e->identity, &c->noise, message, &keys))
 		return;
+	connection_heard(e, now, c, from);
 	install_session(e, now, c, &keys);
-	paths_touch(e->paths, c->paths);
+	paths_sign(e->paths, now, c->paths, PATH_SIGN_RESPONSE, from);
 }
 
 static void
@@ -140,7 +187,7 @@ demand_cookie(struct engine *e, struct mono now, const struct path *from,
 	}
 }
 
-void
+bool
 handshake_message(struct engine *e, struct mono now, const struct path *from,
     const uint8_t *message, size_t len)
 {
@@ -148,24 +195,27 @@ handshake_message(struct engine *e, struct mono now, const struct path *from,
 
 	if (type == MESSAGE_COOKIE) {
 		handle_cookie_reply(e, now, message);
-		return;
+		return false;
 	}
-	if (type == MESSAGE_DATA ||
+	if (type == MESSAGE_INVALID || type == MESSAGE_DATA ||
 	    !noise_mac1_valid(&e->identity, message, len))
-		return;
+		return false;
+	if (type == MESSAGE_INITIATION && answer_copy(e, now, from, message))
+		return false;
 	switch (cookie_judge(&e->guard, now, &from->remote.ip, message, len)) {
 	case COOKIE_REFUSE:
-		return;
+		return false;
 	case COOKIE_DEMAND:
 		demand_cookie(e, now, from, message, len);
-		return;
+		return false;
 	case COOKIE_ADMIT:
 		break;
 	}
 	if (type == MESSAGE_INITIATION)
-		handle_initiation(e, now, message);
+		handle_initiation(e, now, from, message);
 	else
-		handle_response(e, now, message);
+		handle_response(e, now, from, message);
+	return true;
 }
 
 void
@@ -182,4 +232,5 @@ handshake_initiate(struct engine *e, struct mono now, struct connection *c)
 	if (noise_create_initiation(&e->identity, &c->noise,
 		next_session_index(c), timestamp, now, message))
 		paths_send(e->paths, now, c->paths, message, sizeof(message));
+	paths_sign(e->paths, now, c->paths, PATH_SIGN_INITIATED, NULL);
 }

@@ -1,14 +1,15 @@
 /*
  * The engine's insides, shared by the files of this folder and nobody else:
  *
- *	engine.c		the object, its clock and the way in for datagrams
- *	clients.c		the records of clients and connections
- *	control.c		control packets through the tunnel
- *	authorizations.c	what clients may reach
+ *	engine.c		the object, its clock and the way in for
+ *datagrams clients.c		the records of clients and connections control.c
+ *control packets through the tunnel authorizations.c	what clients may reach
  *	connection.c		making and ending connections
  *	handshake.c		WireGuard handshakes
  *	dns_resources.c		names that clients assign
+ *	ended_grants.c		grants that have ended lately
  *	flows.c			reports about flows, until they are stored
+ *	meters.c		which resources are counted on their own
  *	query.c			what an operator may see
  */
 #ifndef NET_WORKER_DATAPLANE_ENGINE_STATE_H
@@ -33,6 +34,7 @@
 #define NAMES_WAITING_MAX 64 /* assignments of a client, for its policy */
 #define HELD_RESPONSES    8  /* until there is a path */
 #define CLIENT_ADDRESSES  2  /* in the tunnel: one of each family */
+#define ENDED_GRANTS      64 /* that are remembered, of all clients */
 
 /* What a client hears of a name once it is in force. */
 struct notice {
@@ -78,10 +80,35 @@ client_id(const struct client *c)
 	return grants_client(c->grants);
 }
 
+struct ended_grant {
+	struct uuid client, resource;
+	enum resource_type type;
+	struct ip_prefix network;
+	char pattern[PATTERN_MAX + 1];
+	struct wall at;
+	enum grant_end by;
+};
+
+struct ended_grants {
+	struct ended_grant of[ENDED_GRANTS];
+	size_t count; /* that ever were: the next one's place, modulo */
+};
+
 enum connection_state {
 	CONNECTION_CONNECTING, /* no usable path yet */
 	CONNECTION_CONNECTED,
 	CONNECTION_IDLE, /* path known, quiet for 20 s */
+};
+
+/*
+ * The initiation that was accepted last, where copies of one come by several
+ * paths, and what each of them is answered with.
+ */
+struct answered_initiation {
+	struct key_entry by_bytes;
+	uint8_t initiation[MESSAGE_INITIATION_LEN];
+	uint8_t response[MESSAGE_RESPONSE_LEN];
+	struct mono until;
 };
 
 /* One client's way to us: firezone-tunnel(7), CONNECTIONS. */
@@ -92,8 +119,10 @@ struct connection {
 	uint32_t index; /* 24-bit */
 	enum connection_state state;
 
+	bool iceless; /* its paths are found without ICE */
 	struct paths *paths;
-	bool candidate_seen; /* a signalled candidate that decoded */
+	bool peer_has_come; /* a signalled candidate that decoded, or a session
+			     */
 	struct mono candidate_deadline;
 	struct mono disconnect_deadline;
 	struct mono idle_at;
@@ -104,6 +133,7 @@ struct connection {
 	uint8_t session_counter;
 	uint8_t held[HELD_RESPONSES][MESSAGE_RESPONSE_LEN];
 	unsigned held_count; /* ever; the ring keeps the last ones */
+	struct answered_initiation answered;
 };
 
 /* A report that control-worker has not stored yet. */
@@ -133,6 +163,7 @@ struct engine {
 	struct cookie_guard guard;
 	struct relays *relays;
 	struct site_networks site;
+	struct probed probed;
 	struct ip_address own_v4, own_v6; /* IP_NONE before the first init */
 
 	struct deadlines expiries; /* of clients' grants */
@@ -149,6 +180,7 @@ struct engine {
 
 	struct path_table *paths;
 	struct key_map by_key; /* the peer's static key */
+	struct key_map by_initiation; /* as answered */
 	struct index_map by_index;
 
 	struct bucket names_asked; /* of clients of 1.3, again */
@@ -157,6 +189,12 @@ struct engine {
 	size_t snapshot_count, snapshot_size;
 	bool snapshot_open;
 	bool snapshot_short; /* some entries found no room */
+
+	/* Whose each is; 0 is nobody's, nor those all zero. */
+	struct uuid metered[METERS];
+	struct meter metered_before[METERS]; /* what was on it by then */
+
+	struct ended_grants ended;
 
 	struct log_limit names_log, portal_log, flows_log, clock_log;
 
@@ -227,6 +265,11 @@ void clients_timeout(struct engine *, struct mono);
 /* What ends earlier by the clock as it is now. */
 void clients_clock_was_set(struct engine *);
 
+/* ended_grants.c */
+/* To be called while the client still has it. */
+void ended_grants_note(struct engine *, const struct client *,
+    const struct grant *, enum grant_end);
+
 /* connection.c */
 /*
  * The connection that the authorization asks for: the present one when nothing
@@ -244,9 +287,14 @@ void connection_active(struct engine *, struct mono, struct connection *);
 struct mono connection_deadline(const struct connection *);
 /* May fail the connection, which is then gone. */
 void connection_timeout(struct engine *, struct mono, struct connection *);
-/* What its paths have to say. */
-void connection_path_event(struct engine *, struct mono, struct connection *,
-    const struct path_event *);
+/* Sends what its paths have to say, and takes what became of them. */
+void connection_follow_paths(struct engine *, struct mono, struct connection *);
+/*
+ * An authentic message of WireGuard came by that path, which may be the one to
+ * answer on.
+ */
+void connection_heard(
+    struct engine *, struct mono, struct connection *, const struct path *from);
 
 /* control.c */
 /* Sends a control packet through the client's tunnel, if there is one. */
@@ -265,8 +313,16 @@ void names_timeout(struct engine *, struct mono);
 void flows_tell_again(struct engine *);
 void flows_free(struct engine *);
 
+/* meters.c */
+/*
+ * The meter of a resource that is being granted: its own, one that is free or
+ * whose resource nobody has any more; else 0.
+ */
+uint8_t meter_of(struct engine *, const struct uuid *resource);
+
 /* handshake.c */
-void handshake_message(struct engine *, struct mono, const struct path *,
+/* False: it was not let in. */
+bool handshake_message(struct engine *, struct mono, const struct path *,
     const uint8_t *, size_t len);
 void handshake_release_held(struct engine *, struct mono, struct connection *);
 void handshake_initiate(struct engine *, struct mono, struct connection *);

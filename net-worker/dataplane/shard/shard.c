@@ -11,13 +11,14 @@
 #define COMMANDS 1024
 #define EVENTS   4096
 #define CONTROLS 256
+#define PROBES   1024
 #define REPORTS  256
 #define REFUSALS 256
 #define SURVEYS  64
 
 struct shard *
 shard_new(unsigned number, unsigned of, struct aead *aead,
-    struct shard_counters *counters, bool refusals_wanted)
+    struct shard_counters *counters, struct meter *meters, bool refusals_wanted)
 {
 	struct shard *s = aligned_alloc(_Alignof(struct shard), sizeof(*s));
 
@@ -28,8 +29,12 @@ shard_new(unsigned number, unsigned of, struct aead *aead,
 	s->of = of;
 	s->aead = aead;
 	s->counters = counters;
+	s->meters = meters;
 	s->refusals_wanted = refusals_wanted;
+	counters->flows_open = 0;
 	s->tidy_at = MONO_NEVER;
+	for (size_t i = 0; i < SHARD_SOURCES; i++)
+		quotas_init(&s->quotas[i]);
 	TAILQ_INIT(&s->translators);
 	if (!index_map_init(&s->tunnels, SHARD_CONNECTIONS_MAX) ||
 	    !index_map_init(&s->peers, SHARD_PEERS_MAX) ||
@@ -38,6 +43,7 @@ shard_new(unsigned number, unsigned of, struct aead *aead,
 	    !ring_init(&s->commands, sizeof(struct shard_command), COMMANDS) ||
 	    !ring_init(&s->events, sizeof(struct shard_event), EVENTS) ||
 	    !ring_init(&s->controls, sizeof(struct shard_control), CONTROLS) ||
+	    !ring_init(&s->probes, sizeof(struct shard_probe), PROBES) ||
 	    !ring_init(&s->reports, sizeof(struct flow_report), REPORTS) ||
 	    !ring_init(&s->refusals, sizeof(struct shard_refusal), REFUSALS) ||
 	    !ring_init(&s->surveys, sizeof(struct shard_survey *), SURVEYS) ||
@@ -158,6 +164,7 @@ shard_free(struct shard *s)
 	ring_free(&s->commands);
 	ring_free(&s->events);
 	ring_free(&s->controls);
+	ring_free(&s->probes);
 	ring_free(&s->reports);
 	ring_free(&s->refusals);
 	ring_free(&s->surveys);
@@ -184,6 +191,12 @@ shard_control(struct shard *s, struct shard_control *control)
 }
 
 bool
+shard_probe(struct shard *s, struct shard_probe *probe)
+{
+	return ring_pop(&s->probes, probe);
+}
+
+bool
 shard_refusal(struct shard *s, struct shard_refusal *refusal)
 {
 	return ring_pop(&s->refusals, refusal);
@@ -207,6 +220,7 @@ bool
 shard_has_news(struct shard *s, bool reports)
 {
 	return !ring_is_empty(&s->events) || !ring_is_empty(&s->controls) ||
+	    !ring_is_empty(&s->probes) ||
 	    (reports && !ring_is_empty(&s->reports)) ||
 	    !ring_is_empty(&s->refusals) || !ring_is_empty(&s->surveys);
 }
@@ -229,6 +243,7 @@ peer_stats(const struct shard *s, uint32_t number, struct shard_peer_stats *to)
 		.received_bytes = p->received_bytes,
 		.sent_packets = p->sent_packets,
 		.sent_bytes = p->sent_bytes,
+		.over_share = p->over_share,
 		.handshake = p->handshake,
 		.has_connection = p->tunnel != NULL,
 		.connection = p->tunnel == NULL ? 0 : p->tunnel->index,
@@ -276,8 +291,11 @@ tunnel_add(struct shard *s, const struct shard_command *command)
 	t->index = command->connection;
 	t->peer = p;
 	t->session_end = MONO_NEVER;
-	tunnel_timers_init(&t->timers);
-	tunnel_keep_alive(&t->timers, command->keepalive_s);
+	t->path_unanswered = MONO_NEVER;
+	t->iceless = command->settings.iceless;
+	tunnel_timers_init(
+	    &t->timers, t->iceless ? &pace_iceless : &pace_classic);
+	tunnel_keep_alive(&t->timers, command->settings.keepalive_s);
 	LIST_INSERT_HEAD(&p->tunnels, t, entry);
 	if (!deadlines_add(&s->due, &t->due, t) ||
 	    !index_map_put(&s->tunnels, t->index, t)) {
@@ -309,6 +327,7 @@ session_add(struct shard *s, struct mono now, struct tunnel *t,
 	t->session_end = mono_min(t->session_end, session_end(session));
 	tunnel_any_sent(&t->timers);
 	tunnel_any_received(&t->timers);
+	t->unheard = t->iceless;
 	if (session->initiator)
 		shard_make_current(t, session);
 	shard_arm(s, t);
@@ -333,10 +352,15 @@ tunnel_command(struct shard *s, struct mono now,
 		break;
 	case SHARD_PATH:
 		t->path = command->path;
+		shard_path_heard(t, now);
 		break;
 	case SHARD_SEND:
 		shard_transmit(s, now, t, command->inner.bytes,
 		    command->inner.length, 0, out);
+		break;
+	case SHARD_PROBE:
+		shard_send_probe(s, now, t, &command->request.path,
+		    &command->request.probe, out);
 		break;
 	default:
 		break;
@@ -378,6 +402,7 @@ flows_command(
 	if (command->type == SHARD_FLOWS_CLOSE) {
 		flow_close_all(s->flows, now);
 		s->flows_over = true;
+		s->counters->flows_open = flow_count(s->flows);
 	}
 	s->flows_wanted = command->flows_wanted && !s->flows_over;
 }
@@ -400,6 +425,33 @@ hand_out_reports(struct shard *s)
 	}
 }
 
+/* With the policy that is in force, and without a trace. */
+static void
+try_packet(const struct shard *s, uint32_t peer, struct shard_trial *trial)
+{
+	const struct peer *p = index_map_get(&s->peers, peer);
+	struct gate_result r;
+
+	if (p == NULL)
+		return;
+	r = gate_try_outbound(&p->gate, &trial->packet);
+	trial->verdict = r.verdict;
+	trial->reason = r.reason;
+	trial->resource = r.decision.refused_by != NULL ? *r.decision.refused_by
+							: r.decision.resource;
+	trial->real = r.decision.real;
+	trial->route_count = policy_explain(
+	    p->gate.policy, &trial->packet, trial->routes, EXPLAIN_ROUTES_MAX);
+}
+
+static void
+list_flows(struct shard *s, struct shard_flows *flows)
+{
+	flows->count = flow_list(s->flows, &flows->from,
+	    flows->of_one ? &flows->peer : NULL, flows->flow, SURVEY_MAX);
+	s->counters->flows_open = flow_count(s->flows);
+}
+
 /* There are fewer surveys on their way than the ring has room for. */
 static void
 survey_command(struct shard *s, struct shard_command *command)
@@ -409,6 +461,10 @@ survey_command(struct shard *s, struct shard_command *command)
 	for (size_t i = 0; i < survey->count; i++)
 		survey->known[i] =
 		    peer_stats(s, survey->peer[i], &survey->stats[i]);
+	if (survey->has_trial)
+		try_packet(s, survey->peer[0], &survey->trial);
+	if (survey->has_flows)
+		list_flows(s, survey->flows);
 	if (ring_push(&s->surveys, &survey))
 		command->survey = NULL;
 }
@@ -460,6 +516,13 @@ shard_run_commands(
 	hand_out_reports(s);
 }
 
+void
+shard_end_turn(
+    struct shard *s, struct mono now, enum shard_source source, bool more)
+{
+	quotas_end_turn(&s->quotas[source], now, more);
+}
+
 /* Timers. */
 
 static void
@@ -498,7 +561,16 @@ tidy_tables(struct shard *s, struct mono now)
 	}
 	flow_timeout(s->flows, now);
 	s->counters->flows_untracked = flow_untracked(s->flows);
+	s->counters->flows_open = flow_count(s->flows);
 	shard_tidy_by(s, flow_deadline(s->flows));
+}
+
+/* What waits to be told to the engine: false where it could not be. */
+static bool
+tell_engine(struct shard *s, const struct tunnel *t, enum shard_event_type type)
+{
+	return shard_post_event(
+	    s, &(struct shard_event){ .type = type, .connection = t->index });
 }
 
 static void
@@ -512,9 +584,11 @@ serve_tunnel(struct shard *s, struct mono now, struct tunnel *t,
 	if (due & TUNNEL_KEEPALIVE)
 		shard_transmit(s, now, t, NULL, 0, 0, out);
 	if ((due & TUNNEL_HANDSHAKE) != 0 || t->handshake_wanted)
-		t->handshake_wanted = !shard_post_event(s,
-		    &(struct shard_event){ .type = SHARD_EVENT_HANDSHAKE,
-			.connection = t->index });
+		t->handshake_wanted = !tell_engine(s, t, SHARD_EVENT_HANDSHAKE);
+	if (mono_due(t->path_unanswered, now)) {
+		t->path_unanswered = MONO_NEVER;
+		t->path_silent = tell_engine(s, t, SHARD_EVENT_UNANSWERED);
+	}
 	/* Not in this turn again, whatever its timers say. */
 	again = mono_add_ms(now, TICK_MS + 1);
 	deadlines_set(&s->due, &t->due,

@@ -19,11 +19,12 @@
 struct shard;
 
 /*
- * One of so many. The aead and the counters, a block of the counter page, are
- * the caller's. Some refusals are told if they are wanted. NULL without memory.
+ * One of so many. The aead, the counters and METERS meters, blocks of the
+ * counter page, are the caller's. Some refusals are told if they are wanted.
+ * NULL without memory.
  */
 struct shard *shard_new(unsigned number, unsigned of, struct aead *,
-    struct shard_counters *, bool refusals_wanted);
+    struct shard_counters *, struct meter *, bool refusals_wanted);
 void shard_free(struct shard *);
 
 /*
@@ -33,6 +34,7 @@ void shard_free(struct shard *);
 bool shard_post(struct shard *, const struct shard_command *);
 bool shard_event(struct shard *, struct shard_event *);
 bool shard_control(struct shard *, struct shard_control *);
+bool shard_probe(struct shard *, struct shard_probe *);
 bool shard_flow(struct shard *, struct flow_report *);
 bool shard_refusal(struct shard *, struct shard_refusal *);
 struct shard_survey *shard_survey(struct shard *); /* NULL: none */
@@ -52,6 +54,14 @@ bool shard_datagram(struct shard *, struct mono now, const struct arrival *,
 /* False when it is for no connected client of this shard. */
 bool shard_packet(struct shard *, struct mono now, uint8_t *packet, size_t len,
     const struct packet_sink *);
+/*
+ * The end of a turn, as far as it is about one source of packets: whether there
+ * may be more than were taken. While that lasts, who brings more than the share
+ * of a client loses what is beyond (quotas.h).
+ */
+enum shard_source { SHARD_SOCKETS, SHARD_DEVICE, SHARD_SOURCES };
+void shard_end_turn(
+    struct shard *, struct mono now, enum shard_source, bool more);
 struct mono shard_deadline(const struct shard *);
 void shard_timeout(struct shard *, struct mono now, const struct packet_sink *);
 

@@ -3,6 +3,7 @@
  *
  *	shard.c		the object, commands of the engine, timers
  *	packets.c	the packet path
+ *	quotas.c	who may have how much of a turn, under overload
  *
  * A client (its gate and addresses) outlives its connections; the tunnel of one
  * has up to eight sessions that can decrypt and one that encrypts.
@@ -23,6 +24,7 @@
 #include "common/homes.h"
 #include "net-worker/dataplane/ring.h"
 #include "net-worker/dataplane/shard/shard.h"
+#include "net-worker/dataplane/shard/quotas.h"
 
 #define SESSIONS 8 /* per connection, by counter modulo 8 */
 
@@ -33,9 +35,12 @@ struct peer {
 	struct ip_address v4, v6;
 	struct gate gate;
 	struct bucket controls; /* its allowance of control packets */
+	struct bucket probes;   /* and of probes, its own and our replies */
 	LIST_HEAD(, tunnel) tunnels;
 	struct tunnel *tunnel; /* what packets to it take, or NULL */
 	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
+	struct quota quota[SHARD_SOURCES];
+	uint64_t over_share;   /* packets of either way */
 	struct mono handshake; /* of the last session that was in use */
 };
 
@@ -51,9 +56,16 @@ struct tunnel {
 	struct mono session_end;    /* of the session that ends first */
 	struct mono activity_again; /* earliest next reports */
 	struct mono channel_again, channel_other;
+	/* What the engine is told of paths: firezone-tunnel(7), Dead paths. */
+	struct mono path_unanswered; /* when it is, if nothing comes by it */
+	struct mono path_look;  /* by which path data comes, next time then */
+	struct mono path_other; /* earliest that another is worth a word */
+	bool path_silent;       /* which the engine has been told */
 	uint16_t channel_reported;
 	bool handshake_wanted; /* which the engine could not be told */
 	bool leaving;          /* which the engine has been told */
+	bool iceless;          /* its path is found without ICE */
+	bool unheard;          /* no data since the last new session */
 };
 
 struct shard {
@@ -65,15 +77,18 @@ struct shard {
 	struct deadlines due; /* tunnels */
 	TAILQ_HEAD(, peer) translators;
 	struct flow_table *flows;
+	struct quotas quotas[SHARD_SOURCES];
 	bool flows_wanted;
 	bool flows_over;   /* none is opened any more, ... */
 	bool flows_closed; /* and that has been said */
 	bool refusals_wanted;
 	struct bucket refusal_bucket;
 	struct mono tidy_at; /* NAT and flows: no later than they want it */
-	struct ring commands, events, controls, reports, refusals, surveys;
+	struct ring commands, events, controls, probes;
+	struct ring reports, refusals, surveys;
 	struct shard_counters *counters;
-	uint8_t scratch[INNER_PACKET_MAX]; /* an ICMP packet in the making */
+	struct meter *meters;
+	uint8_t scratch[GATE_SCRATCH]; /* a packet in the making */
 };
 
 #define TICK_MS 100 /* timers may fire this much late */
@@ -87,6 +102,8 @@ struct mono shard_tunnel_due(const struct tunnel *);
 void shard_arm(struct shard *, struct tunnel *);
 /* NAT or flows have something to do then. */
 void shard_tidy_by(struct shard *, struct mono deadline);
+/* The path is fine for now. */
+void shard_path_heard(struct tunnel *, struct mono now);
 /* From now on the session is the one that sends. */
 void shard_make_current(struct tunnel *, struct session *);
 /*
@@ -95,5 +112,8 @@ void shard_make_current(struct tunnel *, struct session *);
  */
 bool shard_transmit(struct shard *, struct mono now, struct tunnel *,
     const uint8_t *inner, size_t len, uint8_t ecn, const struct packet_sink *);
+/* The same with a probe, on any path. */
+void shard_send_probe(struct shard *, struct mono now, struct tunnel *,
+    const struct path *, const struct probe *, const struct packet_sink *);
 
 #endif /* NET_WORKER_DATAPLANE_SHARD_STATE_H */

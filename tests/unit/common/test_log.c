@@ -133,6 +133,36 @@ unprintable_bytes_are_escaped(void **state)
 	    strstr(end(), " INFO parent: \\x1b[2J\\x0d\\x0afake ~\n"));
 }
 
+static const char letters[] = "J\xc3\xbcrgen \xe6\x9d\xb1 \xf0\x9f\x9a\xaa";
+
+/* Letters are read; what turns them, is not seen or is none is escaped. */
+static void
+letters_of_all_kinds(void **state)
+{
+	char want[256];
+
+	(void)state;
+	log_init_sink("parent", LOG_LEVEL_INFO, LOG_FORMAT_HUMAN);
+	begin();
+	log_info("%s", letters);
+	snprintf(want, sizeof(want), " INFO parent: %s\n", letters);
+	assert_non_null(strstr(end(), want));
+	begin();
+	log_info("%s", "\xe2\x80\xae|\xc2\x9b|\xc3|\xf3\xa0\x81\x81|\xe2\x80");
+	assert_non_null(strstr(end(),
+	    " parent: \\xe2\\x80\\xae|\\xc2\\x9b|\\xc3|"
+	    "\\xf3\\xa0\\x81\\x81|\\xe2\\x80\n"));
+	log_init_sink("parent", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	begin();
+	log_info("%s", letters);
+	snprintf(want, sizeof(want), ":\"%s\"}\n", letters);
+	assert_non_null(strstr(end(), want));
+	begin();
+	log_info("%s", "\xe2\x80\xae|\xc2\x9b|\xc3|\xf3\xa0\x81\x81|\xe2\x80");
+	assert_non_null(strstr(end(),
+	    ":\"\\u202e|\\u009b|\\u00c3|\\udb40\\udc41|\\u00e2\\u0080\"}\n"));
+}
+
 static void
 errno_is_told_and_kept(void **state)
 {
@@ -215,6 +245,32 @@ relay_keeps_to_the_level(void **state)
 	assert_string_equal(end(), "");
 }
 
+/*
+ * Whoever wants more to be logged says so through a worker: that gives the
+ * worker no more than it had.
+ */
+static void
+a_level_turned_up_is_no_larger_budget(void **state)
+{
+	static uint8_t record[LOG_TEXT_MAX + 1];
+	struct log_budget b = { 0 };
+
+	(void)state;
+	memset(record, 'x', sizeof(record));
+	record[0] = LOG_LEVEL_INFO;
+	log_init_sink("parent", LOG_LEVEL_INFO, LOG_FORMAT_HUMAN);
+	assert_int_equal(log_set_level(LOG_LEVEL_TRACE), LOG_LEVEL_TRACE);
+	assert_int_equal(log_get_least(), LOG_LEVEL_INFO);
+	begin();
+	for (int i = 0; i < 1000; i++)
+		assert_true(log_relay("w", &b, record, sizeof(record)));
+	(void)end();
+	assert_true(b.dropped > 800);
+	begin();
+	log_tell_lost(); /* which the pipe had no room for */
+	(void)end();
+}
+
 static void
 cuts_a_line_that_a_pipe_would_not_take_whole(void **state)
 {
@@ -280,10 +336,12 @@ main(void)
 		cmocka_unit_test(each_level_has_its_label),
 		cmocka_unit_test(json_line),
 		cmocka_unit_test(unprintable_bytes_are_escaped),
+		cmocka_unit_test(letters_of_all_kinds),
 		cmocka_unit_test(errno_is_told_and_kept),
 		cmocka_unit_test(worker_sends_records),
 		cmocka_unit_test(relay_refuses_what_is_no_record),
 		cmocka_unit_test(relay_keeps_to_the_level),
+		cmocka_unit_test(a_level_turned_up_is_no_larger_budget),
 		cmocka_unit_test(cuts_a_line_that_a_pipe_would_not_take_whole),
 		cmocka_unit_test(fatal_exits_with_one),
 		cmocka_unit_test(bucket_of_lines),

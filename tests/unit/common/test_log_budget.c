@@ -66,9 +66,12 @@ errors_have_room_of_their_own(void **state)
 
 	(void)state;
 	memset(text, 'x', sizeof(text));
-	taken(&b, start, LOG_LEVEL_INFO, false, 100, 100000);
+	taken(&b, start, LOG_LEVEL_TRACE, false, 100, 1000000);
 	assert_int_equal(
 	    taken(&b, start, LOG_LEVEL_DEBUG, false, 100, 100), 0);
+	assert_int_equal(
+	    taken(&b, start, LOG_LEVEL_INFO, false, 100, 100), 100);
+	taken(&b, start, LOG_LEVEL_INFO, false, 100, 100000);
 	assert_int_equal(
 	    taken(&b, start, LOG_LEVEL_WARN, false, 100, 100), 100);
 	taken(&b, start, LOG_LEVEL_WARN, false, 100, 100000);
@@ -92,14 +95,37 @@ escapes_count(void **state)
 	assert_in_range(n * 500 * 6, LOG_BUDGET_BURST / 2, LOG_BUDGET_BURST);
 }
 
+/*
+ * Details, which only who turns up the level sees: more of them at once, but
+ * not in the long run.
+ */
 static void
-more_where_the_operator_asks_for_it(void **state)
+details(void **state)
 {
 	struct log_budget b = { 0 };
 	size_t n;
 
 	(void)state;
 	memset(text, 'x', sizeof(text));
+	n = taken(&b, start, LOG_LEVEL_DEBUG, false, 100, 1000000);
+	assert_in_range(n * 164, LOG_BUDGET_BURST * (LOG_BUDGET_VERBOSE - 1),
+	    LOG_BUDGET_BURST * LOG_BUDGET_VERBOSE);
+	n = taken(
+	    &b, mono_add_s(start, 10), LOG_LEVEL_TRACE, false, 100, 1000000);
+	assert_in_range(n * 164, 9 * LOG_BUDGET_PER_S, 10 * LOG_BUDGET_PER_S);
+}
+
+static void
+more_where_the_daemon_is_started_so(void **state)
+{
+	struct log_budget b = { 0 };
+	size_t n;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	n = taken(&b, start, LOG_LEVEL_INFO, true, 100, 1000000);
+	assert_in_range(n * 164, LOG_BUDGET_BURST * (LOG_BUDGET_VERBOSE - 1),
+	    LOG_BUDGET_BURST * LOG_BUDGET_VERBOSE);
 	n = taken(&b, start, LOG_LEVEL_TRACE, true, 100, 1000000);
 	assert_in_range(n * 164, LOG_BUDGET_BURST * (LOG_BUDGET_VERBOSE - 1),
 	    LOG_BUDGET_BURST * LOG_BUDGET_VERBOSE);
@@ -113,7 +139,8 @@ main(void)
 		cmocka_unit_test(fills_again_with_time),
 		cmocka_unit_test(errors_have_room_of_their_own),
 		cmocka_unit_test(escapes_count),
-		cmocka_unit_test(more_where_the_operator_asks_for_it),
+		cmocka_unit_test(details),
+		cmocka_unit_test(more_where_the_daemon_is_started_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/bounds.h"
 #include "common/counters.h"
 #include "tests/lib/unit.h"
 
@@ -21,6 +22,7 @@
 
 static char folder[] = "/tmp/window.XXXXXX", path[128];
 static struct options options;
+static bool no_names;
 static struct operator_sockets window;
 
 static int
@@ -35,6 +37,7 @@ set_up(void **state)
 	snprintf(path, sizeof(path), "%s/new/ctl.sock", folder);
 	options = (struct options){
 		.ctl_socket = path,
+		.no_names = no_names,
 		.health = { ip_v4(127, 0, 0, 1), 0 },
 	};
 	return operator_sockets_open(&window, &options, OWNER, why, sizeof(why));
@@ -209,6 +212,25 @@ no_socket(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* It keeps its size, and who gets it can write; there is none without names. */
+static void
+memory_for_names(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fstat(window.names, &st), 0);
+	assert_int_equal(st.st_size, NAMES_MEMORY);
+	assert_int_equal(ftruncate(window.names, 0), -1);
+	assert_int_equal(ftruncate(window.names, NAMES_MEMORY + 1), -1);
+	assert_int_equal(pwrite(window.names, "x", 1, NAMES_MEMORY - 1), 1);
+	tear_down(NULL);
+	no_names = true;
+	assert_int_equal(set_up(NULL), 0);
+	assert_int_equal(window.names, -1);
+	no_names = false;
+}
+
 int
 main(void)
 {
@@ -221,6 +243,7 @@ main(void)
 		TEST(socket_of_another),
 		TEST(socket_of_the_dead),
 		TEST(no_socket),
+		TEST(memory_for_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

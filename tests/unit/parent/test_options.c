@@ -1,5 +1,5 @@
 /* parent/options.c, duration.c, token.c: flags, variables, the token. */
-#include "parent/options.h"
+#include "parent/option_table.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,24 +9,31 @@
 #include "tests/lib/unit.h"
 
 static struct options o;
-static char why[256];
+static struct problems problems;
+static char why[PROBLEM_TEXT_MAX];
 
 /* Parses words separated by '|', with variables "A=b" as given. */
 static enum options_result
 parse_with(const char *line, const char *const *variables)
 {
 	static char words[8192], program[] = "posternd";
-	char *argv[24] = { program };
+	char *argv[32] = { program };
 	int argc = 1;
+	enum options_result r;
 
 	clearenv();
+	/* Not that of the machine. */
+	assert_int_equal(setenv("POSTERN_CONFIG", "", 1), 0);
 	for (; variables != NULL && *variables != NULL; variables++)
 		assert_int_equal(putenv((char *)(uintptr_t)*variables), 0);
 	snprintf(words, sizeof(words), "%s", line);
 	for (char *w = strtok(words, "|"); w != NULL; w = strtok(NULL, "|"))
 		argv[argc++] = w;
-	why[0] = '\0';
-	return options_parse(&o, argc, argv, why, sizeof(why));
+	r = options_parse(&o, argc, argv, &problems);
+	assert_int_equal(r == OPTIONS_WRONG, problems.count > 0);
+	snprintf(
+	    why, sizeof(why), "%s", problems.count > 0 ? problems.text[0] : "");
+	return r;
 }
 
 static enum options_result
@@ -59,13 +66,67 @@ defaults(void **state)
 	assert_int_equal(o.max_partition_ms, 86400000);
 	assert_int_equal(o.portal_generation, 0);
 	assert_true(o.threads >= 1 && o.threads <= 8);
+	assert_int_equal(o.metrics_series, 50);
+	assert_int_equal(o.flow_log.kind, FLOW_SINK_NONE);
+	assert_int_equal(o.flow_log.bytes_max, 100 << 20);
+	assert_int_equal(o.flow_log.every_s, 0);
+	assert_int_equal(o.flow_log.keep, 7);
 	assert_int_equal(o.log_level, LOG_LEVEL_INFO);
 	assert_int_equal(o.log_format, LOG_FORMAT_HUMAN);
-	assert_false(
-	    o.no_check || o.no_inc_buf || o.no_masquerade || o.expose_host);
+	assert_false(o.no_check || o.no_inc_buf || o.no_masquerade ||
+	    o.expose_host || o.no_names);
 	assert_false(o.flow_logs);
 	assert_string_equal(o.state_dir, "/var/lib/firezone");
+	assert_int_equal(o.health.port, 8080);
+	assert_int_equal(o.udp_receive_bytes, 0);
 	assert_int_equal(o.ineffective_count, 0);
+}
+
+/* What every row of the table has to be. */
+static void
+table_is_whole(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < option_table_rows; i++) {
+		const struct setting *s = &option_table[i];
+		struct options any = { 0 };
+
+		assert_non_null(s->set);
+		assert_non_null(s->wanted);
+		if (i > 0 && strcmp(option_table[i - 1].flag, s->flag) >= 0)
+			fail_msg("not in order: %s", s->flag);
+		if (s->is_switch != (s->argument == NULL))
+			fail_msg("a switch or with a value: %s", s->flag);
+		if (s->initial != NULL && !s->set(&any, s->initial))
+			fail_msg("its default cannot be: %s", s->flag);
+		for (size_t j = 0; j < i; j++)
+			assert_true(s->letter == 0 ||
+			    s->letter != option_table[j].letter);
+	}
+}
+
+static void
+help_fits_a_screen(void **state)
+{
+	char line[256];
+	size_t lines = 0;
+	FILE *file = tmpfile();
+	int before = dup(STDOUT_FILENO);
+
+	(void)state;
+	assert_non_null(file);
+	fflush(stdout);
+	assert_true(dup2(fileno(file), STDOUT_FILENO) != -1);
+	assert_int_equal(parse("--help"), OPTIONS_DONE);
+	fflush(stdout);
+	assert_true(dup2(before, STDOUT_FILENO) != -1);
+	close(before);
+	rewind(file);
+	for (; fgets(line, sizeof(line), file) != NULL; lines++)
+		if (strcspn(line, "\n") > 80)
+			fail_msg("too wide: %s", line);
+	fclose(file);
+	assert_true(lines > 20);
 }
 
 static void
@@ -75,9 +136,12 @@ every_flag(void **state)
 	assert_int_equal(
 	    parse("-u|ws://localhost:8080/base|--firezone-name=a b|"
 		  "-i|me|-m5m|--log-format|json|--no-check|"
-		  "--no-inc-buf|--no-masquerade|--expose-host|"
-		  "--ca-file=/x|--threads=8|--no-telemetry|"
+		  "--no-inc-buf|--no-masquerade|--no-names|--expose-host|"
+		  "--ca-file=/x|--threads=8|--metrics-series=0|--no-telemetry|"
+		  "--flow-log=file:/f|--flow-log-size=2|--flow-log-time=1h|"
+		  "--flow-log-keep=3|"
 		  "--flow-logs|--state-dir=/s|--portal-generation=2|"
+		  "--udp-recv-buffer-size=1|--udp-send-buffer-size=2|"
 		  ".SFMyNTY.g2g"),
 	    OPTIONS_RUN);
 	assert_string_equal(o.api_url, "ws://localhost:8080/base");
@@ -86,12 +150,20 @@ every_flag(void **state)
 	assert_int_equal(o.max_partition_ms, 300000);
 	assert_int_equal(o.portal_generation, 2);
 	assert_int_equal(o.log_format, LOG_FORMAT_JSON);
-	assert_true(
-	    o.no_check && o.no_inc_buf && o.no_masquerade && o.expose_host);
+	assert_true(o.no_check && o.no_inc_buf && o.no_masquerade &&
+	    o.expose_host && o.no_names);
 	assert_string_equal(o.ca_file, "/x");
 	assert_string_equal(o.state_dir, "/s");
 	assert_true(o.flow_logs);
 	assert_int_equal(o.threads, 8);
+	assert_int_equal(o.udp_receive_bytes, 1);
+	assert_int_equal(o.udp_send_bytes, 2);
+	assert_int_equal(o.metrics_series, 0);
+	assert_int_equal(o.flow_log.kind, FLOW_SINK_FILE);
+	assert_string_equal(o.flow_log.path, "/f");
+	assert_int_equal(o.flow_log.bytes_max, 2 << 20);
+	assert_int_equal(o.flow_log.every_s, 3600);
+	assert_int_equal(o.flow_log.keep, 3);
 	assert_string_equal(o.token_argument, ".SFMyNTY.g2g");
 	assert_int_equal(o.ineffective_count, 0);
 }
@@ -109,6 +181,47 @@ every_generation(void **state)
 	}
 	assert_int_equal(parse("--portal-generation=auto"), OPTIONS_RUN);
 	assert_int_equal(o.portal_generation, 0);
+}
+
+static void
+servers_to_probe(void **state)
+{
+	char line[64 * PROBES_MAX] = "--probe=";
+
+	(void)state;
+	assert_int_equal(parse(""), OPTIONS_RUN);
+	assert_int_equal(o.probe_count, 0);
+	assert_int_equal(o.probe_interval_ms, 30000);
+	assert_int_equal(parse("--probe=10.0.0.1:80,[fd20::1]:443|"
+			       "--probe-interval=10s|--probe-needed"),
+	    OPTIONS_RUN);
+	assert_int_equal(o.probe_count, 2);
+	assert_int_equal(o.probe[0].port, 80);
+	assert_int_equal(o.probe[1].ip.family, IP_V6);
+	assert_int_equal(o.probe[1].port, 443);
+	assert_int_equal(o.probe_interval_ms, 10000);
+	assert_true(o.probe_needed);
+	assert_false(o.withdraw);
+	assert_int_equal(parse("--withdraw"), OPTIONS_RUN);
+	assert_true(o.withdraw);
+	assert_int_equal(parse("--withdraw=maybe"), OPTIONS_WRONG);
+	for (size_t i = 0; i < PROBES_MAX; i++)
+		strcat(line, i == 0 ? "10.0.0.1:1" : ",10.0.0.1:1");
+	assert_int_equal(parse(line), OPTIONS_RUN);
+	assert_int_equal(o.probe_count, PROBES_MAX);
+	strcat(line, ",10.0.0.1:1");
+	assert_int_equal(parse(line), OPTIONS_WRONG);
+}
+
+static void
+names_in_metrics(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(""), OPTIONS_RUN);
+	assert_false(o.metrics_names);
+	assert_int_equal(parse("--metrics-names"), OPTIONS_RUN);
+	assert_true(o.metrics_names);
+	assert_int_equal(parse("--metrics-names=jane"), OPTIONS_WRONG);
 }
 
 static void
@@ -189,19 +302,70 @@ empty_values(void **state)
 	assert_int_equal(parse_variable("FIREZONE_API_URL="), OPTIONS_WRONG);
 }
 
+/* RUST_LOG of the reference says more than we understand. */
+static void
+log_level_of_a_variable(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_variable("RUST_LOG=hyper=trace"), OPTIONS_RUN);
+	assert_int_equal(o.log_level, LOG_LEVEL_INFO);
+	assert_int_equal(parse("--log-level=trace"), OPTIONS_RUN);
+	assert_int_equal(o.log_level, LOG_LEVEL_TRACE);
+}
+
+static void
+all_problems_are_told(void **state)
+{
+	char line[400] = "";
+
+	(void)state;
+	assert_int_equal(parse("--threads=9|--bogus|-m|1|a|b"), OPTIONS_WRONG);
+	assert_int_equal(problems.count, 4);
+	assert_string_equal(
+	    problems.text[0], "--threads must be a number from 1 to 8");
+	assert_string_equal(problems.text[1], "unknown option --bogus");
+	for (size_t i = 0; i < PROBLEMS_MAX + 4; i++)
+		strcat(line, "--bogus|");
+	assert_int_equal(parse(line), OPTIONS_WRONG);
+	assert_int_equal(problems.count, PROBLEMS_MAX);
+	assert_int_equal(problems.more, 4);
+	assert_int_equal(parse("--bogus"), OPTIONS_WRONG);
+	assert_int_equal(problems.more, 0);
+}
+
 static void
 wrong_values(void **state)
 {
 	static const char *const lines[] = {
 		"--bogus",
+		"--check=true",
+		"--print-config=true",
+		"--config",
+		"--log-level=loud",
+		"--token-file=",
+		"--token-file=.SFMyNTY.g2g",
 		"-x",
 		"--firezone-name",
 		"-u",
 		"-u|portal.example",
 		"-u|://x",
 		"-u|wss://",
+		"-u|ftp://portal",
+		"-u|wssx://portal",
+		"-u|wss://a b",
 		"-m|5",
 		"--log-format=xml",
+		"--flow-log=",
+		"--flow-log=/f",
+		"--flow-log=file:f",
+		"--flow-log=file:",
+		"--flow-log-size=-1",
+		"--flow-log-time=soon",
+		"--flow-log-keep=0",
+		"--flow-log-keep=1000",
+		"--metrics-series=128",
+		"--metrics-series=-1",
+		"--metrics-series=",
 		"--threads=0",
 		"--threads=9",
 		"--threads=1x",
@@ -211,6 +375,14 @@ wrong_values(void **state)
 		"--portal-generation=4",
 		"--portal-generation=",
 		"--portal-generation=3x",
+		"--probe=10.0.0.1",
+		"--probe=10.0.0.1:0",
+		"--probe=example.com:80",
+		"--probe=10.0.0.1:80,",
+		"--probe=,10.0.0.1:80",
+		"--probe=10.0.0.1:80,10.0.0.2",
+		"--probe-interval=9s",
+		"--probe-interval=61m",
 		"--health-check-addr=8080",
 		"--metrics=none",
 		"--otlp-grpc-endpoint=",
@@ -219,6 +391,7 @@ wrong_values(void **state)
 		"token|another",
 	};
 	static const char *const variables[] = {
+		"POSTERN_TOKEN_FILE=",
 		"FIREZONE_NO_TELEMETRY=1",
 		"FIREZONE_NO_TELEMETRY=",
 		"FIREZONE_FLOW_LOGS=yes",
@@ -375,6 +548,9 @@ tokens_that_are_none(void **state)
 	assert_non_null(strstr(why, "is empty"));
 	assert_non_null(strstr(why, "systemd credential"));
 
+	assert_int_equal(parse_variable("FIREZONE_TOKEN=/a/b"), OPTIONS_RUN);
+	assert_int_equal(options_take_token(&o, why, sizeof(why)), -1);
+	assert_non_null(strstr(why, "--token-file"));
 	assert_int_equal(parse_variable("FIREZONE_TOKEN=a\001b"), OPTIONS_RUN);
 	assert_int_equal(options_take_token(&o, why, sizeof(why)), -1);
 	assert_null(strstr(why, "a\001b"));
@@ -426,11 +602,17 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),
+		cmocka_unit_test(table_is_whole),
+		cmocka_unit_test(help_fits_a_screen),
 		cmocka_unit_test(every_flag),
 		cmocka_unit_test(every_generation),
+		cmocka_unit_test(names_in_metrics),
+		cmocka_unit_test(servers_to_probe),
 		cmocka_unit_test(every_variable),
 		cmocka_unit_test(flag_goes_before_variable),
 		cmocka_unit_test(empty_values),
+		cmocka_unit_test(log_level_of_a_variable),
+		cmocka_unit_test(all_problems_are_told),
 		cmocka_unit_test(wrong_values),
 		cmocka_unit_test(length_of_names),
 		cmocka_unit_test(durations),

@@ -1,6 +1,7 @@
 /* parent/service.c: what it does when a worker asks. */
 #include "tests/lib/service.h"
 
+#include "common/drain.h"
 #include "common/sandbox.h"
 
 static struct ip_address
@@ -268,6 +269,138 @@ name_hosts(const char *first, uint8_t last_bytes)
 	    service_dispatch(&service, &service.control), IPC_HANDLED);
 }
 
+static enum log_level
+want_level(enum log_level level)
+{
+	struct ipc_log_level m = { .level = (uint8_t)level };
+
+	assert_int_equal(ipc_send_log_level(control, &m), 0);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+	return log_get_level();
+}
+
+static void
+order_drain(enum drain_order what, uint32_t within)
+{
+	const struct ipc_drain m = { .order = (uint8_t)what, .within = within };
+
+	assert_int_equal(ipc_send_drain(control, &m), 0);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+}
+
+static void
+drains(void **state)
+{
+	const struct mono now = mono_now();
+
+	(void)state;
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	become_ready();
+	order_drain(DRAIN_BEGIN, 60);
+	assert_string_equal(service.accused_control, "");
+	assert_true(mono_before(service_deadline(&service), MONO_NEVER));
+	/* It goes on while control-worker is made again. */
+	service_forget(&service, &service.control);
+	service_turn(&service, mono_add_s(now, 59));
+	assert_false(service.drain.over);
+	service_turn(&service, mono_add_s(now, 70));
+	assert_true(service.drain.over);
+	assert_int_equal(service.fatal_status, 0);
+}
+
+static void
+drains_what_nobody_has_begun(void **state)
+{
+	(void)state;
+	become_ready();
+	order_drain(DRAIN_DONE, 0);
+	assert_string_not_equal(service.accused_control, "");
+	assert_false(service.drain.over);
+}
+
+static unsigned told_levels;
+static uint8_t told_net, told_control;
+
+static void
+on_net_level(void *ctx, struct ipc_net_log_level *m)
+{
+	(void)ctx;
+	told_levels++;
+	told_net = m->level;
+}
+
+static void
+on_control_level(void *ctx, struct ipc_control_log_level *m)
+{
+	(void)ctx;
+	told_control = m->level;
+}
+
+static void
+hear_levels(void)
+{
+	static const struct ipc_handlers handlers = {
+		.net_log_level = on_net_level,
+		.control_log_level = on_control_level,
+		.process_status = ignore_process,
+	};
+
+	while (ipc_dispatch(net, &handlers, NULL) == IPC_HANDLED)
+		continue;
+	while (ipc_dispatch(control, &handlers, NULL) == IPC_HANDLED)
+		continue;
+}
+
+/*
+ * More, and less again, but not less than at the start: who has broken in does
+ * not silence us. Nor are there many changes at once, but the last one comes.
+ */
+static void
+levels_of_the_log(void **state)
+{
+	(void)state;
+	become_ready();
+	log_init_sink("test", LOG_LEVEL_WARN, LOG_FORMAT_HUMAN);
+	assert_int_equal(want_level(LOG_LEVEL_INFO), LOG_LEVEL_INFO);
+	assert_int_equal(want_level(LOG_LEVEL_INFO), LOG_LEVEL_INFO);
+	assert_int_equal(want_level(LOG_LEVEL_ERROR), LOG_LEVEL_WARN);
+	hear_levels();
+	assert_int_equal(told_levels, 2);
+	assert_int_equal(told_net, LOG_LEVEL_WARN);
+	assert_int_equal(told_control, LOG_LEVEL_WARN);
+	for (int i = 0; i < 21; i++)
+		want_level(i % 2 == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARN);
+	hear_levels();
+	assert_in_range(told_levels, 3, 10);
+	service_turn(&service, mono_add_s(mono_now(), 10));
+	assert_true(mono_is_never(service_deadline(&service)));
+	hear_levels();
+	assert_int_equal(log_get_level(), LOG_LEVEL_INFO);
+	assert_int_equal(told_net, LOG_LEVEL_INFO);
+	assert_int_equal(told_control, LOG_LEVEL_INFO);
+}
+
+/* A net-worker that is not ready yet has it as well. */
+static void
+level_while_a_worker_starts(void **state)
+{
+	const struct ipc_control_ready ready = { 0 };
+
+	(void)state;
+	assert_int_equal(ipc_send_control_ready(control, &ready), 0);
+	assert_int_equal(
+	    service_dispatch(&service, &service.control), IPC_HANDLED);
+	ipc_set_running(control);
+	log_init_sink("test", LOG_LEVEL_INFO, LOG_FORMAT_HUMAN);
+	told_net = told_control = LOG_LEVEL_ERROR;
+	assert_int_equal(want_level(LOG_LEVEL_DEBUG), LOG_LEVEL_DEBUG);
+	hear_levels();
+	assert_int_equal(told_net, LOG_LEVEL_DEBUG);
+	assert_int_equal(told_control, LOG_LEVEL_DEBUG);
+}
+
 /* Each is a step into the LAN for whoever has broken in. */
 static void
 hosts_beside_the_internet_are_few(void **state)
@@ -490,6 +623,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(addresses_are_set),
+		TEST(drains),
+		TEST(drains_what_nobody_has_begun),
+		TEST(levels_of_the_log),
+		TEST(level_while_a_worker_starts),
 		TEST(addresses_that_are_none),
 		TEST(listeners_follow_the_addresses),
 		TEST(listeners_that_cannot_be_bound),

@@ -14,6 +14,8 @@ static char story[2048];
 		(void)m;                                       \
 		strcat(story, word " ");                       \
 	}
+TELL(net_log_level, "level")
+TELL(control_log_level, "level")
 TELL(net_peer, "peer")
 TELL(net_start, "start")
 TELL(net_counters, "counters")
@@ -25,9 +27,10 @@ TELL(control_ca_bundle, "ca")
 TELL(control_resolv_conf, "resolv")
 TELL(control_hosts, "hosts")
 TELL(control_peer, "peer")
+TELL(control_draining, "draining")
 TELL(control_start, "start")
 TELL(control_counters, "counters")
-TELL(control_health, "health")
+TELL(control_names, "names")
 TELL(net_shutdown, "shutdown")
 TELL(control_shutdown, "shutdown")
 
@@ -72,11 +75,31 @@ tell_identity(void *ctx, struct ipc_control_identity *m)
 }
 
 static void
+tell_options(void *ctx, struct ipc_control_options *m)
+{
+	(void)ctx;
+	assert_non_null(strstr(m->text, "\n# the token: the?\nargument\n"));
+	assert_null(strstr(m->text, "secret"));
+	strcat(story, "options ");
+}
+
+static void
 tell_token(void *ctx, struct ipc_control_token *m)
 {
 	(void)ctx;
 	assert_string_equal(m->token, "secret");
+	/* Where it is, is as a command line has it. */
+	assert_string_equal(m->source, "the??argument");
 	strcat(story, "token ");
+}
+
+static void
+tell_health(void *ctx, struct ipc_control_health *m)
+{
+	(void)ctx;
+	assert_int_equal(m->series, 7);
+	assert_true(m->names);
+	strcat(story, "health ");
 }
 
 static void
@@ -95,6 +118,33 @@ tell_flow_logs(void *ctx, struct ipc_control_flow_logs *m)
 	assert_string_equal(m->spool, "/spool");
 	assert_true(m->log);
 	strcat(story, "flow_logs ");
+}
+
+static void
+tell_probes(void *ctx, struct ipc_control_probes *m)
+{
+	(void)ctx;
+	assert_int_equal(m->interval, 90);
+	assert_true(m->needed && m->withdraw);
+	strcat(story, "probes ");
+}
+
+static void
+tell_probe(void *ctx, struct ipc_control_probe *m)
+{
+	char server[ENDPOINT_TEXT_MAX];
+
+	(void)ctx;
+	strcat(story, endpoint_format(&m->server, server));
+	strcat(story, " ");
+}
+
+static void
+tell_flow_sink(void *ctx, struct ipc_control_flow_sink *m)
+{
+	(void)ctx;
+	assert_int_equal(m->kind, FLOW_SINK_JOURNAL);
+	strcat(story, "sink ");
 }
 
 static void
@@ -139,6 +189,8 @@ static const struct ipc_handlers telling = {
 	.overlaps_begin = tell_no_overlaps,
 	.overlap = tell_overlap,
 	.network_trouble = tell_trouble,
+	.net_log_level = tell_net_log_level,
+	.control_log_level = tell_control_log_level,
 	.net_settings = tell_settings,
 	.net_tun = tell_tun,
 	.net_udp = tell_udp,
@@ -151,16 +203,22 @@ static const struct ipc_handlers telling = {
 	.net_start = tell_net_start,
 	.net_shutdown = tell_net_shutdown,
 	.control_identity = tell_identity,
+	.control_options = tell_options,
 	.control_token = tell_token,
 	.control_ca_bundle = tell_control_ca_bundle,
 	.control_resolv_conf = tell_control_resolv_conf,
 	.control_hosts = tell_control_hosts,
 	.control_peer = tell_control_peer,
 	.control_counters = tell_control_counters,
-	.control_health = tell_control_health,
+	.control_names = tell_control_names,
+	.control_health = tell_health,
 	.control_ctl = tell_ctl,
 	.control_flow_logs = tell_flow_logs,
+	.control_probes = tell_probes,
+	.control_probe = tell_probe,
+	.control_flow_sink = tell_flow_sink,
 	.process_status = tell_process,
+	.control_draining = tell_control_draining,
 	.control_start = tell_control_start,
 	.control_shutdown = tell_control_shutdown,
 };
@@ -179,8 +237,17 @@ what_is_handed_over(void **state)
 {
 	struct options o = {
 		.api_url = "wss://x",
+		.config_file = "",
 		.expose_host = true,
 		.flow_logs = true,
+		.flow_log.kind = FLOW_SINK_JOURNAL,
+		.probe = { { .port = 80 }, { .port = 81 } },
+		.probe_count = 2,
+		.probe_interval_ms = 90000,
+		.probe_needed = true,
+		.withdraw = true,
+		.metrics_series = 7,
+		.metrics_names = true,
 		.max_partition_ms = 5,
 		.portal_generation = 2,
 	};
@@ -203,21 +270,28 @@ what_is_handed_over(void **state)
 	struct watched_file resolv_conf = { .changed = true };
 	struct watched_file hosts = { .changed = true };
 	const struct control_hand_over c = { &o, &i, "/spool", 0, &resolv_conf,
-		&hosts, 0, &window };
+		&hosts, 0, &window, 0 };
 
 	(void)state;
 	o.token = token;
+	strlcpy(o.token_from, "the\x1b\nargument", sizeof(o.token_from));
+	assert_true(ip_parse("1.2.3.4", &o.probe[0].ip));
+	assert_true(ip_parse("::1", &o.probe[1].ip));
+	service.drain.on = true;
 	/* Before there is somebody who would have to hear of it. */
 	site_networks_close(&service.site);
 	assert_int_equal(service_hand_over_net(&service, &n), 0);
 	assert_int_equal(service_hand_over_control(&service, &c), 0);
 	assert_false(resolv_conf.changed || hosts.changed);
 	assert_string_equal(story_of(net),
-	    "settings tun0 tun1 udp0 udp1 peer counters homes site one one all "
+	    "level settings tun0 tun1 udp0 udp1 peer counters homes site one "
+	    "one all "
 	    "start ");
 	assert_string_equal(story_of(control),
-	    "identity token ca resolv hosts peer flow_logs counters health "
-	    "ctl start ");
+	    "level identity options token ca resolv hosts peer flow_logs "
+	    "probes "
+	    "1.2.3.4:80 "
+	    "[::1]:81 sink draining counters names health ctl start ");
 	become_ready();
 	(void)story_of(control);
 	service_site(&service, &service.site);

@@ -25,18 +25,19 @@ struct path_agent {
 };
 
 struct path_agent_kind {
+	/* Handshakes go back by where they came; else by the chosen path. */
+	bool answers_on_arrival;
+
 	void (*free)(struct path_agent *); /* wipes credentials */
-	/* Whether it was made with these. */
-	bool (*has_credentials)(const struct path_agent *,
-	    const struct ice_credentials *local,
-	    const struct ice_credentials *remote);
+	/* Whether it was made for these. */
+	bool (*has_terms)(const struct path_agent *, const struct path_terms *);
 
 	/* True: it is new to the peer, and to be announced as copied. */
 	bool (*add_local)(struct path_agent *, struct mono,
 	    const struct candidate *, struct candidate *announce);
-	/* True: it was live, and is to be withdrawn. */
-	bool (*remove_local)(
-	    struct path_agent *, struct mono, const struct candidate *);
+	/* True: it was live, and is to be withdrawn as copied. */
+	bool (*remove_local)(struct path_agent *, struct mono,
+	    const struct candidate *, struct candidate *withdraw);
 	/* The live ones from i = 0, best first; NULL at the end. */
 	const struct candidate *(*get_local)(
 	    const struct path_agent *, size_t i);
@@ -52,7 +53,17 @@ struct path_agent_kind {
 	void (*remove_remote)(
 	    struct path_agent *, struct mono, const struct candidate *);
 
-	/* To be drained after every call, messages before events. */
+	/* What comes and goes besides the agent's own messages. */
+	void (*sign)(struct path_agent *, struct mono, enum path_sign,
+	    const struct path *);
+	/* NULL: its messages are none. */
+	void (*probe)(struct path_agent *, struct mono, const struct path *,
+	    const struct probe *);
+
+	/*
+	 * To be drained after every call, messages before events. NULL: it has
+	 * no messages.
+	 */
 	bool (*transmit)(struct path_agent *, struct path_message *);
 	bool (*event)(struct path_agent *, struct path_event *);
 	struct mono (*deadline)(const struct path_agent *);

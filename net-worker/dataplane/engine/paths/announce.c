@@ -102,19 +102,33 @@ void
 withdraw_relayed(struct path_table *t, struct mono now, struct paths *p,
     const struct endpoint *address)
 {
-	struct candidate gone = {
-		.kind = CANDIDATE_RELAYED,
-		.address = *address,
-		.base = *address,
-	};
+	struct candidate withdraw,
+	    gone = {
+		    .kind = CANDIDATE_RELAYED,
+		    .address = *address,
+		    .base = *address,
+	    };
 
 	/* The default preference of the kind: firezone-tunnel(7), Withdrawals.
 	 */
 	gone.priority = candidate_priority(
 	    CANDIDATE_RELAYED, address->ip.family == IP_V4 ? 65534 : 65535);
-	if (p->agent->kind->remove_local(p->agent, now, &gone))
-		add_announcement(&p->withdrawn, &gone);
+	if (p->agent->kind->remove_local(p->agent, now, &gone, &withdraw))
+		add_announcement(&p->withdrawn, &withdraw);
 	paths_reroute(t, p);
+}
+
+void
+tell_base(struct paths *p, const struct endpoint *base, bool withdrawn)
+{
+	const struct candidate *live;
+
+	for (size_t i = 0;
+	     (live = p->agent->kind->get_local(p->agent, i)) != NULL; i++)
+		if (live->kind != CANDIDATE_RELAYED &&
+		    endpoint_equal(&live->base, base))
+			add_announcement(
+			    withdrawn ? &p->withdrawn : &p->added, live);
 }
 
 bool

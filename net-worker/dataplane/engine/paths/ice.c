@@ -166,13 +166,13 @@ same_credentials(
 }
 
 static bool
-ice_has_credentials(const struct path_agent *agent,
-    const struct ice_credentials *local, const struct ice_credentials *remote)
+ice_has_terms(const struct path_agent *agent, const struct path_terms *terms)
 {
 	const struct ice_agent *ice = of_agent(agent)->ice;
 
-	return same_credentials(ice_agent_local(ice), local) &&
-	    same_credentials(ice_agent_remote(ice), remote);
+	return !terms->iceless &&
+	    same_credentials(ice_agent_local(ice), &terms->local) &&
+	    same_credentials(ice_agent_remote(ice), &terms->remote);
 }
 
 static bool
@@ -185,8 +185,9 @@ ice_add_local(struct path_agent *agent, struct mono now,
 
 static bool
 ice_remove_local(struct path_agent *agent, struct mono now,
-    const struct candidate *candidate)
+    const struct candidate *candidate, struct candidate *withdraw)
 {
+	*withdraw = *candidate;
 	return ice_agent_remove_local(of_agent(agent)->ice, now, candidate);
 }
 
@@ -227,6 +228,35 @@ ice_remove_remote(struct path_agent *agent, struct mono now,
 	ice_agent_remove_remote(of_agent(agent)->ice, now, candidate);
 }
 
+/*
+ * That there was a handshake it has from its path, by HEARD; that a relay is
+ * gone, from the peer, which withdraws its candidates.
+ */
+static void
+ice_sign(struct path_agent *agent, struct mono now, enum path_sign sign,
+    const struct path *path)
+{
+	struct ice_agent *ice = of_agent(agent)->ice;
+
+	switch (sign) {
+	case PATH_SIGN_HEARD:
+		ice_agent_heard(ice, now, &path->local, &path->remote);
+		break;
+	case PATH_SIGN_UNANSWERED:
+		ice_agent_unanswered(ice, now);
+		break;
+	case PATH_SIGN_REMINDED:
+		ice_agent_reminded(ice, now);
+		break;
+	case PATH_SIGN_INITIATION:
+	case PATH_SIGN_RESPONSE:
+	case PATH_SIGN_INITIATED:
+	case PATH_SIGN_DATA:
+	case PATH_SIGN_RELAY_GONE:
+		break;
+	}
+}
+
 static bool
 ice_transmit(struct path_agent *agent, struct path_message *m)
 {
@@ -248,23 +278,29 @@ ice_event(struct path_agent *agent, struct path_event *to)
 {
 	struct ice_event event;
 
-	if (!ice_agent_event(of_agent(agent)->ice, &event))
-		return false;
-	switch (event.type) {
-	case ICE_EVENT_NOMINATED:
-		to->type = PATH_NOMINATED;
-		to->path = event.path;
-		to->remote_kind = event.remote_kind;
-		break;
-	case ICE_EVENT_STATE:
-		to->type = PATH_LIVENESS;
-		to->cut_off = event.state == ICE_DISCONNECTED;
-		break;
-	case ICE_EVENT_PATH_LOST:
-		to->type = PATH_MOVED;
-		break;
+	while (ice_agent_event(of_agent(agent)->ice, &event)) {
+		switch (event.type) {
+		case ICE_EVENT_NOMINATED:
+			to->type = PATH_NOMINATED;
+			to->path = event.path;
+			to->remote_kind = event.remote_kind;
+			return true;
+		case ICE_EVENT_STATE:
+			to->type = PATH_LIVENESS;
+			to->cut_off = event.state == ICE_DISCONNECTED;
+			return true;
+		case ICE_EVENT_PATH_LOST:
+			/* It leads where it led, for want of another. */
+			break;
+		case ICE_EVENT_LEAVE:
+		case ICE_EVENT_RETURN:
+			to->type = PATH_BASE;
+			to->path = event.path;
+			to->withdrawn = event.type == ICE_EVENT_LEAVE;
+			return true;
+		}
 	}
-	return true;
+	return false;
 }
 
 static struct mono
@@ -293,7 +329,7 @@ ice_set_idle(struct path_agent *agent, struct mono now, bool idle)
 
 static const struct path_agent_kind ice_kind = {
 	.free = ice_free,
-	.has_credentials = ice_has_credentials,
+	.has_terms = ice_has_terms,
 	.add_local = ice_add_local,
 	.remove_local = ice_remove_local,
 	.get_local = ice_get_local,
@@ -301,6 +337,7 @@ static const struct path_agent_kind ice_kind = {
 	.parse = ice_parse,
 	.add_remote = ice_add_remote,
 	.remove_remote = ice_remove_remote,
+	.sign = ice_sign,
 	.transmit = ice_transmit,
 	.event = ice_event,
 	.deadline = ice_deadline,
@@ -311,13 +348,14 @@ static const struct path_agent_kind ice_kind = {
 
 struct path_agent *
 ice_path_agent_new(struct ice_dispatch *d, struct mono now,
-    const struct ice_credentials *local, const struct ice_credentials *remote,
-    struct paths *paths)
+    const struct path_terms *terms, struct paths *paths)
 {
 	struct ice_path_agent *a = calloc(1, sizeof(*a));
 	const char *username;
 
-	if (a == NULL || (a->ice = ice_agent_new(local, remote, now)) == NULL) {
+	if (a == NULL ||
+	    (a->ice = ice_agent_new(&terms->local, &terms->remote, now)) ==
+		NULL) {
 		free(a);
 		return NULL;
 	}

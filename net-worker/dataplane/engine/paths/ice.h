@@ -16,8 +16,7 @@ void ice_dispatch_free(struct ice_dispatch *); /* empty; NULL is fine */
 
 /* NULL without memory. */
 struct path_agent *ice_path_agent_new(struct ice_dispatch *, struct mono,
-    const struct ice_credentials *local, const struct ice_credentials *remote,
-    struct paths *);
+    const struct path_terms *, struct paths *);
 /* Gives the message to its agent. Whose that is; NULL: nobody's. */
 struct paths *ice_dispatch_input(struct ice_dispatch *, struct mono,
     const struct path *from, const struct stun_message *);

@@ -21,8 +21,10 @@ path_table_new(struct relays *relays, const struct packet_sink *sink,
 	t->counters = counters;
 	TAILQ_INIT(&t->touched);
 	TAILQ_INIT(&t->homeless);
-	for (size_t i = 0; i < 2 * RELAYS_MAX; i++)
+	for (size_t i = 0; i < 2 * RELAYS_MAX; i++) {
 		TAILQ_INIT(&t->relay_users[i].list);
+		TAILQ_INIT(&t->relay_users[i].led);
+	}
 	if (!key_map_init(&t->by_remote, connections) ||
 	    (t->ice = ice_dispatch_new(connections)) == NULL) {
 		path_table_free(t);
@@ -43,8 +45,7 @@ path_table_free(struct path_table *t)
 
 struct paths *
 paths_new(struct path_table *t, struct mono now, const struct turn_owner *owner,
-    const struct ice_credentials *local, const struct ice_credentials *remote,
-    void *connection)
+    const struct path_terms *terms, void *connection)
 {
 	struct paths *p = calloc(1, sizeof(*p));
 
@@ -52,7 +53,8 @@ paths_new(struct path_table *t, struct mono now, const struct turn_owner *owner,
 		return NULL;
 	p->connection = connection;
 	p->owner = *owner;
-	p->agent = ice_path_agent_new(t->ice, now, local, remote, p);
+	p->agent = terms->iceless ? iceless_path_agent_new()
+				  : ice_path_agent_new(t->ice, now, terms, p);
 	if (p->agent == NULL) {
 		free(p);
 		return NULL;
@@ -78,6 +80,7 @@ paths_free(struct path_table *t, struct paths *p)
 	if (p == NULL)
 		return;
 	TAILQ_REMOVE(p->of_relay, p, relay_entry);
+	forget_remote_relay(p);
 	if (p->touched)
 		TAILQ_REMOVE(&t->touched, p, touched_entry);
 	count_path(t, p, -1);
@@ -87,10 +90,15 @@ paths_free(struct path_table *t, struct paths *p)
 }
 
 bool
-paths_have_credentials(const struct paths *p,
-    const struct ice_credentials *local, const struct ice_credentials *remote)
+paths_have_terms(const struct paths *p, const struct path_terms *terms)
 {
-	return p->agent->kind->has_credentials(p->agent, local, remote);
+	return p->agent->kind->has_terms(p->agent, terms);
+}
+
+bool
+paths_answer_on_arrival(const struct paths *p)
+{
+	return p->agent->kind->answers_on_arrival;
 }
 
 void *
@@ -137,6 +145,23 @@ paths_stun(struct path_table *t, struct mono now, const struct path *from,
 		paths_touch(t, p);
 }
 
+void
+paths_sign(struct path_table *t, struct mono now, struct paths *p,
+    enum path_sign sign, const struct path *path)
+{
+	p->agent->kind->sign(p->agent, now, sign, path);
+	paths_touch(t, p);
+}
+
+void
+paths_probe(struct path_table *t, struct mono now, struct paths *p,
+    const struct path *path, const struct probe *probe)
+{
+	if (p->agent->kind->probe != NULL)
+		p->agent->kind->probe(p->agent, now, path, probe);
+	paths_touch(t, p);
+}
+
 /* The nominated path. */
 
 static void
@@ -155,13 +180,14 @@ set_nominated(struct path_table *t, struct paths *p, const struct path *path)
 	count_path(t, p, -1);
 	key_map_remove(&t->by_remote, &p->by_remote);
 	p->path = *path;
-	p->nominated = true;
+	p->nominated = p->moved = true;
 	if (p->path.relayed) {
 		write_remote_key(&p->path.remote, p->remote_key);
 		key_map_add(&t->by_remote, &p->by_remote, p->remote_key,
 		    sizeof(p->remote_key), p);
 	}
 	count_path(t, p, 1);
+	note_remote_relay(t, p);
 }
 
 const struct path *
@@ -243,6 +269,8 @@ paths_transmit(struct path_table *t, struct mono now, struct paths *p)
 {
 	struct path_message m;
 
+	if (p->agent->kind->transmit == NULL)
+		return;
 	while (p->agent->kind->transmit(p->agent, &m)) {
 		route(t, now, p, &m.path);
 		paths_send_on(t, &m.path, m.data, m.length);
@@ -253,21 +281,29 @@ bool
 paths_event(struct path_table *t, struct mono now, struct paths *p,
     struct path_event *event)
 {
-	while (p->agent->kind->event(p->agent, event)) {
+	for (;;) {
+		if (p->moved && p->nominated) {
+			p->moved = false;
+			route(t, now, p, &p->path);
+			event->type = PATH_MOVED;
+			event->path = p->path;
+			return true;
+		}
+		p->moved = false;
+		if (!p->agent->kind->event(p->agent, event))
+			return false;
+		if (event->type == PATH_BASE) {
+			tell_base(p, &event->path.local, event->withdrawn);
+			continue;
+		}
 		if (event->type == PATH_NOMINATED)
 			set_nominated(t, p, &event->path);
-		if (event->type != PATH_LIVENESS)
-			p->moved = true;
-		if (event->type != PATH_MOVED)
-			return true;
+		if (event->type == PATH_PROBE) {
+			route(t, now, p, &event->path);
+			/* The next one finds the channel bound. */
+			if (!path_is_usable(&event->path))
+				continue;
+		}
+		return true;
 	}
-	if (!p->moved)
-		return false;
-	p->moved = false;
-	if (!p->nominated)
-		return false;
-	route(t, now, p, &p->path);
-	event->type = PATH_MOVED;
-	event->path = p->path;
-	return true;
 }

@@ -12,6 +12,7 @@
 
 #include "common/counters.h"
 #include "net-worker/core/ice/agent.h"
+#include "net-worker/core/inner/probe.h"
 #include "net-worker/core/path.h"
 #include "net-worker/core/turn/relays.h"
 #include "net-worker/dataplane/host.h"
@@ -31,16 +32,20 @@ struct path_table *path_table_new(struct relays *, const struct packet_sink *,
     struct engine_counters *, uint32_t connections);
 void path_table_free(struct path_table *); /* empty; NULL is fine */
 
+/* What both ends have been told: how paths are found, and by what secrets. */
+struct path_terms {
+	bool iceless; /* without ICE: the rest is of no account */
+	struct ice_credentials local, remote;
+};
+
 /*
  * The owner is whose channels they are on relays, the connection what
  * paths_connection() gives back. NULL without memory.
  */
 struct paths *paths_new(struct path_table *, struct mono,
-    const struct turn_owner *, const struct ice_credentials *local,
-    const struct ice_credentials *remote, void *connection);
+    const struct turn_owner *, const struct path_terms *, void *connection);
 void paths_free(struct path_table *, struct paths *); /* NULL is fine */
-bool paths_have_credentials(const struct paths *,
-    const struct ice_credentials *local, const struct ice_credentials *remote);
+bool paths_have_terms(const struct paths *, const struct path_terms *);
 void *paths_connection(const struct paths *);
 
 /* Our candidates and relays. */
@@ -67,6 +72,29 @@ bool paths_remote_line(struct path_table *, struct mono, struct paths *,
 /* A STUN message from a peer, by whatever way it came. */
 void paths_stun(struct path_table *, struct mono, const struct path *from,
     const struct stun_message *);
+
+/*
+ * What else says which paths work (firezone-tunnel(7), Dead paths and
+ * Distress), of which each kind of agent takes what it has a use for. A path
+ * where one is told of: the one by which it came.
+ */
+enum path_sign {
+	PATH_SIGN_HEARD,      /* something authentic; path */
+	PATH_SIGN_UNANSWERED, /* sent on the nominated one, 2 s (1 s) ago */
+	PATH_SIGN_REMINDED,   /* the client asks for what it has already */
+	PATH_SIGN_INITIATION, /* of the peer, accepted; path */
+	PATH_SIGN_RESPONSE,   /* likewise */
+	PATH_SIGN_INITIATED,  /* an initiation of ours was sent */
+	PATH_SIGN_DATA,       /* data, the first since a handshake */
+	PATH_SIGN_RELAY_GONE, /* there is none any more where path leads to */
+};
+
+void paths_sign(struct path_table *, struct mono, struct paths *,
+    enum path_sign, const struct path *);
+void paths_probe(struct path_table *, struct mono, struct paths *,
+    const struct path *, const struct probe *);
+/* Whether a handshake is answered on the path by which it came. */
+bool paths_answer_on_arrival(const struct paths *);
 
 /*
  * Sending; false when the path is not usable just now, or the sink is full. On
@@ -100,13 +128,17 @@ enum path_event_type {
 	PATH_NOMINATED, /* another one, with a remote end of that kind */
 	PATH_LIVENESS,  /* whether it is cut off: no path works any longer */
 	PATH_MOVED,     /* how datagrams leave on the nominated one */
+	PATH_BASE,      /* candidates of that local end; told to nobody else */
+	PATH_PROBE,     /* a request that is to be sealed and sent */
 };
 
 struct path_event {
 	enum path_event_type type;
-	struct path path; /* of NOMINATED: its ends; of MOVED: all of it */
+	struct path path; /* of NOMINATED: its ends; of the rest: all of it */
+	struct probe probe;
 	enum candidate_kind remote_kind;
 	bool cut_off;
+	bool withdrawn; /* of BASE: for the time being */
 };
 
 bool paths_event(

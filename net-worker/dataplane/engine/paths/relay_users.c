@@ -1,15 +1,22 @@
 /*
- * Which connection has its channels on which relay, and what becomes of it when
- * that relay changes or goes (firezone-tunnel(7), Changes of the relay list).
+ * Which connection has its channels on which relay, and whose path leads to an
+ * address on which; and what becomes of them when that relay changes or goes
+ * (firezone-tunnel(7), Changes of the relay list).
  */
 #include "net-worker/dataplane/engine/paths/table.h"
+
+static bool
+relay_has_users(const struct relay_users *u)
+{
+	return !TAILQ_EMPTY(&u->list) || !TAILQ_EMPTY(&u->led);
+}
 
 /* NULL: nobody is on that relay. */
 static struct relay_users *
 relay_users_of(struct path_table *t, const struct uuid *relay)
 {
 	for (size_t i = 0; i < 2 * RELAYS_MAX; i++)
-		if (!TAILQ_EMPTY(&t->relay_users[i].list) &&
+		if (relay_has_users(&t->relay_users[i]) &&
 		    uuid_equal(&t->relay_users[i].relay, relay))
 			return &t->relay_users[i];
 	return NULL;
@@ -22,7 +29,7 @@ relay_users_make(struct path_table *t, const struct uuid *relay)
 
 	/* There are as many places as relays that anyone can be on. */
 	for (size_t i = 0; u == NULL && i < 2 * RELAYS_MAX; i++)
-		if (TAILQ_EMPTY(&t->relay_users[i].list))
+		if (!relay_has_users(&t->relay_users[i]))
 			u = &t->relay_users[i];
 	if (u == NULL)
 		fatalx("internal error: more relays in use than there are");
@@ -48,11 +55,58 @@ paths_relay(const struct paths *p)
 	return p->has_relay ? &p->relay : NULL;
 }
 
+void
+note_remote_relay(struct path_table *t, struct paths *p)
+{
+	const struct allocation *relay =
+	    relays_with_ip(t->relays, &p->path.remote.ip);
+
+	forget_remote_relay(p);
+	if (relay == NULL)
+		return;
+	p->to_relay = &relay_users_make(t, &allocation_config(relay)->id)->led;
+	TAILQ_INSERT_TAIL(p->to_relay, p, to_relay_entry);
+}
+
+void
+forget_remote_relay(struct paths *p)
+{
+	if (p->to_relay != NULL)
+		TAILQ_REMOVE(p->to_relay, p, to_relay_entry);
+	p->to_relay = NULL;
+}
+
+/*
+ * That the peer has lost its relay is told to it, and by it to us only where it
+ * speaks ICE: firezone-tunnel(7), Relays without ICE.
+ */
+static void
+doubt_paths_to(struct path_table *t, struct mono now, struct paths_list *led,
+    const struct relays_event *gone)
+{
+	struct paths *p;
+
+	/* What is wrong between us and the relay says nothing of others. */
+	if (gone->end == ALLOCATION_AUTHENTICATION ||
+	    gone->end == ALLOCATION_PROTOCOL)
+		return;
+	while ((p = TAILQ_FIRST(led)) != NULL) {
+		struct path there = p->path;
+
+		forget_remote_relay(p);
+		paths_sign(t, now, p, PATH_SIGN_RELAY_GONE, &there);
+		for (size_t i = 0; i < 2; i++) {
+			there.remote.ip = gone->address[i];
+			paths_sign(t, now, p, PATH_SIGN_RELAY_GONE, &there);
+		}
+	}
+}
+
 /* Another relay for one that has lost its own, if there is any. */
 static void
 migrate(struct path_table *t, struct mono now, struct paths *p)
 {
-	struct allocation *relay = relays_sample(t->relays);
+	struct allocation *relay = relays_sample(t->relays, now);
 
 	if (relay == NULL)
 		return;
@@ -125,7 +179,8 @@ paths_relay_event(
 	struct relay_users *users = relay_users_of(t, &event->relay);
 	struct allocation *relay = relays_find(t->relays, &event->relay);
 	struct paths_list none = TAILQ_HEAD_INITIALIZER(none),
-			  *list = users == NULL ? &none : &users->list;
+			  *list = users == NULL ? &none : &users->list,
+			  *led = users == NULL ? &none : &users->led;
 	struct paths *p;
 
 	switch (event->type) {
@@ -144,6 +199,7 @@ paths_relay_event(
 		break;
 	case RELAYS_REMOVED:
 		log_relay_end(event);
+		doubt_paths_to(t, now, led, event);
 		migrate_all(t, now, list);
 		break;
 	case RELAYS_NONE:

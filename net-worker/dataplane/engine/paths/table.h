@@ -4,9 +4,10 @@
  *
  *	paths.c		the objects, what the peer signals, draining
  *	announce.c	candidates of ours
- *	relay_users.c	which connection is on which relay
+ *	relay_users.c	which connection is on which relay, at either end
  *	route.c		the way between two ends
  *	ice.c		the kind of agent that speaks ICE
+ *	iceless.c	the kind that does without
  */
 #ifndef NET_WORKER_DATAPLANE_ENGINE_PATHS_TABLE_H
 #define NET_WORKER_DATAPLANE_ENGINE_PATHS_TABLE_H
@@ -18,6 +19,7 @@
 #include "net-worker/core/key_map.h"
 #include "net-worker/dataplane/engine/paths/agent.h"
 #include "net-worker/dataplane/engine/paths/ice.h"
+#include "net-worker/dataplane/engine/paths/iceless.h"
 
 #define ENDPOINT_KEY_LEN 19 /* family, address, port */
 
@@ -39,6 +41,8 @@ struct paths {
 	bool has_relay;
 	struct paths_list *of_relay; /* with others that are on it */
 	TAILQ_ENTRY(paths) relay_entry;
+	struct paths_list *to_relay; /* with others that lead to it, or NULL */
+	TAILQ_ENTRY(paths) to_relay_entry;
 
 	bool nominated;   /* there is a path */
 	bool moved;       /* to be told how datagrams leave now */
@@ -50,10 +54,11 @@ struct paths {
 	struct announcements added, withdrawn;
 };
 
-/* Those that have their channels on one relay. */
+/* Of one relay. While nobody is on either list the place is free. */
 struct relay_users {
 	struct uuid relay;
-	struct paths_list list; /* empty: the place is free */
+	struct paths_list list; /* have their channels there */
+	struct paths_list led;  /* their nominated path leads there */
 };
 
 struct path_table {
@@ -83,6 +88,14 @@ void offer_kind(struct path_table *, struct mono, struct paths *,
 /* An allocated address that is ours no more. */
 void withdraw_relayed(struct path_table *, struct mono, struct paths *,
     const struct endpoint *address);
+
+/* The live candidates with that base, but those on a relay. */
+void tell_base(struct paths *, const struct endpoint *base, bool withdrawn);
+
+/* relay_users.c */
+/* The relay, of those we know, to which the nominated path leads. */
+void note_remote_relay(struct path_table *, struct paths *);
+void forget_remote_relay(struct paths *);
 
 /* route.c */
 struct allocation *relay_of(struct path_table *, const struct paths *);

@@ -23,6 +23,7 @@
 enum manner {
 	ANSWERS,
 	REFUSES,       /* with an RCODE, which is an answer */
+	KNOWS_NO_NAME, /* likewise */
 	IS_SILENT,     /* but for probes */
 	TALKS_RUBBISH, /* with the right id */
 	IS_PRECEDED,   /* by somebody else's answer */
@@ -88,6 +89,8 @@ make_answer(const uint8_t *in, size_t len, uint8_t *out)
 	t.queries++;
 	if (t.manner == REFUSES)
 		out[3] |= 5;
+	if (t.manner == KNOWS_NO_NAME)
+		out[3] |= 3;
 	if (t.manner == TALKS_RUBBISH)
 		out[7] = 1;
 	if (t.manner != SAYS_MUCH && t.manner != SAYS_ENOUGH)
@@ -380,6 +383,18 @@ ask(uint8_t *answer, size_t size)
 	"0001"
 
 static void
+assert_outcomes(
+    uint64_t answered, uint64_t no_name, uint64_t refused, uint64_t unanswered)
+{
+	const uint64_t *n = dns_server_outcomes(t.server);
+
+	assert_int_equal(n[DNS_OUTCOME_ANSWERED], answered);
+	assert_int_equal(n[DNS_OUTCOME_NO_NAME], no_name);
+	assert_int_equal(n[DNS_OUTCOME_REFUSED], refused);
+	assert_int_equal(n[DNS_OUTCOME_UNANSWERED], unanswered);
+}
+
+static void
 answers_by_udp(void **state)
 {
 	static const struct {
@@ -388,6 +403,7 @@ answers_by_udp(void **state)
 	} cases[] = {
 		{ ANSWERS, ANSWER("8100") },
 		{ REFUSES, ANSWER("8105") },
+		{ KNOWS_NO_NAME, ANSWER("8103") },
 		{ TALKS_RUBBISH, ANSWER("8102") },
 		{ IS_PRECEDED, ANSWER("8100") },
 		{ SAYS_MUCH, ANSWER("8300") },
@@ -403,6 +419,7 @@ answers_by_udp(void **state)
 	}
 	t.manner = SAYS_ENOUGH;
 	assert_int_equal(ask(answer, sizeof(answer)), TUNNEL_MAX);
+	assert_outcomes(4, 1, 1, 1);
 }
 
 /* Nobody is known, nobody answers, then queries but no probes. */
@@ -611,6 +628,7 @@ answers_by_tcp(void **state)
 	assert_int_equal(send(fd, out, one, 0), one);
 	assert_int_equal(receive(fd, answer, sizeof(answer)), one);
 	assert_hex(answer + 2, one - 2, ANSWER("8102"));
+	assert_outcomes(5, 0, 0, 1);
 	/* It has said all that it has to say. */
 	shutdown(fd, SHUT_WR);
 	assert_int_equal(receive(fd, answer, sizeof(answer)), 0);

@@ -13,7 +13,9 @@
 
 #include "common/address.h"
 #include "common/log.h"
+#include "common/reason.h"
 #include "control-worker/net/server.h"
+#include "control-worker/operator/ctl_request.h"
 #include "control-worker/operator/http.h"
 #include "tests/lib/unit.h"
 
@@ -26,7 +28,8 @@ static struct sockaddr_un address;
 
 /* What the net-worker is like. */
 static uint32_t clients, queries;
-static bool silent, absent;
+static bool silent, absent, gone; /* gone: the client, just now */
+static struct ipc_explain explain;
 static struct ipc_query pending;
 
 static bool
@@ -40,9 +43,94 @@ on_ask(void *ctx, const struct ipc_query *q)
 	return true;
 }
 
+static bool
+on_explain(void *ctx, const struct ipc_explain *m)
+{
+	(void)ctx;
+	explain = *m;
+	return !absent;
+}
+
+static bool on_log_level(void *ctx, enum log_level level);
+
+/* Of all clients but the first, who has port 80 of the resource. */
+static void
+answer_explain(void)
+{
+	const struct ipc_explain m = explain;
+	bool passes = m.destination.port == 80;
+	struct ipc_query_client client = {
+		.serial = m.serial,
+		.client = m.client,
+		.state = QUERY_STATE_CONNECTED,
+	};
+	struct ipc_explained e = {
+		.serial = m.serial,
+		.destination = m.destination,
+		.verdict = passes ? EXPLAINED_PASSED : EXPLAINED_ANSWERED,
+		.reason = passes ? REASON_NONE : REASON_FILTER,
+		.resource = { { 7 } },
+		.routes = 1,
+	};
+	struct ipc_explained_route route = {
+		.serial = m.serial,
+		.resource = { { 7 } },
+		.permits = passes,
+	};
+	struct ipc_query_grant grant = {
+		.serial = m.serial,
+		.client = m.client,
+		.resource = { { 7 } },
+		.type = RESOURCE_CIDR,
+		.filter_count = 1,
+		.filters = { { FILTER_TCP, 80, 80 } },
+		.filters_count = 1,
+	};
+	struct ipc_query_end end = { .serial = m.serial };
+
+	explain.serial = 0;
+	if (m.serial == 0 || silent)
+		return;
+	assert_true(prefix_parse("10.20.0.0/16", &grant.network));
+	route.network = grant.network;
+	if (!gone) {
+		ctl_client(ctl, &client);
+		ctl_explained(ctl, &e);
+		ctl_route(ctl, &route);
+		ctl_grant(ctl, &grant);
+	}
+	ctl_query_end(ctl, &end);
+}
+
+/* Each client has one resource; 100 of them have the same. */
+static void
+answer_grants(const struct ipc_query *q)
+{
+	struct ipc_query_end end = { .serial = q->serial };
+	struct ipc_query_grant g = {
+		.serial = q->serial,
+		.type = RESOURCE_DNS,
+		.pattern = "*.corp.test",
+	};
+	uint32_t i = q->from;
+
+	if (q->of_one) {
+		assert_int_equal(q->client.bytes[0], 1);
+		ctl_grant(ctl, &g);
+	}
+	for (; !q->of_one && i < clients && i < q->from + PAGE; i++) {
+		g.resource.bytes[0] = (uint8_t)(i / 100);
+		ctl_grant(ctl, &g);
+	}
+	end.more = !q->of_one && i < clients;
+	end.next = i;
+	ctl_query_end(ctl, &end);
+}
+
 static void
 answer_query(void)
 {
+	answer_explain();
 	struct ipc_query q = pending;
 	struct ipc_query_end end = { .serial = q.serial };
 	struct ipc_query_client client = { .serial = q.serial };
@@ -52,11 +140,17 @@ answer_query(void)
 	pending.serial = 0;
 	if (q.serial == 0 || silent)
 		return;
+	if (q.kind == QUERY_KIND_GRANTS) {
+		answer_grants(&q);
+		return;
+	}
 	if (q.kind == QUERY_KIND_RELAYS)
 		ctl_relay(ctl, &relay);
 	else
 		for (; i < clients && i < q.from + PAGE; i++) {
+			client.client.bytes[0] = (uint8_t)(i >> 8);
 			client.client.bytes[1] = 0xcc;
+			client.client.bytes[2] = (uint8_t)i;
 			ctl_client(ctl, &client);
 		}
 	end.more = q.kind == QUERY_KIND_CLIENTS && i < clients;
@@ -99,13 +193,16 @@ set_up(void **state)
 		.gid = getgid(),
 		.situation = &situation,
 		.ask = on_ask,
+		.explain = on_explain,
+		.log_level = on_log_level,
 	};
 
 	(void)state;
 	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
 	situation = (struct situation){ .url = "wss://portal" };
 	clients = queries = 0;
-	silent = absent = false;
+	silent = absent = gone = false;
+	explain.serial = 0;
 	pending.serial = 0;
 	assert_int_equal(uv_loop_init(&loop), 0);
 	config.fd = make_listener();
@@ -153,17 +250,34 @@ read_all(int fd, char *to, size_t size, size_t step)
 	}
 }
 
+/* What posternctl exits with by the last answer, and what it says is wrong. */
+static int exit_status;
+static char problem[2048];
+
+/* What it prints, on standard output and then on standard error. */
 static size_t
 ask(const char *request, char *to, size_t size)
 {
 	int fd = connect_to();
-	size_t len;
+	size_t len, text;
+
+	exit_status = 0;
+	problem[0] = '\0';
 
 	assert_int_equal(
 	    send(fd, request, strlen(request), 0), strlen(request));
-	len = read_all(fd, to, size, size);
+	len = read_all(fd, to, size - sizeof(problem), size);
 	close(fd);
-	return len;
+	if (len == 0 || (text = strnlen(to, len) + 1) >= len)
+		return len;
+	exit_status = to[text] - '0';
+	assert_true(len - text <= sizeof(problem));
+	memcpy(problem, to + text + 1, len - text - 1);
+	problem[len - text - 1] = '\0';
+	if (problem[0] == '\0')
+		return text;
+	text += (size_t)sprintf(to + text - 1, "%s\n", problem);
+	return text;
 }
 
 static unsigned
@@ -200,8 +314,166 @@ pages(void **state)
 		    1 + (clients == 0 ? 1 : (clients + PAGE - 1) / PAGE));
 		len = ask("status text\n", answer, sizeof(answer));
 		assert_true(len > 0 && answer[len - 1] == '\0');
-		assert_int_equal(count(answer, "00cc0000-"), clients);
+		assert_int_equal(
+		    count(answer, "none            none"), clients);
 	}
+}
+
+/* One list alone, and no other query than for that. */
+static void
+one_list(void **state)
+{
+	(void)state;
+	clients = 3;
+	assert_true(ask("clients json\n", answer, sizeof(answer)) > 0);
+	assert_memory_equal(answer, "{\"clients\":[{", 13);
+	assert_int_equal(count(answer, "\"client\":"), 3);
+	assert_non_null(strstr(answer, "],\"problem\":null}\n"));
+	assert_int_equal(queries, 1);
+	assert_int_equal(exit_status, 0);
+	assert_true(ask("relays text\n", answer, sizeof(answer)) > 0);
+	assert_memory_equal(answer, "relay ", 6);
+	assert_int_equal(queries, 2);
+	clients = 0;
+	assert_true(ask("clients text\n", answer, sizeof(answer)) > 0);
+	assert_string_equal(answer, "no clients\n");
+}
+
+static void
+one_client(void **state)
+{
+	(void)state;
+	clients = 300;
+	assert_true(ask("clients text 01cc02\n", answer, sizeof(answer)) > 0);
+	assert_int_equal(exit_status, 0);
+	assert_int_equal(count(answer, "01cc02"), 1);
+	assert_non_null(strstr(answer, "\n\nresource name "));
+	assert_non_null(strstr(answer, "*.corp.test"));
+	assert_true(ask("clients json 01cc02\n", answer, sizeof(answer)) > 0);
+	assert_non_null(strstr(answer, "],\"grants\":[{\"resource\":"));
+	assert_true(ask("clients text ffcc\n", answer, sizeof(answer)) > 0);
+	assert_int_equal(exit_status, 2);
+	assert_string_equal(answer, "no client has that id, name or address\n");
+	assert_string_equal(problem, "no client has that id, name or address");
+	assert_true(ask("clients text 01\n", answer, sizeof(answer)) > 0);
+	assert_int_equal(exit_status, 2);
+	assert_memory_equal(answer,
+	    "44 clients may be meant; say which by its id:\n"
+	    "  01cc0000-0000-0000-0000-000000000000\n",
+	    85);
+	assert_memory_equal(problem, answer, 85);
+	assert_true(ask("clients json 01\n", answer, sizeof(answer)) > 0);
+	assert_memory_equal(answer, "{\"problem\":\"44 clients", 22);
+	assert_string_equal(problem, "");
+}
+
+static void
+all_resources(void **state)
+{
+	(void)state;
+	clients = 250;
+	assert_true(ask("resources text\n", answer, sizeof(answer)) > 0);
+	assert_int_equal(exit_status, 0);
+	assert_int_equal(count(answer, "    100\n"), 2);
+	assert_int_equal(count(answer, "     50\n"), 1);
+	assert_int_equal(count(answer, "\n"), 4);
+	clients = 25600;
+	assert_true(ask("resources json\n", answer, sizeof(answer)) > 0);
+	assert_int_equal(count(answer, "{\"resource\":"), 256);
+	assert_int_equal(count(answer, "\"clients\":100}"), 256);
+	clients = 0;
+	assert_true(ask("resources text\n", answer, sizeof(answer)) > 0);
+	assert_string_equal(answer, "no resources\n");
+	silent = true;
+	assert_true(ask("resources text\n", answer, sizeof(answer)) > 0);
+	assert_string_equal(answer, "net-worker does not answer\n");
+	assert_int_equal(exit_status, 1);
+}
+
+static void
+explanations(void **state)
+{
+	(void)state;
+	clients = 300;
+	assert_true(ask("explain text tcp 10.20.0.9:80 01cc02\n", answer,
+			sizeof(answer)) > 0);
+	assert_int_equal(exit_status, 0);
+	assert_string_equal(answer,
+	    "allowed: tcp from 01cc0200-0000-0000-0000-000000000000 to "
+	    "10.20.0.9:80, by 07000000-0000-0000-0000-000000000000\n"
+	    "  client    01cc0200-0000-0000-0000-000000000000, at none\n"
+	    "  resource  07000000-0000-0000-0000-000000000000\n"
+	    "            10.20.0.0/16, permits tcp/80: yes, by tcp/80\n"
+	    "            granted without an end\n"
+	    "  path      connected\n");
+	assert_true(ask("explain text tcp 10.20.0.9:81 01cc02\n", answer,
+			sizeof(answer)) > 0);
+	assert_int_equal(exit_status, 1);
+	assert_string_equal(answer,
+	    "denied: tcp from 01cc0200-0000-0000-0000-000000000000 to "
+	    "10.20.0.9:81: no filter of 07000000-0000-0000-0000-000000000000 "
+	    "permits it\n"
+	    "  client    01cc0200-0000-0000-0000-000000000000, at none\n"
+	    "  resource  07000000-0000-0000-0000-000000000000\n"
+	    "            10.20.0.0/16, permits tcp/80: not this\n"
+	    "            granted without an end\n"
+	    "  answer    the client is told by an ICMP error\n"
+	    "  path      connected\n");
+	assert_true(ask("explain json tcp 10.20.0.9:81 01cc02\n", answer,
+			sizeof(answer)) > 0);
+	assert_int_equal(exit_status, 1);
+	assert_non_null(strstr(answer,
+	    "\"allowed\":false,\"verdict\":\"answered\","
+	    "\"reason\":\"filter\",\"protocol\":\"tcp\""));
+}
+
+static bool
+on_log_level(void *ctx, enum log_level level)
+{
+	(void)ctx;
+	log_set_level(level);
+	return !absent;
+}
+
+/* More is to be had, and less than at the start is not. */
+static void
+levels(void **state)
+{
+	(void)state;
+	ask("log text info\n", answer, sizeof(answer));
+	assert_string_equal(answer, "the log has level info\n");
+	ask("log json warn\n", answer, sizeof(answer));
+	assert_string_equal(answer, "{\"log_level\":\"warn\"}\n");
+	log_init_sink("test", LOG_LEVEL_WARN, LOG_FORMAT_HUMAN);
+	ask("log text error\n", answer, sizeof(answer));
+	assert_string_equal(answer,
+	    "the log has level warn, with which posternd was started\n");
+	assert_int_equal(exit_status, 0);
+	absent = true;
+	ask("log text info\n", answer, sizeof(answer));
+	assert_int_equal(exit_status, 1);
+	assert_string_equal(problem, "the parent does not take it");
+}
+
+/* Status 1 would say that it is denied. */
+static void
+explanations_that_fail(void **state)
+{
+	(void)state;
+	clients = 3;
+	ask("explain text tcp 10.20.0.9:80 ff\n", answer, sizeof(answer));
+	assert_int_equal(exit_status, 2);
+	ask("explain text tcp 10.20.0.9 00cc01\n", answer, sizeof(answer));
+	assert_int_equal(exit_status, 2);
+	assert_memory_equal(answer, "tcp and udp need a port", 23);
+	gone = true;
+	ask("explain text tcp 10.20.0.9:80 00cc01\n", answer, sizeof(answer));
+	assert_int_equal(exit_status, 2);
+	assert_string_equal(answer, "the client has gone just now\n");
+	silent = true;
+	ask("explain text tcp 10.20.0.9:80 00cc01\n", answer, sizeof(answer));
+	assert_int_equal(exit_status, 2);
+	assert_string_equal(answer, "net-worker does not answer\n");
 }
 
 /* Pages are asked for as they are read, not as fast as they come. */
@@ -233,12 +505,18 @@ net_worker_is_silent(void **state)
 	len = ask("status text\n", answer, sizeof(answer));
 	assert_int_equal(answer[len - 1], '\0');
 	assert_non_null(strstr(answer, "\nnet-worker does not answer\n"));
+	assert_string_equal(problem, "net-worker does not answer");
+	assert_int_equal(exit_status, 1);
+	assert_null(strstr(answer, "no relays"));
+	assert_null(strstr(answer, "no clients"));
 	silent = false;
 	absent = true;
 	len = ask("status json\n", answer, sizeof(answer));
 	assert_int_equal(answer[len - 1], '\0');
-	assert_non_null(
-	    strstr(answer, "\"problem\":\"net-worker does not answer\"}\n"));
+	assert_non_null(strstr(answer,
+	    "\"relays\":[],\"clients\":[],\"problem\":"
+	    "\"net-worker does not answer\"}\n"));
+	assert_int_equal(exit_status, 1);
 }
 
 static void
@@ -246,8 +524,8 @@ wrong_requests(void **state)
 {
 	static const char *const requests[] = { "\n", "status\n",
 		"status text\nx", "status xml\n", "STATUS text\n",
-		"status text \n", "explain\n" };
-	char many[65];
+		"status text \n", "quit\n" };
+	char many[CTL_REQUEST_MAX + 1];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
@@ -255,6 +533,7 @@ wrong_requests(void **state)
 
 		assert_int_equal(len, strlen("unknown request\n") + 1);
 		assert_string_equal(answer, "unknown request\n");
+		assert_int_equal(exit_status, 2);
 	}
 	memset(many, 'x', sizeof(many) - 1);
 	many[sizeof(many) - 1] = '\0';
@@ -287,7 +566,7 @@ stray_answers(void **state)
 	silent = false;
 	clients = 1;
 	assert_true(ask("status text\n", answer, sizeof(answer)) > 0);
-	assert_int_equal(count(answer, "00cc0000-"), 1);
+	assert_int_equal(count(answer, "cc"), 1);
 }
 
 /* The oldest that has not asked goes, so that who only sits there keeps nobody out. */
@@ -422,7 +701,7 @@ too_many_of_one_address(void **state)
 	socklen_t len = endpoint_to_sockaddr(&at, &sa);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	int hog[HTTP_CONNECTIONS - 1], first, late;
-	struct server *http;
+	struct http *http;
 
 	(void)state;
 	assert_int_equal(bind(listener, (struct sockaddr *)&sa, len), 0);
@@ -443,14 +722,14 @@ too_many_of_one_address(void **state)
 	}
 	close(first);
 	close(late);
-	server_free(http);
+	http_free(http);
 }
 
 /* A request in pieces, whose sender has closed its side. */
 static void
 half_closed(void **state)
 {
-	struct server *http = http_serve(&loop, make_listener(), &situation);
+	struct http *http = http_serve(&loop, make_listener(), &situation);
 	int fd = connect_to();
 	static const char request[] = "GET /healthz HTTP/1.0\r\n\r\n";
 	size_t len;
@@ -467,7 +746,7 @@ half_closed(void **state)
 	assert_true(len > 15);
 	assert_memory_equal(answer, "HTTP/1.1 200 OK", 15);
 	close(fd);
-	server_free(http);
+	http_free(http);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -477,6 +756,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(pages),
+		TEST(one_client),
+		TEST(all_resources),
+		TEST(explanations),
+		TEST(levels),
+		TEST(explanations_that_fail),
+		TEST(one_list),
 		TEST(slow_reader),
 		TEST(net_worker_is_silent),
 		TEST(wrong_requests),

@@ -242,16 +242,31 @@ static void
 metrics(void **state)
 {
 	const uint64_t queries = 3, connections = 4, names = 6;
+	const uint64_t outcomes[DNS_OUTCOMES] = { [DNS_OUTCOME_UNANSWERED] =
+						      9 };
 	char *a;
 
 	(void)set_up(state);
 	situation.dns_queries_refused = &queries;
 	situation.dns_connections_refused = &connections;
 	situation.names_left_out = &names;
+	situation.dns_outcomes = outcomes;
+	situation.connected = 2;
+	situation.since = 1700000000;
+	situation.generation = 3;
+	situation.flows = (struct flow_figures){ 4096, 8192, 11, 12, 13, 14 };
+	situation.usage[IPC_NET] = (struct ipc_process_usage){
+		.cpu_us = 1500000,
+		.resident_bytes = 1 << 20,
+		.descriptors = 20,
+	};
 	page.shard[0].counters.outbound_bytes = 10;
 	page.shard[COUNTER_SHARDS - 1].counters.outbound_bytes = 5;
 	page.shard[1].counters.refused_inbound[REASON_INBOUND_KIND] = 7;
 	page.engine.connections_direct = 3;
+	histogram_observe(&page.engine.relay_round_trip, 1000);
+	histogram_observe(&page.engine.relay_round_trip, 1001);
+	histogram_observe(&page.engine.relay_round_trip, 5000001);
 	page.io[0].counters.udp_sent = UINT64_MAX;
 	a = answer("GET /metrics" REST, strlen("GET /metrics" REST));
 	static const char *const lines[] = {
@@ -262,9 +277,31 @@ metrics(void **state)
 		"\npostern_tunnel_configured{family=\"ipv6\"} 0\n",
 		"\npostern_process_restarts_total{process=\"net-worker\"} 2\n",
 		"\npostern_connections{path=\"direct\"} 3\n",
+		"\npostern_relay_round_trip_seconds_bucket{le=\"0.001\"} 1\n",
+		"\npostern_relay_round_trip_seconds_bucket{le=\"0.0025\"} 2\n",
+		"\npostern_relay_round_trip_seconds_bucket{le=\"5\"} 2\n",
+		"\npostern_relay_round_trip_seconds_bucket{le=\"+Inf\"} 3\n",
+		"\npostern_relay_round_trip_seconds_sum 5.002002\n",
+		"\npostern_relay_round_trip_seconds_count 3\n",
 		"\npostern_dns_refused_total{kind=\"query\"} 3\n",
 		"\npostern_dns_refused_total{kind=\"connection\"} 4\n",
 		"\npostern_names_left_out_total 6\n",
+		"\npostern_dns_queries_total{outcome=\"answered\"} 0\n",
+		"\npostern_dns_queries_total{outcome=\"unanswered\"} 9\n",
+		"\npostern_portal_connections_total 2\n",
+		"\npostern_portal_changed_timestamp_seconds 1700000000\n",
+		"\npostern_portal_generation 3\n",
+		"\npostern_flow_spool_bytes 4096\n",
+		"\npostern_flow_spool_limit_bytes 8192\n",
+		"\npostern_flow_uploaded_total 11\n",
+		"\npostern_flow_dropped_total 12\n",
+		"\npostern_flow_lines_total{result=\"written\"} 13\n",
+		"\npostern_flow_lines_total{result=\"lost\"} 14\n",
+		"\npostern_process_cpu_seconds_total{process=\"net-worker\"} "
+		"1.500000\n",
+		"\npostern_process_resident_memory_bytes{process="
+		"\"net-worker\"} 1048576\n",
+		"\npostern_process_open_fds{process=\"net-worker\"} 20\n",
 		"\npostern_udp_datagrams_total{direction=\"sent\"} "
 		"18446744073709551615\n",
 		"\npostern_client_bytes_total{direction=\"from client\"} 15\n",

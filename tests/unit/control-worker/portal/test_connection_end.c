@@ -29,7 +29,9 @@ the_join_has_its_time(void **state)
 	r->now = mono_add_ms(r->now, 4999);
 	portal_timeout(r->c, r->now);
 	assert_int_equal(wait_ms(r), 1);
+	assert_string_equal(r->retried, "");
 	time_out(r);
+	assert_string_equal(r->retried, "the join was not answered within 5 s");
 	expect_retry(r, 1000, 1000);
 }
 
@@ -68,9 +70,11 @@ a_refused_token_is_fatal(void **state)
 	static const struct {
 		const char *code, *reason;
 	} table[] = {
-		{ "invalid_token", "check FIREZONE_TOKEN" },
-		{ "missing_token", "check FIREZONE_TOKEN" },
-		{ "other", "the portal refused our login: no reason given" },
+		{ "invalid_token", "check the file /etc/postern/token" },
+		{ "missing_token", "check the file /etc/postern/token" },
+		{ "other",
+		    "the portal refused our login (HTTP status 401): no reason "
+		    "given" },
 	};
 	struct rig *r = *state;
 

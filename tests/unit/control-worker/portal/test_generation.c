@@ -91,6 +91,45 @@ takes_flows_in_generation_2(void **state)
 	expect_nothing(r);
 }
 
+#define EXPIRY(more) \
+	"{\"client_id\":\"" CLIENT "\",\"resource_id\":\"" CLIENT "\"" more "}"
+
+/*
+ * Portals of 2025 and 2026 repeat no authorization that ends sooner than they
+ * have said: firezone-portal(7), Expiry update.
+ */
+static void
+moves_expiry_in_older_generations(void **state)
+{
+	static const char *const wrong[] = { EXPIRY(""),
+		EXPIRY(",\"expires_at\":null"), EXPIRY(",\"expires_at\":\"5\""),
+		EXPIRY(",\"expires_at\":-5"), "{\"expires_at\":5}", "null" };
+	struct rig *r = *state;
+	struct uuid client;
+
+	assert_true(uuid_parse(CLIENT, &client));
+	for (unsigned generation = 1; generation <= 2; generation++) {
+		begin(r, generation);
+		hear(r, PUSH, "init", EMPTY_INIT);
+		r->story[0] = '\0';
+		hear(r, PUSH, "access_authorization_expiry_updated",
+		    EXPIRY(",\"expires_at\":1790000000"));
+		assert_string_equal(r->story, "E");
+		assert_int_equal(r->expiry.expires_at, 1790000000);
+		assert_true(uuid_equal(&r->expiry.client, &client));
+		assert_true(uuid_equal(&r->expiry.resource, &client));
+		for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+			hear(r, PUSH, "access_authorization_expiry_updated",
+			    wrong[i]);
+		assert_string_equal(r->story, "E");
+	}
+	begin(r, 3);
+	r->story[0] = '\0';
+	hear(r, PUSH, "access_authorization_expiry_updated",
+	    EXPIRY(",\"expires_at\":1790000000"));
+	assert_string_equal(r->story, "");
+}
+
 /* The relays of a flow are there before it. */
 static void
 takes_relays_of_a_flow(void **state)
@@ -159,10 +198,13 @@ opens_nothing_by_events_of_others(void **state)
 {
 	struct rig *r = *state;
 
-	begin(r, 2);
-	hear(r, PUSH, "init", EMPTY_INIT);
-	hear(r, PUSH, "create_authorization", AUTHORIZATION);
-	assert_string_equal(r->story, "[]I()T");
+	for (unsigned g = 1; g <= 2; g++) {
+		begin(r, g);
+		hear(r, PUSH, "init", EMPTY_INIT);
+		hear(r, PUSH, "create_authorization", AUTHORIZATION);
+		assert_string_equal(r->story, "[]I()T");
+		assert_int_equal(r->dropped[PORTAL_DROP_FOREIGN], 1);
+	}
 	begin(r, 3);
 	expect(r, CAPABILITIES, 1);
 	hear(r, PUSH, "init", EMPTY_INIT);
@@ -241,13 +283,43 @@ counts_on_over_connections_in_generation_1(void **state)
 	assert_int_equal(wait_ms(r), 30000);
 	time_out(r);
 	expect(r, HEARTBEAT, 3);
+	assert_int_equal(wait_ms(r), 5000);
+	r->now = mono_add_ms(r->now, 4999);
 	hear(r, ALIVE, 3);
+	assert_int_equal(wait_ms(r), 25001);
 	time_out(r);
 	expect(r, HEARTBEAT, 4);
+	/* The answer to another one is none. */
+	hear(r, ALIVE, 3);
 	assert_true(r->online);
-	/* One that is not answered is the end. */
+	assert_int_equal(wait_ms(r), 5000);
 	time_out(r);
 	expect_nothing(r);
+	expect_retry(r, 500, 1000);
+}
+
+/* It counts from when it is written; what cannot be is the end with the next.
+ */
+static void
+answers_are_awaited_from_the_writing_on(void **state)
+{
+	struct rig *r = *state;
+
+	begin(r, 1);
+	r->blocked = true;
+	time_out(r);
+	assert_int_equal(wait_ms(r), 30000);
+	r->now = mono_add_ms(r->now, 10000);
+	r->blocked = false;
+	portal_send(r->c, r->now);
+	expect(r, HEARTBEAT, 1);
+	assert_int_equal(wait_ms(r), 5000);
+	hear(r, ALIVE, 1);
+	assert_int_equal(wait_ms(r), 20000);
+	r->blocked = true;
+	time_out(r);
+	assert_true(r->online);
+	time_out(r);
 	expect_retry(r, 500, 1000);
 }
 
@@ -257,19 +329,30 @@ static const struct {
 	int status;
 	bool final;
 } refusals[] = {
-	{ 1, 400, false },
+	{ 1, 0, false },
+	{ 1, 308, false },
+	{ 1, 399, false },
+	{ 1, 400, true },
 	{ 1, 401, true },
 	{ 1, 403, true },
-	{ 1, 404, false },
+	{ 1, 404, true },
+	{ 1, 422, true },
+	{ 1, 429, true },
+	{ 1, 499, true },
+	{ 1, 500, false },
+	{ 1, 503, false },
 	{ 2, 400, false },
 	{ 2, 401, true },
-	{ 2, 403, true },
+	{ 2, 403, false },
 	{ 2, 404, false },
+	{ 2, 422, false },
 	{ 2, 503, false },
 	{ 3, 400, false },
 	{ 3, 401, true },
 	{ 3, 403, false },
 	{ 3, 404, false },
+	{ 3, 422, false },
+	{ 3, 429, false },
 };
 
 static void
@@ -299,6 +382,8 @@ main(void)
 		T(leaves_the_usual_port_out),
 		T(takes_flows_in_generation_2),
 		T(counts_on_over_connections_in_generation_1),
+		T(answers_are_awaited_from_the_writing_on),
+		T(moves_expiry_in_older_generations),
 		T(takes_relays_of_a_flow),
 		T(too_long_a_message_revokes_all_without_a_list),
 		T(keeps_grants_where_none_are_listed),

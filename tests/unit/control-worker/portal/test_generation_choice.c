@@ -37,6 +37,10 @@ static const struct {
 	{ 0,
 	    { { 3, 404, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
 		{ 2, 403, CHOICE_TURNS }, { 1, -1, 0 } } },
+	{ 0,
+	    { { 3, 404, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
+		{ 2, 422, CHOICE_TURNS }, { 1, 503, CHOICE_STAYS },
+		{ 1, -1, 0 } } },
 	/* One of today, behind a proxy that does not know so for a moment. */
 	{ 0, { { 3, 404, CHOICE_DOUBTS }, { 3, -1, 0 } } },
 	{ 0,
@@ -52,6 +56,9 @@ static const struct {
 	{ 0,
 	    { { 3, 404, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
 		{ 2, 401, CHOICE_TURNS }, { 1, 403, CHOICE_ENDS } } },
+	{ 0,
+	    { { 3, 404, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
+		{ 2, 422, CHOICE_TURNS }, { 1, 400, CHOICE_ENDS } } },
 	/* No portal at all: the token is not shown around. */
 	{ 0,
 	    { { 3, 404, CHOICE_DOUBTS }, { 3, 404, CHOICE_TURNS },
@@ -69,8 +76,10 @@ static const struct {
 	/* One that is configured is the only one. */
 	{ 3, { { 3, 404, CHOICE_STAYS }, { 3, -1, 0 } } },
 	{ 3, { { 3, 401, CHOICE_ENDS } } },
-	{ 2, { { 2, 404, CHOICE_STAYS }, { 2, 401, CHOICE_ENDS } } },
-	{ 1, { { 1, 404, CHOICE_STAYS }, { 1, 403, CHOICE_ENDS } } },
+	{ 2,
+	    { { 2, 404, CHOICE_STAYS }, { 2, 403, CHOICE_STAYS },
+		{ 2, 422, CHOICE_STAYS }, { 2, 401, CHOICE_ENDS } } },
+	{ 1, { { 1, 503, CHOICE_STAYS }, { 1, 404, CHOICE_ENDS } } },
 };
 
 static void
@@ -173,6 +182,60 @@ expect_newest_after(
 	assert_int_equal(choice_failed(c, *now, 404), CHOICE_TURNS);
 	assert_int_equal(c->chosen->number, 2);
 	choice_joined(c);
+}
+
+/* A proxy that lets nobody in for a while makes no gateway of 1.3 of it. */
+static void
+what_worked_is_tried_on(void **state)
+{
+	struct mono now = { 1 };
+	struct generation_choice c;
+
+	(void)state;
+	choice_init(&c, 0);
+	turn_to_older(&c, &now);
+	choice_joined(&c);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(
+		    choice_failed(&c, now, i < 2 ? 403 : 422), CHOICE_STAYS);
+		assert_int_equal(c.chosen->number, 2);
+	}
+	now = mono_add_ms(now, GENERATION_AGAIN_MS);
+	assert_true(choice_renew(&c, now));
+	assert_int_equal(choice_failed(&c, now, 404), CHOICE_TURNS);
+	assert_int_equal(c.chosen->number, 2);
+	assert_int_equal(choice_failed(&c, now, 403), CHOICE_STAYS);
+	assert_int_equal(c.chosen->number, 2);
+	/* But not with a token that is not valid any more. */
+	assert_int_equal(choice_failed(&c, now, 401), CHOICE_TURNS);
+	assert_int_equal(c.chosen->number, 1);
+	assert_int_equal(choice_failed(&c, now, 403), CHOICE_ENDS);
+}
+
+/* Nor does it end one that is of 1.3, as a gateway of its time would have. */
+static void
+the_oldest_that_worked_is_tried_on(void **state)
+{
+	static const int statuses[] = { 403, 429, 400, 422 };
+	struct mono now = { 1 };
+	struct generation_choice c;
+
+	(void)state;
+	choice_init(&c, 0);
+	turn_to_older(&c, &now);
+	assert_int_equal(choice_failed(&c, now, 422), CHOICE_TURNS);
+	assert_int_equal(c.chosen->number, 1);
+	choice_joined(&c);
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++) {
+		assert_int_equal(
+		    choice_failed(&c, now, statuses[i]), CHOICE_STAYS);
+		assert_int_equal(c.chosen->number, 1);
+	}
+	/* Its token may be refused, and it may be there no more. */
+	assert_int_equal(choice_failed(&c, now, 401), CHOICE_TURNS);
+	assert_int_equal(choice_failed(&c, now, 404), CHOICE_TURNS);
+	assert_int_equal(c.chosen->number, 2);
+	assert_int_equal(choice_failed(&c, now, 422), CHOICE_ENDS);
 }
 
 static void
@@ -393,7 +456,7 @@ is_refused_by_all(void **state)
 	time_out(r);
 	resolve(r);
 	break_down(r, 401, -1, "invalid_token");
-	expect_end(r, "check FIREZONE_TOKEN");
+	expect_end(r, "check the file /etc/postern/token");
 }
 
 /* References of one path mean nothing on the other. */
@@ -437,6 +500,8 @@ main(void)
 		T(finds_the_generation),
 		T(remembers_what_worked),
 		T(absences_are_some_time_apart),
+		T(what_worked_is_tried_on),
+		T(the_oldest_that_worked_is_tried_on),
 		T(tries_the_newest_first_after_a_while),
 		T(tries_the_newest_first_after_failures),
 		T(a_connection_is_worth_a_day),

@@ -79,6 +79,37 @@ test_opposites_cancel(void **state)
 	candidates_free(c);
 }
 
+/* A withdrawal has another priority, and no fragment. */
+#define HOST  "1 1 udp 2130706175 10.0.0.4 52625 typ host"
+#define RELAY "1 1 udp 37748479 192.0.2.9 50001 typ relay raddr 0.0.0.0 rport 0"
+#define RELAY_AGAIN \
+	"2 1 udp 50331391 192.0.2.9 50001 typ relay raddr 0.0.0.0 rport 0"
+
+static void
+test_the_last_word_counts(void **state)
+{
+	struct candidates *c = candidates_new();
+
+	(void)state;
+	candidates_hold(c, &one, false, HOST " ufrag u\n" RELAY " ufrag u\n");
+	candidates_hold(c, &one, true, HOST "\n");
+	candidates_hold(c, &one, false, HOST " ufrag u\n");
+	candidates_hold(c, &one, true, RELAY_AGAIN "\n");
+	expect(c, &one, false, HOST " ufrag u\n");
+	expect(c, &one, true, RELAY_AGAIN "\n");
+	expect_nothing(c);
+	candidates_hold(c, &one, true, HOST "\n");
+	candidates_hold(c, &one, false, HOST " ufrag u\n");
+	expect(c, &one, false, HOST " ufrag u\n");
+	expect_nothing(c);
+	/* Another address is another candidate. */
+	candidates_hold(c, &one, true, HOST "\n");
+	candidates_hold(c, &one, false, RELAY " ufrag u\n");
+	expect(c, &one, true, HOST "\n");
+	expect(c, &one, false, RELAY " ufrag u\n");
+	candidates_free(c);
+}
+
 static void
 test_closed_connections_are_forgotten(void **state)
 {
@@ -227,6 +258,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_told_once),
 		cmocka_unit_test(test_opposites_cancel),
+		cmocka_unit_test(test_the_last_word_counts),
 		cmocka_unit_test(test_closed_connections_are_forgotten),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_who_waits_is_asked_once),

@@ -737,7 +737,7 @@ test_outgoing(void **state)
 	expect_text(outgoing_acknowledgement(&(struct ref){
 			.text = (char[]){ "SFMyNTY.g2g/\"\\" } }),
 	    "{\"ref\":\"SFMyNTY.g2g/\\\"\\\\\"}");
-	expect_text(outgoing_capabilities(), "{\"iceless\":false}");
+	expect_text(outgoing_capabilities(), "{\"iceless\":true}");
 	expect_text(outgoing_empty(), "{}");
 	/* Best first, ties by text, no two alike. */
 	expect_text(

@@ -183,6 +183,34 @@ candidates_wait_for_one_connection(void **state)
 	expect(r, CANDIDATES, "broadcast_ice_candidates", "candidate:2", 3);
 }
 
+/* The client's next release needs no reply to what the former has asked for. */
+static void
+candidates_wait_for_no_former_release(void **state)
+{
+	struct rig *r = *state;
+	struct uuid client;
+	uint64_t first;
+
+	assert_true(uuid_parse(CLIENT, &client));
+	begin(r, 2);
+	hear(r, PUSH, "request_connection", CONNECTION(DOMAIN));
+	first = r->serial;
+	portal_acknowledge(r->c, r->now, first);
+	portal_candidates(r->c, r->now, &client, false, "candidate:1\n");
+	portal_client_gone(r->c, &client);
+	hear(r, PUSH, "authorize_flow", AUTHORIZATION);
+	portal_acknowledge(r->c, r->now, r->serial);
+	r->read = r->written;
+	portal_candidates(r->c, r->now, &client, false, "candidate:2\n");
+	portal_send(r->c, r->now);
+	expect(r, CANDIDATES, "broadcast_ice_candidates", "candidate:2", 2);
+	/* Its name is set up, or not. */
+	portal_named(r->c, r->now, first, true);
+	portal_named(r->c, r->now, first, false);
+	portal_send(r->c, r->now);
+	expect_nothing(r);
+}
+
 /* However much else is authorized before its name is set up. */
 static void
 is_answered_after_many_others(void **state)
@@ -294,6 +322,7 @@ main(void)
 		T(sets_names_up_first),
 		T(says_nothing_of_refused_names),
 		T(candidates_wait_for_one_connection),
+		T(candidates_wait_for_no_former_release),
 		T(is_answered_after_many_others),
 		T(gives_access),
 		T(opens_nothing_by_what_is_wrong),

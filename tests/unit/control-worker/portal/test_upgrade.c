@@ -272,7 +272,20 @@ static const struct {
 	{ "application/problem+json", "", false, "", "" },
 	{ "application/json", "{\"code\":\"a\"}", false, "", "" },
 	{ "application/problem+jsonx", "{\"code\":\"a\"}", false, "", "" },
-	{ "", "{\"code\":\"a\"}", false, "", "" },
+	{ "text/html", "<p>Forbidden", false, "", "" },
+	{ "text/plainx", "Forbidden", false, "", "" },
+	/* The plain text of older portals, with or without a type. */
+	{ "", "Missing token", true, "", "Missing token" },
+	{ "text/plain", "Forbidden", true, "", "Forbidden" },
+	{ "Text/Plain; charset=utf-8", "Not found\n", true, "", "Not found" },
+	{ "", " \n a\r\n\tb\x1b[2Jc\x7f\xc3\xa9", true, "", "a b [2Jc" },
+	{ "", "", false, "", "" },
+	{ "", "\r\n", false, "", "" },
+	{ "", "Cannot GET /gateway/websocket?token=x", false, "", "" },
+	{ "", "token .SFMyNTY.g2gDaANtAAAAJGM4OWJjYzhjLTkzOTI", false, "", "" },
+	{ "", "a 12345678901234567890123456789012", true, "",
+	    "a 12345678901234567890123456789012" },
+	{ "", "a 123456789012345678901234567890123", false, "", "" },
 };
 
 static void
@@ -290,6 +303,45 @@ test_problems(void **state)
 	}
 }
 
+/* Of a long text as many words as there is room for. */
+static void
+test_long_text(void **state)
+{
+	char text[1000] = "";
+	struct problem p;
+
+	(void)state;
+	for (size_t i = 0; i < 100; i++)
+		strcat(text, "one more ");
+	problem_parse(&p, "", text, strlen(text));
+	assert_int_equal(strlen(p.detail), 255 - 255 % 9 - 1);
+	assert_memory_equal(p.detail, text, strlen(p.detail));
+	/* No beginning of a word that would be too long. */
+	memset(text + 250, 'x', 100);
+	problem_parse(&p, "", text, strlen(text));
+	assert_int_equal(strlen(p.detail), 246);
+}
+
+/* The log has what portals before problem documents say. */
+static void
+test_plain_refusal(void **state)
+{
+	static const char bare[] = "HTTP/1.1 400 Bad Request\r\n"
+				   "Content-Length: 13\r\n\r\nMissing token";
+	static const char twice[] = "HTTP/1.1 400 Bad Request\r\n"
+				    "Content-Type: text/plain\r\n"
+				    "Content-Type: text/plain\r\n"
+				    "Content-Length: 13\r\n\r\nMissing token";
+
+	(void)state;
+	feed(bare, sizeof(bare) - 1, sizeof(bare));
+	assert_int_equal(response.state, UPGRADE_REFUSED);
+	assert_string_equal(response.problem.detail, "Missing token");
+	feed(twice, sizeof(twice) - 1, sizeof(twice));
+	assert_int_equal(response.state, UPGRADE_REFUSED);
+	assert_string_equal(response.problem.detail, "");
+}
+
 int
 main(void)
 {
@@ -302,6 +354,8 @@ main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_retry_after),
 		cmocka_unit_test(test_problems),
+		cmocka_unit_test(test_long_text),
+		cmocka_unit_test(test_plain_refusal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,7 +65,7 @@ refuses_authorizations(void **state)
 		{ "100.64.0.2:0", "[fd00:2021:1112::2]:0", false, RESOURCE_CIDR,
 		    "outside the tunnel range" },
 		{ "100.64.0.2:0", "[fd00:2021:1111::2]:0", true, RESOURCE_CIDR,
-		    "without ICE" },
+		    NULL },
 		{ "100.64.0.2:0", "[fd00:2021:1111::2]:0", false, 9,
 		    "it is none, or too much of it" },
 	};

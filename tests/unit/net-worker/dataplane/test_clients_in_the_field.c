@@ -460,9 +460,9 @@ other_credentials_replace_the_connection(void **state)
 	assert_false(lets_through(r, FIRST, "10.20.0.9:80"));
 }
 
-/* From 1.5.16 on it could do without ICE, and we do not offer that. */
+/* From 1.5.16 on it can do without ICE, if the portal says so. */
 static void
-nothing_without_ice(void **state)
+without_ice_if_the_portal_says_so(void **state)
 {
 	struct rig *r = *state;
 	struct ipc_authorization a = authorization(r);
@@ -471,8 +471,35 @@ nothing_without_ice(void **state)
 	a.use_iceless = true;
 	tell(r, authorization, &a);
 	settle(r);
-	assert_int_equal(r->refused, 7);
-	assert_int_equal(r->page.engine.clients, 0);
+	assert_int_equal(r->acknowledged, 7);
+	assert_int_equal(r->page.engine.connections_iceless, 1);
+	/* Its lines have bases in place of a fragment. */
+	assert_non_null(strstr(r->added, "raddr 10.0.0.4 rport 52625\n"));
+	assert_null(strstr(r->added, "ufrag"));
+}
+
+/* It withdraws all it has, as before August 2025, and has others in time. */
+static void
+cut_off_for_a_moment_is_no_end(void **state)
+{
+	struct rig *r = *state;
+
+	connected(r);
+	for (int i = 0; i < 2; i++) {
+		signal_line(r, true,
+		    "candidate:1 1 udp 2130706175 192.0.2.7 50000 typ host");
+		pass(r, 1900);
+		signal_line(r, false,
+		    "candidate:1 1 udp 2130706175 192.0.2.7 50000 typ host");
+		if (i == 1)
+			check_from(r, FIRST, true);
+		pass(r, 5000);
+		assert_int_equal(r->closed, 0);
+	}
+	signal_line(
+	    r, true, "candidate:1 1 udp 2130706175 192.0.2.7 50000 typ host");
+	pass(r, 2100);
+	assert_int_equal(r->closed, 1);
 }
 
 int
@@ -489,7 +516,8 @@ main(void)
 		T(goodbye_is_the_end),
 		T(answers_wait_for_the_path),
 		T(other_credentials_replace_the_connection),
-		T(nothing_without_ice),
+		T(without_ice_if_the_portal_says_so),
+		T(cut_off_for_a_moment_is_no_end),
 	};
 
 	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);

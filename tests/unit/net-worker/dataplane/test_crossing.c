@@ -18,20 +18,19 @@
 #define REAL_V6   "2001:db8::9"
 
 #define SYN 0x02
+#define RST 0x04
 
 /* Names, granted by what an authorization of that kind says. */
 static void
-connected_as(struct rig *r, enum authorization_kind kind)
+granted_as(struct rig *r, enum authorization_kind kind)
 {
 	struct ipc_authorization a = authorization(r);
-	struct ipc_flow_settings flows = { .enabled = true };
 	struct ipc_remote_candidates candidates = {
 		.client = { { 0xc1 } },
 		.lines = "candidate:1 1 udp 2130706175 192.0.2.7 50000 typ "
 			 "host\n",
 	};
 
-	connected(r);
 	a.kind = (uint8_t)kind;
 	a.expires_at = 0;
 	a.resource.bytes[0] = 0x77;
@@ -45,6 +44,15 @@ connected_as(struct rig *r, enum authorization_kind kind)
 	check_with_use_candidate(r);
 	pass(r, 20);
 	handshake(r);
+}
+
+static void
+connected_as(struct rig *r, enum authorization_kind kind)
+{
+	struct ipc_flow_settings flows = { .enabled = true };
+
+	connected(r);
+	granted_as(r, kind);
 	tell(r, flow_settings, &flows);
 	settle(r);
 }
@@ -168,6 +176,41 @@ newer_clients_do_not(void **state)
 	check_connection(r, CLIENT_V4, PROXY_V4, CLIENT_V4, REAL_V4);
 }
 
+/* What was assigned while it was older, and what is under way by it. */
+static void
+newer_clients_do_not_any_more(void **state)
+{
+	struct rig *r = *state;
+	struct shard_counters *c = &r->page.shard[0].counters;
+	uint8_t data[128];
+	struct packet p;
+	size_t udp;
+
+	connected_as(r, AUTHORIZATION_CONNECTION);
+	install(r, REAL_V4);
+	p = segment(data, CLIENT_V6, PROXY_V6, 1234, 80, SYN);
+	client_sends_packet(r, p.data, p.length);
+	p = segment(data, CLIENT_V4, PROXY_V4, 1235, 80, SYN);
+	client_sends_packet(r, p.data, p.length);
+	assert_int_equal(r->tun_count, 2);
+
+	granted_as(r, AUTHORIZATION_UPSERT);
+	udp = r->udp_count;
+	p = segment(data, REAL_V4, CLIENT_V4, 80, 1234, SYN | 0x10);
+	from_tun(r, p.data, p.length);
+	assert_int_equal(c->refused_inbound[REASON_NAT_EXPIRED], 1);
+	assert_int_equal(r->udp_count, udp);
+	p = segment(data, CLIENT_V6, PROXY_V6, 1234, 80, SYN);
+	client_sends_packet(r, p.data, p.length);
+	assert_int_equal(c->refused_outbound[REASON_NO_TRANSLATION], 1);
+	assert_int_equal(r->tun_count, 2);
+
+	udp = r->udp_count;
+	p = segment(data, REAL_V4, CLIENT_V4, 80, 1235, SYN | 0x10);
+	from_tun(r, p.data, p.length);
+	assert_int_equal(r->udp_count, udp + 1);
+}
+
 /* A resource hears of it by the TUN, a client by its tunnel. */
 static void
 both_sides_hear_of_too_long_packets(void **state)
@@ -211,6 +254,107 @@ both_sides_hear_of_too_long_packets(void **state)
 	assert_int_equal(len, 56);
 	assert_int_equal(load_be16(inner + 20), 0x0304);
 	assert_int_equal(load_be32(inner + 24), 1260);
+}
+
+static void
+check_fragment(const uint8_t *at, size_t length, size_t is, uint16_t offset)
+{
+	assert_int_equal(length, is);
+	assert_int_equal(at[0] >> 4, 6);
+	assert_int_equal(load_be16(at + 4), length - 40);
+	assert_int_equal(at[6], IPPROTO_FRAGMENT);
+	assert_int_equal(load_be16(at + 42), offset);
+	assert_int_equal(load_be32(at + 44), 0x4711);
+}
+
+/* To the TUN and to the client alike: first the first. */
+static void
+both_sides_get_what_may_be_cut_in_two(void **state)
+{
+	struct rig *r = *state;
+	struct shard_counters *c = &r->page.shard[0].counters;
+	struct ip_address real = ip(REAL_V4), client = ip(CLIENT_V4),
+			  proxy = ip(PROXY_V4);
+	uint8_t data[INNER_PACKET_MAX], payload[1260] = { 0x04, 0xd2, 0, 80 };
+	uint64_t bytes, malformed = 0;
+	uint8_t *inner;
+	struct packet p;
+	size_t len, udp;
+
+	connected_as(r, AUTHORIZATION_CONNECTION);
+	install(r, REAL_V6);
+	payload[12] = 0x50;
+	len = build_ip(data, &client, &proxy, IPPROTO_TCP, payload, 1260);
+	store_be16(data + 4, 0x4711);
+	bytes = c->outbound_bytes;
+	client_sends_packet(r, data, len);
+	assert_int_equal(r->tun_count, 2);
+	check_fragment(r->tun[0].data, r->tun[0].len, 1280, 1);
+	check_fragment(r->tun[1].data, r->tun[1].len, 76, 1232);
+	assert_int_equal(c->outbound_bytes - bytes, 1280 + 76);
+
+	install(r, REAL_V4);
+	p = segment(data, CLIENT_V6, PROXY_V6, 1234, 80, SYN);
+	client_sends_packet(r, p.data, p.length);
+	assert_int_equal(r->tun_count, 3);
+	store_be16(payload, 80);
+	store_be16(payload + 2, 1234);
+	len = build_ip(data, &real, &client, IPPROTO_TCP, payload, 1241);
+	store_be16(data + 4, 0x4711);
+	udp = r->udp_count;
+	bytes = c->inbound_bytes;
+	from_tun(r, data, len);
+	assert_int_equal(r->udp_count, udp + 2);
+	assert_int_equal(c->inbound_bytes - bytes, 1280 + 48 + 9);
+	len = client_hears(r, &inner);
+	check_fragment(inner, len, 48 + 9, 1232);
+
+	/* But nobody's own fragments: no ports, no session. */
+	data[6] = 0x20;
+	from_tun(r, data, 1261);
+	for (unsigned i = 0; i < by_hand_lanes(); i++)
+		malformed += r->page.shard[i].counters.malformed_inbound;
+	assert_int_equal(malformed, 1);
+	assert_int_equal(r->udp_count, udp + 2);
+}
+
+/* Their payload is that of the packet, whichever fragment it is in. */
+static void
+flows_count_both_parts(void **state)
+{
+	struct rig *r = *state;
+	struct ip_address real = ip(REAL_V4), client = ip(CLIENT_V4),
+			  proxy = ip(PROXY_V4);
+	uint8_t data[INNER_PACKET_MAX], payload[1260] = { 0x04, 0xd2, 0, 80 };
+	struct packet p;
+	size_t len;
+
+	connected_as(r, AUTHORIZATION_CONNECTION);
+	install(r, REAL_V6);
+	payload[12] = 0x50;
+	len = build_ip(data, &client, &proxy, IPPROTO_TCP, payload, 1260);
+	client_sends_packet(r, data, len);
+	assert_int_equal(r->tun_count, 2);
+	p = segment(data, CLIENT_V4, PROXY_V4, 1234, 80, RST);
+	client_sends_packet(r, p.data, p.length);
+	pass(r, 3000);
+	assert_true(r->flow.closed);
+	assert_int_equal(r->flow.tx_packets, 2);
+	assert_int_equal(r->flow.tx_bytes, 1240);
+
+	install(r, REAL_V4);
+	p = segment(data, CLIENT_V6, PROXY_V6, 1234, 80, SYN);
+	client_sends_packet(r, p.data, p.length);
+	store_be16(payload, 80);
+	store_be16(payload + 2, 1234);
+	len = build_ip(data, &real, &client, IPPROTO_TCP, payload, 1260);
+	from_tun(r, data, len);
+	p = segment(data, CLIENT_V6, PROXY_V6, 1234, 80, RST);
+	client_sends_packet(r, p.data, p.length);
+	pass(r, 3000);
+	assert_true(r->flow.closed);
+	assert_int_equal(r->flow.rx_packets, 1);
+	assert_int_equal(r->flow.rx_bytes, 1240);
 }
 
 /*
@@ -257,7 +401,10 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(older_clients_cross),
 		T(newer_clients_do_not),
+		T(newer_clients_do_not_any_more),
 		T(both_sides_hear_of_too_long_packets),
+		T(both_sides_get_what_may_be_cut_in_two),
+		T(flows_count_both_parts),
 		T(own_errors_have_a_counterpart_or_are_none),
 	};
 

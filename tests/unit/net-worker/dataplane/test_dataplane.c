@@ -241,6 +241,38 @@ snapshot_moves_expiry(void **state)
 	assert_int_equal(r->page.engine.clients, 0);
 }
 
+/* So does one that the portal names alone, sooner or later. */
+static void
+expiry_moves_alone(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_grant_expiry end = { .client = { { 0xc1 } },
+		.resource = { { 0x42 } },
+		.expires_at = UNIX_NOW + 10 };
+	struct ipc_grant_expiry other = { .client = { { 0xc2 } },
+		.resource = { { 0x42 } },
+		.expires_at = UNIX_NOW + 10 };
+
+	connected(r);
+	tell(r, grant_expiry, &end);
+	tell(r, grant_expiry, &other);
+	pass(r, 9000);
+	end.expires_at = UNIX_NOW + 90;
+	tell(r, grant_expiry, &end);
+	pass(r, 11000);
+	assert_int_equal(r->page.engine.clients, 1);
+	end.expires_at = UNIX_NOW + 25;
+	tell(r, grant_expiry, &end);
+	pass(r, 4000);
+	assert_int_equal(r->page.engine.clients, 1);
+	pass(r, 1500);
+	assert_int_equal(r->page.engine.clients, 0);
+	/* And makes no grant. */
+	end.expires_at = UNIX_NOW + 90;
+	tell(r, grant_expiry, &end);
+	assert_int_equal(r->page.engine.clients, 0);
+}
+
 /* What is listed without an expiry keeps that which it has, or has not. */
 static void
 snapshot_leaves_expiry(void **state)
@@ -376,6 +408,25 @@ waits_for_what_is_due_soon(void **state)
 	assert_int_equal(r->udp_count, 4);
 }
 
+/* Nobody has a candidate, and the relays have what they asked for. */
+static void
+sleeps_when_nothing_is_due(void **state)
+{
+	struct rig *r = *state;
+	struct mono start;
+	int wakes;
+
+	authorized(r);
+	pass(r, 30000);
+	start = r->now;
+	for (wakes = 0; mono_ms_between(start, r->now) < 60000; wakes++) {
+		r->now =
+		    mono_min(by_hand_deadline(r->dp), mono_add_s(start, 60));
+		serve_deadlines(r);
+	}
+	assert_true(wakes < 60);
+}
+
 /* What relays send is theirs; of others their port says nothing. */
 static void
 tells_relays_and_clients_apart(void **state)
@@ -500,12 +551,14 @@ main(void)
 		T(says_that_the_clock_was_set),
 		T(snapshot_revokes_what_it_lacks),
 		T(snapshot_moves_expiry),
+		T(expiry_moves_alone),
 		T(snapshot_leaves_expiry),
 		T(snapshot_is_bounded),
 		T(refused_leaves_nobody),
 		T(moves_to_another_relay),
 		T(says_that_there_are_too_many_relays),
 		T(waits_for_what_is_due_soon),
+		T(sleeps_when_nothing_is_due),
 		T(tells_relays_and_clients_apart),
 		T(holds_the_response_until_there_is_a_path),
 		T(repeated_authorization_announces_again),

@@ -721,12 +721,16 @@ strangers_are_not_answered(void **state)
 }
 
 static struct relays *no_relays;
+static bool without_ice;
 
 static bool
 paths_of_one(void)
 {
-	static const struct ice_credentials ours = { "gate", "gatepassword" },
-					    theirs = { "clie", "cliepassword" };
+	const struct path_terms terms = {
+		.iceless = without_ice,
+		.local = { "gate", "gatepassword" },
+		.remote = { "clie", "cliepassword" },
+	};
 	static const struct packet_sink sink = { 0 };
 	static const struct turn_owner owner = { 0 };
 	static struct engine_counters counters;
@@ -735,8 +739,7 @@ paths_of_one(void)
 	bool ok;
 
 	if (t != NULL)
-		p = paths_new(
-		    t, (struct mono){ 1 }, &owner, &ours, &theirs, &counters);
+		p = paths_new(t, (struct mono){ 1 }, &owner, &terms, &counters);
 	ok = p != NULL && paths_connection(p) == &counters;
 	if (t != NULL)
 		paths_free(t, p);
@@ -752,6 +755,9 @@ without_memory(void **state)
 		skip();
 	no_relays = relays_new();
 	assert_non_null(no_relays);
+	without_ice = false;
+	assert_in_range(fail_each_allocation(paths_of_one), 5, 20);
+	without_ice = true;
 	assert_in_range(fail_each_allocation(paths_of_one), 5, 20);
 	relays_free(no_relays);
 }

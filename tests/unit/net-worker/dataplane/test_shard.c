@@ -353,6 +353,55 @@ says_what_it_refuses(void **state)
 }
 
 static void
+use_a_name(struct rig *r)
+{
+	struct ipc_authorization a = authorization(r);
+	struct ipc_name_resolved m = {
+		.client = { { 0xc1 } },
+		.resource = { { 0x43 } },
+		.domain = "files.corp.test",
+		.proxies = { at("100.96.0.1:0").ip },
+		.addresses = { at("192.0.2.80:0").ip },
+		.proxies_count = 1,
+		.addresses_count = 1,
+	};
+
+	a.resource.bytes[0] = 0x43;
+	a.type = RESOURCE_DNS;
+	strcpy(a.pattern, "*.corp.test");
+	a.serial = 8;
+	tell(r, authorization, &a);
+	tell(r, name_resolved, &m);
+	settle(r);
+}
+
+/* What comes after RST is the rest of a connection, not denied to anybody. */
+static void
+says_nothing_of_the_rest(void **state)
+{
+	struct rig *r = *state;
+	const uint64_t *late =
+	    &r->page.shard[0].counters.refused_inbound[REASON_NAT_EXPIRED];
+	uint8_t reply[40];
+
+	connected(r);
+	use_a_name(r);
+	overhear(r);
+	client_opens(r, "100.64.0.2:1234", "100.96.0.1:80", false);
+	client_opens(r, "100.64.0.2:1234", "100.96.0.1:80", true);
+	from_tun(
+	    r, reply, tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1234"));
+	settle(r);
+	assert_int_equal(*late, 1);
+	assert_int_equal(logged(r, "denied:"), 0);
+	/* Somebody else's packet from there is. */
+	from_tun(
+	    r, reply, tcp_packet(reply, "192.0.2.80:80", "100.64.0.2:1235"));
+	settle(r);
+	assert_int_equal(logged(r, "denied:"), 1);
+}
+
+static void
 says_nothing_unasked(void **state)
 {
 	struct rig *r = *state;
@@ -475,6 +524,8 @@ main(void)
 		    turns_hold_much, set_up_denied, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    says_what_it_refuses, set_up_denied, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    says_nothing_of_the_rest, set_up_denied, tear_down),
 		T(says_nothing_unasked),
 		T(counts_refusals_and_answers),
 		T(marks_congestion_inwards),

@@ -115,7 +115,7 @@ act_as_portal(void)
 	struct dataplane *dp = crew.r->dp;
 	unsigned honest = randombytes_uniform(HONEST);
 	unsigned fickle = HONEST + randombytes_uniform(CLIENTS - HONEST);
-	struct ipc_query query = { 1, QUERY_KIND_CLIENTS, 0 };
+	struct ipc_query query = { .serial = 1, .kind = QUERY_KIND_CLIENTS };
 	struct ipc_flow_settings flows = { randombytes_uniform(4) > 0 };
 	struct ipc_flow_stored stored = { crew.r->flow.serial };
 	struct ipc_peer_message message = {

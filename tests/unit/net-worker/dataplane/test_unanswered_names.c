@@ -161,6 +161,23 @@ is_not_told_if_answered(void **state)
 	assert_int_equal(r->unanswered_names, 1);
 }
 
+/* Asked after a long silence: the answer is given the time to come. */
+static void
+is_not_told_at_the_first_packet(void **state)
+{
+	struct rig *r = *state;
+
+	connected_as(r, AUTHORIZATION_ACCESS);
+	install_name(r, 0, REAL);
+	for (int i = 0; i < 3; i++)
+		pass_rekeyed(r, 100);
+	sends(r, 1000);
+	pass_playing(r, 9500);
+	assert_int_equal(r->unanswered_names, 0);
+	pass_playing(r, 11000);
+	assert_int_equal(r->unanswered_names, 1);
+}
+
 /* Somebody on the way speaks, not what the name means. */
 static void
 errors_are_no_answer(void **state)
@@ -325,6 +342,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(is_told_after_two_minutes),
 		T(is_not_told_if_answered),
+		T(is_not_told_at_the_first_packet),
 		T(errors_are_no_answer),
 		T(sessions_without_an_answer_move),
 		T(sessions_with_an_answer_stay),

@@ -19,6 +19,9 @@
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
 #define SIZE  1000 /* of a datagram; the last one is shorter */
 #define COUNT 8
@@ -322,6 +325,83 @@ plain_refused_too(void **state)
 	assert_int_equal(segmented, 2);
 }
 
+/* Receiving. */
+
+static struct {
+	size_t count;
+	uint8_t next; /* of what is sent, too */
+} got;
+
+static void
+note_datagram(void *ctx, const struct arrival *a, uint8_t *data, size_t len)
+{
+	(void)ctx;
+	assert_int_equal(a->local.ip.bytes[0], 127);
+	assert_int_equal(len, SIZE);
+	assert_int_equal(data[0], got.next++);
+	got.count++;
+}
+
+static void
+send_numbered(size_t count)
+{
+	static uint8_t number;
+	const struct ip_address any = { 0 };
+
+	got.next = number;
+	for (size_t i = 0; i < count; i++) {
+		uint8_t *room = udp_io_reserve(t.io, &t.peer, &any, 0, SIZE);
+
+		assert_non_null(room);
+		memset(room, number++, SIZE);
+	}
+	udp_io_flush(t.io);
+}
+
+/* How many datagrams a call of the kernel yields, and whether it says more. */
+static void
+expect_call(struct udp_io *io, size_t count, bool more)
+{
+	got.count = 0;
+	assert_int_equal(udp_io_receive(io, IP_V4, note_datagram, NULL), more);
+	assert_int_equal(got.count, count);
+}
+
+/* Of single ones more in a call than of merged ones. */
+static void
+receives_many_single_ones(void **state)
+{
+	struct udp_io *io = udp_io_new(t.to, 0, -1, 0, &t.now, &t.counters);
+	int on = 1;
+
+	(void)state;
+	assert_non_null(io);
+	assert_int_equal(
+	    setsockopt(t.to, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)), 0);
+	refuse = EINVAL; /* so that each is sent for itself */
+	for (int i = 0; i < 2; i++)
+		send_numbered(40);
+	got.next = (uint8_t)(got.next - 40);
+	expect_call(io, 8, true);
+	expect_call(io, 64, true);
+	expect_call(io, 8, false);
+	send_numbered(48);
+	expect_call(io, 48, false);
+	/* Merged ones are several each. */
+	assert_int_equal(
+	    setsockopt(t.to, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)), 0);
+	refuse = 0;
+	t.now = mono_add_s(t.now, OFFLOAD_PAUSE_FIRST_S);
+	send_numbered(48);
+	expect_call(io, 48, false);
+	for (int i = 0; i < 12; i++)
+		send_numbered(4);
+	got.next = (uint8_t)(got.next - 44);
+	expect_call(io, 32, true);
+	expect_call(io, 16, false);
+	udp_io_free(io);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -336,6 +416,7 @@ main(void)
 		TEST(kernel_refuses),
 		TEST(source_not_ours),
 		TEST(plain_refused_too),
+		TEST(receives_many_single_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,6 +145,16 @@ discarded_local_is_revived(void **state)
 }
 
 static void
+signal_related(
+    struct ice_agent *agent, const char *address, const char *related)
+{
+	struct candidate candidate =
+	    remote_candidate(CANDIDATE_SERVER_REFLEXIVE, address, related, 5);
+
+	assert_true(ice_agent_add_remote(agent, start, &candidate));
+}
+
+static void
 removal_needs_the_kind(void **state)
 {
 	struct ice_agent *agent = make_agent();
@@ -162,6 +172,13 @@ removal_needs_the_kind(void **state)
 	remove_remote(agent, CANDIDATE_HOST, PEER, NULL);
 	assert_int_equal(count_remote(agent), 0);
 	assert_int_equal(agent->pair_count, 0);
+	/* Nor the other way round. */
+	signal_related(agent, PEER, "0.0.0.0:0");
+	remove_remote(agent, CANDIDATE_SERVER_REFLEXIVE, PEER, NULL);
+	remove_remote(agent, CANDIDATE_SERVER_REFLEXIVE, PEER, "10.0.0.1:5");
+	assert_int_equal(count_remote(agent), 1);
+	remove_remote(agent, CANDIDATE_SERVER_REFLEXIVE, PEER, "0.0.0.0:0");
+	assert_int_equal(count_remote(agent), 0);
 	ice_agent_free(agent);
 }
 

@@ -21,7 +21,7 @@ struct world {
 	struct grants *client;
 	struct gate gate;
 	struct mono now;
-	uint8_t data[2048], scratch[INNER_PACKET_MAX];
+	uint8_t data[2048], scratch[GATE_SCRATCH];
 	struct packet packet;
 	struct gate_result result; /* of the last packet */
 };
@@ -122,11 +122,31 @@ source_for(const char *to)
 	return strchr(to, ':') == NULL ? CLIENT_V4 : CLIENT_V6;
 }
 
+/* What is said without sending it is what becomes of it, but for want of room.
+ */
+static void
+check_tried(const struct gate_result *tried, const struct gate_result *sent)
+{
+	if (sent->answer_limited || sent->reason == REASON_NAT_TOO_LONG ||
+	    sent->reason == REASON_NAT_EXHAUSTED)
+		return;
+	assert_int_equal(tried->verdict, sent->verdict);
+	assert_int_equal(tried->reason, sent->reason);
+	assert_true(
+	    uuid_equal(&tried->decision.resource, &sent->decision.resource));
+	assert_true(ip_equal(&tried->decision.real, &sent->decision.real));
+	assert_ptr_equal(tried->decision.refused_by, sent->decision.refused_by);
+}
+
 static enum gate_verdict
 sent(struct world *w, size_t len)
 {
+	struct gate_result tried;
+
 	w->packet = parsed(w->data, len);
+	tried = gate_try_outbound(&w->gate, &w->packet);
 	w->result = gate_outbound(&w->gate, w->now, &w->packet, w->scratch);
+	check_tried(&tried, &w->result);
 	return w->result.verdict;
 }
 
@@ -282,6 +302,7 @@ late_replies(void **state)
 	w->now = mono_add_s(w->now, 120);
 	assert_int_equal(in(w, "10.0.0.1", UDP, 80, 1000), GATE_DROP);
 	assert_int_equal(w->result.reason, REASON_NAT_EXPIRED);
+	assert_false(w->result.is_rest);
 }
 
 /* 9. */
@@ -405,6 +426,7 @@ long_datagram(struct world *w, bool outbound, size_t length, bool whole)
 	store_be16(payload + 2, outbound ? 80 : 1000);
 	store_be16(payload + 4, (uint16_t)(length - 20));
 	build_ip(at, &a, &b, UDP, payload, length - 20);
+	store_be16(at + 4, 0xbeef);
 	at[6] = whole ? 0x40 : 0;
 	w->packet = parsed(at, length);
 	w->packet.headroom = w->packet.tailroom = 16;
@@ -413,7 +435,24 @@ long_datagram(struct world *w, bool outbound, size_t length, bool whole)
 	return w->result.verdict;
 }
 
-/* Who may not have it cut hears what would have passed; who may, nothing. */
+/* Two fragments, as their sizes are and their headers say. */
+static void
+check_fragments(const struct world *w, size_t length)
+{
+	const struct gate_result *r = &w->result;
+
+	assert_int_equal(r->length, INNER_PACKET_MAX);
+	assert_int_equal(r->rest_length, length - 20 - 1232 + 48);
+	assert_int_equal(r->data[6], 44);
+	assert_int_equal(load_be16(r->data + 42), 1);
+	assert_int_equal(load_be32(r->data + 44), 0xbeef);
+	assert_int_equal(r->rest[6], 44);
+	assert_int_equal(load_be16(r->rest + 42), 1232);
+	assert_int_equal(load_be32(r->rest + 44), 0xbeef);
+	assert_memory_equal(r->data + 8, r->rest + 8, 32);
+}
+
+/* Who may not have it cut hears what would have passed. */
 static void
 check_length(struct world *w, bool outbound)
 {
@@ -422,9 +461,12 @@ check_length(struct world *w, bool outbound)
 
 	assert_int_equal(long_datagram(w, outbound, 1260, true), GATE_PASS);
 	assert_int_equal(w->result.length, 1280);
-	assert_int_equal(long_datagram(w, outbound, 1261, false), GATE_DROP);
-	assert_int_equal(w->result.reason, REASON_NAT_TOO_LONG);
-	assert_false(w->result.answer_limited);
+	assert_int_equal(w->result.rest_length, 0);
+	for (size_t n = 1261; n <= 1280; n++) {
+		assert_int_equal(
+		    long_datagram(w, outbound, n, false), GATE_PASS);
+		check_fragments(w, n);
+	}
 	assert_int_equal(long_datagram(w, outbound, 1261, true), GATE_ANSWER);
 	assert_int_equal(w->result.reason, REASON_NAT_TOO_LONG);
 	assert_int_equal(w->result.length, 56);

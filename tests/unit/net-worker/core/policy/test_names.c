@@ -193,7 +193,7 @@ one_family_serves_the_other_too(void **state)
 	grants_free(c);
 }
 
-/* What was assigned before anybody said so stays until it is again. */
+/* And at once no longer. */
 static void
 crosses_from_the_next_assignment_on(void **state)
 {
@@ -212,12 +212,16 @@ crosses_from_the_next_assignment_on(void **state)
 	    ASSIGN_DONE);
 	assert_true(e.changed);
 	IS(c, "100.96.0.1", "2001:db8::7");
+	assert_int_equal(
+	    assign(c, 1, "y.a.example", "100.96.0.2", "192.0.2.7", &e),
+	    ASSIGN_DONE);
 	grants_allow_translation(c, false);
-	IS(c, "100.96.0.1", "2001:db8::7");
+	IS(c, "100.96.0.1", "none");
+	IS(c, "100.96.0.2", "192.0.2.7");
 	assert_int_equal(
 	    assign(c, 1, "x.a.example", "100.96.0.1", "2001:db8::7", &e),
 	    ASSIGN_DONE);
-	assert_true(e.changed);
+	assert_false(e.changed);
 	IS(c, "100.96.0.1", "none");
 	grants_free(c);
 }

@@ -193,6 +193,54 @@ not_our_answer(void **state)
 }
 
 static void
+expect_not_ours(const struct seen *s, struct reply r)
+{
+	assert_false(answer_from(s, r, &s->d.to));
+}
+
+/* To what was asked before the allocation was lost; and twice. */
+static void
+late_answers(void **state)
+{
+	const struct seen *bind, *refresh, *first;
+
+	(void)state;
+	allocate();
+	bind_to(PEER_1);
+	bind = expect(STUN_CHANNEL_BIND_REQUEST);
+	allocation_refresh(a, now);
+	refresh = expect(STUN_REFRESH_REQUEST);
+	next_deadline(1000);
+	expect_withdrawal();
+	expect_not_ours(bind, bind_ok);
+	expect_not_ours(refresh, refresh_ok);
+	assert_false(receive_on(0x4000, PEER_1));
+	assert_int_equal(allocation_relayed(a, IP_V4).ip.family, IP_NONE);
+	assert_int_equal(allocation_end(a), ALLOCATION_NO_RESPONSE);
+	allocation_free(a);
+
+	first = reach();
+	for (int i = 0; i < 4; i++) {
+		now = allocation_deadline(a);
+		timeout();
+		if (i < 3)
+			first = expect(STUN_ALLOCATE_REQUEST);
+	}
+	expect_not_ours(first, allocate_ok);
+	expect_not_ours(first, allocate_challenge);
+	assert_int_equal(allocation_relayed(a, IP_V4).ip.family, IP_NONE);
+	allocation_free(a);
+
+	allocate();
+	bind_to(PEER_1);
+	bind = expect(STUN_CHANNEL_BIND_REQUEST);
+	answer(bind, bind_ok);
+	expect_not_ours(bind,
+	    (struct reply){ .type = STUN_CHANNEL_BIND_ERROR, .error = 400 });
+	assert_true(receive_on(0x4000, PEER_1));
+}
+
+static void
 binding_error_is_no_answer(void **state)
 {
 	struct reply r = {
@@ -361,6 +409,34 @@ standard_server_that_still_knows_us(void **state)
 	assert_int_equal(allocation_relayed(a, IP_V4).port, 50001);
 }
 
+/*
+ * The success was lost: a copy of the request gets it again, where another one
+ * would be refused with 437. So does an answer that is only late.
+ */
+static void
+standard_server_whose_success_was_lost(void **state)
+{
+	struct reply first = {
+		.type = STUN_ALLOCATE_ERROR, .error = 400, .signature = BARE
+	};
+	struct reply challenge = allocate_challenge;
+	const struct seen *lost, *copy;
+
+	(void)state;
+	answer(reach(), first);
+	challenge.signature = BARE;
+	answer(expect(STUN_ALLOCATE_REQUEST), challenge);
+	lost = expect(STUN_ALLOCATE_REQUEST);
+	next_deadline(1000);
+	copy = expect(STUN_ALLOCATE_REQUEST);
+	assert_int_equal(copy->d.length, lost->d.length);
+	assert_memory_equal(copy->d.data, lost->d.data, lost->d.length);
+	answer(lost, allocate_ok);
+	assert_int_equal(allocation_relayed(a, IP_V4).port, 50001);
+	assert_false(answer_from(copy, allocate_ok, &copy->d.to));
+	expect_silence();
+}
+
 /* --- errors --- */
 
 static void
@@ -420,6 +496,48 @@ other_error_on_allocate(void **state)
 	a = NULL;
 }
 
+/* What it says of one channel is no matter of others, nor of the allocation. */
+static void
+other_error_on_channel_bind(void **state)
+{
+	static const uint16_t errors[] = { 300, 400, 403, 440, 441, 443, 486,
+		500, 508, 699 };
+	uint16_t other;
+
+	(void)state;
+	allocate();
+	other = bound_channel(PEER_2);
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		bind_to(PEER_1);
+		answer_error(expect(STUN_CHANNEL_BIND_REQUEST),
+		    STUN_CHANNEL_BIND_ERROR, errors[i]);
+		expect_event(ALLOCATION_CHANNEL_CHANGED, PEER_1);
+		expect_no_event();
+		expect_silence();
+		assert_int_equal(allocation_end(a), ALLOCATION_ALIVE);
+		assert_true(receive_on(other, PEER_2));
+	}
+}
+
+static void
+other_error_on_refresh(void **state)
+{
+	static const uint16_t errors[] = { 300, 400, 403, 440, 441, 443, 486,
+		500, 508, 699 };
+
+	(void)state;
+	allocate();
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		allocation_refresh(a, now);
+		answer_error(expect(STUN_REFRESH_REQUEST), STUN_REFRESH_ERROR,
+		    errors[i]);
+		expect_silence();
+		expect_no_event();
+		assert_int_equal(allocation_end(a), ALLOCATION_ALIVE);
+		assert_int_equal(allocation_relayed(a, IP_V4).port, 50001);
+	}
+}
+
 static void
 success_without_what_it_needs(void **state)
 {
@@ -454,6 +572,43 @@ mismatch_on_allocate(void **state)
 	answer(expect(STUN_ALLOCATE_REQUEST), allocate_ok);
 	expect_silence();
 	assert_int_equal(allocation_relayed(a, IP_V4).port, 50001);
+}
+
+/* It takes its time over it, and says that all is done. */
+static void
+mismatch_after_the_deletion(void **state)
+{
+	(void)state;
+	answer(reach(), allocate_challenge);
+	answer_error(expect(STUN_ALLOCATE_REQUEST), STUN_ALLOCATE_ERROR, 437);
+	answer(expect(STUN_REFRESH_REQUEST), delete_ok);
+	for (int i = 0; i < 2; i++) {
+		answer_error(
+		    expect(STUN_ALLOCATE_REQUEST), STUN_ALLOCATE_ERROR, 437);
+		expect_silence();
+		assert_false(allocation_suspended(a));
+		next_deadline(1200);
+	}
+	answer(expect(STUN_ALLOCATE_REQUEST), allocate_ok);
+	assert_int_equal(allocation_relayed(a, IP_V4).port, 50001);
+	/* The next one is a first one. */
+	allocation_refresh(a, now);
+	answer_error(expect(STUN_REFRESH_REQUEST), STUN_REFRESH_ERROR, 437);
+	answer_error(expect(STUN_ALLOCATE_REQUEST), STUN_ALLOCATE_ERROR, 437);
+	answer(expect(STUN_REFRESH_REQUEST), delete_ok);
+	for (int i = 0; i < 2; i++) {
+		answer_error(
+		    expect(STUN_ALLOCATE_REQUEST), STUN_ALLOCATE_ERROR, 437);
+		if (i == 0)
+			next_deadline(1200);
+	}
+	assert_true(allocation_suspended(a));
+	/* And all of it is tried again when it is the time. */
+	allocation_refresh(a, now);
+	answer(expect(STUN_BINDING_REQUEST), binding_ok);
+	answer_error(expect(STUN_ALLOCATE_REQUEST), STUN_ALLOCATE_ERROR, 437);
+	answer(expect(STUN_REFRESH_REQUEST), delete_ok);
+	answer(expect(STUN_ALLOCATE_REQUEST), allocate_ok);
 }
 
 /* Each success makes the next disagreement a first one. */
@@ -580,6 +735,7 @@ main(void)
 		TEST(unsigned_errors_change_nothing),
 		TEST(unsigned_stale_nonce),
 		TEST(not_our_answer),
+		TEST(late_answers),
 		TEST(binding_error_is_no_answer),
 		TEST(two_wrong_signatures_start_over),
 		TEST(wrong_signatures_without_allocation),
@@ -587,11 +743,15 @@ main(void)
 		TEST(standard_server_refreshes),
 		TEST(bare_request_is_not_granted),
 		TEST(standard_server_that_still_knows_us),
+		TEST(standard_server_whose_success_was_lost),
 		TEST(no_ipv6_at_the_relay),
 		TEST(unknown_attribute_is_final),
 		TEST(other_error_on_allocate),
+		TEST(other_error_on_channel_bind),
+		TEST(other_error_on_refresh),
 		TEST(success_without_what_it_needs),
 		TEST(mismatch_on_allocate),
+		TEST(mismatch_after_the_deletion),
 		TEST(mismatch_now_and_then),
 		TEST(withdrawal_before_the_announcement),
 		TEST(mismatch_for_ever),

@@ -1,6 +1,7 @@
 /*
  * net-worker/core/turn/allocation.c: channels, from asking for one to its end.
  */
+#include "net-worker/core/turn/channel.h"
 #include "tests/lib/allocation.h"
 
 /* --- channels --- */
@@ -102,6 +103,62 @@ refused_bind(void **state)
 	assert_int_equal(expect(STUN_CHANNEL_BIND_REQUEST)->m.channel, 0x4001);
 }
 
+/* A channel in use that the relay does not want to refresh. */
+static void
+refused_refresh(uint16_t error)
+{
+	uint16_t channel;
+
+	allocate();
+	channel = bound_channel(PEER_1);
+	assert_true(receive_on(channel, PEER_1));
+	answer_error(
+	    until(STUN_CHANNEL_BIND_REQUEST), STUN_CHANNEL_BIND_ERROR, error);
+	expect_event(ALLOCATION_CHANNEL_CHANGED, PEER_1);
+	expect_no_event();
+	assert_false(receive_on(channel, PEER_1));
+	assert_int_equal(channel_of(PEER_1), 0);
+}
+
+/* The relay keeps it for that peer, and the peer for it: it is asked again. */
+static void
+refused_refresh_keeps_the_number(void **state)
+{
+	static const uint16_t errors[] = { 403, 486, 500, 508 };
+	const struct seen *s;
+	struct endpoint e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		refused_refresh(errors[i]);
+		s = expect(STUN_CHANNEL_BIND_REQUEST);
+		assert_int_equal(s->m.channel, 0x4000);
+		/* Again and again. */
+		answer_error(s, STUN_CHANNEL_BIND_ERROR, errors[i]);
+		forget_events();
+		bind_to(PEER_2);
+		assert_int_equal(
+		    expect(STUN_CHANNEL_BIND_REQUEST)->m.channel, 0x4001);
+		assert_int_equal(channel_of(PEER_1), 0);
+		s = expect(STUN_CHANNEL_BIND_REQUEST);
+		assert_int_equal(s->m.channel, 0x4000);
+		answer(s, bind_ok);
+		assert_int_equal(channel_of(PEER_1), 0x4000);
+		assert_true(allocation_received(a, 0x4000, &e));
+		allocation_free(a);
+		set_up(NULL);
+	}
+}
+
+/* It says that number and peer are not one another's. */
+static void
+refused_refresh_with_400(void **state)
+{
+	(void)state;
+	refused_refresh(400);
+	assert_int_equal(expect(STUN_CHANNEL_BIND_REQUEST)->m.channel, 0x4001);
+}
+
 static void
 families_not_allocated(void **state)
 {
@@ -131,6 +188,7 @@ families_not_allocated(void **state)
 	expect(STUN_CHANNEL_BIND_REQUEST);
 }
 
+/* A thousand clients that are there at once. */
 static void
 more_binds_than_requests(void **state)
 {
@@ -140,23 +198,23 @@ more_binds_than_requests(void **state)
 
 	(void)state;
 	allocate();
-	for (uint16_t i = 0; i < 150; i++) {
+	for (uint16_t i = 0; i < 1000; i++) {
 		e.port = (uint16_t)(1000 + i);
-		owner.client.bytes[0] = (uint8_t)(i / 8);
-		allocation_bind(a, now, &e, &owner);
+		store_be16(owner.client.bytes, i);
+		assert_true(allocation_bind(a, now, &e, &owner));
 	}
-	while (seen_count < SEEN && allocation_transmit(a, &d)) {
-		struct seen *s = &seen[seen_count++];
+	while (sent < 2000 && allocation_transmit(a, &d)) {
+		struct seen *s = &seen[0];
 
 		s->d = d;
 		assert_true(stun_parse(s->d.data, s->d.length, &s->m));
 		answer(s, bind_ok);
 		sent++;
 	}
-	assert_int_equal(sent, 150);
-	for (uint16_t i = 0; i < 150; i++) {
+	assert_int_equal(sent, 1000);
+	for (uint16_t i = 0; i < 1000; i++) {
 		e.port = (uint16_t)(1000 + i);
-		assert_int_equal(allocation_channel(a, now, &e, &owner), 0x4000 + i);
+		assert_int_equal(allocation_channel(a, now, &e), 0x4000 + i);
 	}
 }
 
@@ -164,23 +222,25 @@ static void
 waiting_peers_are_bounded(void **state)
 {
 	struct endpoint e = endpoint_of(PEER_1);
-	struct datagram d;
-	size_t sent = 0, taken = 0;
+	size_t taken = 0;
 
 	(void)state;
 	begin();
-	for (uint16_t i = 0; i < 1000; i++) {
+	for (uint16_t i = 0; i < 10000; i++) {
 		e.port = (uint16_t)(1000 + i);
-		owner.client.bytes[0] = (uint8_t)(i / 8);
+		store_be16(owner.client.bytes, i / 8);
 		taken += allocation_bind(a, now, &e, &owner);
 	}
-	assert_int_equal(taken, 100);
-	answer(expect(STUN_BINDING_REQUEST), binding_ok);
-	answer(expect(STUN_ALLOCATE_REQUEST), allocate_challenge);
-	answer(expect(STUN_ALLOCATE_REQUEST), allocate_ok);
-	while (allocation_transmit(a, &d))
-		sent++;
-	assert_int_equal(sent, 100);
+	assert_int_equal(taken, CHANNELS_MAX);
+	/* One client alone does not get them all. */
+	allocation_free(a);
+	begin();
+	taken = 0;
+	for (uint16_t i = 0; i < 10000; i++) {
+		e.port = (uint16_t)(1000 + i);
+		taken += allocation_bind(a, now, &e, &owner);
+	}
+	assert_in_range(taken, 1, CHANNELS_MAX / 4);
 }
 
 static void
@@ -222,6 +282,8 @@ main(void)
 		TEST(bind_once),
 		TEST(sending),
 		TEST(refused_bind),
+		TEST(refused_refresh_keeps_the_number),
+		TEST(refused_refresh_with_400),
 		TEST(families_not_allocated),
 		TEST(more_binds_than_requests),
 		TEST(waiting_peers_are_bounded),

@@ -119,6 +119,116 @@ nobody_waits_for_what_was_given_up(void **state)
 	expect_silence();
 }
 
+/* When the next Refresh is sent, after an Allocate with that LIFETIME. */
+static int64_t
+refreshes_after_ms(uint32_t lifetime)
+{
+	struct reply r = allocate_ok;
+	struct mono start;
+	int64_t ms;
+
+	r.lifetime = lifetime;
+	allocate_with(r);
+	start = now;
+	until(STUN_REFRESH_REQUEST);
+	ms = mono_ms_between(start, now);
+	allocation_free(a);
+	return ms;
+}
+
+static void
+long_lifetimes_are_not_believed(void **state)
+{
+	(void)state;
+	assert_int_equal(refreshes_after_ms(3600), 1800000);
+	assert_int_equal(refreshes_after_ms(3601), 1800000);
+	assert_int_equal(refreshes_after_ms(UINT32_MAX), 1800000);
+	assert_int_equal(refreshes_after_ms(30), 15000);
+	a = NULL;
+}
+
+/* Not allocated for so little: it is asked again when relays.c says so. */
+static void
+short_lifetimes_are_refused(void **state)
+{
+	static const uint32_t lifetimes[] = { 0, 1, 29 };
+	struct reply r = allocate_ok;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		r.lifetime = lifetimes[i];
+		allocate_with(r);
+		expect_silence();
+		assert_true(allocation_suspended(a));
+		assert_true(mono_is_never(allocation_deadline(a)));
+		assert_int_equal(
+		    allocation_relayed(a, IP_V4).ip.family, IP_NONE);
+		allocation_free(a);
+	}
+	a = NULL;
+}
+
+/* The same of a Refresh, which is as good as none. */
+static void
+short_refreshes_are_losses(void **state)
+{
+	struct reply r = refresh_ok;
+
+	(void)state;
+	allocate();
+	allocation_refresh(a, now);
+	r.lifetime = 1;
+	answer(expect(STUN_REFRESH_REQUEST), r);
+	expect_withdrawal();
+	r = allocate_ok;
+	r.lifetime = 1;
+	answer(expect(STUN_ALLOCATE_REQUEST), r);
+	expect_silence();
+	expect_no_event();
+	assert_true(allocation_suspended(a));
+}
+
+/*
+ * A relay that says each time what makes us come back soonest, for an hour.
+ * It hears little of us, and clients less.
+ */
+static void
+a_relay_that_lies(void **state)
+{
+	struct reply grant = allocate_ok, refuse = refresh_ok;
+	struct mono end = mono_add_s(now, 3600);
+	size_t requests = 0, withdrawals = 0;
+	struct allocation_event e;
+	struct seen *s = &seen[0];
+
+	(void)state;
+	grant.lifetime = 30;
+	refuse.lifetime = 29;
+	begin();
+	while (mono_before(now, end)) {
+		while (allocation_transmit(a, &s->d)) {
+			requests++;
+			assert_true(stun_parse(s->d.data, s->d.length, &s->m));
+			if (s->m.type == STUN_BINDING_REQUEST)
+				answer(s, binding_ok);
+			else if (s->m.type == STUN_REFRESH_REQUEST)
+				answer(s, refuse);
+			else
+				answer(s,
+				    s->m.have & STUN_HAVE_NONCE
+					? grant
+					: allocate_challenge);
+		}
+		while (allocation_event(a, &e))
+			withdrawals += e.type == ALLOCATION_WITHDRAWN;
+		assert_false(mono_is_never(allocation_deadline(a)));
+		now = allocation_deadline(a);
+		timeout();
+	}
+	assert_true(withdrawals <= 2 * 3600 / 15);
+	assert_true(requests <= 3 * 3600 / 15);
+}
+
 int
 main(void)
 {
@@ -126,6 +236,10 @@ main(void)
 		TEST(more_channels_due_than_requests),
 		TEST(mismatches_count_from_the_last_success),
 		TEST(nobody_waits_for_what_was_given_up),
+		TEST(long_lifetimes_are_not_believed),
+		TEST(short_lifetimes_are_refused),
+		TEST(short_refreshes_are_losses),
+		TEST(a_relay_that_lies),
 	};
 
 	if (sodium_init() == -1 || !stun_warm_up())

@@ -3,6 +3,7 @@
  * Channel bindings and Relay cases (1 to 9).
  */
 #include "net-worker/core/turn/channel.h"
+#include "net-worker/core/turn/channel_data.h"
 #include "tests/lib/unit.h"
 
 #define MINUTE 60
@@ -132,6 +133,51 @@ every_client_has_a_share(void **state)
 		peers += 100;
 	}
 	assert_non_null(take_for(0, 40, 15 * MINUTE + 3));
+}
+
+static void
+confirm_all(unsigned client, unsigned first, unsigned count, int64_t when)
+{
+	for (unsigned i = 0; i < count; i++)
+		channel_confirm(
+		    &cs, take_for(client, first + i, when), at(when));
+}
+
+/* Of who roams, say: what nothing comes by keeps none from getting another. */
+static void
+the_unused_give_way(void **state)
+{
+	(void)state;
+	assert_int_equal(take_all_it_gets(0, 0, 0), 32);
+	confirm_all(0, 0, 32, 0);
+	for (unsigned i = 0; i < 31; i++)
+		channel_note_received(&cs, take_for(0, i, 1));
+	assert_null(take_for(0, 50, CHANNEL_UNUSED_S - 2));
+	assert_non_null(take_for(0, 50, CHANNEL_UNUSED_S));
+	/* But for the one that is new. */
+	assert_null(take_for(0, 51, CHANNEL_UNUSED_S + 2));
+	/* It has the same number all the while. */
+	assert_int_equal(take_for(0, 31, CHANNEL_UNUSED_S + 2)->number, 0x401f);
+	assert_int_equal(take_for(0, 50, CHANNEL_UNUSED_S + 2)->number, 0x4020);
+}
+
+/* However few it uses: the relay keeps them all for fifteen minutes. */
+static void
+the_unused_are_not_without_end(void **state)
+{
+	unsigned got = 0, more;
+	int64_t when = 0;
+
+	(void)state;
+	do {
+		more = (unsigned)take_all_it_gets(0, got, when);
+		confirm_all(0, got, more, when);
+		got += more;
+		when += CHANNEL_UNUSED_S;
+	} while (more > 0);
+	assert_int_equal(got, CHANNELS_OF_CONNECTION_EVER);
+	assert_null(take_for(0, 500, 15 * MINUTE - 2));
+	assert_non_null(take_for(0, 500, 15 * MINUTE));
 }
 
 /* Which spares counting all channels for each packet of one that had enough. */
@@ -441,12 +487,47 @@ peers_differ_in_each_part(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* What is inside when so many bytes come, of which the header says n. */
+static size_t
+inside_of(size_t len, uint16_t n)
+{
+	uint8_t data[16] = { 0x40, 0x01, 0, (uint8_t)n };
+	uint16_t channel = 0;
+
+	if (channel_data_open(data, &len, &channel) == 0)
+		return SIZE_MAX;
+	assert_int_equal(channel, 0x4001);
+	return len;
+}
+
+/* With padding or without, but nothing else. */
+static void
+channel_data_lengths(void **state)
+{
+	(void)state;
+	assert_int_equal(inside_of(3, 0), SIZE_MAX);
+	assert_int_equal(inside_of(4, 0), 0);
+	assert_int_equal(inside_of(5, 0), SIZE_MAX);
+	assert_int_equal(inside_of(8, 0), SIZE_MAX);
+	assert_int_equal(inside_of(4, 1), SIZE_MAX);
+	assert_int_equal(inside_of(5, 1), 1);
+	assert_int_equal(inside_of(6, 1), SIZE_MAX);
+	assert_int_equal(inside_of(7, 1), SIZE_MAX);
+	assert_int_equal(inside_of(8, 1), 1);
+	assert_int_equal(inside_of(8, 3), 3);
+	assert_int_equal(inside_of(8, 4), 4);
+	assert_int_equal(inside_of(9, 4), SIZE_MAX);
+	assert_int_equal(inside_of(12, 4), SIZE_MAX);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(numbers_count_up),
 		TEST(every_client_has_a_share),
+		TEST(the_unused_give_way),
+		TEST(the_unused_are_not_without_end),
 		TEST(a_refusal_is_remembered_for_a_second),
 		TEST(refusals_of_many_are_remembered),
 		TEST(a_full_table_is_remembered_for_a_second),
@@ -465,6 +546,7 @@ main(void)
 		TEST(a_number_taken_again_has_no_old_change),
 		TEST(clear_forgets_all),
 		TEST(peers_differ_in_each_part),
+		TEST(channel_data_lengths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

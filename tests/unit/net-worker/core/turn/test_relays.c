@@ -542,7 +542,7 @@ static void
 draw(unsigned *drawn)
 {
 	for (int i = 0; i < 1000; i++) {
-		const struct allocation *a = relays_sample(rs);
+		const struct allocation *a = relays_sample(rs, now);
 
 		assert_non_null(a);
 		drawn[allocation_config(a)->id.bytes[15]]++;
@@ -553,12 +553,12 @@ static void
 sampling_nothing(void **state)
 {
 	(void)state;
-	assert_null(relays_sample(rs));
+	assert_null(relays_sample(rs, now));
 	present(1, 2);
-	assert_null(relays_sample(rs));
+	assert_null(relays_sample(rs, now));
 	/* One that is so near that the clock does not see it. */
 	serve(0);
-	assert_non_null(relays_sample(rs));
+	assert_non_null(relays_sample(rs, now));
 }
 
 static void
@@ -593,6 +593,61 @@ sampling_two_far_apart(void **state)
 	answer_after((int64_t[]){ 30, 200 }, 2);
 	draw(drawn);
 	assert_int_equal(drawn[1], 1000);
+}
+
+static unsigned
+drawn_of(uint8_t i)
+{
+	unsigned drawn[8] = { 0 };
+
+	draw(drawn);
+	return drawn[i];
+}
+
+/* As many clients as that, of one address each, and what they need. */
+static void
+bind_for_clients(struct allocation *a, unsigned clients)
+{
+	struct endpoint peer = { ip_v4(198, 51, 100, 7), 0 };
+	struct turn_owner owner = { .connection = 1 };
+
+	for (unsigned i = 0; i < clients; i++) {
+		memcpy(owner.client.bytes, &i, sizeof(i));
+		peer.port = (uint16_t)(1 + i);
+		assert_true(allocation_bind(a, now, &peer, &owner));
+		serve(0);
+	}
+}
+
+/* More clients than one relay has channels are spread, be the others far. */
+static void
+sampling_a_crowded_one(void **state)
+{
+	struct uuid gone = id_of(2);
+
+	(void)state;
+	answer_after((int64_t[]){ 10, 100 }, 2);
+	serve(0);
+	bind_for_clients(relay(1), 3583);
+	assert_int_equal(drawn_of(1), 1000);
+	bind_for_clients(relay(1), 3585);
+	assert_int_equal(drawn_of(2), 1000);
+	/* No other is there: it has room for some. */
+	relays_removed(rs, &gone);
+	assert_int_equal(drawn_of(1), 1000);
+}
+
+/* Its channels are free again after a while, if nobody uses them. */
+static void
+sampling_one_that_was_crowded(void **state)
+{
+	(void)state;
+	answer_after((int64_t[]){ 10, 100 }, 2);
+	serve(0);
+	bind_for_clients(relay(1), 3600);
+	assert_int_equal(drawn_of(2), 1000);
+	now = mono_add_s(now, 60);
+	assert_int_equal(drawn_of(1), 1000);
 }
 
 /* Whichever the portal named first. */
@@ -675,6 +730,8 @@ main(void)
 		TEST(sampling_a_slow_one),
 		TEST(sampling_equals),
 		TEST(sampling_two_far_apart),
+		TEST(sampling_a_crowded_one),
+		TEST(sampling_one_that_was_crowded),
 		TEST(sampling_a_far_first_one),
 		TEST(sampling_an_outlier),
 		TEST(sampling_thresholds),

@@ -153,12 +153,12 @@ retry_times(void **state)
 		r->unsent = false;
 		assert_true(r->retry.ns == at_ms(times_ms[i]).ns);
 		assert_true(requests_deadline(&requests).ns == r->retry.ns);
-		assert_true(request_retry(r, r->retry, &server));
+		assert_true(request_retry(r, r->retry, &server, &traits));
 	}
 	assert_true(r->retry.ns == at_ms(8125).ns);
 	/* Eight seconds count, not how often it was repeated. */
-	assert_true(request_retry(r, at_ms(7999), &server));
-	assert_false(request_retry(r, at_ms(8000), &server));
+	assert_true(request_retry(r, at_ms(7999), &server, &traits));
+	assert_false(request_retry(r, at_ms(8000), &server, &traits));
 	request_free(&requests, r);
 	assert_true(requests_empty(&requests));
 	assert_true(mono_is_never(requests_deadline(&requests)));
@@ -174,15 +174,52 @@ retry_changes_all_but_binding(void **state)
 	r = request_new(&requests, at_ms(0), REQUEST_BINDING, &server);
 	memcpy(id, r->transaction, sizeof(id));
 	assert_ptr_equal(requests_find(&requests, id), r);
-	assert_true(request_retry(r, at_ms(1000), &other));
+	assert_true(request_retry(r, at_ms(1000), &other, &traits));
 	assert_ptr_equal(requests_find(&requests, id), r);
 	assert_true(endpoint_equal(&r->to, &server));
 
 	r = request_new(&requests, at_ms(0), REQUEST_REFRESH, &server);
 	memcpy(id, r->transaction, sizeof(id));
-	assert_true(request_retry(r, at_ms(1000), &other));
+	assert_true(request_retry(r, at_ms(1000), &other, &traits));
 	assert_null(requests_find(&requests, id));
 	assert_true(endpoint_equal(&r->to, &other));
+}
+
+/* A standard server answers it as it answered the copy before. */
+static void
+retry_is_a_copy_for_a_standard_server(void **state)
+{
+	uint8_t id[STUN_TRANSACTION_LEN];
+	struct request *r;
+
+	(void)state;
+	traits.standard = true;
+	r = request_new(&requests, at_ms(0), REQUEST_ALLOCATE, &server);
+	memcpy(id, r->transaction, sizeof(id));
+	assert_true(request_retry(r, at_ms(1000), &other, &traits));
+	assert_ptr_equal(requests_find(&requests, id), r);
+	assert_true(endpoint_equal(&r->to, &other));
+	request_restart(r, at_ms(1500));
+	assert_null(requests_find(&requests, id));
+}
+
+/* Its times are counted from then. */
+static void
+sent_later(void **state)
+{
+	struct request *r;
+
+	(void)state;
+	r = request_new(&requests, at_ms(0), REQUEST_ALLOCATE, &server);
+	request_postpone(r, at_ms(1200));
+	assert_null(requests_unsent(&requests));
+	assert_true(requests_deadline(&requests).ns == at_ms(1200).ns);
+	assert_true(request_retry(r, at_ms(1200), &server, &traits));
+	assert_ptr_equal(requests_unsent(&requests), r);
+	assert_true(r->first.ns == at_ms(1200).ns);
+	assert_true(r->retry.ns == at_ms(2200).ns);
+	assert_true(request_retry(r, at_ms(9199), &server, &traits));
+	assert_false(request_retry(r, at_ms(9200), &server, &traits));
 }
 
 static void
@@ -193,10 +230,10 @@ single_shot(void **state)
 	(void)state;
 	r = request_new(&requests, at_ms(0), REQUEST_REFRESH, &server);
 	r->once = true;
-	assert_false(request_retry(r, at_ms(1000), &server));
+	assert_false(request_retry(r, at_ms(1000), &server, &traits));
 	request_restart(r, at_ms(100));
 	assert_true(r->retry.ns == at_ms(1100).ns);
-	assert_true(request_retry(r, at_ms(1100), &server));
+	assert_true(request_retry(r, at_ms(1100), &server, &traits));
 }
 
 static void
@@ -261,6 +298,8 @@ main(void)
 		TEST(realm_without_terminator_inside),
 		TEST(retry_times),
 		TEST(retry_changes_all_but_binding),
+		TEST(retry_is_a_copy_for_a_standard_server),
+		TEST(sent_later),
 		TEST(single_shot),
 		TEST(no_more_than_there_is_room_for),
 		TEST(answers_match_by_method),

@@ -6,7 +6,9 @@
 #include "net-worker/core/wireguard/cookie.h"
 #include "tests/lib/wireguard_vectors.h"
 
-#define LIMIT 100
+/* At once, of one address with a cookie. */
+#define PROVEN_BURST (SOURCE_LIMIT_BURST + COOKIE_SHARED_BURST)
+#define LIMIT        100
 
 static const struct mono start = { INT64_C(1000000000000) };
 
@@ -171,10 +173,10 @@ the_cookie_opens_the_door(void **state)
 	    message_receiver(MESSAGE_COOKIE, reply), INITIATOR_INDEX);
 	assert_true(noise_consume_cookie_reply(&e.to_responder, start, reply));
 	initiation(&e, start, first);
-	for (unsigned i = 0; i < 2 * LIMIT; i++)
+	for (unsigned i = 0; i < 2 * PROVEN_BURST; i++)
 		assert_int_equal(
 		    cookie_judge(&guard, start, &source, first, sizeof(first)),
-		    i < SOURCE_LIMIT_BURST ? COOKIE_ADMIT : COOKIE_REFUSE);
+		    i < PROVEN_BURST ? COOKIE_ADMIT : COOKIE_REFUSE);
 
 	/* For this address, with every bit of MAC2, in this period. */
 	other.bytes[15] ^= 1;
@@ -251,8 +253,8 @@ a_forger_does_not_lock_out(void **state)
 	assert_true(noise_consume_cookie_reply(&e.to_responder, start, reply));
 	initiation(&e, start, first);
 	for (uint32_t i = 0; i < 100000; i++) {
-		struct ip_address other = ip_v4(10, (uint8_t)(i >> 16),
-		    (uint8_t)(i >> 8), (uint8_t)i);
+		struct ip_address other = ip_v4(
+		    10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i);
 
 		(void)cookie_judge(
 		    &guard, start, &source, forged, sizeof(forged));
@@ -266,6 +268,55 @@ a_forger_does_not_lock_out(void **state)
 		assert_int_equal(
 		    cookie_judge(&guard, start, &source, first, sizeof(first)),
 		    COOKIE_ADMIT);
+}
+
+/* A client's next initiation from that address, with a cookie. */
+static void
+proven_initiation(struct cookie_guard *guard, const struct ip_address *source,
+    uint8_t message[MESSAGE_INITIATION_LEN])
+{
+	uint8_t reply[MESSAGE_COOKIE_LEN];
+	struct ends e;
+
+	ends_init(&e);
+	initiation(&e, start, message);
+	assert_true(cookie_create_reply(guard, &e.responder, start, source,
+	    message, MESSAGE_INITIATION_LEN, reply));
+	assert_true(noise_consume_cookie_reply(&e.to_responder, start, reply));
+	initiation(&e, start, message);
+}
+
+/* Of a thousand clients behind one, each asks every 5 s: all are let in. */
+static void
+many_behind_one_address(void **state)
+{
+	struct ip_address router = ip_v4(192, 0, 2, 1);
+	struct ip_address other = ip_v4(192, 0, 2, 2);
+	uint8_t theirs[MESSAGE_INITIATION_LEN], its[MESSAGE_INITIATION_LEN];
+	struct cookie_guard guard;
+	unsigned waiting = 1000, seconds = 0;
+
+	(void)state;
+	cookie_guard_init(&guard, start);
+	proven_initiation(&guard, &router, theirs);
+	proven_initiation(&guard, &other, its);
+	for (; waiting > 0; seconds += 5) {
+		unsigned asking = waiting;
+
+		while (asking-- > 0)
+			waiting -= cookie_judge(&guard,
+				       after_ms(seconds * 1000), &router,
+				       theirs, sizeof(theirs)) == COOKIE_ADMIT;
+		/* What all share is used up, and not what is another's. */
+		if (waiting > 0)
+			for (unsigned i = 0; i <= SOURCE_LIMIT_BURST; i++)
+				assert_int_equal(cookie_judge(&guard,
+						     after_ms(seconds * 1000),
+						     &other, its, sizeof(its)),
+				    i < SOURCE_LIMIT_BURST ? COOKIE_ADMIT
+							   : COOKIE_REFUSE);
+	}
+	assert_in_range(seconds, 5, 20);
 }
 
 static void
@@ -305,6 +356,7 @@ main(void)
 		cmocka_unit_test(the_cookie_opens_the_door),
 		cmocka_unit_test(one_source_among_many),
 		cmocka_unit_test(a_forger_does_not_lock_out),
+		cmocka_unit_test(many_behind_one_address),
 		cmocka_unit_test(only_handshakes),
 	};
 

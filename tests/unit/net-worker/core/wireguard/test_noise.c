@@ -313,6 +313,29 @@ every_truncation_is_refused(void **state)
 	assert_true(noise_mac1_valid(&e.initiator, second, sizeof(second)));
 }
 
+/* By a key that was made ready, time and again. */
+static void
+mac1_by_one_that_is_ready(void **state)
+{
+	uint8_t first[MESSAGE_INITIATION_LEN];
+	struct ends e;
+
+	(void)state;
+	ends_init(&e);
+	initiation(&e, INITIATOR_INDEX, 1, start, first);
+	assert_true(noise_identity_make_ready(&e.responder));
+	for (size_t i = 0; i < MAC1_OF_INITIATION + BLAKE2S_MAC_LEN; i++) {
+		assert_true(
+		    noise_mac1_valid(&e.responder, first, sizeof(first)));
+		first[i] ^= 1;
+		assert_false(
+		    noise_mac1_valid(&e.responder, first, sizeof(first)));
+		first[i] ^= 1;
+	}
+	assert_false(noise_mac1_valid(&e.initiator, first, sizeof(first)));
+	noise_identity_wipe(&e.responder);
+}
+
 static void
 every_changed_bit_is_refused(void **state)
 {
@@ -482,6 +505,7 @@ main(void)
 		cmocka_unit_test(impersonation),
 		cmocka_unit_test(timestamps_only_grow),
 		cmocka_unit_test(every_truncation_is_refused),
+		cmocka_unit_test(mac1_by_one_that_is_ready),
 		cmocka_unit_test(every_changed_bit_is_refused),
 		cmocka_unit_test(every_changed_bit_is_refused_without_mac1),
 		cmocka_unit_test(low_order_ephemerals_are_refused),

@@ -35,7 +35,7 @@ nothing_by_itself(void **state)
 	struct tunnel_timers t;
 
 	(void)state;
-	tunnel_timers_init(&t);
+	tunnel_timers_init(&t, &pace_classic);
 	expect_rest(&t);
 	assert_int_equal(tunnel_timeout(&t, at_ms(1000000000)), 0);
 	tunnel_session_started(&t, start, false);
@@ -51,7 +51,7 @@ one_keepalive_for_one_way_traffic(void **state)
 	struct tunnel_timers t;
 
 	(void)state;
-	tunnel_timers_init(&t);
+	tunnel_timers_init(&t, &pace_classic);
 	tunnel_session_started(&t, start, false);
 	/* From the first packet, whatever follows. */
 	for (int64_t ms = 0; ms < 10000; ms += 100)
@@ -70,7 +70,7 @@ an_answer_is_a_keepalive(void **state)
 	struct tunnel_timers t;
 
 	(void)state;
-	tunnel_timers_init(&t);
+	tunnel_timers_init(&t, &pace_classic);
 	tunnel_data_received(&t, at_ms(0));
 	tunnel_data_sent(&t, at_ms(9999));
 	tunnel_any_received(&t);
@@ -86,7 +86,7 @@ a_keepalive_ends_silence_and_asks_for_none(void **state)
 	struct tunnel_timers t;
 
 	(void)state;
-	tunnel_timers_init(&t);
+	tunnel_timers_init(&t, &pace_classic);
 	tunnel_data_sent(&t, at_ms(0));
 	tunnel_any_received(&t);
 	expect_rest(&t);
@@ -98,7 +98,7 @@ a_persistent_keepalive_counts_from_what_was_sent(void **state)
 	struct tunnel_timers t;
 
 	(void)state;
-	tunnel_timers_init(&t);
+	tunnel_timers_init(&t, &pace_classic);
 	tunnel_keep_alive(&t, 25);
 	expect_rest(&t); /* there is no session */
 	tunnel_session_started(&t, start, false);
@@ -126,7 +126,7 @@ silence_counts_from_the_first_unanswered(void **state)
 	struct tunnel_timers t;
 
 	(void)state;
-	tunnel_timers_init(&t);
+	tunnel_timers_init(&t, &pace_classic);
 	tunnel_session_started(&t, start, false);
 	for (int64_t ms = 0; ms < 15000; ms += 1000)
 		tunnel_data_sent(&t, at_ms(ms));
@@ -144,7 +144,7 @@ a_new_session_ends_silence(void **state)
 	struct tunnel_timers t;
 
 	(void)state;
-	tunnel_timers_init(&t);
+	tunnel_timers_init(&t, &pace_classic);
 	tunnel_data_sent(&t, at_ms(0));
 	tunnel_session_started(&t, at_ms(5), false);
 	expect_rest(&t);
@@ -156,7 +156,7 @@ a_responder_never_rekeys_by_age(void **state)
 	struct tunnel_timers t;
 
 	(void)state;
-	tunnel_timers_init(&t);
+	tunnel_timers_init(&t, &pace_classic);
 	tunnel_session_started(&t, start, false);
 	for (int64_t s = 0; s < 1000; s++) {
 		tunnel_data_sent(&t, at_ms(s * 1000));
@@ -190,7 +190,7 @@ an_initiator_rekeys_by_age(void **state)
 		struct tunnel_timers t;
 		int64_t s;
 
-		tunnel_timers_init(&t);
+		tunnel_timers_init(&t, &pace_classic);
 		tunnel_session_started(&t, start, true);
 		for (s = 0; s <= 200; s++) {
 			if (s == table[i].sent_s)
@@ -220,7 +220,7 @@ both_at_once(void **state)
 	struct tunnel_timers t;
 
 	(void)state;
-	tunnel_timers_init(&t);
+	tunnel_timers_init(&t, &pace_classic);
 	tunnel_data_received(&t, at_ms(5000));
 	tunnel_session_started(&t, at_ms(-105000), true);
 	tunnel_data_sent(&t, at_ms(0));
@@ -249,7 +249,7 @@ retries_then_expired(void **state)
 		int64_t first, before, now;
 		unsigned due, sent = 1;
 
-		handshake_timers_init(&t, start);
+		handshake_timers_init(&t, &pace_classic, start);
 		handshake_want(&t, start);
 		first = before = run(&t, &due);
 		assert_int_equal(due, HANDSHAKE_SEND);
@@ -279,12 +279,12 @@ the_jitter_is_libsodium_s(void **state)
 
 	(void)state;
 	random_counts_from(100);
-	handshake_timers_init(&t, start);
+	handshake_timers_init(&t, &pace_classic, start);
 	handshake_want(&t, start);
 	assert_int_equal(run(&t, &due), 100);
 	assert_int_equal(run(&t, &due), 5200);
 	random_counts_from(0);
-	handshake_timers_init(&t, start);
+	handshake_timers_init(&t, &pace_classic, start);
 	handshake_want(&t, start);
 	for (int64_t ms = 0; ms < 20000; ms += 5000) {
 		assert_int_equal(run(&t, &due), ms);
@@ -304,7 +304,7 @@ wanting_again_changes_nothing(void **state)
 	unsigned due;
 
 	(void)state;
-	handshake_timers_init(&t, start);
+	handshake_timers_init(&t, &pace_classic, start);
 	handshake_want(&t, start);
 	deadline = handshake_deadline(&t);
 	for (int64_t ms = 0; ms < 5; ms++)
@@ -323,7 +323,7 @@ a_session_ends_the_attempt(void **state)
 	unsigned due;
 
 	(void)state;
-	handshake_timers_init(&t, start);
+	handshake_timers_init(&t, &pace_classic, start);
 	handshake_want(&t, start);
 	run(&t, &due);
 	handshake_done(&t, at_ms(500));
@@ -343,23 +343,64 @@ dead_after_540_s(void **state)
 	struct handshake_timers t;
 
 	(void)state;
-	handshake_timers_init(&t, start);
+	handshake_timers_init(&t, &pace_classic, start);
 	assert_int_equal(handshake_timeout(&t, at_ms(539999)), 0);
 	assert_int_equal(
 	    handshake_timeout(&t, at_ms(540000)), HANDSHAKE_EXPIRED);
 	assert_int_equal(handshake_timeout(&t, at_ms(540000)), 0);
 	/* Even while one is under way. */
-	handshake_timers_init(&t, start);
+	handshake_timers_init(&t, &pace_classic, start);
 	handshake_want(&t, at_ms(539000));
 	assert_int_equal(handshake_timeout(&t, at_ms(539400)), HANDSHAKE_SEND);
 	assert_int_equal(
 	    handshake_timeout(&t, at_ms(540000)), HANDSHAKE_EXPIRED);
 }
 
+/* Without ICE: 5 s, 7 s, 173 s; every 2 s for 90 s. */
+static void
+without_ice(void **state)
+{
+	struct tunnel_timers t;
+	struct handshake_timers h;
+	int64_t sent_at = 0;
+	unsigned sent = 0, due = 0;
+
+	(void)state;
+	tunnel_timers_init(&t, &pace_iceless);
+	tunnel_session_started(&t, start, true);
+	tunnel_data_received(&t, at_ms(0));
+	expect(&t, 5000, TUNNEL_KEEPALIVE);
+	tunnel_data_sent(&t, at_ms(6000));
+	expect(&t, 13000, TUNNEL_HANDSHAKE);
+
+	tunnel_timers_init(&t, &pace_iceless);
+	tunnel_session_started(&t, start, true);
+	tunnel_data_received(&t, at_ms(0));
+	tunnel_any_sent(&t);
+	expect(&t, 173000, TUNNEL_HANDSHAKE);
+
+	handshake_timers_init(&h, &pace_iceless, start);
+	handshake_want(&h, start);
+	while (due != HANDSHAKE_EXPIRED) {
+		struct mono at = handshake_deadline(&h);
+
+		due = handshake_timeout(&h, at);
+		if (due != HANDSHAKE_SEND)
+			continue;
+		if (sent++ > 0)
+			assert_in_range(
+			    mono_ms_between(start, at) - sent_at, 2000, 2333);
+		sent_at = mono_ms_between(start, at);
+	}
+	assert_in_range(sent, 90000 / 2333, 46);
+	assert_in_range(mono_ms_between(start, at_ms(sent_at)), 87000, 90400);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_ice),
 		cmocka_unit_test(nothing_by_itself),
 		cmocka_unit_test(one_keepalive_for_one_way_traffic),
 		cmocka_unit_test(an_answer_is_a_keepalive),

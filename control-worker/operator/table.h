@@ -1,0 +1,28 @@
+/*
+ * Tables for humans: cells of so many columns, and figures that fit into few.
+ */
+#ifndef CONTROL_WORKER_OPERATOR_TABLE_H
+#define CONTROL_WORKER_OPERATOR_TABLE_H
+
+#include <stdint.h>
+
+#include "control-worker/net/text.h"
+
+#define FIGURE_MAX 32 /* a figure with its unit, and a NUL */
+
+/* The text, and blanks up to the next cell; if it is too long, cut: "jane@.."
+ */
+void table_cell(struct text *, const char *text, size_t columns);
+/* The same, and nothing is cut. */
+void table_wide_cell(struct text *, const char *text, size_t columns);
+
+/* The two largest units: "3d 4h", "12m 5s", "0s". */
+const char *format_duration(uint64_t seconds, char to[FIGURE_MAX]);
+/* The largest unit alone, in at most four columns: "119s", "5m", "47h", "3d" */
+const char *format_few_seconds(uint64_t seconds, char to[FIGURE_MAX]);
+/* "1.5 MiB" */
+const char *format_bytes(uint64_t bytes, char to[FIGURE_MAX]);
+/* The same in at most seven columns: "1.5M" */
+const char *format_few_bytes(uint64_t bytes, char to[FIGURE_MAX]);
+
+#endif /* CONTROL_WORKER_OPERATOR_TABLE_H */

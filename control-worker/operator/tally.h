@@ -1,0 +1,29 @@
+/*
+ * The resources that clients are granted, each once, and to how many: counted
+ * from the grants of all clients, which come one after the other.
+ */
+#ifndef CONTROL_WORKER_OPERATOR_TALLY_H
+#define CONTROL_WORKER_OPERATOR_TALLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/ipc.h"
+
+#define TALLY_MAX 16384
+
+struct tallied {
+	struct ipc_query_grant grant; /* as the first client has it */
+	uint32_t clients;
+};
+
+struct tally;
+
+struct tally *tally_new(void);   /* NULL without memory */
+void tally_free(struct tally *); /* NULL is fine */
+/* False: the resource is left out, for want of memory or as one too many. */
+bool tally_add(struct tally *, const struct ipc_query_grant *);
+/* The one with the least id, which goes; false: there is none. */
+bool tally_take(struct tally *, struct tallied *);
+
+#endif /* CONTROL_WORKER_OPERATOR_TALLY_H */

@@ -1,0 +1,30 @@
+/* What --check looks at beyond the options themselves. */
+#ifndef PARENT_CHECK_H
+#define PARENT_CHECK_H
+
+#include <sys/types.h>
+
+#include "parent/options.h"
+#include "parent/problems.h"
+
+/* The users of the workers, and what is read at start. */
+#define NET_USER     "_posternnet"
+#define CONTROL_USER "_posternctl"
+#define RESOLV_CONF  "/etc/resolv.conf"
+#define HOSTS        "/etc/hosts"
+
+/*
+ * The user and its group; false, with why, when a worker cannot have it: it
+ * does not exist, or is root.
+ */
+bool find_worker_user(
+    const char *name, uid_t *uid, gid_t *gid, char *why, size_t why_size);
+bool may_administer_network(void);
+
+/*
+ * Adds what would keep us from starting with these options: token, users,
+ * files, the kernel. Changes nothing, but takes the token and wipes it.
+ */
+void check_start(struct options *, struct problems *);
+
+#endif /* PARENT_CHECK_H */

@@ -1,0 +1,97 @@
+#!/bin/bash
+# A flood of handshakes from sources that do not exist: what each costs the
+# gateway, and how fast a client's download is beside it, compared with the same
+# flood to a port where nobody listens.
+#
+#	spoofed_handshakes.sh [ROUNDS]
+
+. "$(dirname "$0")/../lib/netns.sh"
+
+ROUNDS=${1:-3}
+MEGABYTES=40
+RATE=20000
+SOURCES=10000
+COST_SECONDS=4
+# As fast, in percent; a machine with other work is not that exact.
+LEAST=70
+# User time in ns, of which the MAC is some 400; wake-ups for few datagrams each
+# and a machine with other work make it more.
+MOST=5000
+
+flooder=$BUILD/tests/attacks/spoofed_handshakes
+
+# User and system time of net-worker, in ms.
+times() {
+	local stat
+	stat=$(< "/proc/$(worker net-worker)/stat")
+	# The title may have blanks.
+	set -- ${stat##*) }
+	echo "$((${12} * 10)) $((${13} * 10))"
+}
+
+# Datagrams that came to a socket of the gateway's, or to none.
+datagrams() {
+	at gateway awk -v column="$1" '$1 == "Udp:" { n = $column }
+	    END { print n }' /proc/net/snmp
+}
+
+test_cost() {
+	local user system user_before system_before before sent count
+	before=$(datagrams 2)
+	read -r user_before system_before <<< "$(times)"
+	sent=$(at office "$flooder" 192.168.2.2 52625 $RATE $SOURCES \
+	    $COST_SECONDS)
+	read -r user system <<< "$(times)"
+	count=$(($(datagrams 2) - before))
+	user=$(((user - user_before) * 1000000 / count))
+	system=$(((system - system_before) * 1000000 / count))
+	echo "# $sent, $count received: user $user ns each, system $system ns"
+	check "the flood arrives" [ $count -ge $((RATE * COST_SECONDS / 4)) ]
+	check "at most $MOST ns of user time each" [ $user -le $MOST ]
+}
+
+median() {
+	printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"
+}
+
+# speed PORT: of a download in KB/s, beside the flood to that port.
+speed() {
+	spawn flood office "$flooder" 192.168.2.2 "$1" $RATE $SOURCES 60
+	if download $LAN4; then
+		awk -v b="$bytes" -v s="$seconds" 'BEGIN { print int(b/s/1000) }'
+	fi
+	stop flood
+}
+
+test_download() {
+	local n open=() closed=() good=0
+	for ((n = 0; n < ROUNDS; n++)); do
+		open+=("$(speed 52625)")
+		closed+=("$(speed 52627)")
+	done
+	echo "# KB/s, flood to the gateway: ${open[*]}"
+	echo "# KB/s, to a closed port: ${closed[*]}"
+	for n in "${open[@]}" "${closed[@]}"; do
+		[ -n "$n" ] && good=$((good + 1))
+	done
+	is "all downloads are right" $good $((2 * ROUNDS))
+	n=$(($(median "${open[@]}") * 100 / $(median "${closed[@]}")))
+	echo "# $n % of the speed beside a flood to a closed port"
+	check "at least $LEAST %" [ $n -ge $LEAST ]
+}
+
+topology
+start_relay
+start_portal
+start_lan $MEGABYTES
+start_gateway
+start_client
+check "ping" ping_lan 10
+check "a direct path" wait_until 10 path_is direct
+test_cost
+test_download
+refuse "the connection is kept" grep -q ^lost "$work/client.log"
+stop client
+stop gateway
+is "the gateway's exit status" "$exit_status" 0
+finish

@@ -1,0 +1,467 @@
+/*
+ * agent_dead.c: which of our addresses the peer is led away from, and when it
+ * may use them again (firezone-tunnel(7), Dead paths).
+ */
+#include "tests/lib/ice_watch.h"
+
+#define VERDICT_MS 3520 /* 2 s of silence, and eight checks */
+#define RETURN_MS  (VERDICT_MS + 30000)
+
+/* With a second address of each kind that is no relay's. */
+static struct ice_agent *
+make_more_paths(void)
+{
+	struct ice_agent *agent = make_two_paths();
+
+	add_local(agent, start, CANDIDATE_HOST, SECOND_HOST);
+	add_remote(agent, start, CANDIDATE_SERVER_REFLEXIVE, OTHER, 1686109695);
+	nominate(agent, start, HOST, DIRECT);
+	run_to(agent, start);
+	assert_string_equal(told(agent), "path " HOST " " DIRECT);
+	return agent;
+}
+
+/* Nothing comes by the path any longer. */
+static void
+path_dies(struct ice_agent *agent)
+{
+	run_to(agent, after(2000));
+	ice_agent_unanswered(agent, after(2000));
+	run_to(agent, after(2500));
+}
+
+static void
+all_that_fell_silent_are_left(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	nominate(agent, start, SECOND_HOST, DIRECT);
+	checked(agent, start, RELAY, DIRECT);
+	path_dies(agent);
+	nominate(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent),
+	    "leave " HOST ", leave " SECOND_HOST ", path " RELAY " " FAR);
+	run_to(agent, after(RETURN_MS - 1));
+	assert_string_equal(told(agent), "");
+	run_to(agent, after(RETURN_MS));
+	assert_string_equal(
+	    told(agent), "return " HOST ", return " SECOND_HOST);
+	ice_agent_free(agent);
+}
+
+/* Whether it would be is not known. */
+static void
+one_that_was_never_heard_is_not(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	path_dies(agent);
+	checked(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent), "leave " HOST);
+	ice_agent_free(agent);
+}
+
+static void
+one_that_still_hears_the_peer_is_not(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	checked(agent, start, SECOND_HOST, DIRECT);
+	path_dies(agent);
+	checked(agent, after(2500), RELAY, FAR);
+	checked(agent, after(2500), SECOND_HOST, OTHER);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent), "leave " HOST);
+	ice_agent_free(agent);
+}
+
+/* The peer's relay is no peer: it answers when the peer itself does not. */
+static void
+the_relay_of_the_peer_is_no_sign_of_it(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	checked(agent, start, SECOND_HOST, DIRECT);
+	path_dies(agent);
+	checked(agent, after(2500), SECOND_HOST, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent), "leave " HOST ", leave " SECOND_HOST);
+	ice_agent_free(agent);
+}
+
+static void
+nor_is_its_silence(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	checked(agent, start, SECOND_HOST, FAR);
+	path_dies(agent);
+	checked(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent), "leave " HOST);
+	ice_agent_free(agent);
+}
+
+/* That is not where the peer would have to be led away from. */
+static void
+an_address_that_works_otherwise_stays(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	checked(agent, start, RELAY, FAR);
+	path_dies(agent);
+	nominate(agent, after(2500), HOST, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent), "path " HOST " " FAR);
+	ice_agent_free(agent);
+}
+
+/* ... but it is, when the peer can be led to another one. */
+static void
+it_does_not_with_another_address(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	path_dies(agent);
+	checked(agent, after(2500), HOST, OTHER);
+	checked(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent), "leave " HOST);
+	ice_agent_free(agent);
+}
+
+/* An allocated address cannot be tried again. */
+static void
+a_relayed_path_leads_to_nothing(void **state)
+{
+	struct ice_agent *agent = make_two_paths();
+
+	(void)state;
+	add_local(agent, start, CANDIDATE_HOST, SECOND_HOST);
+	nominate(agent, start, RELAY, FAR);
+	checked(agent, start, SECOND_HOST, DIRECT);
+	run_to(agent, start);
+	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	path_dies(agent);
+	nominate(agent, after(2500), HOST, FAR);
+	run_to(agent, after(2500));
+	assert_string_equal(told(agent), "path " HOST " " FAR);
+	run_to(agent, after(RETURN_MS));
+	assert_string_equal(told(agent), "");
+	ice_agent_free(agent);
+}
+
+static void
+a_dead_relayed_path_is_not_chosen(void **state)
+{
+	struct ice_agent *agent = make_two_paths();
+
+	(void)state;
+	add_local(agent, start, CANDIDATE_HOST, SECOND_HOST);
+	/* Of the two, the relay with the better remote end is preferred. */
+	nominate(agent, start, RELAY, DIRECT);
+	nominate(agent, start, RELAY, FAR);
+	checked(agent, start, SECOND_HOST, DIRECT);
+	run_to(agent, start);
+	assert_string_equal(told(agent), "path " RELAY " " DIRECT);
+	path_dies(agent);
+	nominate(agent, after(2500), RELAY, FAR);
+	checked(agent, after(2500), HOST, DIRECT);
+	run_to(agent, after(VERDICT_MS - 1));
+	assert_string_equal(told(agent), "");
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	ice_agent_free(agent);
+}
+
+/*
+ * What works there works for want of a better one only: what is silent is not
+ * preferred to it for its rank.
+ */
+static void
+what_still_works_there_serves_meanwhile(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	path_dies(agent);
+	nominate(agent, after(2500), HOST, FAR);
+	checked(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent), "leave " HOST ", path " HOST " " FAR);
+	nominate(agent, after(4000), RELAY, FAR);
+	run_to(agent, after(4000));
+	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	ice_agent_free(agent);
+}
+
+static void
+what_is_silent_there_does_not(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	nominate(agent, start, HOST, FAR);
+	path_dies(agent);
+	checked(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent), "leave " HOST);
+	ice_agent_free(agent);
+}
+
+/* What was not in use was not given up, so it cannot have been in error. */
+static void
+patience_is_for_paths_given_up(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	/* As silent as the path, but not nominated. */
+	checked(agent, start, HOST, FAR);
+	path_dies(agent);
+	checked(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	nominate(agent, after(4000), HOST, FAR);
+	nominate(agent, after(4000), RELAY, FAR);
+	run_to(agent, after(4000));
+	assert_string_equal(told(agent), "leave " HOST ", path " HOST " " FAR);
+	heard(agent, after(6000), RELAY, FAR);
+	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	ice_agent_free(agent);
+}
+
+static void
+nor_is_it_for_those_that_work(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	path_dies(agent);
+	nominate(agent, after(2500), HOST, FAR);
+	checked(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	nominate(agent, after(4000), HOST, FAR);
+	nominate(agent, after(4000), RELAY, FAR);
+	run_to(agent, after(4000));
+	assert_string_equal(told(agent), "leave " HOST ", path " HOST " " FAR);
+	heard(agent, after(6000), RELAY, FAR);
+	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	ice_agent_free(agent);
+}
+
+/* The fifth one is offered all the while. */
+static void
+four_are_left_at_a_time(void **state)
+{
+	struct ice_agent *agent = make_two_paths();
+	char address[] = "10.8.0.0:52625";
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		address[7] = (char)('1' + i);
+		add_local(agent, start, CANDIDATE_HOST, address);
+		checked(agent, start, address, DIRECT);
+	}
+	for (unsigned again = 0; again < 2; again++) {
+		int64_t begin = again * 40000;
+
+		nominate(agent, after(begin), HOST, DIRECT);
+		run_to(agent, after(begin + 2000));
+		told(agent);
+		ice_agent_unanswered(agent, after(begin + 2000));
+		run_to(agent, after(begin + 2500));
+		checked(agent, after(begin + 2500), RELAY, FAR);
+		run_to(agent, after(begin + VERDICT_MS));
+		assert_string_equal(told(agent),
+		    "leave " HOST ", leave 10.8.0.1:52625, "
+		    "leave 10.8.0.2:52625, leave 10.8.0.3:52625");
+		run_to(agent, after(begin + RETURN_MS));
+		assert_string_equal(told(agent),
+		    "return " HOST ", return 10.8.0.1:52625, "
+		    "return 10.8.0.2:52625, return 10.8.0.3:52625");
+	}
+	ice_agent_free(agent);
+}
+
+/* The peer has nominated it anew since. */
+static void
+a_return_leaves_what_is_in_use_alone(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	path_dies(agent);
+	nominate(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent), "leave " HOST ", path " RELAY " " FAR);
+	nominate(agent, after(6000), HOST, DIRECT);
+	run_to(agent, after(6000));
+	assert_string_equal(told(agent), "path " HOST " " DIRECT);
+	run_to(agent, after(RETURN_MS - 1));
+	nominate(agent, after(RETURN_MS - 1), RELAY, FAR);
+	run_to(agent, after(RETURN_MS));
+	assert_string_equal(told(agent), "return " HOST);
+	ice_agent_free(agent);
+}
+
+/* Until the peer has chosen another path, the dead one is better than none. */
+static void
+the_only_path_is_not_lost_by_it(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	path_dies(agent);
+	checked(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent), "leave " HOST);
+	run_to(agent, after(RETURN_MS));
+	assert_string_equal(told(agent), "return " HOST);
+	ice_agent_free(agent);
+}
+
+/* Only what was nominated at that address is forgotten. */
+static void
+other_addresses_keep_their_nominations(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	nominate(agent, start, SECOND_HOST, DIRECT);
+	nominate(agent, start, RELAY, FAR);
+	path_dies(agent);
+	checked(agent, after(2500), SECOND_HOST, OTHER);
+	checked(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(
+	    told(agent), "leave " HOST ", path " SECOND_HOST " " DIRECT);
+	/* It has died as well. */
+	heard(agent, after(4000), RELAY, FAR);
+	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	run_to(agent, after(RETURN_MS));
+	assert_string_equal(told(agent), "return " HOST);
+	heard(agent, after(RETURN_MS), SECOND_HOST, DIRECT);
+	assert_string_equal(told(agent), "path " SECOND_HOST " " DIRECT);
+	ice_agent_free(agent);
+}
+
+/* So that filters on the way are open when the peer tries. */
+static void
+what_returns_is_checked_at_once(void **state)
+{
+	static const struct {
+		const char *local, *remote;
+		unsigned checks;
+	} rows[] = {
+		{ HOST, DIRECT, 1 }, { HOST, FAR, 1 }, { RELAY, FAR, 0 },
+		{ HOST, OTHER, 0 }, /* it was never heard */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ice_agent *agent = make_more_paths();
+
+		checked(agent, start, HOST, FAR);
+		path_dies(agent);
+		nominate(agent, after(2500), RELAY, FAR);
+		checks_until(agent, after(RETURN_MS - 1), HOST, DIRECT);
+		assert_int_equal(checks_until(agent, after(RETURN_MS),
+				     rows[i].local, rows[i].remote),
+		    rows[i].checks);
+		ice_agent_free(agent);
+	}
+}
+
+/* It dies again before it was offered again: the peer knows. */
+static void
+one_is_left_once(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	path_dies(agent);
+	nominate(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(told(agent), "leave " HOST ", path " RELAY " " FAR);
+	/* More than 5 s later: no error. */
+	nominate(agent, after(10000), HOST, DIRECT);
+	run_to(agent, after(10000));
+	assert_string_equal(told(agent), "path " HOST " " DIRECT);
+	ice_agent_unanswered(agent, after(12000));
+	run_to(agent, after(12500));
+	nominate(agent, after(12500), RELAY, FAR);
+	run_to(agent, after(10000 + RETURN_MS - 1));
+	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	run_to(agent, after(10000 + RETURN_MS));
+	assert_string_equal(told(agent), "return " HOST);
+	ice_agent_free(agent);
+}
+
+/* Each in its own time. */
+static void
+the_second_one_returns_later(void **state)
+{
+	struct ice_agent *agent = make_more_paths();
+
+	(void)state;
+	path_dies(agent);
+	nominate(agent, after(2500), SECOND_HOST, DIRECT);
+	nominate(agent, after(2500), RELAY, FAR);
+	run_to(agent, after(VERDICT_MS));
+	assert_string_equal(
+	    told(agent), "leave " HOST ", path " SECOND_HOST " " DIRECT);
+	run_to(agent, after(4700));
+	ice_agent_unanswered(agent, after(4700));
+	run_to(agent, after(5000));
+	checked(agent, after(5000), RELAY, FAR);
+	/* It is not silent any more: it is not left for longer. */
+	checked(agent, after(5000), HOST, DIRECT);
+	run_to(agent, after(4700 + 1520));
+	assert_string_equal(
+	    told(agent), "leave " SECOND_HOST ", path " RELAY " " FAR);
+	run_to(agent, after(RETURN_MS));
+	assert_string_equal(told(agent), "return " HOST);
+	run_to(agent, after(4700 + 1520 + 29999));
+	assert_string_equal(told(agent), "");
+	run_to(agent, after(4700 + 1520 + 30000));
+	assert_string_equal(told(agent), "return " SECOND_HOST);
+	ice_agent_free(agent);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_that_fell_silent_are_left),
+		cmocka_unit_test(one_that_was_never_heard_is_not),
+		cmocka_unit_test(one_that_still_hears_the_peer_is_not),
+		cmocka_unit_test(the_relay_of_the_peer_is_no_sign_of_it),
+		cmocka_unit_test(nor_is_its_silence),
+		cmocka_unit_test(an_address_that_works_otherwise_stays),
+		cmocka_unit_test(it_does_not_with_another_address),
+		cmocka_unit_test(a_relayed_path_leads_to_nothing),
+		cmocka_unit_test(a_dead_relayed_path_is_not_chosen),
+		cmocka_unit_test(what_still_works_there_serves_meanwhile),
+		cmocka_unit_test(what_is_silent_there_does_not),
+		cmocka_unit_test(patience_is_for_paths_given_up),
+		cmocka_unit_test(nor_is_it_for_those_that_work),
+		cmocka_unit_test(four_are_left_at_a_time),
+		cmocka_unit_test(a_return_leaves_what_is_in_use_alone),
+		cmocka_unit_test(the_only_path_is_not_lost_by_it),
+		cmocka_unit_test(other_addresses_keep_their_nominations),
+		cmocka_unit_test(what_returns_is_checked_at_once),
+		cmocka_unit_test(one_is_left_once),
+		cmocka_unit_test(the_second_one_returns_later),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,129 @@
+/* parent/mask.c: what is replaced, by the same word everywhere. */
+#include "parent/mask.h"
+
+#include <stdlib.h>
+
+#include "tests/lib/unit.h"
+
+static struct mask *m;
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	m = mask_new();
+	assert_non_null(m);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	mask_free(m);
+	return 0;
+}
+
+static void
+expect(const char *text, const char *want)
+{
+	char *got = NULL;
+	size_t len = 0;
+	FILE *to = open_memstream(&got, &len);
+
+	assert_non_null(to);
+	mask_write(m, text, strlen(text), to);
+	assert_int_equal(fclose(to), 0);
+	assert_string_equal(got, want);
+	free(got);
+}
+
+static void
+learn(const char *json)
+{
+	mask_learn_json(m, json, strlen(json));
+}
+
+static void
+addresses(void **state)
+{
+	(void)state;
+	expect("10.0.0.1, 10.0.0.1:443 and 10.0.0.2/24.",
+	    "address-1, address-1:443 and address-2/24.");
+	expect("[fd00::1]:53 fd00:0::1 fd00::",
+	    "[address-3]:53 address-3 "
+	    "address-4");
+	expect("127.0.0.1 0.0.0.0 ::1 [::]:80 ::",
+	    "127.0.0.1 0.0.0.0 ::1 [::]:80 ::");
+	expect("1.6.1 12:34:56 a:b 256.1.1.1 1.2.3.4.5 x10.0.0.1",
+	    "1.6.1 12:34:56 a:b 256.1.1.1 1.2.3.4.5 x10.0.0.1");
+	expect("at 10.0.0.9: refused", "at address-5: refused");
+	expect("::ffff:10.0.0.1", "address-6");
+}
+
+static void
+names(void **state)
+{
+	(void)state;
+	learn(
+	    "{\"client\":\"3abd725a-733b\",\"actor\":\"Jane \\\"D\\\" "
+	    "Doe\",\"email\":\"jane@acme.com\",\"ipv4\":\"10.0.0.7\","
+	    "\"name\":null,\"resource\":\"c779\",\"address\":\"10.1.0.0/16\"},"
+	    "{\"client\":\"4abd\",\"name\":\"Office\",\"address\":"
+	    "\"*.corp.test\",\"url\":\"wss://api.acme.com:8443\"");
+	expect("3abd725a-733b is jane@acme.com", "client-1 is person-2");
+	expect("\"actor\":\"Jane \\\"D\\\" Doe\"", "\"actor\":\"person-1\"");
+	expect("client 4abd, 4abde, x4abd", "client client-2, 4abde, x4abd");
+	expect("Office: *.corp.test, 10.1.0.0/16",
+	    "name-1: destination-1, address-1/16");
+	expect("https://api.acme.com/ ws.api.acme.com",
+	    "https://host-1/ ws.host-1");
+	mask_add(m, "host", "a", 1);
+	mask_add(m, "host", "gate", 4);
+	expect("a gate gates", "a host-2 gates");
+}
+
+static void
+options(void **state)
+{
+	static const char text[] = "# in the file\napi-url wss://portal.test/\n"
+				   "firezone-name HQ gate\nlog-level info\n"
+				   "# firezone-id: derived\nfirezone-id 6f1c";
+
+	(void)state;
+	mask_learn_options(m, text, sizeof(text) - 1);
+	expect("portal.test, HQ gate, 6f1c, info, derived",
+	    "host-1, name-1, id-1, info, derived");
+}
+
+/* Whatever is between the quotes, nothing beyond the text is looked at. */
+static void
+torn_json(void **state)
+{
+	static const char *const texts[] = { "", "\"", "\"name", "\"name\"",
+		"\"name\":", "\"name\":\"", "\"name\":\"ab", "\"name\":\"ab\\",
+		"\"name\":\"\"" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		char *copy = strdup(texts[i]);
+
+		assert_non_null(copy);
+		mask_learn_json(m, copy, strlen(copy));
+		free(copy);
+	}
+	expect("ab", "name-1");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(addresses, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(names, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(options, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(torn_json, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
