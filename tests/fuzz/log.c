@@ -1,6 +1,6 @@
 /*
  * Log records as the parent gets them from a worker: whatever is in one, it
- * becomes one printable line or none.
+ * becomes one line of what a reader sees, or none.
  */
 #include "common/log.h"
 
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/log_budget.h"
+#include "common/utf8.h"
 #include "tests/fuzz/fuzz.h"
 
 static int output, report;
@@ -43,7 +44,7 @@ fuzz_one(struct cursor *in)
 {
 	char line[LOG_TEXT_MAX * 7];
 	bool accepted, json = pick_bool(in);
-	size_t len;
+	size_t len, taken;
 
 	log_init_sink(
 	    "fuzz", LOG_LEVEL_DEBUG, json ? LOG_FORMAT_JSON : LOG_FORMAT_HUMAN);
@@ -53,8 +54,8 @@ fuzz_one(struct cursor *in)
 		return;
 	}
 	must(len > 0 && line[len - 1] == '\n');
-	for (size_t i = 0; i < len - 1; i++)
-		must(line[i] >= 0x20 && line[i] < 0x7f);
+	for (size_t i = 0; i < len - 1; i += taken)
+		must(utf8_is_shown(utf8_decode(line + i, len - 1 - i, &taken)));
 	if (json)
 		must(line[0] == '{' && line[len - 2] == '}');
 }

@@ -40,8 +40,15 @@ void
 fuzz_one(struct cursor *in)
 {
 	char *text = pick_text(in), shown[URL_HOST_MAX + 32];
-	const struct login_identity who = { text, text, text, text, text,
-		text };
+	const struct login_identity who = {
+		.external_id = text,
+		.name = text,
+		.token = text,
+		.token_source = text,
+		.os = text,
+		.arch = text,
+		.kernel = text,
+	};
 	struct login_url url;
 	const char *what = NULL;
 

@@ -207,6 +207,7 @@ gateway_start(void)
 void
 gateway_begin(void)
 {
+	memset(&gateway, 0, sizeof(gateway));
 	gateway.aead = aead_new();
 	gateway_start();
 	gateway_relays();
