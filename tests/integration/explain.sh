@@ -200,10 +200,16 @@ refused() {
 	ask -w netcheck | grep -Eq '^not ok  connection  203.0.113.8:8080: .*refused'
 }
 
+relay_answers() {
+	ask netcheck | grep -Eq '^ok +relay IPv4 '
+}
+
 test_netcheck_without_portal() {
+	check "no portal: relays before" wait_until 15 relay_answers
 	stop portal
 	check "no portal: netcheck says at what it fails" wait_until 15 refused
-	says "no portal: the relays are still there" 3 '^ok +relay IPv4 ' netcheck
+	check "no portal: the relays are still there" relay_answers
+	says "no portal: netcheck" 3 '^not ok +connection ' netcheck
 }
 
 # has_no FILE WORD ...

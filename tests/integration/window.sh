@@ -258,14 +258,25 @@ series_sum() {
 		END { print sum + 0 }' <<< "$body"
 }
 
+# has_series KIND [VALUE]: whether one of them has one, for what is sent to it.
+has_series() {
+	grep -Eq "^postern_per_$1_bytes_total\{$1=\"[0-9a-f-]{36}\",direction=\"to client\"\} ${2-}" \
+	    <<< "$body"
+}
+
+# Series count from the first page on that shows them.
+series_are_there() {
+	page /metrics
+	has_series client && has_series resource
+}
+
 # All that was forwarded, whoever has a series, and some of the client's own.
 series_add_up() {
 	local kind total
 	page /metrics
 	total=$(series_sum postern_client_bytes_total "to client")
 	for kind in client resource; do
-		grep -Eq "^postern_per_${kind}_bytes_total\{$kind=\"[0-9a-f-]{36}\",direction=\"to client\"\} [1-9]" \
-		    <<< "$body" &&
+		has_series $kind '[1-9]' &&
 		    [ "$(series_sum postern_per_${kind}_bytes_total \
 			"to client")" -eq "$total" ] || return 1
 	done
@@ -289,8 +300,9 @@ test_client() {
 	is "client: transfer in metrics" \
 	    "$(metric 'postern_client_bytes_total{direction="to client"}')" \
 	    "$sent"
+	check "client, resource: series" wait_until 5 series_are_there
 	check "client: ping" ping_lan 5
-	check "client, resource: their series" wait_until 5 series_add_up
+	check "client, resource: their series add up" wait_until 5 series_add_up
 	check "client: handshake" test \
 	    "$(value "clients[0]['handshake_age']")" -lt 60
 	check "client: in metrics" wait_until 5 metric_is postern_clients 1
