@@ -40,6 +40,7 @@ enum sysctl_need {
 struct change {
 	SLIST_ENTRY(change) next;
 	int fd;
+	int refused; /* errno of opening it to write; 0: it was not */
 	long before, ours;
 	bool written; /* by us */
 	enum sysctl_need need;
@@ -103,6 +104,7 @@ remember_change(const char *name, long before, long ours, enum sysctl_need need)
 		return NULL;
 	snprintf(path, sizeof(path), SYSCTL_ROOT "%s", name);
 	c->fd = open(path, O_RDWR | O_CLOEXEC);
+	c->refused = c->fd == -1 ? errno : 0;
 	/* What cannot be written can be looked after. */
 	if (c->fd == -1 && need != SYSCTL_ONCE)
 		c->fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -125,6 +127,10 @@ change_sysctl(const char *name, long before, long ours, enum sysctl_need need)
 
 	if (c == NULL)
 		return -1;
+	if (c->refused != 0) {
+		errno = c->refused;
+		return -1;
+	}
 	c->written = write_value(c->fd, ours) == 0;
 	return c->written ? 0 : -1;
 }
