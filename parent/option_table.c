@@ -154,7 +154,9 @@ set_flow_log(struct options *o, const char *value)
 	static const char file[] = "file:";
 	struct flow_log_options *f = &o->flow_log;
 
+	/* What cannot be is none, to whoever looks for what else is wrong. */
 	f->path = NULL;
+	f->kind = FLOW_SINK_NONE;
 	if (strcmp(value, "stdout") == 0)
 		f->kind = FLOW_SINK_STREAM;
 	else if (strcmp(value, "syslog") == 0)
@@ -162,10 +164,11 @@ set_flow_log(struct options *o, const char *value)
 	else if (strcmp(value, "journald") == 0)
 		f->kind = FLOW_SINK_JOURNAL;
 	else if (strncmp(value, file, strlen(file)) == 0) {
+		value += strlen(file);
+		if (*value != '/' || !is_plain_text(value, FLOW_LOG_PATH_MAX))
+			return false;
 		f->kind = FLOW_SINK_FILE;
-		f->path = value + strlen(file);
-		return *f->path == '/' &&
-		    is_plain_text(f->path, FLOW_LOG_PATH_MAX);
+		f->path = value;
 	} else
 		return false;
 	return true;

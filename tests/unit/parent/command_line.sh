@@ -38,6 +38,10 @@ expect "it, checked" 2 "^posternd: $work/conf:2: bogus: there is no such" \
 expect "and the rest" 2 "^posternd: no token: " \
     "$posternd" -f "$work/conf" --check
 expect "no token" 1 "^posternd: no token: " "$posternd" -f "" --check
+for where in file:x file: "file:/$(printf %2000s | tr ' ' x)" tape; do
+	expect "--flow-log ${where:0:8}, checked" 2 "^posternd: --flow-log must be " \
+	    "$posternd" -f "" --flow-log "$where" --check
+done
 seq -f 'bogus-%.0f' 19 > "$work/conf"
 expect "many problems" 2 "^posternd: and 3 more$" "$posternd" -f "$work/conf"
 echo threads 1 > "$work/conf"
