@@ -16,7 +16,7 @@
 #define SYSLOG_SOCKET  "/dev/log"
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
-static const char *
+const char *
 flow_log_path(const struct flow_log *f)
 {
 	if (f->options->kind == FLOW_SINK_SYSLOG && f->options->path == NULL)

@@ -28,6 +28,8 @@ int flow_log_open(struct flow_log *, const struct flow_log_options *, char *why,
     size_t why_size);
 /* The same, but nothing is made, and nothing stays open. */
 int flow_log_check(const struct flow_log_options *, char *why, size_t why_size);
+/* NULL: standard output. */
+const char *flow_log_path(const struct flow_log *);
 /* Another one after each time it was opened; -1 as above. */
 int flow_log_fd(const struct flow_log *);
 /*

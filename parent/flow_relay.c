@@ -7,11 +7,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/utf8.h"
 
 #define TAG "posternd-flow"
 /* When to try again what had no room, or to go on after too many. */
 #define PAUSE_MS  100
+/* A reader that is started again, or a moment's load, is nothing to tell. */
+#define STUCK_S   10
 #define LINE_COST 64 /* bytes, beside its own */
 /* The parent has other work. */
 #define LINES_PER_TURN 256
@@ -32,7 +35,7 @@ void
 flow_relay_init(struct flow_relay *r, struct flow_log *log, bool json)
 {
 	*r = (struct flow_relay){ .log = log, .json = json, .fd = -1 };
-	r->again = MONO_NEVER;
+	r->again = r->stuck_at = MONO_NEVER;
 }
 
 int
@@ -145,12 +148,39 @@ write_text(struct flow_relay *r)
 	r->written_to = fd;
 	n = flow_log_write(
 	    r->log, r->text + r->written, r->length - r->written);
+	if (n == -1)
+		r->error = errno;
 	if (n > 0)
 		r->written += (size_t)n;
 	if (r->written < r->length)
 		return false;
 	r->length = 0;
 	return true;
+}
+
+/*
+ * Lines are lost only much later, when those that wait have filled the pair. Of
+ * standard output, by which this would go as well, the log tells itself.
+ */
+static void
+note_stuck(struct flow_relay *r, bool stuck, struct mono now)
+{
+	if (r->log->options->kind == FLOW_SINK_STREAM)
+		return;
+	if (!stuck) {
+		if (r->told_stuck)
+			log_info("the flow log %s is written again",
+			    flow_log_path(r->log));
+		r->told_stuck = false;
+		r->stuck_at = MONO_NEVER;
+	} else if (mono_is_never(r->stuck_at)) {
+		r->stuck_at = mono_add_s(now, STUCK_S);
+	} else if (!r->told_stuck && mono_due(r->stuck_at, now)) {
+		log_warnx("the flow log %s takes no line (%s): they wait, and "
+			  "are lost when they are too many",
+		    flow_log_path(r->log), strerror(r->error));
+		r->told_stuck = true;
+	}
 }
 
 static enum step
@@ -193,8 +223,11 @@ relay_line(struct flow_relay *r, struct mono now)
 
 	if (r->length == 0)
 		step = receive_record(r, now);
-	if (step == STEP_DONE && !write_text(r))
+	if (step != STEP_DONE)
+		return step;
+	if (!write_text(r))
 		step = STEP_HELD;
+	note_stuck(r, step == STEP_HELD, now);
 	return step;
 }
 

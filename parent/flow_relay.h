@@ -11,7 +11,8 @@
  *
  * One that has an end of a line in it, a brace, or what is not shown, is none.
  * As long as there is no room for a line, or there have been too many, none is
- * read: then the worker has no room either, and counts what it loses.
+ * read: then the worker has no room either, and counts what it loses. What has
+ * no room for long is told.
  */
 #ifndef PARENT_FLOW_RELAY_H
 #define PARENT_FLOW_RELAY_H
@@ -38,6 +39,9 @@ struct flow_relay {
 	int fd;            /* the worker's lines come from here; -1: none do */
 	struct mono full;  /* when it may take most again */
 	struct mono again; /* when to go on; MONO_NEVER: when there is a line */
+	struct mono stuck_at; /* when to tell; MONO_NEVER: there is room */
+	bool told_stuck;
+	int error;              /* of the last attempt that failed */
 	size_t length, written; /* of the text that is being written */
 	int written_to;         /* by this descriptor */
 	char text[FLOW_TEXT_MAX];

@@ -6,12 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/log_output.h"
 #include "tests/lib/unit.h"
 
@@ -351,6 +354,65 @@ no_room(void **state)
 	assert_true(mono_is_never(flow_relay_deadline(&relay)));
 }
 
+/* What the turn at that time logs. */
+static const char *
+told(int seconds)
+{
+	static char text[512];
+	int saved, pair[2];
+	ssize_t n;
+
+	fflush(stdout);
+	assert_int_equal(pipe2(pair, O_NONBLOCK), 0);
+	saved = dup(STDOUT_FILENO);
+	assert_int_equal(dup2(pair[1], STDOUT_FILENO), STDOUT_FILENO);
+	assert_true(flow_relay_turn(&relay, mono_add_s(now, seconds)));
+	assert_int_equal(dup2(saved, STDOUT_FILENO), STDOUT_FILENO);
+	n = read(pair[0], text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	close(saved);
+	close(pair[0]);
+	close(pair[1]);
+	return text;
+}
+
+static void
+limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* As on a full disk: once, after some time, and when it goes again. */
+static void
+no_room_for_long(void **state)
+{
+	(void)state;
+	log_init_sink("test", LOG_LEVEL_INFO, LOG_FORMAT_HUMAN);
+	signal(SIGXFSZ, SIG_IGN);
+	begin(FLOW_SINK_FILE, false);
+	limit_files(3);
+	assert_true(send_record("\"n\":1", 5));
+	assert_string_equal(told(0), "");
+	assert_string_equal(told(9), "");
+	assert_non_null(strstr(told(10), "takes no line (File too large): "));
+	assert_string_equal(told(11), "");
+	limit_files(RLIM_INFINITY);
+	assert_non_null(strstr(told(12), "/flows is written again"));
+	assert_string_equal(written(), "{\"n\":1}\n");
+	assert_true(send_record("\"n\":2", 5));
+	assert_string_equal(told(13), "");
+	/* Not long. */
+	limit_files(3);
+	assert_true(send_record("\"n\":3", 5));
+	assert_string_equal(told(14), "");
+	limit_files(RLIM_INFINITY);
+	assert_string_equal(told(15), "");
+}
+
 /* What a dead worker has left is there before its successor's first line. */
 static void
 a_successor(void **state)
@@ -391,6 +453,7 @@ main(void)
 		T(what_the_worker_has),
 		T(too_much),
 		T(no_room),
+		T(no_room_for_long),
 		T(a_successor),
 	};
 
