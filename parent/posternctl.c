@@ -522,8 +522,9 @@ options_fit(const struct question *q, const char *command)
 	else if ((q->mask || q->output != NULL) &&
 	    strcmp(command, "debug") != 0)
 		fprintf(stderr, "posternctl: -m and -o go with debug alone\n");
-	else if (top && strcmp(q->form, "json") == 0)
-		fprintf(stderr, "posternctl: top has no -j\n");
+	else if ((top || strcmp(command, "debug") == 0) &&
+	    strcmp(q->form, "json") == 0)
+		fprintf(stderr, "posternctl: %s has no -j\n", command);
 	else
 		return true;
 	return false;

@@ -160,9 +160,11 @@ format_rate(double rate, char to[16])
 static void
 print_rate(const struct view *v, const struct top_rate *r)
 {
+	const int columns = v->wide ? TOP_ID_LEN : SHORT_ID;
 	char from[16], to[16], packets[16];
 
-	printf("%.*s ", v->wide ? TOP_ID_LEN : SHORT_ID, r->entry->id);
+	printf("%-*.*s ", columns, columns,
+	    top_is_rest(r->entry) ? "-" : r->entry->id);
 	print_shown(r->entry->name, r->entry->name_len);
 	printf("%10s %10s %10s", format_rate(r->from_bits, from),
 	    format_rate(r->to_bits, to), format_rate(r->packets, packets));
@@ -193,9 +195,10 @@ print_summary(const struct view *v)
 
 	if (localtime_r(&now, &tm) != NULL)
 		strftime(clock, sizeof(clock), "%H:%M:%S  ", &tm);
-	printf("%s%zu clients: from them %s bit/s, to them %s, %s packets/s",
-	    clock, v->new.clients, format_rate(all.from_bits, from),
-	    format_rate(all.to_bits, to), format_rate(all.packets, packets));
+	printf("%s%zu client%s: from them %s bit/s, to them %s, %s packets/s",
+	    clock, v->new.clients, v->new.clients == 1 ? "" : "s",
+	    format_rate(all.from_bits, from), format_rate(all.to_bits, to),
+	    format_rate(all.packets, packets));
 	end_row(v);
 }
 

@@ -177,6 +177,12 @@ top_sample_free(struct top_sample *s)
 	*s = (struct top_sample){ 0 };
 }
 
+bool
+top_is_rest(const struct top_entry *e)
+{
+	return e->is_resource && e->id[strspn(e->id, "0-")] == '\0';
+}
+
 /* Of two points; what has fallen has begun anew. */
 static double
 rate_of(uint64_t old, uint64_t now, double seconds)
@@ -221,6 +227,8 @@ compare_rates(const void *a, const void *b)
 
 	if (of_x != of_y)
 		return of_x < of_y ? 1 : -1;
+	if (top_is_rest(x->entry) != top_is_rest(y->entry))
+		return top_is_rest(x->entry) ? 1 : -1;
 	return compare_entries(x->entry, y->entry);
 }
 

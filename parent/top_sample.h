@@ -45,6 +45,9 @@ struct top_sample {
 bool top_sample_parse(struct top_sample *, char *text, size_t len);
 void top_sample_free(struct top_sample *);
 
+/* What has no entry of its own, together: it has no id. */
+bool top_is_rest(const struct top_entry *);
+
 /* In a second. */
 struct top_rate {
 	const struct top_entry *entry; /* of the newer sample */
@@ -55,7 +58,8 @@ struct top_rate {
 struct top_rate top_rate_of_all(
     const struct top_sample *old, const struct top_sample *new);
 /*
- * Those of clients, or of resources, the greatest first; to has room for all
+ * Those of clients, or of resources, the greatest first, and of equal ones what
+ * has no entry of its own last; to has room for all
  * entries. How many there are. What was not there before, or has begun anew,
  * has no rate yet.
  */

@@ -227,7 +227,8 @@ end_search(struct served *c, const struct matches *m)
 	size_t len;
 
 	if (m->count == 0) {
-		finish_answer(c, "no client has that id, name or address", 2);
+		finish_answer(
+		    c, "no client with access has that id, name or address", 2);
 		return;
 	}
 	len = (size_t)snprintf(problem, sizeof(problem),

@@ -138,7 +138,8 @@ parse_destination(char *text, struct ctl_packet *p)
 		p->destination.port = (uint16_t)port;
 	}
 	if (ports && port == 0)
-		return "tcp and udp need a port: DESTINATION:PORT";
+		return "tcp and udp need a port: DESTINATION:PORT, and an IPv6 "
+		       "address brackets before it";
 	if (!ports && port != 0)
 		return "only tcp and udp have ports";
 	return NULL;

@@ -24,7 +24,8 @@ reason_sentence(enum policy_reason reason)
 				   "port 53535, and ping, only",
 		[REASON_TUNNEL_RANGE] = "clients do not reach each other",
 		[REASON_NO_ROUTE] =
-		    "none of its resources has that destination",
+		    "no resource that it is granted so far has that "
+		    "destination",
 		[REASON_REJECTED_RANGE] = "the Internet resource does not open "
 					  "what is not on the Internet, or is "
 					  "the site's",
@@ -173,12 +174,14 @@ write_sentence(
 {
 	bool passed = e->packet.verdict == EXPLAINED_PASSED;
 	char who[WHO_MAX + 1], id[UUID_TEXT_LEN + 1], protocol[8];
+	/* In that room stands what has a number alone. */
+	const char *name = ctl_protocol_name(e->protocol, protocol);
 
 	if (directory_who(status->names, &e->client.client, who)[0] == '\0')
 		strlcpy(who, uuid_format(&e->client.client, id), sizeof(who));
-	text_add(status->out, "%s: %s from %s to ",
-	    passed ? "allowed" : "denied",
-	    ctl_protocol_name(e->protocol, protocol), who);
+	text_add(status->out, "%s: %s%s from %s to ",
+	    passed ? "allowed" : "denied", name == protocol ? "protocol " : "",
+	    name, who);
 	write_asked_destination(status, e);
 	write_reason(status, e, now);
 	if (passed)

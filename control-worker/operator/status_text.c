@@ -347,8 +347,7 @@ write_relay(struct status *status, size_t i, const struct ipc_query_relay *r)
 		    "address", "allocated");
 	text_add(t, "%.*s %-9s %9s ", SHORT_ID, id, relay_state(r), rtt);
 	table_cell(t, address, 25);
-	table_cell(t, allocated, 24);
-	text_add(t, "\n");
+	table_last_cell(t, allocated, 24);
 }
 
 static void

@@ -7,6 +7,8 @@
 
 #include "control-worker/directory/label.h"
 
+#define CUT_MAX 256 /* bytes of a cell that is cut */
+
 static const char ellipsis[] = "..";
 
 static void
@@ -24,19 +26,33 @@ table_wide_cell(struct text *t, const char *text, size_t columns)
 	fill_cell(t, label_width(text), columns);
 }
 
+/* The text, or as much of it as there is room for. */
+static const char *
+cut_to_fit(const char *text, size_t columns, char cut[CUT_MAX])
+{
+	size_t len;
+
+	if (label_width(text) <= columns)
+		return text;
+	len = label_fit(text, columns - strlen(ellipsis));
+	snprintf(cut, CUT_MAX, "%.*s%s", (int)len, text, ellipsis);
+	return cut;
+}
+
 void
 table_cell(struct text *t, const char *text, size_t columns)
 {
-	char cut[256];
-	size_t len;
+	char cut[CUT_MAX];
 
-	if (label_width(text) <= columns) {
-		table_wide_cell(t, text, columns);
-		return;
-	}
-	len = label_fit(text, columns - strlen(ellipsis));
-	snprintf(cut, sizeof(cut), "%.*s%s", (int)len, text, ellipsis);
-	table_wide_cell(t, cut, columns);
+	table_wide_cell(t, cut_to_fit(text, columns, cut), columns);
+}
+
+void
+table_last_cell(struct text *t, const char *text, size_t columns)
+{
+	char cut[CUT_MAX];
+
+	text_add(t, "%s\n", cut_to_fit(text, columns, cut));
 }
 
 const char *

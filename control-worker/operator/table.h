@@ -15,6 +15,8 @@
 void table_cell(struct text *, const char *text, size_t columns);
 /* The same, and nothing is cut. */
 void table_wide_cell(struct text *, const char *text, size_t columns);
+/* Cut likewise, and the end of the line. */
+void table_last_cell(struct text *, const char *text, size_t columns);
 
 /* The two largest units: "3d 4h", "12m 5s", "0s". */
 const char *format_duration(uint64_t seconds, char to[FIGURE_MAX]);

@@ -172,7 +172,7 @@ def test_which_argument_is_wrong(tmp_path, arguments, why):
     ["drain", "--cancel", "--within", "1h"], ["status", "--cancel"], ["log", "info", "--within=1h"],
     ["explain", "jane", "tcp"], ["clients", "a", "b"], ["clients", "a\nb"],
     ["clients", "x" * 1000], ["flows", "a", "b"], ["-f", "clients"], ["-f", "top"], ["top", "x"],
-    ["-j", "top"], ["-n", "0", "top"], ["-n", "1x", "top"], ["-n", "-1", "top"], ["-n", "", "top"],
+    ["-j", "top"], ["-j", "debug"], ["-n", "0", "top"], ["-n", "1x", "top"], ["-n", "-1", "top"], ["-n", "", "top"],
     ["-n", "10000000", "top"], ["-n", "1", "status"], ["-n", "1", "flows"]])
 def test_wrong_arguments(tmp_path, arguments):
     status, out, err = ctl(str(tmp_path / "none"), *arguments)

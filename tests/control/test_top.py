@@ -34,7 +34,8 @@ def sample(clients=2):
         moved = n if i == clients - 1 else 0
         lines.append(f"client {uuid(i)} {1000 * moved} {moved} 0 0 {'user%d@acme.com' % i:32} ")
     lines += [f"resource {uuid(0)} 0 0 0 0 {'others, and none':32} ",
-              f"resource {uuid(7)} 0 0 {3000 * n} {n} {'Office':32} ", "end", ""]
+              f"resource {uuid(7)} 0 0 {3000 * n} {n} {'Office':32} ",
+              f"resource {uuid(9)} 0 0 0 0 {'Shed':32} ", "end", ""]
     return "\n".join(lines).encode() + b"\0"
 
 
@@ -85,7 +86,8 @@ client   who                              from bit/s   to bit/s  packets/s
 
 resource name                             from bit/s   to bit/s  packets/s
 00000007 Office +0      12\.0k          0
-00000000 others, and none +0          0          0
+00000009 Shed +0          0          0
+-        others, and none +0          0          0
 
 ){2}""", out)
     assert all(len(line) <= 80 for line in out.splitlines())

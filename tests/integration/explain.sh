@@ -70,7 +70,7 @@ site() {
 test_nobody() {
 	says "nobody: clients" 0 '^no clients$' clients
 	says "nobody: resources" 0 '^no resources$' resources
-	says "nobody: explain" 2 'no client has that id' \
+	says "nobody: explain" 2 'no client with access has that id' \
 	    explain jane tcp $LAN4:80
 	says "no flow logs: flows" 1 'no flow is followed: ' flows
 	says "no flow logs: flows -f" 1 'no flow is followed: ' flows -f
@@ -89,7 +89,7 @@ test_explain() {
 	also "filter: which are there" 'icmp: not this$'
 	also "filter: told" '^  answer    .* ICMP error$'
 	says "ping" 0 '^allowed: icmp' explain jane icmp $LAN4
-	says "no resource" 1 'none of its resources has that destination$' \
+	says "no resource" 1 'no resource .* so far has that destination$' \
 	    explain jane udp 192.0.2.1:53
 	says "the gateway" 0 'this Gateway itself$' explain jane icmp "$own"
 	says "a service of the gateway" 1 'DNS on port 53535' \

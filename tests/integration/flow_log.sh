@@ -87,7 +87,7 @@ with socket.create_connection((sys.argv[1], 7)) as s:
 	ask -n 1 top > "$work/top.txt"
 	is "top: exit status" $? 0
 	check "top: clients and resources" awk '
-	    / 1 clients: / { seen++ } / jane/ { seen++ } / lan4 / { seen++ }
+	    / 1 client: / { seen++ } / jane/ { seen++ } / lan4 / { seen++ }
 	    length > 80 { seen = 9 }
 	    END { exit seen != 3 }' "$work/top.txt"
 }

@@ -353,8 +353,10 @@ one_client(void **state)
 	assert_non_null(strstr(answer, "],\"grants\":[{\"resource\":"));
 	assert_true(ask("clients text ffcc\n", answer, sizeof(answer)) > 0);
 	assert_int_equal(exit_status, 2);
-	assert_string_equal(answer, "no client has that id, name or address\n");
-	assert_string_equal(problem, "no client has that id, name or address");
+	assert_string_equal(
+	    answer, "no client with access has that id, name or address\n");
+	assert_string_equal(
+	    problem, "no client with access has that id, name or address");
 	assert_true(ask("clients text 01\n", answer, sizeof(answer)) > 0);
 	assert_int_equal(exit_status, 2);
 	assert_memory_equal(answer,

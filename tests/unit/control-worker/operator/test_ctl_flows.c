@@ -298,7 +298,8 @@ of_one_client(void **state)
 	ask("flows json ff\n");
 	assert_int_equal(exit_status, 2);
 	assert_string_equal(answer,
-	    "{\"problem\":\"no client has that id, name or address\"}\n");
+	    "{\"problem\":\"no client with access has that id, name or "
+	    "address\"}\n");
 }
 
 /* Not because nobody counts: the net-worker does. */

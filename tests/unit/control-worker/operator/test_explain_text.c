@@ -82,6 +82,16 @@ traffic(void **state)
 	    &status_json, "\"traffic\":{\"packets_to\":7,\"packets_back\":1}"));
 }
 
+static void
+protocols(void **state)
+{
+	(void)state;
+	let_pass();
+	assert_true(says(&status_text, "allowed: tcp from "));
+	e.protocol = 47;
+	assert_true(says(&status_text, "allowed: protocol 47 from "));
+}
+
 /* Of what does not pass, or shares its meter with others, nothing is said. */
 static void
 no_traffic(void **state)
@@ -105,8 +115,9 @@ ended(void **state)
 	(void)state;
 	e.packet.verdict = EXPLAINED_ANSWERED;
 	e.packet.reason = REASON_NO_ROUTE;
-	assert_true(says(
-	    &status_text, ":80: none of its resources has that destination\n"));
+	assert_true(says(&status_text,
+	    ":80: no resource that it is granted so far has that "
+	    "destination\n"));
 	assert_true(says(&status_json, "\"ended\":null"));
 	e.packet.ended_by = GRANT_END_EXPIRED;
 	e.packet.ended = (struct uuid){ { 7 } };
@@ -140,6 +151,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(protocols, set_up),
 		cmocka_unit_test_setup(traffic, set_up),
 		cmocka_unit_test_setup(no_traffic, set_up),
 		cmocka_unit_test_setup(ended, set_up),
