@@ -37,7 +37,8 @@ topology
 start_relay
 start_portal
 start_lan 1
-launch_gateway --flow-log "file:$work/flows"
+launch_gateway --flow-log "file:$work/flows" --metrics-names \
+    --probe $LAN4:80 --withdraw
 wait_until 15 page_has '^postern_build_info'
 keep_page # before a relay has answered
 wait_until 20 page_has '^postern_ready 1'
@@ -55,4 +56,7 @@ dashboard=$NETNS_ROOT/contrib/grafana/postern.json
 check "all queries have an answer" answers "$dashboard"
 sed 's/postern_clients{/postern_customers{/' "$dashboard" > "$work/other.json"
 refuse "not one of a metric that there is not" answers "$work/other.json"
+sed 's/, postern_client_info{/, 0 * postern_client_info{client="x",/' \
+    "$dashboard" > "$work/other.json"
+refuse "not without the names that a query joins" answers "$work/other.json"
 finish

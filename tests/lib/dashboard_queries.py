@@ -15,6 +15,8 @@ SERIES = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 LABELS = 'instance="gateway:8080",job="postern"'
 # Of what happens only where something is wrong it is enough to know the series.
 WHERE_ANY = re.compile(r"\s*> 0$")
+# The label that is joined, which not all have, but some.
+JOINS = re.compile(r"group_left \((\w+)\)")
 MINUTES = len(sys.argv) - 3
 VARIABLES = {"$instance": ".*", "$__rate_interval": f"{MINUTES}m"}
 
@@ -57,6 +59,12 @@ def main():
             "eval_time": f"{MINUTES}m",
             "exp_samples": [{"labels": "{}", "value": 1}],
         })
+        for label in JOINS.findall(query):
+            tests.append({
+                "expr": f"count(count by ({label}) ({query})) > bool 1",
+                "eval_time": f"{MINUTES}m",
+                "exp_samples": [{"labels": "{}", "value": 1}],
+            })
     assert len(tests) > 30 and not any("$" in t["expr"] for t in tests)
     json.dump({
         "evaluation_interval": "1m",

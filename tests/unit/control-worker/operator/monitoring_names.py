@@ -28,7 +28,7 @@ MATCHER = re.compile(r'(\w+)\s*(=~|=|!=|!~)\s*"([^"]*)"')
 # Of the scrape, not of the metric.
 FOREIGN = {"instance", "job"}
 # Labels whose values are anything.
-NO_WORDS = {"le", "name", "system", "user", "version"}
+NO_WORDS = {"le", "name", "server", "system", "user", "version"}
 LEAST = 30  # metrics that the dashboard shows
 
 

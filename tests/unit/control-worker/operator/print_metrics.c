@@ -77,6 +77,9 @@ main(void)
 		.url = "wss://portal",
 		.online = true,
 		.clock = { .known = true, .ahead_ms = -1500 },
+		.probes = { .count = 1,
+		    .of = { { .known = true, .answers = true } } },
+		.withdraws = true,
 		.counters = &page,
 		.dns_queries_refused = &some,
 		.dns_connections_refused = &some,
@@ -94,6 +97,7 @@ main(void)
 
 	bool failed;
 
+	(void)endpoint_parse("10.20.0.2:80", &s.probes.of[0].server);
 	if ((s.traffic = traffic_new(&traffic)) == NULL)
 		return 1;
 	to_the_end = s.traffic;
