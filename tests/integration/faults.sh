@@ -123,6 +123,8 @@ open(sys.argv[1], "wb").write(struct.pack("<q", 3600 * 10**9))' \
 	start_gateway
 	fault "A relay that is blocked" '^[0-9a-f]{8} silent ' \
 	    posternctl relays
+	check "A relay that is blocked: the log warns of it" wait_line 15 \
+	    "$work/gateway.log" 'WARN net-worker: relay .* does not answer; '
 	fault "A clock that is off" \
 	    '^clock: 3(59|60|61)[0-9]\.[0-9] s ahead of the portal' \
 	    posternctl status

@@ -145,8 +145,10 @@ kind_of(enum allocation_event_type type)
 	}
 }
 
+/* Where none is in reach, the portal names the same ones again and again. */
 static void
-log_relay_end(const struct relays_event *event)
+log_relay_end(
+    struct path_table *t, struct mono now, const struct relays_event *event)
 {
 	static const char *const why[] = {
 		[ALLOCATION_ALIVE] = "the portal withdrew it",
@@ -156,9 +158,14 @@ log_relay_end(const struct relays_event *event)
 		[ALLOCATION_PROTOCOL] = "it does not speak our TURN",
 	};
 	char id[UUID_TEXT_LEN + 1];
+	uint32_t held;
 
-	log_info("relay %s given up: %s", uuid_format(&event->relay, id),
-	    why[event->end]);
+	uuid_format(&event->relay, id);
+	if (event->end == ALLOCATION_ALIVE)
+		log_info("relay %s given up: %s", id, why[event->end]);
+	else if (log_allow(&t->relays_log, now.ns, &held))
+		log_warnx("relay %s given up: %s (%u more before)", id,
+		    why[event->end], held);
 }
 
 static void
@@ -198,7 +205,7 @@ paths_relay_event(
 		channel_changed(t, event);
 		break;
 	case RELAYS_REMOVED:
-		log_relay_end(event);
+		log_relay_end(t, now, event);
 		doubt_paths_to(t, now, led, event);
 		migrate_all(t, now, list);
 		break;

@@ -71,7 +71,7 @@ struct path_table {
 	struct relay_users relay_users[2 * RELAYS_MAX];
 	struct key_map by_remote; /* the peer's end of a relayed path */
 	struct ice_dispatch *ice;
-	struct log_limit channels_log;
+	struct log_limit channels_log, relays_log;
 };
 
 /* paths.c */
