@@ -36,7 +36,7 @@ _posternctl() {
 			[[ ${all[i - 1]} != -@(s|-socket) ]] ||
 				socket=(-s "${all[i]}")
 			;;
-		-n | --count) ((i++)) ;;
+		-n | --count | --within) ((i++)) ;;
 		-*) ;;
 		*) words+=("${all[i]}") ;;
 		esac

@@ -59,6 +59,7 @@ def test_commands(offered):
     assert offered("n") == ["netcheck"]
     assert offered("nothing", "") == []
     assert offered("-n", "3", "to") == ["top"]
+    assert offered("--within", "1h", "d") == ["debug", "drain"]
 
 
 def test_options(offered):
