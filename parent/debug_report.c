@@ -13,6 +13,7 @@
 
 #include "parent/ctl_client.h"
 #include "parent/mask.h"
+#include "parent/shown_text.h"
 
 #define ANSWER_MAX (64 * 1024 * 1024)
 
@@ -37,29 +38,20 @@ struct section {
 	char why[512];
 };
 
+/*
+ * Up to the NUL that ends it; what follows is posternctl's exit status. The
+ * report is read on terminals.
+ */
 static bool
-add_bytes(struct section *s, const char *bytes, size_t len)
+take_answer(FILE *to, int fd)
 {
-	char *text =
-	    s->len + len > ANSWER_MAX ? NULL : realloc(s->text, s->len + len);
-
-	if (text == NULL)
-		return false;
-	memcpy(text + s->len, bytes, len);
-	s->text = text;
-	s->len += len;
-	return true;
-}
-
-/* Up to the NUL that ends it; what follows is posternctl's exit status. */
-static void
-read_answer(struct section *s, int fd)
-{
+	struct shown_text shown = { 0 };
 	char bytes[16384];
 	const char *end = NULL;
+	size_t all = 0;
 	ssize_t n;
 
-	while (end == NULL &&
+	while (end == NULL && all <= ANSWER_MAX &&
 	    ((n = recv(fd, bytes, sizeof(bytes), 0)) > 0 ||
 		(n == -1 && errno == EINTR))) {
 		size_t len = n == -1 ? 0 : (size_t)n;
@@ -67,10 +59,22 @@ read_answer(struct section *s, int fd)
 		end = memchr(bytes, '\0', len);
 		if (end != NULL)
 			len = (size_t)(end - bytes);
-		if (len > 0 && !add_bytes(s, bytes, len))
-			break;
+		shown_text_print(to, &shown, bytes, len);
+		all += len;
 	}
-	if (end == NULL)
+	shown_text_end(to, &shown);
+	return end != NULL;
+}
+
+static void
+read_answer(struct section *s, int fd)
+{
+	FILE *to = open_memstream(&s->text, &s->len);
+	bool whole = to != NULL && take_answer(to, fd);
+
+	if (to == NULL || fclose(to) == EOF)
+		snprintf(s->why, sizeof(s->why), "no memory for the answer");
+	else if (!whole)
 		snprintf(s->why, sizeof(s->why),
 		    "posternd has not answered, or only in part");
 }

@@ -20,6 +20,7 @@
 #include "parent/debug_report.h"
 #include "parent/options.h"
 #include "parent/posternctl.h"
+#include "parent/shown_text.h"
 
 #define SOCKET_PATH "/run/postern/postern.sock"
 #define REQUEST_MAX 768
@@ -32,18 +33,23 @@ static int failure = 1;
 
 void (*before_last_words)(void);
 
+/* It may quote the daemon. */
 void
 exit_saying(const char *fmt, ...)
 {
+	struct shown_text shown = { 0 };
+	char text[2048] = "";
 	va_list ap;
 
 	if (before_last_words != NULL)
 		before_last_words();
 	fflush(stdout);
-	fprintf(stderr, "posternctl: ");
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	fprintf(stderr, "posternctl: ");
+	shown_text_print(stderr, &shown, text, strlen(text));
+	shown_text_end(stderr, &shown);
 	fprintf(stderr, "\n");
 	exit(failure);
 }
@@ -112,76 +118,19 @@ print_help(void)
 	    "See posternctl(8).\n");
 }
 
-/* One character of UTF-8, of which an answer may bring a part at a time. */
-struct character {
-	unsigned char byte[4];
-	size_t have, length; /* 0: none has begun */
-};
-
-/* Controls above ASCII, and marks that move or turn what is around them. */
-static bool
-is_control(const struct character *c)
-{
-	const unsigned char *b = c->byte;
-
-	return (b[0] == 0xc2 && b[1] < 0xa0) ||
-	    (b[0] == 0xd8 && b[1] == 0x9c) ||
-	    (b[0] == 0xe2 && b[1] == 0x80 &&
-		(b[2] == 0x8e || b[2] == 0x8f ||
-		    (b[2] >= 0xa8 && b[2] <= 0xae))) ||
-	    (b[0] == 0xe2 && b[1] == 0x81 && b[2] >= 0xa0 && b[2] <= 0xaf);
-}
-
-static void
-begin_character(FILE *to, struct character *c, unsigned char byte)
-{
-	*c = (struct character){ .byte = { byte }, .have = 1 };
-	if (byte >= 0xc2 && byte <= 0xf4)
-		c->length = byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-	else
-		putc(byte == '\n' || (byte >= 0x20 && byte < 0x7f) ? byte : '?',
-		    to);
-}
-
-static void
-print_text(FILE *to, struct character *c, const char *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char byte = (unsigned char)bytes[i];
-
-		if (c->length > 0 && (byte & 0xc0) != 0x80) {
-			putc('?', to);
-			c->length = 0;
-		}
-		if (c->length == 0) {
-			begin_character(to, c, byte);
-			continue;
-		}
-		c->byte[c->have++] = byte;
-		if (c->have < c->length)
-			continue;
-		if (is_control(c))
-			putc('?', to);
-		else
-			fwrite(c->byte, 1, c->length, to);
-		c->length = 0;
-	}
-}
-
 void
 print_shown(const char *bytes, size_t len)
 {
-	struct character c = { .length = 0 };
+	struct shown_text t = { 0 };
 
-	print_text(stdout, &c, bytes, len);
-	if (c.length > 0)
-		putchar('?');
+	shown_text_print(stdout, &t, bytes, len);
+	shown_text_end(stdout, &t);
 }
 
 static void
 print_part(void *ctx, const char *bytes, size_t len)
 {
-	print_text(stdout, ctx, bytes, len);
+	shown_text_print(stdout, ctx, bytes, len);
 }
 
 /* At once, whoever reads it; but for the signs of life. */
@@ -190,7 +139,7 @@ print_following_lines(void *ctx, const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		if (bytes[i] != CTL_ALIVE)
-			print_text(stdout, ctx, &bytes[i], 1);
+			shown_text_print(stdout, ctx, &bytes[i], 1);
 	if (fflush(stdout) == EOF)
 		exit_saying("cannot write: %s", strerror(errno));
 }
@@ -251,12 +200,12 @@ take_reply(struct reply *r, const char *bytes, size_t len)
 static void
 print_problem(const struct reply *r)
 {
-	struct character c = { 0 };
+	struct shown_text t = { 0 };
 
 	if (r->problem_length == 0)
 		return;
 	fprintf(stderr, "posternctl: ");
-	print_text(stderr, &c, r->problem, r->problem_length);
+	shown_text_print(stderr, &t, r->problem, r->problem_length);
 	if (r->problem[r->problem_length - 1] != '\n')
 		fprintf(stderr, "\n");
 }
@@ -319,10 +268,10 @@ ask_daemon(const char *path, const char *request,
 static int
 print_answer(const char *path, const char *request, bool follow)
 {
-	struct character c = { .length = 0 };
+	struct shown_text t = { 0 };
 
 	return ask_daemon(
-	    path, request, follow ? print_following_lines : print_part, &c);
+	    path, request, follow ? print_following_lines : print_part, &t);
 }
 
 /* What is asked for, but for the command. */

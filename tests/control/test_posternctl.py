@@ -199,6 +199,25 @@ def test_nothing_moves_the_terminal(daemon):
     assert (status, out) == (0, "?[2J ?31m ? ? ? \u00fc \U0001f600 ? ?\n")
 
 
+@pytest.mark.parametrize("arguments", [[], ["--mask"]])
+def test_nothing_in_a_report_moves_a_terminal(tmp_path, arguments):
+    path = str(tmp_path / "sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def serve():
+            for _ in range(7):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(b"\x1b[2J\xe2\x80\xaeJ\xc3\xbcrgen\xc2\x9b1m\n\xc3\0")
+        threading.Thread(target=serve, daemon=True).start()
+        status, out, _ = ctl(path, "debug", "-o", "-", *arguments)
+    assert status == 0 and out.count("?[2J?J\u00fcrgen?1m\n?") == 7
+    assert all(c == "\n" or c.isprintable() for c in out)
+
+
 def test_lines_that_follow_come_at_once(tmp_path):
     """And signs of life are not shown, nor taken for silence."""
     path = str(tmp_path / "sock")

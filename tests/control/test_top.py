@@ -118,6 +118,11 @@ def test_nothing_of_the_daemon_moves_the_terminal(daemon):
     assert "00000007 ?[2J? " in top(path, "-n", "1")[1]
 
 
+def test_nor_does_what_it_says_is_wrong(daemon):
+    path, _ = daemon(lambda: b"time 1\nproblem \x1b]0;x\x07\xc2\x9b2J\n\0" b"1")
+    assert top(path) == (1, "", "posternctl: ?]0;x??2J\n")
+
+
 class Terminal:
     """posternctl top on one of so many lines."""
 
