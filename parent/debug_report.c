@@ -145,6 +145,8 @@ learn_names(struct mask *mask, const struct section *sections)
 			continue;
 		if (strcmp(asked[i].title, "options") == 0)
 			mask_learn_options(mask, s->text, s->len);
+		else if (strcmp(asked[i].title, "metrics") == 0)
+			mask_learn_metrics(mask, s->text, s->len);
 		else
 			mask_learn_json(mask, s->text, s->len);
 	}

@@ -11,6 +11,7 @@
 #define BUCKETS      256
 #define ADDRESS_TEXT 64
 #define KINDS_MAX    16 /* more than there are in the tables below */
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 struct masked {
 	struct masked *next; /* in its bucket, the longest first */
@@ -28,10 +29,12 @@ struct mask {
 	} kinds[KINDS_MAX];
 };
 
+struct name {
+	const char *of, *kind;
+};
+
 /* Members of JSON, and what their values are called. */
-static const struct {
-	const char *member, *kind;
-} members[] = {
+static const struct name members[] = {
 	{ "actor", "person" },
 	{ "address", "destination" },
 	{ "city", "place" },
@@ -47,10 +50,16 @@ static const struct {
 	{ "url", "url" },
 };
 
+/* Labels of metrics, likewise. */
+static const struct name labels[] = {
+	{ "client", "client" },
+	{ "name", "name" },
+	{ "resource", "resource" },
+	{ "user", "person" },
+};
+
 /* Options, likewise. */
-static const struct {
-	const char *flag, *kind;
-} options[] = {
+static const struct name options[] = {
 	{ "api-url", "url" },
 	{ "firezone-id", "id" },
 	{ "firezone-name", "name" },
@@ -165,18 +174,26 @@ address_length(int family, const char *text, size_t len, char canonical[])
 	return n;
 }
 
-/* Whether it begins with one; those are found where they are. */
+/* Whether it is one, with what may be behind it; those are found anyway. */
 static bool
 is_address(const char *text, size_t len)
 {
 	char canonical[ADDRESS_TEXT];
+	const bool bracket = len > 0 && text[0] == '[';
+	size_t n;
 
-	if (len > 0 && text[0] == '[') {
-		text++;
-		len--;
-	}
-	return address_length(AF_INET6, text, len, canonical) > 0 ||
-	    address_length(AF_INET, text, len, canonical) > 0;
+	text += bracket;
+	len -= bracket;
+	n = address_length(AF_INET6, text, len, canonical);
+	if (n == 0)
+		n = address_length(AF_INET, text, len, canonical);
+	if (n == 0 || (bracket && (n == len || text[n++] != ']')))
+		return false;
+	if (n < len && (text[n] == ':' || text[n] == '/'))
+		n++;
+	while (n < len && isdigit((unsigned char)text[n]))
+		n++;
+	return n == len;
 }
 
 /* "wss://host:port" is known by its host wherever that stands. */
@@ -217,6 +234,17 @@ string_length(const char *text, const char *end)
 	return len;
 }
 
+/* What stands at that name, if the table has it. */
+static void
+learn_value(struct mask *m, const struct name *table, size_t count,
+    const char *name, size_t name_len, const char *value, size_t len)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strlen(table[i].of) == name_len &&
+		    memcmp(table[i].of, name, name_len) == 0)
+			mask_add(m, table[i].kind, value, len);
+}
+
 void
 mask_learn_json(struct mask *m, const char *text, size_t len)
 {
@@ -233,18 +261,39 @@ mask_learn_json(struct mask *m, const char *text, size_t len)
 			continue;
 		value = text + 2;
 		value_len = string_length(value, end);
-		for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
-			if (strlen(members[i].member) == name_len &&
-			    memcmp(members[i].member, name, name_len) == 0)
-				mask_add(m, members[i].kind, value, value_len);
+		learn_value(m, members, COUNT(members), name, name_len, value,
+		    value_len);
 		text = value + value_len;
 		if (text < end)
 			text++;
 	}
 }
 
+/* name{label="value",label="value"} figure */
+static void
+learn_labels(struct mask *m, const char *text, const char *end)
+{
+	const char *label = memchr(text, '{', (size_t)(end - text)), *value;
+	size_t label_len, len;
+
+	while (label != NULL && ++label < end) {
+		value = memmem(label, (size_t)(end - label), "=\"", 2);
+		if (value == NULL)
+			return;
+		label_len = (size_t)(value - label);
+		value += 2;
+		len = string_length(value, end);
+		/* All that have no series of their own. */
+		if (len != 5 || memcmp(value, "other", 5) != 0)
+			learn_value(m, labels, COUNT(labels), label, label_len,
+			    value, len);
+		text = value + len;
+		label = text + 1 < end && text[1] == ',' ? text + 1 : NULL;
+	}
+}
+
 void
-mask_learn_options(struct mask *m, const char *text, size_t len)
+mask_learn_metrics(struct mask *m, const char *text, size_t len)
 {
 	const char *end = text + len, *line_end;
 
@@ -252,16 +301,25 @@ mask_learn_options(struct mask *m, const char *text, size_t len)
 		line_end = memchr(text, '\n', (size_t)(end - text));
 		if (line_end == NULL)
 			line_end = end;
-		for (size_t i = 0; i < sizeof(options) / sizeof(*options);
-		     i++) {
-			size_t flag = strlen(options[i].flag);
+		if (*text != '#')
+			learn_labels(m, text, line_end);
+	}
+}
 
-			if ((size_t)(line_end - text) > flag &&
-			    memcmp(text, options[i].flag, flag) == 0 &&
-			    text[flag] == ' ')
-				mask_add(m, options[i].kind, text + flag + 1,
-				    (size_t)(line_end - text) - flag - 1);
-		}
+void
+mask_learn_options(struct mask *m, const char *text, size_t len)
+{
+	const char *end = text + len, *line_end, *value;
+
+	for (; text < end; text = line_end + 1) {
+		line_end = memchr(text, '\n', (size_t)(end - text));
+		if (line_end == NULL)
+			line_end = end;
+		value = memchr(text, ' ', (size_t)(line_end - text));
+		if (value != NULL)
+			learn_value(m, options, COUNT(options), text,
+			    (size_t)(value - text), value + 1,
+			    (size_t)(line_end - value) - 1);
 	}
 }
 

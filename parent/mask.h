@@ -20,6 +20,8 @@ void mask_free(struct mask *); /* NULL is fine */
 void mask_add(struct mask *, const char *kind, const char *text, size_t len);
 /* Names and ids by the members of JSON that they stand in. */
 void mask_learn_json(struct mask *, const char *text, size_t len);
+/* The same by the labels of Prometheus' text format. */
+void mask_learn_metrics(struct mask *, const char *text, size_t len);
 /* The same by the options of a configuration file. */
 void mask_learn_options(struct mask *, const char *text, size_t len);
 

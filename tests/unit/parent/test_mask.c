@@ -83,6 +83,53 @@ names(void **state)
 	expect("a gate gates", "a host-2 gates");
 }
 
+/* A name that begins like an address is masked as a whole. */
+static void
+names_like_addresses(void **state)
+{
+	(void)state;
+	learn("{\"name\":\"10.1.2.3 payroll\",\"actor\":\"::1 of Jane\"},"
+	      "{\"name\":\"fd00::7 (vault)\",\"domain\":\"[::1]x\"},"
+	      "{\"address\":\"10.1.2.0/24\",\"host\":\"10.1.2.9\"},"
+	      "{\"address\":\"[fd00::8]:53\",\"host\":\"10.1.2.9:53\"}");
+	expect("10.1.2.3 payroll, ::1 of Jane, fd00::7 (vault), [::1]x",
+	    "name-1, person-1, name-2, domain-1");
+	expect("10.1.2.0/24 10.1.2.9 [fd00::8]:53 10.1.2.9:53",
+	    "address-1/24 address-2 [address-3]:53 address-2:53");
+}
+
+/* Metrics tell of those who have gone since, whom no list has. */
+static void
+metrics(void **state)
+{
+	static const char text[] =
+	    "# HELP postern_x What \"name=\" is\n"
+	    "postern_b{client=\"3abd-1\",direction=\"to client\"} 7\n"
+	    "postern_b{client=\"other\",direction=\"to client\"} 7\n"
+	    "postern_i{client=\"3abd-1\",user=\"Jane \\\"D\\\" "
+	    "Doe\",system=\"\"} 1\n"
+	    "postern_i{resource=\"c779-1\",name=\"Payroll, {x}\"} 1\n"
+	    "postern_p{server=\"10.0.0.1:53\"} 1\n";
+
+	(void)state;
+	mask_learn_metrics(m, text, sizeof(text) - 1);
+	expect(text,
+	    "# HELP postern_x What \"name=\" is\n"
+	    "postern_b{client=\"client-1\",direction=\"to client\"} 7\n"
+	    "postern_b{client=\"other\",direction=\"to client\"} 7\n"
+	    "postern_i{client=\"client-1\",user=\"person-1\",system=\"\"} 1\n"
+	    "postern_i{resource=\"resource-1\",name=\"name-1\"} 1\n"
+	    "postern_p{server=\"address-1:53\"} 1\n");
+	for (size_t n = 0; n < sizeof(text); n++) {
+		char *copy = malloc(n + 1);
+
+		assert_non_null(copy);
+		memcpy(copy, text, n);
+		mask_learn_metrics(m, copy, n);
+		free(copy);
+	}
+}
+
 static void
 options(void **state)
 {
@@ -121,6 +168,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(addresses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    names_like_addresses, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(metrics, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(options, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(torn_json, set_up, tear_down),
 	};
