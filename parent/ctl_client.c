@@ -21,6 +21,11 @@ explain_connect(const char *path, char *why, size_t size)
 		    "ended, its log says why",
 		    path);
 		break;
+	case EAGAIN:
+		snprintf(why, size,
+		    "%s: posternd does not answer; is it starting, or stuck?",
+		    path);
+		break;
 	case EACCES:
 	case EPERM:
 		snprintf(why, size,
@@ -47,12 +52,14 @@ ctl_ask(const char *path, const char *request, char *why, size_t size)
 		return -1;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* Who takes no connection keeps connect(2) waiting as well. */
 	if (fd == -1 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+		sizeof(patience)) == -1 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
+		sizeof(patience)) == -1 ||
 	    connect(fd, (struct sockaddr *)&address, sizeof(address)) == -1)
 		explain_connect(path, why, size);
-	else if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-		     sizeof(patience)) == -1)
-		snprintf(why, size, "%s: %s", path, strerror(errno));
 	else if (send(fd, request, len, MSG_NOSIGNAL) != (ssize_t)len)
 		snprintf(why, size, "posternd does not take the request: %s",
 		    strerror(errno));

@@ -67,6 +67,23 @@ def test_stuck_daemon(daemon):
     assert "posternd does not answer; is it starting, or stuck?" in err
 
 
+def test_daemon_that_takes_no_connection(tmp_path):
+    path = str(tmp_path / "sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(0)
+        waiting = []
+        while True:
+            waiting.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+            if waiting[-1].connect_ex(path) != 0:
+                break
+        status, out, err = ctl(path, "status")
+        for s in waiting:
+            s.close()
+    assert (status, out) == (1, "")
+    assert "posternd does not answer; is it starting, or stuck?" in err
+
+
 def test_older_daemon(daemon):
     for answer in [b"unknown request\n\0", b"unknown request\n\0" b"2"]:
         path, _ = daemon([answer])
