@@ -6,6 +6,16 @@
 
 #include "common/log.h"
 
+/* A message has no other control characters than these. */
+static void
+replace_controls(char *text, char but)
+{
+	for (; *text != '\0'; text++)
+		if (((unsigned char)*text < ' ' && *text != but) ||
+		    *text == 0x7f)
+			*text = '?';
+}
+
 static int
 send_identity(
     const struct service *s, const struct options *o, const struct identity *i)
@@ -25,17 +35,10 @@ send_identity(
 	strlcpy(m.os, i->os, sizeof(m.os));
 	strlcpy(m.arch, i->arch, sizeof(m.arch));
 	strlcpy(m.kernel, i->kernel, sizeof(m.kernel));
+	/* The kernel lets a host be called anything. */
+	replace_controls(m.name, '\0');
+	replace_controls(m.kernel, '\0');
 	return ipc_send_control_identity(ch, &m);
-}
-
-/* A message has no other control characters than these. */
-static void
-replace_controls(char *text, char but)
-{
-	for (; *text != '\0'; text++)
-		if (((unsigned char)*text < ' ' && *text != but) ||
-		    *text == 0x7f)
-			*text = '?';
 }
 
 /* As --print-config has them, and so without the token. */

@@ -65,7 +65,7 @@ tell_identity(void *ctx, struct ipc_control_identity *m)
 	(void)ctx;
 	assert_string_equal(m->api_url, "wss://x");
 	assert_string_equal(m->external_id, "id");
-	assert_string_equal(m->name, "name");
+	assert_string_equal(m->name, "na?me?");
 	assert_string_equal(m->os, "Debian/12");
 	assert_string_equal(m->arch, "x86_64");
 	assert_string_equal(m->kernel, "6.1");
@@ -251,7 +251,7 @@ what_is_handed_over(void **state)
 		.max_partition_ms = 5,
 		.portal_generation = 2,
 	};
-	const struct identity i = { "id", "name", "Debian/12", "x86_64",
+	const struct identity i = { "id", "na\x1bme\n", "Debian/12", "x86_64",
 		"6.1" };
 	const struct tun tun = {
 		.queue = { 0, 0 }, .queues = 2, .offload = true
