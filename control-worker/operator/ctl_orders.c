@@ -1,6 +1,7 @@
 /* Who may ask, and what is answered at once: see ctl_orders.h. */
 #include "control-worker/operator/ctl_orders.h"
 
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -72,7 +73,7 @@ change_log_level(struct served *c, const struct ctl_config *config,
 static void
 send_options_text(struct served *c, const char *text)
 {
-	text_add(served_out(c), "%s", text);
+	text_write(served_out(c), text, strlen(text));
 	ctl_end_saying(c, 0, NULL);
 }
 

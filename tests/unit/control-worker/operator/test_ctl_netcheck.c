@@ -119,6 +119,8 @@ make_listener(void)
 	return fd;
 }
 
+static char options[OPTIONS_TEXT_MAX + 1];
+
 static int
 set_up(void **state)
 {
@@ -127,7 +129,7 @@ set_up(void **state)
 		.uid = getuid(),
 		.gid = getgid(),
 		.situation = &situation,
-		.options = "threads 2\n",
+		.options = options,
 		.netcheck = {
 			.host = "portal.test",
 			.lookups = { NULL, on_lookup, on_lookup_cancel },
@@ -277,8 +279,10 @@ static void
 plain_texts(void **state)
 {
 	(void)state;
+	/* As many as the parent tells of. */
+	memset(options, 'x', sizeof(options) - 1);
 	assert_int_equal(read_answer(send_request("config text\n")), 0);
-	assert_string_equal(answer, "threads 2\n");
+	assert_string_equal(answer, options);
 	assert_int_equal(read_answer(send_request("metrics text\n")), 0);
 	assert_non_null(strstr(answer, "\n# TYPE "));
 }
