@@ -129,6 +129,21 @@ check "an old one" migrate --apply
 check "token of a variable" test "$(cat "$token")" = old-token
 check "time" grep -q "^max-partition-time 1h$" "$config"
 
+# Arguments are everybody's to read.
+begin drop-in
+cat > "$root/etc/systemd/system/firezone-gateway.service" <<'END'
+[Service]
+Environment="FIREZONE_TOKEN=unit-token"  'FIREZONE_NAME=it is "mine"' A=
+Environment=FIREZONE_ID="a\"b c"\ d
+END
+check "a token in a unit" strace -f -qq -e trace=execve -s 4096 \
+    -o "$work/calls" contrib/postern-migrate --root "$root" --apply
+check "is taken" test "$(cat "$token")" = unit-token
+check "and given to no program" not grep -q unit-token "$work/calls"
+check "which are seen" grep -q install "$work/calls"
+check "quotes of another kind" grep -qx 'firezone-name it is "mine"' "$config"
+check "quotes within" grep -qx 'firezone-id a"b c d' "$config"
+
 begin bad
 echo FIREZONE_MAX_PARTITION_TIME=soon > "$root/etc/default/firezone-gateway"
 check "settings that posternd refuses" not migrate --apply
