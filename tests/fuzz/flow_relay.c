@@ -155,8 +155,8 @@ play_record(struct cursor *in, struct flow_relay *r, int worker,
 	static char text[2 * FLOW_TEXT_MAX];
 	size_t len, written;
 	uint8_t *record = pick_block(in, FLOW_RECORD_MAX + 16, &len);
-	bool sent = len > 0 &&
-	    send(worker, record, len, MSG_DONTWAIT) == (ssize_t)len;
+	bool sent =
+	    len > 0 && send(worker, record, len, MSG_DONTWAIT) == (ssize_t)len;
 	bool line = relay_record(r, kind, now);
 
 	free(record);
