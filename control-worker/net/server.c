@@ -27,13 +27,19 @@ enum phase {
 	CLOSED,
 };
 
+/* Whose connection it is: of an address, or of a user of this host. */
+struct owner {
+	struct ip_address ip; /* IP_NONE: of this host */
+	uid_t uid;            /* else 0 */
+};
+
 struct served {
 	TAILQ_ENTRY(served) entry;
 	struct server *server;
 	void *data;
 	enum phase phase;
 	int fd;
-	struct ip_address peer; /* IP_NONE: of this host */
+	struct owner owner;
 	uv_poll_t poll;
 	uv_timer_t timer;
 	unsigned handles; /* that are not closed yet */
@@ -286,7 +292,7 @@ served_finish(struct served *c)
 }
 
 static void
-take_connection(struct server *s, int fd, const struct ip_address *peer)
+take_connection(struct server *s, int fd, const struct owner *owner)
 {
 	struct served *c = calloc(1, sizeof(*c));
 
@@ -296,7 +302,7 @@ take_connection(struct server *s, int fd, const struct ip_address *peer)
 	}
 	c->server = s;
 	c->fd = fd;
-	c->peer = *peer;
+	c->owner = *owner;
 	if (uv_poll_init(s->loop, &c->poll, fd) != 0) {
 		close(fd);
 		free(c);
@@ -312,25 +318,29 @@ take_connection(struct server *s, int fd, const struct ip_address *peer)
 }
 
 static unsigned
-connections_of(const struct server *s, const struct ip_address *peer)
+connections_of(const struct server *s, const struct owner *owner)
 {
 	const struct served *c;
 	unsigned n = 0;
 
 	TAILQ_FOREACH(c, &s->all, entry)
-		n += ip_equal(&c->peer, peer);
+		n += ip_equal(&c->owner.ip, &owner->ip) &&
+		    c->owner.uid == owner->uid;
 	return n;
 }
 
-/* The oldest of the peer that has most, of those that have not asked or all. */
+/*
+ * The oldest of the owner that has most, of those that have not asked or all;
+ * NULL: none has so many.
+ */
 static struct served *
-find_victim(const struct server *s, bool idle)
+find_victim(const struct server *s, bool idle, unsigned least)
 {
 	struct served *c, *victim = NULL;
-	unsigned most = 0;
+	unsigned most = least == 0 ? 0 : least - 1;
 
 	TAILQ_FOREACH(c, &s->all, entry) {
-		unsigned n = connections_of(s, &c->peer);
+		unsigned n = connections_of(s, &c->owner);
 
 		if ((c->phase == READING || !idle) && n > most) {
 			most = n;
@@ -341,19 +351,16 @@ find_victim(const struct server *s, bool idle)
 }
 
 static bool
-make_room_for_peer(struct server *s, const struct ip_address *peer)
+make_room_for_owner(struct server *s, const struct owner *owner)
 {
+	const unsigned n = connections_of(s, owner);
 	struct served *victim;
 	uint32_t held;
 
 	if (s->count < s->kind->connections)
 		return true;
-	if ((victim = find_victim(s, true)) == NULL) {
-		victim = find_victim(s, false);
-		if (connections_of(s, &victim->peer) <=
-		    connections_of(s, peer) + 1)
-			victim = NULL;
-	}
+	if ((victim = find_victim(s, true, n)) == NULL)
+		victim = find_victim(s, false, n + 2);
 	s->refused++;
 	if (log_allow(&s->log_limit, mono_now().ns, &held))
 		log_info("more than %u connections for %s at once: one is ended "
@@ -364,13 +371,30 @@ make_room_for_peer(struct server *s, const struct ip_address *peer)
 	return victim != NULL;
 }
 
+static struct owner
+owner_of(int fd, const struct sockaddr_storage *from)
+{
+	struct owner owner = { 0 };
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	struct endpoint e;
+
+	if (from->ss_family == AF_UNIX) {
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+			owner.uid = peer.uid;
+	} else if (endpoint_from_sockaddr((const struct sockaddr *)from, &e)) {
+		owner.ip = e.ip;
+	}
+	return owner;
+}
+
 static void
 on_connection(uv_poll_t *poll, int status, int events)
 {
 	struct server *s = poll->data;
 	struct sockaddr_storage from = { 0 };
 	socklen_t len = sizeof(from);
-	struct endpoint peer;
+	struct owner owner;
 	int fd;
 
 	(void)status;
@@ -379,10 +403,9 @@ on_connection(uv_poll_t *poll, int status, int events)
 	    SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd == -1)
 		return;
-	if (!endpoint_from_sockaddr((struct sockaddr *)&from, &peer))
-		peer = (struct endpoint){ 0 };
-	if (make_room_for_peer(s, &peer.ip))
-		take_connection(s, fd, &peer.ip);
+	owner = owner_of(fd, &from);
+	if (make_room_for_owner(s, &owner))
+		take_connection(s, fd, &owner);
 	else
 		close(fd);
 }

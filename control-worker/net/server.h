@@ -2,9 +2,10 @@
  * A listener that was handed over, and its few connections: each brings one
  * short request and takes one answer, in parts if it is long. A connection that
  * makes its peer wait, or us, is ended. Where there are too many, the oldest of
- * those that have not asked goes, first of the address that has most of them;
- * and if all are being answered, the oldest of an address that has at least two
- * more than the newest, which is refused else.
+ * those that have not asked goes, first of the address, or of the user of this
+ * host, that has most, and never of one that has fewer than the newest's; else
+ * the oldest of one that has at least two more than that, or the newest is
+ * refused.
  */
 #ifndef CONTROL_WORKER_NET_SERVER_H
 #define CONTROL_WORKER_NET_SERVER_H
