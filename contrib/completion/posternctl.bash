@@ -11,11 +11,11 @@ _posternctl_clients() {
 # Of those that begin with what has been typed; names may have blanks. What
 # readline takes for words of their own, up to an "@" or ":", is there already.
 _posternctl_offer_clients() {
-	local client there=${cur%"${cur##*[@:]}"} IFS=$'\n'
-	for client in $(_posternctl_clients "$@"); do
+	local client there=${cur%"${cur##*[@:]}"}
+	while IFS= read -r client; do
 		[[ $client != "$cur"* ]] ||
 			COMPREPLY+=("$(printf '%q' "${client#"$there"}")")
-	done
+	done < <(_posternctl_clients "$@")
 }
 
 _posternctl() {

@@ -87,6 +87,12 @@ def test_clients(offered):
     assert offered("explain", r"Jane\ Doe", "") == ["tcp", "udp", "icmp"]
 
 
+def test_names_are_no_patterns(offered, tmp_path):
+    fake = tmp_path / "posternctl"
+    fake.write_text(fake.read_text().replace("Jane Doe", "p*").replace("jane@acme.com", "[a;b"))
+    assert offered("clients", "")[-2:] == [r"\[a\;b", r"p\*"]
+
+
 def test_packets(offered):
     assert offered("explain", "jane", "") == ["tcp", "udp", "icmp"]
     assert offered("explain", "jane", "u") == ["udp"]
