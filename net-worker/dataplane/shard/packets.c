@@ -38,6 +38,8 @@
 /* Refusals that are told to whoever wants to know them, of a shard. */
 #define REFUSAL_BURST       100
 #define REFUSAL_INTERVAL_MS 50
+/* Of one client: others' are told beside, whatever it sends. */
+#define REFUSAL_SHARE 4
 
 bool
 shard_post_event(struct shard *s, const struct shard_event *e)
@@ -327,12 +329,14 @@ follow_inbound(struct shard *s, struct mono now, const struct peer *peer,
 
 /* For the log, if the operator wants to know and it is not too often. */
 static void
-report_refusal(struct shard *s, struct mono now, const struct peer *peer,
+report_refusal(struct shard *s, struct mono now, struct peer *peer,
     bool is_outbound, const struct packet *p, const struct gate_result *r)
 {
 	struct shard_refusal refusal;
 
 	if (!s->refusals_wanted || r->is_rest ||
+	    !bucket_take(&peer->refusals, now, REFUSAL_BURST / REFUSAL_SHARE,
+		REFUSAL_INTERVAL_MS * REFUSAL_SHARE) ||
 	    !bucket_take(
 		&s->refusal_bucket, now, REFUSAL_BURST, REFUSAL_INTERVAL_MS))
 		return;

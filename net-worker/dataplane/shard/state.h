@@ -36,6 +36,7 @@ struct peer {
 	struct gate gate;
 	struct bucket controls; /* its allowance of control packets */
 	struct bucket probes;   /* and of probes, its own and our replies */
+	struct bucket refusals; /* and of those that are told */
 	LIST_HEAD(, tunnel) tunnels;
 	struct tunnel *tunnel; /* what packets to it take, or NULL */
 	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;

@@ -232,7 +232,7 @@ turns_hold_much(void **state)
 	assert_int_equal(r->peer_event.payload[0], 99);
 	assert_int_equal(r->flows, 100);
 	assert_int_equal(r->flow.source.port & 0xff, 99);
-	assert_int_equal(logged(r, "denied:"), 100);
+	assert_int_equal(logged(r, "denied:"), 25);
 	/* Of two events the first is not lost either. */
 	pass(r, 5000);
 	control_packet_begin(packet, CONTROL_GOODBYE, 0);
@@ -341,15 +341,69 @@ says_what_it_refuses(void **state)
 		settle(r);
 		assert_int_equal(logged(r, table[i].line), 1);
 	}
-	/* No more than 100 at once, and 20 in a second. */
-	pass(r, 10000);
-	for (int i = 0; i < 150; i++)
-		client_sends(r, "100.64.0.2:1000", "10.20.0.9:81");
-	assert_int_equal(logged(r, "denied:"), 100);
+}
+
+/* One more client, at the same address as the first. */
+static void
+connect_another(struct rig *r)
+{
+	static const uint8_t transaction[12] = { 4, 5, 6 };
+	struct ipc_remote_candidates m = {
+		.client = { { 0xc2 } },
+		.lines = "candidate:1 1 udp 2130706175 192.0.2.7 50000 typ "
+			 "host ufrag cli2\n",
+	};
+	struct ipc_authorization a;
+	uint8_t check[128];
+	struct writer w;
+
+	assert_true(noise_identity_generate(&r->identity));
+	a = authorization(r);
+	a.serial = 8;
+	a.client = m.client;
+	a.client_v4.bytes[3] = a.client_v6.bytes[15] = 3;
+	strcpy(a.local_username, "gat2");
+	strcpy(a.remote_username, "cli2");
+	tell(r, authorization, &a);
+	tell(r, remote_candidates, &m);
+	writer_init(&w, check, sizeof(check));
+	stun_begin(&w, STUN_BINDING_REQUEST, transaction);
+	stun_add_text(&w, STUN_USERNAME, "gat2:cli2");
+	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
+	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
+	stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
+	stun_add_integrity(&w, "gatepassword", 12);
+	stun_add_fingerprint(&w);
+	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", check, w.len);
+	pass(r, 20);
+	handshake(r);
+}
+
+static unsigned
+denied_of(struct rig *r, const char *client, int packets)
+{
+	for (int i = 0; i < packets; i++)
+		client_sends(r, client, "10.20.0.9:81");
+	return logged(r, "denied:");
+}
+
+/*
+ * No more than 25 of a client at once, and 5 in a second, so that none hides
+ * what another does.
+ */
+static void
+says_something_of_each(void **state)
+{
+	struct rig *r = *state;
+
+	connected(r);
+	overhear(r);
+	assert_int_equal(denied_of(r, "100.64.0.2:1000", 150), 25);
 	pass(r, 1000);
-	for (int i = 0; i < 150; i++)
-		client_sends(r, "100.64.0.2:1000", "10.20.0.9:81");
-	assert_int_equal(logged(r, "denied:"), 20);
+	assert_int_equal(denied_of(r, "100.64.0.2:1000", 150), 5);
+	connect_another(r);
+	(void)logged(r, "denied:");
+	assert_int_equal(denied_of(r, "100.64.0.3:1000", 150), 25);
 }
 
 static void
@@ -526,6 +580,8 @@ main(void)
 		    says_what_it_refuses, set_up_denied, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    says_nothing_of_the_rest, set_up_denied, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    says_something_of_each, set_up_denied, tear_down),
 		T(says_nothing_unasked),
 		T(counts_refusals_and_answers),
 		T(marks_congestion_inwards),
