@@ -19,6 +19,9 @@
 #include "control-worker/dns/question.h"
 #include "control-worker/dns/server.h"
 #include "control-worker/dns_resources/assignments.h"
+#include "control-worker/net/dial.h"
+#include "control-worker/operator/ctl.h"
+#include "control-worker/operator/http.h"
 #include "control-worker/sandbox_control.h"
 
 #define ALLOW(name, why)                                    \
@@ -81,14 +84,23 @@
 		},                                                            \
 	}
 
+/* Of a question (dns/question.h), for both families. */
+#define QUESTION_DESCRIPTORS (2 * QUESTION_TRIES_MAX)
+/* A server of an operator's that finds no socket here would pass for silent. */
+#define OPERATOR_DESCRIPTORS             \
+	(PROBES_MAX + HTTP_CONNECTIONS + \
+	    CTL_CONNECTIONS * (1 + RESOLVERS_MAX + QUESTION_DESCRIPTORS))
 /*
  * Queries of the DNS server on the tunnel (dns/server.h), each put to two
- * resolvers at a time, and its connections; our own questions (dns/question.h)
- * for both families; and channels, log, loop, the portal, uploads and operators.
+ * resolvers at a time, and its connections; our own questions; the portal and
+ * uploads, each while it is looked up and dialled; what operators have and want
+ * to know; and channels, log, loop and listeners.
  */
-#define DESCRIPTORS                                 \
-	(DNS_QUERIES_MAX * 2 + DNS_CONNECTIONS_MAX + \
-	    ASSIGNMENTS_LOOKUPS_MAX * 2 * QUESTION_TRIES_MAX + 64)
+#define DESCRIPTORS                                           \
+	(DNS_QUERIES_MAX * 2 + DNS_CONNECTIONS_MAX +          \
+	    ASSIGNMENTS_LOOKUPS_MAX * QUESTION_DESCRIPTORS +  \
+	    2 * (DIAL_ADDRESSES_MAX + QUESTION_DESCRIPTORS) + \
+	    OPERATOR_DESCRIPTORS + 64)
 
 /* Without a spool there is no file to open, and these are left out. */
 #define SPOOL_RULES 8

@@ -18,7 +18,6 @@
 #include "control-worker/operator/search.h"
 #include "control-worker/operator/status.h"
 
-#define CONNECTIONS 4
 #define PATIENCE_MS   3000
 #define TALLY_AT_ONCE 256 /* resources, before they are sent */
 #define FOLLOWERS_MAX 2   /* so that others can ask, too */
@@ -708,7 +707,7 @@ ctl_serve(uv_loop_t *loop, const struct ctl_config *config)
 {
 	static const struct server_kind kind = {
 		.name = "posternctl",
-		.connections = CONNECTIONS,
+		.connections = CTL_CONNECTIONS,
 		.patience_ms = PATIENCE_MS,
 		.request_max = CTL_REQUEST_MAX,
 		.request = on_ctl_request,

@@ -15,6 +15,9 @@
 #include "control-worker/operator/netcheck.h"
 #include "control-worker/operator/situation.h"
 
+/* At a time. */
+#define CTL_CONNECTIONS 4
+
 struct ctl;
 
 struct ctl_config {

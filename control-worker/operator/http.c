@@ -9,7 +9,6 @@
 #include "control-worker/operator/metrics.h"
 #include "control-worker/operator/traffic.h"
 
-#define CONNECTIONS 16
 #define PATIENCE_MS 5000
 
 #define PLAIN      "text/plain; charset=utf-8"
@@ -321,7 +320,7 @@ http_serve(uv_loop_t *loop, int fd, const struct situation *s)
 	struct http *h = calloc(1, sizeof(*h));
 	static const struct server_kind kind = {
 		.name = "health and metrics",
-		.connections = CONNECTIONS,
+		.connections = HTTP_CONNECTIONS,
 		.patience_ms = PATIENCE_MS,
 		.request_max = HTTP_REQUEST_MAX,
 		.request = on_http_request,

@@ -13,6 +13,7 @@
 #include "control-worker/net/text.h"
 
 #define HTTP_REQUEST_MAX 4096 /* bytes of line and headers */
+#define HTTP_CONNECTIONS 16   /* at a time */
 
 struct http;
 

@@ -28,7 +28,7 @@ control-worker/ipc_control          -> common control-worker/worker
 control-worker/ipc_parts            -> common control-worker/worker
 control-worker/worker               -> common control-worker/egress control-worker/portal control-worker/dns control-worker/dns_resources control-worker/flow control-worker/operator control-worker/directory control-worker/net
 control-worker/egress               -> common control-worker/dns
-control-worker/sandbox_control      -> common control-worker/control_worker control-worker/dns control-worker/dns_resources
+control-worker/sandbox_control      -> common control-worker/control_worker control-worker/dns control-worker/dns_resources control-worker/net control-worker/operator
 control-worker/control_worker       -> common
 control-worker/version              -> common control-worker/control_worker
 control-worker/portal               -> common control-worker/net control-worker/json

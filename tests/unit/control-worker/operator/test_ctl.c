@@ -592,9 +592,6 @@ too_many(void **state)
 		close(fds[i]);
 }
 
-#define CTL_CONNECTIONS  4
-#define HTTP_CONNECTIONS 16
-
 /* As many as there may be, which wait for a net-worker that is silent. */
 static void
 ask_in_vain(int fds[CTL_CONNECTIONS])
