@@ -342,6 +342,27 @@ write_address(struct mask *m, const char *text, size_t len, FILE *to)
 	return n;
 }
 
+/* Of nobody that is known by a name: a text may quote the portal. */
+static size_t
+write_uuid(struct mask *m, const char *text, size_t len, FILE *to)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	const size_t n = sizeof(form) - 1;
+	const struct masked *one;
+
+	if (len < n || (len > n && is_word(text[n])))
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		if (form[i] == 'x' ? !isxdigit((unsigned char)text[i])
+				   : text[i] != '-')
+			return 0;
+	one = find_masked(m, text, n);
+	if (one == NULL)
+		one = insert_masked(m, "id", text, n);
+	fprintf(to, "id-%u", one == NULL ? 0 : one->number);
+	return n;
+}
+
 /* Likewise. */
 static size_t
 write_name(const struct mask *m, const char *text, size_t len, FILE *to)
@@ -366,6 +387,8 @@ mask_write(struct mask *m, const char *text, size_t len, FILE *to)
 
 	for (size_t i = 0; i < len; i += n) {
 		n = is_word(before) ? 0 : write_name(m, text + i, len - i, to);
+		if (n == 0 && !is_word(before))
+			n = write_uuid(m, text + i, len - i, to);
 		/* 4.10.0.0.1 has none in it. */
 		if (n == 0 && !is_word(before) && before != '.')
 			n = write_address(m, text + i, len - i, to);

@@ -26,8 +26,8 @@ void mask_learn_metrics(struct mask *, const char *text, size_t len);
 void mask_learn_options(struct mask *, const char *text, size_t len);
 
 /*
- * Addresses are replaced as they are found, but for those of this host and none
- * at all, 127.0.0.0/8, 0.0.0.0, ::1 and ::.
+ * Addresses and UUIDs are replaced as they are found, but for those of this
+ * host and none at all, 127.0.0.0/8, 0.0.0.0, ::1 and ::.
  */
 void mask_write(struct mask *, const char *text, size_t len, FILE *to);
 

@@ -83,6 +83,24 @@ names(void **state)
 	expect("a gate gates", "a host-2 gates");
 }
 
+/* Also where nothing has told of them. */
+static void
+ids(void **state)
+{
+	(void)state;
+	learn("{\"client\":\"3abd725a-733b-4801-ac16-72f26cd98a24\"}");
+	expect("3abd725a-733b-4801-ac16-72f26cd98a24 has no "
+	       "4abd725a-733b-4801-ac16-72f26cd98A24, "
+	       "4abd725a-733b-4801-ac16-72f26cd98A24.",
+	    "client-1 has no id-1, id-1.");
+	expect("4abd725a-733b-4801-ac16-72f26cd98A245 "
+	       "x4abd725a-733b-4801-ac16-72f26cd98a24 "
+	       "4abd725a-733b-4801-ac16-72f26cd98a2",
+	    "4abd725a-733b-4801-ac16-72f26cd98A245 "
+	    "x4abd725a-733b-4801-ac16-72f26cd98a24 "
+	    "4abd725a-733b-4801-ac16-72f26cd98a2");
+}
+
 /* A name that begins like an address is masked as a whole. */
 static void
 names_like_addresses(void **state)
@@ -168,6 +186,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(addresses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(ids, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    names_like_addresses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(metrics, set_up, tear_down),
