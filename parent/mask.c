@@ -63,6 +63,7 @@ static const struct name options[] = {
 	{ "api-url", "url" },
 	{ "firezone-id", "id" },
 	{ "firezone-name", "name" },
+	{ "otlp-grpc-endpoint", "url" },
 };
 
 struct mask *
@@ -196,22 +197,26 @@ is_address(const char *text, size_t len)
 	return n == len;
 }
 
-/* "wss://host:port" is known by its host wherever that stands. */
+/* "wss://user@host:port" is known by its parts wherever they stand. */
 static void
 add_url(struct mask *m, const char *text, size_t len)
 {
-	const char *slashes = memmem(text, len, "://", 3);
-	const char *end = text + len, *host;
+	const char *slashes = memmem(text, len, "://", 3), *at;
+	const char *host = slashes == NULL ? text : slashes + 3,
+		   *end = text + len;
 
-	if (slashes == NULL)
-		return;
-	host = slashes + 3;
+	len = 0;
+	while (host + len < end && strchr("/?#", host[len]) == NULL)
+		len++;
+	end = host + len;
+	if ((at = memrchr(host, '@', len)) != NULL) {
+		mask_add(m, "user", host, (size_t)(at - host));
+		host = at + 1;
+	}
 	if (host < end && *host == '[')
 		return;
-	len = 0;
-	while (host + len < end && strchr(":/?#", host[len]) == NULL)
-		len++;
-	mask_add(m, "host", host, len);
+	at = memchr(host, ':', (size_t)(end - host));
+	mask_add(m, "host", host, (size_t)((at == NULL ? end : at) - host));
 }
 
 void

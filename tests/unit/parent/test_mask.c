@@ -154,11 +154,18 @@ options(void **state)
 	static const char text[] = "# in the file\napi-url wss://portal.test/\n"
 				   "firezone-name HQ gate\nlog-level info\n"
 				   "# firezone-id: derived\nfirezone-id 6f1c";
+	static const char url[] = "otlp-grpc-endpoint "
+				  "http://jane:pw@logs.test:4317/?q=a@b";
+	static const char host[] = "otlp-grpc-endpoint other.test:4317";
 
 	(void)state;
 	mask_learn_options(m, text, sizeof(text) - 1);
 	expect("portal.test, HQ gate, 6f1c, info, derived",
 	    "host-1, name-1, id-1, info, derived");
+	mask_learn_options(m, url, sizeof(url) - 1);
+	mask_learn_options(m, host, sizeof(host) - 1);
+	expect(url, "otlp-grpc-endpoint http://user-1@host-2:4317/?q=a@b");
+	expect(host, "otlp-grpc-endpoint host-3:4317");
 }
 
 /* Whatever is between the quotes, nothing beyond the text is looked at. */
