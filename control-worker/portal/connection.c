@@ -1,4 +1,8 @@
-/* The portal connection's state machine: see connection.h. */
+/*
+ * The life of the connection to the portal as a state machine: attempts and
+ * what follows when they fail, being away, the end. See connection.h; what is
+ * said while the connection stands is in connection_channel.c.
+ */
 #include "control-worker/portal/connection_state.h"
 
 #include <stdarg.h>
@@ -10,11 +14,10 @@
 
 #include "common/log.h"
 
-#define REASON_MAX     768
+#define REASON_MAX 768
 
-#define STATUS_CONFLICT 409
-
-#define CLOSE_NORMAL 1000
+#define STATUS_CONFLICT 409  /* of HTTP */
+#define CLOSE_NORMAL    1000 /* of WebSocket */
 
 bool
 connection_is_online(const struct portal_connection *c)
@@ -64,8 +67,8 @@ drop_attempt(struct portal_connection *c)
 		c->events.online(c->ctx, false, c->generation->number);
 }
 
-__attribute__((__format__(printf, 2, 3))) static void
-end_fatally(struct portal_connection *c, const char *fmt, ...)
+void
+connection_end_fatally(struct portal_connection *c, const char *fmt, ...)
 {
 	char reason[REASON_MAX];
 	va_list ap;
@@ -89,16 +92,18 @@ wait_before_retry(struct portal_connection *c, struct mono now, int64_t ms,
 }
 
 /*
- * After delay_ms, or, if that is negative, after what the backoff says, but
- * least_ms. reason may lie in what is dropped here.
+ * Ends this attempt and makes another after delay_ms, or, if that is negative,
+ * when the backoff says so; not before least_ms, in either case. Fatal when the
+ * backoff gives up.
  */
 static void
-retry_later(struct portal_connection *c, struct mono now, const char *because,
+retry_later(struct portal_connection *c, struct mono now, const char *why,
     int64_t delay_ms, int64_t least_ms)
 {
 	char url[URL_HOST_MAX + 32], reason[REASON_MAX];
 
-	snprintf(reason, sizeof(reason), "%s", because);
+	/* why may point into what the attempt leaves behind. */
+	snprintf(reason, sizeof(reason), "%s", why);
 	login_url_display(&c->login, url, sizeof(url));
 	drop_attempt(c);
 	if (delay_ms < 0)
@@ -109,86 +114,20 @@ retry_later(struct portal_connection *c, struct mono now, const char *because,
 	if (delay_ms >= 0)
 		wait_before_retry(c, now, delay_ms, reason);
 	else if (c->backoff.was_joined)
-		end_fatally(c, "cut off from the portal at %s for too long: %s",
-		    url, reason);
+		connection_end_fatally(c,
+		    "cut off from the portal at %s for too long: %s", url,
+		    reason);
 	else
-		end_fatally(c,
+		connection_end_fatally(c,
 		    "could not reach the portal at %s within %d s: %s", url,
 		    BACKOFF_INITIAL_BUDGET / 1000, reason);
 }
 
-static void
-lose_connection(
+void
+connection_lose(
     struct portal_connection *c, struct mono now, const char *reason)
 {
 	retry_later(c, now, reason, -1, 0);
-}
-
-/* Its candidates would come before its connection, and be thrown away. */
-bool
-connection_awaits_reply(const void *ctx, const struct uuid *client)
-{
-	const struct portal_connection *c = ctx;
-
-	return refs_await(&c->incoming.refs, client);
-}
-
-static void
-release_client(void *held, const struct uuid *client)
-{
-	candidates_release(held, client);
-}
-
-/* Whether there is a frame to be written; what was held comes last. */
-static bool
-has_frame(struct portal_connection *c)
-{
-	struct uuid client;
-	bool withdrawn;
-	char *lines;
-
-	if (phoenix_has_next(&c->phoenix))
-		return true;
-	if (!connection_is_online(c) ||
-	    (lines = candidates_take(c->held, &client, &withdrawn,
-		 connection_awaits_reply, c)) == NULL)
-		return false;
-	phoenix_send(&c->phoenix,
-	    withdrawn ? EVENT_CANDIDATES_WITHDRAWN : EVENT_CANDIDATES,
-	    outgoing_candidates(&client, lines));
-	free(lines);
-	return phoenix_has_next(&c->phoenix);
-}
-
-static void
-write_frames(struct portal_connection *c, struct mono now)
-{
-	char *text;
-
-	if (c->state != STATE_OPEN)
-		return;
-	while (c->host.can_send(c->host.ctx) && has_frame(c) &&
-	    (text = phoenix_next(&c->phoenix, now)) != NULL) {
-		log_trace("portal: > %.64s", text);
-		c->host.send(c->host.ctx, text);
-		freezero(text, strlen(text)); /* may hold credentials */
-	}
-}
-
-void
-connection_queue(struct portal_connection *c, struct mono now,
-    const char *event, char *payload)
-{
-	if (!connection_is_online(c)) {
-		freezero(payload, payload == NULL ? 0 : strlen(payload));
-		return;
-	}
-	if (!phoenix_send(&c->phoenix, event, payload)) {
-		lose_connection(
-		    c, now, "the portal does not take our messages");
-		return;
-	}
-	write_frames(c, now);
 }
 
 static void
@@ -206,12 +145,12 @@ tell_online(struct portal_connection *c)
 	c->events.online(c->ctx, true, c->generation->number);
 }
 
-static void
-go_online(struct portal_connection *c, struct mono now)
+void
+connection_joined(struct portal_connection *c, struct mono now)
 {
 	backoff_joined(&c->backoff);
 	choice_joined(&c->choice);
-	/* An init is on its way already. */
+	/* Where only an init names relays, one is on its way already. */
 	if (!c->generation->asks_for_relays)
 		c->no_relays_at = mono_add_ms(now, c->generation->no_relays_ms);
 	if (!c->told_online)
@@ -224,165 +163,7 @@ go_online(struct portal_connection *c, struct mono now)
 		    c, now, EVENT_CAPABILITIES, outgoing_capabilities());
 }
 
-static void
-drop_message(struct portal_connection *c, struct mono now, const char *event,
-    const char *what)
-{
-	c->events.dropped(c->ctx, drops_wrong(&c->drops, now, event, what));
-}
-
-/*
- * Too much was said to be taken, and it may be what takes access away. Before
- * the first list, which settles who has access, none has: it was that list, and
- * would be again. Later a new connection brings a list, but from portals whose
- * init has none.
- */
-static void
-revoke_all_grants(struct portal_connection *c)
-{
-	const struct ipc_handlers *to = &c->events.to;
-
-	if (c->settled && !c->incoming.keeps_grants)
-		return;
-	log_error("portal: a message that may take access away is too long: "
-		  "all access is revoked; a list has room for %d grants",
-	    GRANTS_LIST_MAX);
-	to->grants_begin(c->ctx, &(struct ipc_grants_begin){});
-	to->grants_commit(c->ctx, &(struct ipc_grants_commit){});
-}
-
-/* The portal's time for an answer runs out, and it asks another gateway. */
-static bool
-is_refused(const struct portal_connection *c, const char *event)
-{
-	const struct push *push = generation_push(c->generation, event);
-
-	return c->away && push != NULL && push->grants;
-}
-
-/* Takes the document over. */
-static void
-act_on_push(struct portal_connection *c, struct mono now,
-    struct json_document *d, struct phoenix_frame *f)
-{
-	const char *what;
-
-	log_debug("portal: %s", f->event);
-	if (is_refused(c, f->event)) {
-		log_debug("portal: not answered, since we are away");
-		json_free(d);
-		return;
-	}
-	c->settled = c->settled || strcmp(f->event, "init") == 0;
-	switch (incoming_handle(&c->incoming, f->event, f->payload, &what)) {
-	case INCOMING_MORE:
-		c->feeding = d;
-		return;
-	case INCOMING_DROPPED:
-		drop_message(c, now, f->event, what);
-		break;
-	case INCOMING_UNKNOWN:
-		c->events.dropped(c->ctx,
-		    drops_unknown(&c->drops, now, c->generation, f->event));
-		break;
-	case INCOMING_DONE:
-		break;
-	}
-	json_free(d);
-}
-
-/* Takes the document over. */
-static void
-handle_frame(
-    struct portal_connection *c, struct mono now, struct json_document *d)
-{
-	struct phoenix_frame f;
-
-	phoenix_receive(&c->phoenix, json_root(d), now, &f);
-	if (f.type == PHOENIX_PUSH && c->phoenix.joined) {
-		act_on_push(c, now, d, &f);
-		return;
-	}
-	json_free(d);
-	switch (f.type) {
-	case PHOENIX_JOINED:
-		go_online(c, now);
-		break;
-	case PHOENIX_MALFORMED:
-		drop_message(c, now, "frame", f.reason);
-		break;
-	case PHOENIX_PUSH:
-		drop_message(c, now, f.event, "not joined");
-		break;
-	case PHOENIX_LOST:
-		lose_connection(c, now, f.reason);
-		break;
-	case PHOENIX_JOIN_REFUSED:
-		end_fatally(c, "the portal refused the login: %s", f.reason);
-		break;
-	case PHOENIX_TOKEN_EXPIRED:
-		end_fatally(c,
-		    "the portal ended our session (token_expired): the token "
-		    "is no longer valid, or another gateway with this "
-		    "identity is online");
-		break;
-	case PHOENIX_NOTHING:
-		break;
-	}
-}
-
-void
-portal_text(
-    struct portal_connection *c, struct mono now, const char *text, size_t len)
-{
-	struct json_document *d;
-
-	switch (json_parse(&d, text, len)) {
-	case JSON_OK:
-		handle_frame(c, now, d);
-		break;
-	case JSON_TRUNCATED:
-		lose_connection(c, now, "the portal sent half a message");
-		break;
-	case JSON_TOO_LONG:
-		if (!c->settled && connection_is_online(c)) {
-			revoke_all_grants(c);
-			c->settled = true;
-		} else {
-			revoke_all_grants(c);
-			lose_connection(c, now, "a message has too many parts");
-		}
-		break;
-	case JSON_MALFORMED:
-		drop_message(c, now, "frame", "not JSON, or nested too deeply");
-		break;
-	}
-	connection_settle(c);
-}
-
-/* Goes on with a long message; false while there is more of it. */
-static bool
-feed_message(struct portal_connection *c)
-{
-	while (c->feeding != NULL) {
-		if (!c->events.has_room(c->ctx))
-			return false;
-		if (incoming_more(&c->incoming) == INCOMING_MORE)
-			continue;
-		json_free(c->feeding);
-		c->feeding = NULL;
-	}
-	return true;
-}
-
-bool
-portal_takes_text(struct portal_connection *c)
-{
-	return feed_message(c) && c->state == STATE_OPEN &&
-	    c->events.has_room(c->ctx);
-}
-
-/* Ends as at shut-down, but for what follows. */
+/* Closes the connection to come back later: see portal_set_away(). */
 static void
 leave_portal(struct portal_connection *c, struct mono now)
 {
@@ -391,7 +172,8 @@ leave_portal(struct portal_connection *c, struct mono now)
 	c->host.close(c->host.ctx, CLOSE_NORMAL);
 }
 
-/* The portal has closed, too, or takes too long. */
+/* After leave_portal(), when the portal has closed as well or takes too long.
+ */
 static void
 await_next_look(struct portal_connection *c, struct mono now)
 {
@@ -423,7 +205,7 @@ portal_send(struct portal_connection *c, struct mono now)
 	if (c->looks && c->settled && c->feeding == NULL &&
 	    connection_is_online(c))
 		leave_portal(c, now);
-	write_frames(c, now);
+	connection_write_frames(c, now);
 	connection_settle(c);
 }
 
@@ -435,7 +217,7 @@ portal_opened(struct portal_connection *c, struct mono now,
 	c->settled = false;
 	c->events.date(c->ctx, date);
 	phoenix_init(&c->phoenix, now, &c->generation->channel);
-	write_frames(c, now);
+	connection_write_frames(c, now);
 	connection_settle(c);
 }
 
@@ -467,7 +249,7 @@ handle_failure(struct portal_connection *c, struct mono now,
 	char what[REASON_MAX];
 
 	if (f->too_long && connection_is_online(c))
-		revoke_all_grants(c);
+		connection_revoke_all_grants(c);
 
 	/* The portal takes one a second: firezone-portal(7), Connect rate. */
 	if (delay >= 0 && delay < BACKOFF_INITIAL_MS)
@@ -484,7 +266,7 @@ handle_failure(struct portal_connection *c, struct mono now,
 	result = choice_failed(&c->choice, now, f->status);
 	switch (result) {
 	case CHOICE_ENDS:
-		end_fatally(c, "the portal refused %s",
+		connection_end_fatally(c, "the portal refused %s",
 		    login_refusal_format(f, &c->identity, what, sizeof(what)));
 		return;
 	case CHOICE_TURNS:
@@ -525,9 +307,9 @@ connect_to_addresses(struct portal_connection *c, struct mono now,
 	c->state = STATE_CONNECTING;
 	if (!login_request_make(
 		&r, &c->login, c->generation, &c->identity, c->public_key))
-		end_fatally(c, "the login URL is too long");
+		connection_end_fatally(c, "the login URL is too long");
 	else if (!c->host.connect(c->host.ctx, addresses, count, &r.http))
-		lose_connection(c, now, "out of memory");
+		connection_lose(c, now, "out of memory");
 	login_request_wipe(&r);
 }
 
@@ -543,7 +325,7 @@ portal_resolved(
 		snprintf(reason, sizeof(reason), "%s for %s",
 		    r->complete ? "no addresses" : "no answer from DNS",
 		    c->login.host.text);
-		lose_connection(c, now, reason);
+		connection_lose(c, now, reason);
 	}
 	connection_settle(c);
 }
@@ -573,10 +355,13 @@ start_attempt(struct portal_connection *c, struct mono now)
 	}
 	c->state = STATE_RESOLVING;
 	if (!c->host.resolve(c->host.ctx, url_host_name(host, name)))
-		lose_connection(c, now, "out of memory");
+		connection_lose(c, now, "out of memory");
 }
 
-/* Our own throttle on top of what asks for it. */
+/*
+ * Asks for relays, but not more often than the generation allows, however often
+ * net-worker says that it has none.
+ */
 static void
 say_no_relays(struct portal_connection *c, struct mono now)
 {
@@ -595,7 +380,7 @@ say_no_relays(struct portal_connection *c, struct mono now)
 	if (g->asks_for_relays)
 		connection_queue(c, now, EVENT_NO_RELAYS, outgoing_empty());
 	else
-		lose_connection(c, now,
+		connection_lose(c, now,
 		    "no relay is usable and this portal "
 		    "names others to a new connection only");
 }
@@ -612,7 +397,7 @@ tick_open(struct portal_connection *c, struct mono now)
 	}
 	phoenix_tick(&c->phoenix, now, &f);
 	if (f.type == PHOENIX_LOST) {
-		lose_connection(c, now, f.reason);
+		connection_lose(c, now, f.reason);
 		return;
 	}
 	if (c->away && c->phoenix.joined && mono_due(c->leave_at, now)) {
@@ -621,7 +406,7 @@ tick_open(struct portal_connection *c, struct mono now)
 	}
 	if (c->no_relays_due && mono_due(c->no_relays_at, now))
 		say_no_relays(c, now);
-	write_frames(c, now);
+	connection_write_frames(c, now);
 }
 
 void
@@ -689,6 +474,12 @@ portal_shutdown(struct portal_connection *c, struct mono now)
 		c->events.closed(c->ctx);
 	}
 	connection_settle(c);
+}
+
+static void
+release_client(void *held, const struct uuid *client)
+{
+	candidates_release(held, client);
 }
 
 struct portal_connection *

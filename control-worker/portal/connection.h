@@ -27,14 +27,9 @@
 #include "control-worker/portal/login.h"
 
 #define PORTAL_CLOSE_MS 1000 /* for the closing handshake */
-/*
- * Who is away joins again after so long, until an init has said what access has
- * been taken away meanwhile, or so long if none comes. Before it first leaves,
- * what the portal has asked for already has time to be acknowledged.
- */
-#define PORTAL_AWAY_MS   60000
-#define PORTAL_LOOK_MS   10000
-#define PORTAL_LINGER_MS 1000
+#define PORTAL_AWAY_MS   60000 /* while away: until we look in again */
+#define PORTAL_LOOK_MS   10000 /* we look in until an init, or for so long */
+#define PORTAL_LINGER_MS 1000  /* before we leave, to acknowledge what came */
 /* With more than this in the outbox, candidates are held and merged. */
 #define PORTAL_OUTBOX_BUSY 512
 
@@ -117,7 +112,7 @@ void portal_free(struct portal_connection *); /* abandons; NULL is fine */
 void portal_set_key(
     struct portal_connection *, struct mono now, const uint8_t key[32]);
 
-/* What the world answers. */
+/* What the world answers to what was asked through the host. */
 void portal_resolved(
     struct portal_connection *, struct mono now, const struct lookup_result *);
 void portal_opened(
@@ -126,8 +121,8 @@ void portal_opened(
 void portal_failed(struct portal_connection *, struct mono now,
     const struct transport_failure *);
 /*
- * Goes on with what was taken in; then, whether another message can be. There
- * has to be room for what comes of it.
+ * Hands over what is left of a long message. Then, whether another one can be
+ * taken, and there is room for what comes of it.
  */
 bool portal_takes_text(struct portal_connection *);
 void portal_text(
@@ -150,14 +145,14 @@ void portal_client_gone(struct portal_connection *, const struct uuid *client);
 void portal_no_relays(struct portal_connection *, struct mono now);
 
 /*
- * Away, or back: the portal sends no clients to a gateway that is not joined,
- * and has no other way to be told. Nobody gets access from then on; what there
- * is ends as the portal has said, and what it takes away ends when it is looked
- * in on, which is at PORTAL_AWAY_MS.
+ * Goes away, or comes back. That a gateway is not joined is all that keeps the
+ * portal from sending it clients. While we are away nobody gets access. Access
+ * that was given goes on, and ends when it expires; to hear what the portal
+ * takes away we look in: join, and leave again after an init.
  */
 void portal_set_away(struct portal_connection *, struct mono now, bool away);
 
-/* Close with 1000, then closed(); within PORTAL_CLOSE_MS. */
+/* Closes with 1000; closed() is called when that is done: PORTAL_CLOSE_MS. */
 void portal_shutdown(struct portal_connection *, struct mono now);
 
 #endif /* CONTROL_WORKER_PORTAL_CONNECTION_H */

@@ -1,11 +1,14 @@
-/* What net-worker says of authorizations, told to the portal: connection.h. */
+/*
+ * What net-worker says of authorizations and candidates, on its way to the
+ * portal: see connection.h.
+ */
 #include "control-worker/portal/connection_state.h"
 
 #include <stdlib.h>
 
 #include "common/log.h"
 
-/* The end of an authorization that is in force. */
+/* Tells the portal that the authorization is in force, and forgets it. */
 static void
 say_reply(struct portal_connection *c, struct mono now, uint64_t serial)
 {
@@ -13,7 +16,7 @@ say_reply(struct portal_connection *c, struct mono now, uint64_t serial)
 	const char *reply = ref->reply;
 	char *payload = reply == NULL ? NULL : outgoing_acknowledgement(ref);
 
-	/* Candidates that waited for it follow. */
+	/* From now on candidates need not wait, and follow the reply. */
 	refs_drop(&c->incoming.refs, serial);
 	if (reply != NULL)
 		connection_queue(c, now, reply, payload);
@@ -35,7 +38,7 @@ portal_acknowledge(
 	}
 	refs_begin_naming(&c->incoming.refs, ref);
 	begun = c->events.names(c->ctx, serial, ref->names);
-	/* Many may wait for long. */
+	/* Many authorizations may wait for long, and need it no more. */
 	free(ref->names);
 	ref->names = NULL;
 	if (!begun)
@@ -65,7 +68,7 @@ portal_named(struct portal_connection *c, struct mono now, uint64_t serial,
 	client = ref->client;
 	connects = ref->connects;
 	refs_drop(&c->incoming.refs, serial);
-	/* The client gives up: nobody waits for these. */
+	/* Without a reply the client gives up: it wants no candidates. */
 	if (connects && !refs_await(&c->incoming.refs, &client))
 		candidates_forget(c->held, &client);
 }

@@ -1,6 +1,6 @@
 /*
- * The state of the connection (connection.h), and what the files that are made
- * of it ask of each other.
+ * The connection of connection.h from within: its state, and what the files
+ * that it consists of ask of each other.
  */
 #ifndef CONTROL_WORKER_PORTAL_CONNECTION_STATE_H
 #define CONTROL_WORKER_PORTAL_CONNECTION_STATE_H
@@ -54,15 +54,29 @@ struct portal_connection {
 
 /* connection.c */
 bool connection_is_online(const struct portal_connection *);
-/* The end of everything that goes in. */
+/* Sets the timer; the last act of every function of connection.h. */
 void connection_settle(struct portal_connection *);
+/* The portal has taken us in, for the first time or once more. */
+void connection_joined(struct portal_connection *, struct mono now);
+/* Ends the connection, and makes another one later. */
+void connection_lose(
+    struct portal_connection *, struct mono now, const char *reason);
+/* Ends the connection for good. */
+void connection_end_fatally(struct portal_connection *, const char *fmt, ...)
+    __attribute__((__format__(printf, 2, 3)));
+
+/* connection_channel.c */
 /*
- * Queues an application message, whose payload is taken over; there is no queue
- * without a connection.
+ * Queues an application message. Takes payload over, which is dropped while we
+ * are not online.
  */
 void connection_queue(struct portal_connection *, struct mono now,
     const char *event, char *payload);
-/* Whether the portal has still to acknowledge a connection of the client. */
+/* Writes what is queued, as far as the host takes it. */
+void connection_write_frames(struct portal_connection *, struct mono now);
+/* After a message that was too long to be taken. */
+void connection_revoke_all_grants(struct portal_connection *);
+/* Whether an answer to the portal about a connection of the client is due. */
 bool connection_awaits_reply(const void *connection, const struct uuid *client);
 
 #endif /* CONTROL_WORKER_PORTAL_CONNECTION_STATE_H */
