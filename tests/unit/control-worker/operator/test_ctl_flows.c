@@ -5,25 +5,18 @@
  */
 #include "control-worker/operator/ctl.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "common/ctl.h"
 #include "common/log.h"
 #include "control-worker/operator/follow.h"
-#include "tests/lib/unit.h"
+#include "tests/lib/ctl.h"
 
 #define PAGE  64
 #define SHOWN 4096 /* of a list */
 
-static uv_loop_t loop;
-static struct ctl *ctl;
 static struct counter_page page;
 static struct situation situation;
-static struct sockaddr_un address;
 
 /* What the net-worker is like. */
 static uint32_t flows;
@@ -84,27 +77,9 @@ answer_query(void)
 }
 
 static int
-make_listener(void)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	socklen_t len = sizeof(address);
-
-	/* A name without a file, chosen by the kernel. */
-	address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	assert_int_equal(
-	    bind(fd, (struct sockaddr *)&address, sizeof(address.sun_family)),
-	    0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	assert_int_equal(listen(fd, 64), 0);
-	return fd;
-}
-
-static int
 set_up(void **state)
 {
-	struct ctl_config config = {
-		.uid = getuid(),
-		.gid = getgid(),
+	const struct ctl_config config = {
 		.situation = &situation,
 		.ask = on_ask,
 	};
@@ -120,107 +95,8 @@ set_up(void **state)
 	flows = 0;
 	absent = false;
 	pending.serial = 0;
-	assert_int_equal(uv_loop_init(&loop), 0);
-	config.fd = make_listener();
-	ctl = ctl_serve(&loop, &config);
-	assert_non_null(ctl);
+	serve_ctl(config, answer_query);
 	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	ctl_free(ctl);
-	ctl = NULL;
-	uv_run(&loop, UV_RUN_DEFAULT);
-	return uv_loop_close(&loop);
-}
-
-static void
-turn(void)
-{
-	uv_run(&loop, UV_RUN_NOWAIT);
-	answer_query();
-}
-
-static int
-request(const char *line)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(connect(fd, (struct sockaddr *)&address,
-			     sizeof(address.sun_family) + 6),
-	    0);
-	assert_int_equal(send(fd, line, strlen(line), 0), strlen(line));
-	return fd;
-}
-
-static char answer[4 * 1024 * 1024];
-static size_t answer_len;
-static int exit_status;
-
-/* What has come; false: there will be no more. */
-static bool
-read_some(int fd)
-{
-	ssize_t n;
-
-	turn();
-	while ((n = recv(fd, answer + answer_len,
-		    sizeof(answer) - 1 - answer_len, 0)) > 0) {
-		answer_len += (size_t)n;
-		answer[answer_len] = '\0';
-	}
-	return n == -1 && errno == EAGAIN;
-}
-
-static void
-begin_reading(void)
-{
-	answer_len = 0;
-	answer[0] = '\0';
-}
-
-static void
-read_until(int fd, const char *text)
-{
-	while (strstr(answer, text) == NULL)
-		assert_true(read_some(fd));
-}
-
-/* A whole answer. */
-static void
-ask(const char *line)
-{
-	int fd = request(line);
-	size_t text;
-
-	begin_reading();
-	while (read_some(fd))
-		continue;
-	close(fd);
-	assert_true(answer_len > 0);
-	text = strnlen(answer, answer_len) + 1;
-	assert_true(text <= answer_len);
-	exit_status = 0;
-	if (text == answer_len)
-		return;
-	exit_status = answer[text] - '0';
-	/* What is wrong follows, as it does on a terminal. */
-	memmove(answer + text - 1, answer + text + 1, answer_len - text - 1);
-	answer[answer_len - 2] = '\0';
-}
-
-static unsigned
-count(const char *what)
-{
-	const char *at = answer;
-	unsigned n = 0;
-
-	for (; (at = strstr(at, what)) != NULL; at++)
-		n++;
-	return n;
 }
 
 static void
@@ -232,22 +108,22 @@ not_followed(void **state)
 
 	(void)state;
 	page.engine.flows_followed = 0;
-	snprintf(want, sizeof(want), "%s", sentence);
-	ask("flows text\n");
+	snprintf(want, sizeof(want), "%s\n", sentence);
+	assert_true(ask("flows text\n"));
 	assert_int_equal(exit_status, 1);
 	assert_string_equal(answer, want);
-	ask("flows text 0a\n");
+	assert_true(ask("flows text 0a\n"));
 	assert_string_equal(answer, want);
-	ask("follow text\n");
+	assert_true(ask("follow text\n"));
 	assert_int_equal(exit_status, 1);
 	assert_string_equal(answer, want);
 	snprintf(want, sizeof(want),
 	    "{\"flows\":[],\"more\":0,\"problem\":\"%s\"}\n", sentence);
-	ask("flows json\n");
+	assert_true(ask("flows json\n"));
 	assert_int_equal(exit_status, 1);
 	assert_string_equal(answer, want);
 	snprintf(want, sizeof(want), "{\"problem\":\"%s\"}\n", sentence);
-	ask("follow json\n");
+	assert_true(ask("follow json\n"));
 	assert_string_equal(answer, want);
 	assert_int_equal(asked.serial, 0);
 }
@@ -260,29 +136,29 @@ lists(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
 		flows = numbers[i];
-		ask("flows text\n");
+		assert_true(ask("flows text\n"));
 		assert_int_equal(exit_status, 0);
 		assert_int_equal(count("\n"), 1 + flows);
 		assert_int_equal(count("client "), 1);
 		assert_int_equal(asked.from, (flows - 1) / PAGE * PAGE);
 		assert_false(asked.of_one);
-		ask("flows json\n");
+		assert_true(ask("flows json\n"));
 		assert_int_equal(count("{\"client\":"), flows);
 		assert_non_null(
 		    strstr(answer, "],\"more\":0,\"problem\":null}\n"));
 	}
 	flows = 0;
-	ask("flows text\n");
+	assert_true(ask("flows text\n"));
 	assert_string_equal(answer, "no flows\n");
 	assert_int_equal(exit_status, 0);
 	absent = true;
-	ask("flows text\n");
-	assert_string_equal(answer, "net-worker does not answer");
+	assert_true(ask("flows text\n"));
+	assert_string_equal(answer, "net-worker does not answer\n");
 	assert_int_equal(exit_status, 1);
 	/* Nobody knows whether they are followed. */
 	situation.counters = NULL;
-	ask("flows text\n");
-	assert_string_equal(answer, "net-worker does not answer");
+	assert_true(ask("flows text\n"));
+	assert_string_equal(answer, "net-worker does not answer\n");
 }
 
 static void
@@ -290,12 +166,12 @@ of_one_client(void **state)
 {
 	(void)state;
 	flows = SHOWN + PAGE;
-	ask("flows text 0b\n");
+	assert_true(ask("flows text 0b\n"));
 	assert_int_equal(exit_status, 0);
 	assert_true(asked.of_one);
 	assert_int_equal(asked.client.bytes[0], 0x0b);
 	assert_int_equal(count("\n0b000000 "), flows);
-	ask("flows json ff\n");
+	assert_true(ask("flows json ff\n"));
 	assert_int_equal(exit_status, 2);
 	assert_string_equal(answer,
 	    "{\"problem\":\"no client with access has that id, name or "
@@ -310,11 +186,11 @@ too_many_to_be_shown(void **state)
 	flows = 100000;
 	page.shard[0].counters.flows_open = 60000;
 	page.shard[2].counters.flows_open = 40000;
-	ask("flows text\n");
+	assert_true(ask("flows text\n"));
 	assert_int_equal(count("\n"), 1 + SHOWN + 1);
 	assert_non_null(strstr(answer, "\nand 95904 more\n"));
 	assert_int_equal(exit_status, 0);
-	ask("flows json\n");
+	assert_true(ask("flows json\n"));
 	assert_int_equal(count("{\"client\":"), SHOWN);
 	assert_non_null(strstr(answer, "],\"more\":95904,\"problem\":null}\n"));
 }
@@ -417,11 +293,11 @@ few_follow(void **state)
 	second = request("follow text\n");
 	begin_reading();
 	read_until(second, "age\n");
-	ask("follow text\n");
+	assert_true(ask("follow text\n"));
 	assert_int_equal(exit_status, 1);
-	assert_string_equal(answer, "others follow the flows already");
+	assert_string_equal(answer, "others follow the flows already\n");
 	flows = 3;
-	ask("flows text\n");
+	assert_true(ask("flows text\n"));
 	assert_int_equal(count("\n"), 4);
 	close(first);
 	for (int i = 0; i < 20; i++)
@@ -487,7 +363,7 @@ nothing_new(void **state)
 	/* Patience is 3 s. */
 	while (count(alive) == 0) {
 		uv_run(&loop, UV_RUN_ONCE);
-		assert_true(read_some(silent));
+		assert_true(read_some(silent, sizeof(answer)));
 	}
 	assert_string_equal(answer, alive);
 	begin_reading();
@@ -509,7 +385,7 @@ counters(void **state)
 	page.shard[1].counters.inbound_packets = 4;
 	page.meters[1].meter[1].inbound_bytes = 9;
 	page.meters[1].meter[0].outbound_packets = 8;
-	ask("top text\n");
+	assert_true(ask("top text\n"));
 	assert_int_equal(exit_status, 0);
 	assert_memory_equal(answer, "time ", 5);
 	rest = strchr(answer, '\n');
@@ -528,13 +404,13 @@ counters(void **state)
 	    "-                                \n"
 	    "end\n");
 	absent = true;
-	ask("top wide\n");
+	assert_true(ask("top wide\n"));
 	assert_int_equal(exit_status, 1);
 	assert_non_null(
 	    strstr(answer, "\nproblem net-worker does not answer\n"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, end_ctl)
 
 int
 main(void)

@@ -5,21 +5,12 @@
  */
 #include "control-worker/operator/ctl.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "tests/lib/unit.h"
+#include "tests/lib/ctl.h"
 
-static uv_loop_t loop;
-static struct ctl *ctl;
 static struct situation situation;
 static const struct portal_attempt attempt; /* none yet */
-static struct sockaddr_un address;
-static socklen_t address_len;
 
 /* Whether net-worker is there, and what it has been asked. */
 static bool absent;
@@ -102,21 +93,18 @@ on_dns_check_cancel(struct dns_check *c)
 	dns_done = NULL;
 }
 
-/* A name without a file, chosen by the kernel. */
-static int
-make_listener(void)
+/* net-worker has one relay. */
+static void
+answer_query(void)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const struct ipc_query_relay relay = { .serial = pending };
+	const struct ipc_query_end end = { .serial = pending };
 
-	address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	address_len = sizeof(address);
-	assert_int_equal(
-	    bind(fd, (struct sockaddr *)&address, sizeof(address.sun_family)),
-	    0);
-	assert_int_equal(
-	    getsockname(fd, (struct sockaddr *)&address, &address_len), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	return fd;
+	if (pending == 0)
+		return;
+	pending = 0;
+	ctl_relay(ctl, &relay);
+	ctl_query_end(ctl, &end);
 }
 
 static char options[OPTIONS_TEXT_MAX + 1];
@@ -125,9 +113,6 @@ static int
 set_up(void **state)
 {
 	const struct ctl_config config = {
-		.fd = make_listener(),
-		.uid = getuid(),
-		.gid = getgid(),
 		.situation = &situation,
 		.options = options,
 		.netcheck = {
@@ -151,45 +136,8 @@ set_up(void **state)
 	pending = 0;
 	name_done = NULL;
 	dns_done = NULL;
-	assert_int_equal(uv_loop_init(&loop), 0);
-	ctl = ctl_serve(&loop, &config);
-	assert_non_null(ctl);
+	serve_ctl(config, answer_query);
 	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	ctl_free(ctl);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	return uv_loop_close(&loop);
-}
-
-static int
-send_request(const char *request)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(
-	    connect(fd, (struct sockaddr *)&address, address_len), 0);
-	assert_int_equal(
-	    send(fd, request, strlen(request), 0), strlen(request));
-	return fd;
-}
-
-/* net-worker has one relay. */
-static void
-answer_query(void)
-{
-	const struct ipc_query_relay relay = { .serial = pending };
-	const struct ipc_query_end end = { .serial = pending };
-
-	if (pending == 0)
-		return;
-	pending = 0;
-	ctl_relay(ctl, &relay);
-	ctl_query_end(ctl, &end);
 }
 
 /* DNS is silent, or has the name. */
@@ -212,36 +160,17 @@ answer_checks(bool dns_answers)
 		name_done(name_ctx, &name);
 }
 
-static char answer[256 * 1024];
-
 /* The exit status. */
 static int
-read_answer(int fd)
+ask_for_netcheck(const char *line, bool dns_answers)
 {
-	size_t len = 0, text;
-	ssize_t n;
-
-	while ((n = recv(fd, answer + len, sizeof(answer) - len, 0)) != 0) {
-		assert_true(n > 0 || errno == EAGAIN);
-		len += n > 0 ? (size_t)n : 0;
-		uv_run(&loop, UV_RUN_NOWAIT);
-		answer_query();
-	}
-	close(fd);
-	text = strnlen(answer, len) + 1;
-	assert_true(text <= len);
-	return text == len ? 0 : answer[text] - '0';
-}
-
-static int
-ask_for_netcheck(const char *request, bool dns_answers)
-{
-	int fd = send_request(request);
+	int fd = request(line);
 
 	while (dns_done == NULL)
 		uv_run(&loop, UV_RUN_ONCE);
 	answer_checks(dns_answers);
-	return read_answer(fd);
+	assert_true(read_answer(fd));
+	return exit_status;
 }
 
 static void
@@ -264,12 +193,12 @@ network_checks(void **state)
 static void
 network_checks_are_given_up(void **state)
 {
-	int fd = send_request("netcheck text\n");
+	int fd = request("netcheck text\n");
 
 	(void)state;
 	while (dns_done == NULL)
 		uv_run(&loop, UV_RUN_ONCE);
-	tear_down(state);
+	end_ctl(state);
 	assert_null(dns_done);
 	assert_null(name_done);
 	close(fd);
@@ -281,9 +210,11 @@ plain_texts(void **state)
 	(void)state;
 	/* As many as the parent tells of. */
 	memset(options, 'x', sizeof(options) - 1);
-	assert_int_equal(read_answer(send_request("config text\n")), 0);
+	assert_true(ask("config text\n"));
+	assert_int_equal(exit_status, 0);
 	assert_string_equal(answer, options);
-	assert_int_equal(read_answer(send_request("metrics text\n")), 0);
+	assert_true(ask("metrics text\n"));
+	assert_int_equal(exit_status, 0);
 	assert_non_null(strstr(answer, "\n# TYPE "));
 }
 
@@ -292,20 +223,24 @@ static void
 drains(void **state)
 {
 	(void)state;
-	assert_int_equal(read_answer(send_request("drain text 86400\n")), 0);
+	assert_true(ask("drain text 86400\n"));
+	assert_int_equal(exit_status, 0);
 	assert_true(situation.draining);
 	assert_memory_equal(
 	    answer, "draining: 0 clients are connected; posternd ends", 48);
-	assert_int_equal(read_answer(send_request("drain json cancel\n")), 0);
+	assert_true(ask("drain json cancel\n"));
+	assert_int_equal(exit_status, 0);
 	assert_false(situation.draining);
 	assert_string_equal(answer,
 	    "{\"draining\":false,\"connections\":0,\"ends_at\":null}\n");
-	assert_int_equal(read_answer(send_request("drain text 0\n")), 2);
+	assert_true(ask("drain text 0\n"));
+	assert_int_equal(exit_status, 2);
 	absent = true;
-	assert_int_equal(read_answer(send_request("drain text 1\n")), 1);
+	assert_true(ask("drain text 1\n"));
+	assert_int_equal(exit_status, 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, end_ctl)
 
 int
 main(void)
