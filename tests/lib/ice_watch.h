@@ -13,7 +13,7 @@ after(int64_t ms)
 	return mono_add_ms(start, ms);
 }
 
-/* All that the owner is told of paths and bases, in order. */
+/* All that the owner has to be told of paths and bases, in order. */
 static inline const char *
 told(struct ice_agent *agent)
 {
@@ -42,6 +42,14 @@ told(struct ice_agent *agent)
 		assert_true(len < sizeof(all));
 	}
 	return all;
+}
+
+/* The same, in the time up to end. */
+static inline void
+assert_told(struct ice_agent *agent, struct mono end, const char *want)
+{
+	run_to(agent, end);
+	assert_string_equal(told(agent), want);
 }
 
 static inline void

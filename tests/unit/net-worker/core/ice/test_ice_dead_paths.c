@@ -236,8 +236,7 @@ the_best_that_lives_is_followed(void **state)
 	nominate(agent, start, HOST, FAR);
 	nominate(agent, start, RELAY, DIRECT);
 	nominate(agent, start, RELAY, FAR);
-	run_to(agent, start);
-	assert_string_equal(told(agent), "path " HOST " " DIRECT);
+	assert_told(agent, start, "path " HOST " " DIRECT);
 	checked(agent, after(1), RELAY, DIRECT);
 	heard(agent, after(2000), RELAY, FAR);
 	assert_string_equal(told(agent), "path " RELAY " " DIRECT);
@@ -267,8 +266,7 @@ errors_make_patient(void **state)
 	(void)state;
 	nominate(agent, start, RELAY, FAR);
 	nominate(agent, start, HOST, DIRECT);
-	run_to(agent, start);
-	assert_string_equal(told(agent), "path " HOST " " DIRECT);
+	assert_told(agent, start, "path " HOST " " DIRECT);
 	for (unsigned error = 0; error < 7; error++) {
 		run_to(agent, after(now + patience - 1));
 		heard(agent, after(now + patience - 1), RELAY, FAR);
@@ -279,8 +277,7 @@ errors_make_patient(void **state)
 		/* The last one was right. */
 		now += error < 6 ? 4999 : 5000;
 		heard(agent, after(now), HOST, DIRECT);
-		run_to(agent, after(now));
-		assert_string_equal(told(agent), "path " HOST " " DIRECT);
+		assert_told(agent, after(now), "path " HOST " " DIRECT);
 		patience = patience < 32000 ? 2 * patience : 32000;
 	}
 	heard(agent, after(now + 2000), RELAY, FAR);
@@ -301,11 +298,9 @@ an_error_is_one_of_the_first_doubt(void **state)
 	run_to(agent, start);
 	heard(agent, after(2000), HOST, FAR);
 	heard(agent, after(4000), RELAY, FAR);
-	run_to(agent, after(4000));
-	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	assert_told(agent, after(4000), "path " RELAY " " FAR);
 	heard(agent, after(7000), HOST, DIRECT);
-	run_to(agent, after(7000));
-	assert_string_equal(told(agent), "path " HOST " " DIRECT);
+	assert_told(agent, after(7000), "path " HOST " " DIRECT);
 	heard(agent, after(9000), RELAY, FAR);
 	assert_string_equal(told(agent), "path " RELAY " " FAR);
 	ice_agent_free(agent);
@@ -357,8 +352,7 @@ make_watched(void)
 
 	nominate(agent, start, HOST, DIRECT);
 	checked(agent, start, RELAY, FAR);
-	run_to(agent, start);
-	assert_string_equal(told(agent), "path " HOST " " DIRECT);
+	assert_told(agent, start, "path " HOST " " DIRECT);
 	return agent;
 }
 
@@ -440,10 +434,8 @@ more_that_is_unanswered_changes_nothing(void **state)
 		heard(agent, after(ms), RELAY, FAR);
 		ice_agent_unanswered(agent, after(ms));
 	}
-	run_to(agent, after(3519));
-	assert_string_equal(told(agent), "");
-	run_to(agent, after(3520));
-	assert_string_equal(told(agent), "leave " HOST);
+	assert_told(agent, after(3519), "");
+	assert_told(agent, after(3520), "leave " HOST);
 	ice_agent_free(agent);
 }
 

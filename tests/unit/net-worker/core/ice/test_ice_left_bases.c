@@ -16,8 +16,7 @@ make_more_paths(void)
 	add_local(agent, start, CANDIDATE_HOST, SECOND_HOST);
 	add_remote(agent, start, CANDIDATE_SERVER_REFLEXIVE, OTHER, 1686109695);
 	nominate(agent, start, HOST, DIRECT);
-	run_to(agent, start);
-	assert_string_equal(told(agent), "path " HOST " " DIRECT);
+	assert_told(agent, start, "path " HOST " " DIRECT);
 	return agent;
 }
 
@@ -40,14 +39,11 @@ all_that_fell_silent_are_left(void **state)
 	checked(agent, start, RELAY, DIRECT);
 	path_dies(agent);
 	nominate(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent),
+	assert_told(agent, after(VERDICT_MS),
 	    "leave " HOST ", leave " SECOND_HOST ", path " RELAY " " FAR);
-	run_to(agent, after(RETURN_MS - 1));
-	assert_string_equal(told(agent), "");
-	run_to(agent, after(RETURN_MS));
-	assert_string_equal(
-	    told(agent), "return " HOST ", return " SECOND_HOST);
+	assert_told(agent, after(RETURN_MS - 1), "");
+	assert_told(
+	    agent, after(RETURN_MS), "return " HOST ", return " SECOND_HOST);
 	ice_agent_free(agent);
 }
 
@@ -60,8 +56,7 @@ one_that_was_never_heard_is_not(void **state)
 	(void)state;
 	path_dies(agent);
 	checked(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent), "leave " HOST);
+	assert_told(agent, after(VERDICT_MS), "leave " HOST);
 	ice_agent_free(agent);
 }
 
@@ -75,8 +70,7 @@ one_that_still_hears_the_peer_is_not(void **state)
 	path_dies(agent);
 	checked(agent, after(2500), RELAY, FAR);
 	checked(agent, after(2500), SECOND_HOST, OTHER);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent), "leave " HOST);
+	assert_told(agent, after(VERDICT_MS), "leave " HOST);
 	ice_agent_free(agent);
 }
 
@@ -90,8 +84,8 @@ the_relay_of_the_peer_is_no_sign_of_it(void **state)
 	checked(agent, start, SECOND_HOST, DIRECT);
 	path_dies(agent);
 	checked(agent, after(2500), SECOND_HOST, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent), "leave " HOST ", leave " SECOND_HOST);
+	assert_told(
+	    agent, after(VERDICT_MS), "leave " HOST ", leave " SECOND_HOST);
 	ice_agent_free(agent);
 }
 
@@ -104,8 +98,7 @@ nor_is_its_silence(void **state)
 	checked(agent, start, SECOND_HOST, FAR);
 	path_dies(agent);
 	checked(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent), "leave " HOST);
+	assert_told(agent, after(VERDICT_MS), "leave " HOST);
 	ice_agent_free(agent);
 }
 
@@ -119,8 +112,7 @@ an_address_that_works_otherwise_stays(void **state)
 	checked(agent, start, RELAY, FAR);
 	path_dies(agent);
 	nominate(agent, after(2500), HOST, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent), "path " HOST " " FAR);
+	assert_told(agent, after(VERDICT_MS), "path " HOST " " FAR);
 	ice_agent_free(agent);
 }
 
@@ -134,8 +126,7 @@ it_does_not_with_another_address(void **state)
 	path_dies(agent);
 	checked(agent, after(2500), HOST, OTHER);
 	checked(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent), "leave " HOST);
+	assert_told(agent, after(VERDICT_MS), "leave " HOST);
 	ice_agent_free(agent);
 }
 
@@ -149,14 +140,11 @@ a_relayed_path_leads_to_nothing(void **state)
 	add_local(agent, start, CANDIDATE_HOST, SECOND_HOST);
 	nominate(agent, start, RELAY, FAR);
 	checked(agent, start, SECOND_HOST, DIRECT);
-	run_to(agent, start);
-	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	assert_told(agent, start, "path " RELAY " " FAR);
 	path_dies(agent);
 	nominate(agent, after(2500), HOST, FAR);
-	run_to(agent, after(2500));
-	assert_string_equal(told(agent), "path " HOST " " FAR);
-	run_to(agent, after(RETURN_MS));
-	assert_string_equal(told(agent), "");
+	assert_told(agent, after(2500), "path " HOST " " FAR);
+	assert_told(agent, after(RETURN_MS), "");
 	ice_agent_free(agent);
 }
 
@@ -171,15 +159,12 @@ a_dead_relayed_path_is_not_chosen(void **state)
 	nominate(agent, start, RELAY, DIRECT);
 	nominate(agent, start, RELAY, FAR);
 	checked(agent, start, SECOND_HOST, DIRECT);
-	run_to(agent, start);
-	assert_string_equal(told(agent), "path " RELAY " " DIRECT);
+	assert_told(agent, start, "path " RELAY " " DIRECT);
 	path_dies(agent);
 	nominate(agent, after(2500), RELAY, FAR);
 	checked(agent, after(2500), HOST, DIRECT);
-	run_to(agent, after(VERDICT_MS - 1));
-	assert_string_equal(told(agent), "");
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	assert_told(agent, after(VERDICT_MS - 1), "");
+	assert_told(agent, after(VERDICT_MS), "path " RELAY " " FAR);
 	ice_agent_free(agent);
 }
 
@@ -196,11 +181,10 @@ what_still_works_there_serves_meanwhile(void **state)
 	path_dies(agent);
 	nominate(agent, after(2500), HOST, FAR);
 	checked(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent), "leave " HOST ", path " HOST " " FAR);
+	assert_told(
+	    agent, after(VERDICT_MS), "leave " HOST ", path " HOST " " FAR);
 	nominate(agent, after(4000), RELAY, FAR);
-	run_to(agent, after(4000));
-	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	assert_told(agent, after(4000), "path " RELAY " " FAR);
 	ice_agent_free(agent);
 }
 
@@ -213,8 +197,7 @@ what_is_silent_there_does_not(void **state)
 	nominate(agent, start, HOST, FAR);
 	path_dies(agent);
 	checked(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent), "leave " HOST);
+	assert_told(agent, after(VERDICT_MS), "leave " HOST);
 	ice_agent_free(agent);
 }
 
@@ -232,8 +215,7 @@ patience_is_for_paths_given_up(void **state)
 	run_to(agent, after(VERDICT_MS));
 	nominate(agent, after(4000), HOST, FAR);
 	nominate(agent, after(4000), RELAY, FAR);
-	run_to(agent, after(4000));
-	assert_string_equal(told(agent), "leave " HOST ", path " HOST " " FAR);
+	assert_told(agent, after(4000), "leave " HOST ", path " HOST " " FAR);
 	heard(agent, after(6000), RELAY, FAR);
 	assert_string_equal(told(agent), "path " RELAY " " FAR);
 	ice_agent_free(agent);
@@ -251,8 +233,7 @@ nor_is_it_for_those_that_work(void **state)
 	run_to(agent, after(VERDICT_MS));
 	nominate(agent, after(4000), HOST, FAR);
 	nominate(agent, after(4000), RELAY, FAR);
-	run_to(agent, after(4000));
-	assert_string_equal(told(agent), "leave " HOST ", path " HOST " " FAR);
+	assert_told(agent, after(4000), "leave " HOST ", path " HOST " " FAR);
 	heard(agent, after(6000), RELAY, FAR);
 	assert_string_equal(told(agent), "path " RELAY " " FAR);
 	ice_agent_free(agent);
@@ -280,12 +261,10 @@ four_are_left_at_a_time(void **state)
 		ice_agent_unanswered(agent, after(begin + 2000));
 		run_to(agent, after(begin + 2500));
 		checked(agent, after(begin + 2500), RELAY, FAR);
-		run_to(agent, after(begin + VERDICT_MS));
-		assert_string_equal(told(agent),
+		assert_told(agent, after(begin + VERDICT_MS),
 		    "leave " HOST ", leave 10.8.0.1:52625, "
 		    "leave 10.8.0.2:52625, leave 10.8.0.3:52625");
-		run_to(agent, after(begin + RETURN_MS));
-		assert_string_equal(told(agent),
+		assert_told(agent, after(begin + RETURN_MS),
 		    "return " HOST ", return 10.8.0.1:52625, "
 		    "return 10.8.0.2:52625, return 10.8.0.3:52625");
 	}
@@ -301,15 +280,13 @@ a_return_leaves_what_is_in_use_alone(void **state)
 	(void)state;
 	path_dies(agent);
 	nominate(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent), "leave " HOST ", path " RELAY " " FAR);
+	assert_told(
+	    agent, after(VERDICT_MS), "leave " HOST ", path " RELAY " " FAR);
 	nominate(agent, after(6000), HOST, DIRECT);
-	run_to(agent, after(6000));
-	assert_string_equal(told(agent), "path " HOST " " DIRECT);
+	assert_told(agent, after(6000), "path " HOST " " DIRECT);
 	run_to(agent, after(RETURN_MS - 1));
 	nominate(agent, after(RETURN_MS - 1), RELAY, FAR);
-	run_to(agent, after(RETURN_MS));
-	assert_string_equal(told(agent), "return " HOST);
+	assert_told(agent, after(RETURN_MS), "return " HOST);
 	ice_agent_free(agent);
 }
 
@@ -322,10 +299,8 @@ the_only_path_is_not_lost_by_it(void **state)
 	(void)state;
 	path_dies(agent);
 	checked(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent), "leave " HOST);
-	run_to(agent, after(RETURN_MS));
-	assert_string_equal(told(agent), "return " HOST);
+	assert_told(agent, after(VERDICT_MS), "leave " HOST);
+	assert_told(agent, after(RETURN_MS), "return " HOST);
 	ice_agent_free(agent);
 }
 
@@ -341,14 +316,12 @@ other_addresses_keep_their_nominations(void **state)
 	path_dies(agent);
 	checked(agent, after(2500), SECOND_HOST, OTHER);
 	checked(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(
-	    told(agent), "leave " HOST ", path " SECOND_HOST " " DIRECT);
+	assert_told(agent, after(VERDICT_MS),
+	    "leave " HOST ", path " SECOND_HOST " " DIRECT);
 	/* It has died as well. */
 	heard(agent, after(4000), RELAY, FAR);
 	assert_string_equal(told(agent), "path " RELAY " " FAR);
-	run_to(agent, after(RETURN_MS));
-	assert_string_equal(told(agent), "return " HOST);
+	assert_told(agent, after(RETURN_MS), "return " HOST);
 	heard(agent, after(RETURN_MS), SECOND_HOST, DIRECT);
 	assert_string_equal(told(agent), "path " SECOND_HOST " " DIRECT);
 	ice_agent_free(agent);
@@ -390,19 +363,16 @@ one_is_left_once(void **state)
 	(void)state;
 	path_dies(agent);
 	nominate(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(told(agent), "leave " HOST ", path " RELAY " " FAR);
+	assert_told(
+	    agent, after(VERDICT_MS), "leave " HOST ", path " RELAY " " FAR);
 	/* More than 5 s later: no error. */
 	nominate(agent, after(10000), HOST, DIRECT);
-	run_to(agent, after(10000));
-	assert_string_equal(told(agent), "path " HOST " " DIRECT);
+	assert_told(agent, after(10000), "path " HOST " " DIRECT);
 	ice_agent_unanswered(agent, after(12000));
 	run_to(agent, after(12500));
 	nominate(agent, after(12500), RELAY, FAR);
-	run_to(agent, after(10000 + RETURN_MS - 1));
-	assert_string_equal(told(agent), "path " RELAY " " FAR);
-	run_to(agent, after(10000 + RETURN_MS));
-	assert_string_equal(told(agent), "return " HOST);
+	assert_told(agent, after(10000 + RETURN_MS - 1), "path " RELAY " " FAR);
+	assert_told(agent, after(10000 + RETURN_MS), "return " HOST);
 	ice_agent_free(agent);
 }
 
@@ -416,24 +386,19 @@ the_second_one_returns_later(void **state)
 	path_dies(agent);
 	nominate(agent, after(2500), SECOND_HOST, DIRECT);
 	nominate(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	assert_string_equal(
-	    told(agent), "leave " HOST ", path " SECOND_HOST " " DIRECT);
+	assert_told(agent, after(VERDICT_MS),
+	    "leave " HOST ", path " SECOND_HOST " " DIRECT);
 	run_to(agent, after(4700));
 	ice_agent_unanswered(agent, after(4700));
 	run_to(agent, after(5000));
 	checked(agent, after(5000), RELAY, FAR);
 	/* It is not silent any more: it is not left for longer. */
 	checked(agent, after(5000), HOST, DIRECT);
-	run_to(agent, after(4700 + 1520));
-	assert_string_equal(
-	    told(agent), "leave " SECOND_HOST ", path " RELAY " " FAR);
-	run_to(agent, after(RETURN_MS));
-	assert_string_equal(told(agent), "return " HOST);
-	run_to(agent, after(4700 + 1520 + 29999));
-	assert_string_equal(told(agent), "");
-	run_to(agent, after(4700 + 1520 + 30000));
-	assert_string_equal(told(agent), "return " SECOND_HOST);
+	assert_told(agent, after(4700 + 1520),
+	    "leave " SECOND_HOST ", path " RELAY " " FAR);
+	assert_told(agent, after(RETURN_MS), "return " HOST);
+	assert_told(agent, after(4700 + 1520 + 29999), "");
+	assert_told(agent, after(4700 + 1520 + 30000), "return " SECOND_HOST);
 	ice_agent_free(agent);
 }
 

@@ -196,10 +196,7 @@ own_initiations_without_answer(void **state)
 	struct rig *r = *state;
 	unsigned before;
 
-	with_session(r);
-	r->answers = true;
-	pass(r, 60000);
-	assert_true(primary_is(r, HOST, PEER_HOST));
+	on_direct_path(r);
 	r->deaf = PEER_HOST;
 	initiated(r);
 	before = requests(r, RELAY, PEER_RELAY);
@@ -225,10 +222,7 @@ initiations_of_the_peer_without_data(void **state)
 {
 	struct rig *r = *state;
 
-	with_session(r);
-	r->answers = true;
-	pass(r, 60000);
-	assert_true(primary_is(r, HOST, PEER_HOST));
+	on_direct_path(r);
 	r->deaf = PEER_HOST;
 	initiation(r, RELAY, PEER_RELAY);
 	iceless_agent_heard(r->agent);

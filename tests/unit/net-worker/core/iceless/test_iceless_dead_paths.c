@@ -11,16 +11,14 @@ unanswered(struct rig *r)
 	drain(r);
 }
 
-/* The direct path, from which all others have been measured and have stopped.
- */
+/* Our host does not reach the peer's any longer; the relay still does. */
 static void
-on_direct_path(struct rig *r)
+direct_path_dies(struct rig *r)
 {
-	with_session(r);
-	r->answers = true;
-	pass(r, 60000);
-	assert_true(primary_is(r, HOST, PEER_HOST));
-	r->events = 0;
+	on_direct_path(r);
+	r->deaf = PEER_HOST;
+	r->mute = HOST;
+	unanswered(r);
 }
 
 /* All the while data comes by it, so that nobody says it were dead. */
@@ -81,10 +79,7 @@ a_dead_path_is_left(void **state)
 	struct rig *r = *state;
 	struct endpoint host = at(HOST);
 
-	on_direct_path(r);
-	r->deaf = PEER_HOST;
-	r->mute = HOST;
-	unanswered(r);
+	direct_path_dies(r);
 	pass(r, 1500);
 	assert_int_equal(r->events, 0);
 	pass(r, 50);
@@ -115,10 +110,7 @@ the_verdict_is_in_time(void **state)
 {
 	struct rig *r = *state;
 
-	on_direct_path(r);
-	r->deaf = PEER_HOST;
-	r->mute = HOST;
-	unanswered(r);
+	direct_path_dies(r);
 	r->now = mono_add_ms(r->now, 1500);
 	iceless_agent_timeout(r->agent, r->now);
 	drain(r);
@@ -135,10 +127,7 @@ answers_to_nothing_do_not_help(void **state)
 	struct rig *r = *state;
 	size_t i;
 
-	on_direct_path(r);
-	r->deaf = PEER_HOST;
-	r->mute = HOST;
-	unanswered(r);
+	direct_path_dies(r);
 	i = seen_index(r, HOST, PEER_HOST);
 	for (unsigned n = 0; n < 15; n++) {
 		reply(r, HOST, PEER_HOST, 1);
@@ -226,10 +215,7 @@ a_dead_path_is_tried_again(void **state)
 	struct rig *r = *state;
 	unsigned before;
 
-	on_direct_path(r);
-	r->deaf = PEER_HOST;
-	r->mute = HOST;
-	unanswered(r);
+	direct_path_dies(r);
 	pass(r, 33000);
 	assert_int_equal(r->returned, 1);
 	/* After 2, 6, 14 and 30 minutes, and then each 32. */
@@ -255,10 +241,7 @@ a_base_in_use_stays(void **state)
 {
 	struct rig *r = *state;
 
-	on_direct_path(r);
-	r->deaf = PEER_HOST;
-	r->mute = HOST;
-	unanswered(r);
+	direct_path_dies(r);
 	pass(r, 60000);
 	assert_int_equal(r->returned, 1);
 	assert_true(remove_local(r, CANDIDATE_RELAYED, RELAY));
@@ -330,10 +313,7 @@ a_base_returns_after_thirty_seconds(void **state)
 	struct rig *r = *state;
 	unsigned direct, far, relayed;
 
-	on_direct_path(r);
-	r->deaf = PEER_HOST;
-	r->mute = HOST;
-	unanswered(r);
+	direct_path_dies(r);
 	pass(r, 1520 + 29999);
 	assert_int_equal(r->withdrawn, 1);
 	assert_int_equal(r->returned, 0);
@@ -385,10 +365,7 @@ a_left_base_is_better_than_none(void **state)
 	struct rig *r = *state;
 	unsigned direct, far;
 
-	on_direct_path(r);
-	r->deaf = PEER_HOST;
-	r->mute = HOST;
-	unanswered(r);
+	direct_path_dies(r);
 	pass(r, 1520);
 	assert_true(primary_is(r, RELAY, PEER_HOST));
 	pass(r, 10000);
