@@ -8,7 +8,7 @@
 
 #include "tests/client/iceless.h"
 
-#include "tests/lib/unit.h"
+#include "tests/lib/addresses.h"
 
 #define SENT_MAX  4096
 #define WORKS_MAX 8
@@ -44,15 +44,6 @@ static struct {
 	struct path path;
 	uint8_t packet[PROBE_LEN];
 } answers[64];
-
-static inline struct endpoint
-at(const char *text)
-{
-	struct endpoint e;
-
-	assert_true(endpoint_parse(text, &e));
-	return e;
-}
 
 static inline struct iceless_candidate
 host(const char *address)

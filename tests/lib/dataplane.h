@@ -20,7 +20,7 @@
 #include "net-worker/core/wireguard/session.h"
 #include "net-worker/dataplane/dataplane.h"
 #include "tests/lib/by_hand.h"
-#include "tests/lib/unit.h"
+#include "tests/lib/addresses.h"
 
 #define UNIX_NOW 1790000000u
 #define NOTES    64
@@ -79,15 +79,6 @@ struct rig {
 	uint32_t initiations;
 	struct session session;
 };
-
-static inline struct endpoint
-at(const char *text)
-{
-	struct endpoint e;
-
-	assert_true(endpoint_parse(text, &e));
-	return e;
-}
 
 static inline uint8_t *
 write_down(struct note *notes, size_t *count, size_t len)
@@ -578,22 +569,45 @@ authorized_for_flows(struct rig *r, uint8_t flow_authorization)
 	settle(r);
 }
 
-/* By which the client nominates the path that it comes by. */
-static inline size_t
-write_nomination(uint8_t to[static 128])
+/* A client's answer to a check of ours, on the path that this came by. */
+static inline void
+answer_check(struct rig *r, const char *from, const char *to,
+    const struct stun_message *m)
 {
-	static const uint8_t transaction[12] = { 1, 2, 3 };
+	struct endpoint mapped = at(to);
+	uint8_t answer[128];
+	struct writer w;
+
+	writer_init(&w, answer, sizeof(answer));
+	stun_begin(&w, STUN_BINDING_SUCCESS, m->transaction);
+	stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS, &mapped);
+	stun_add_integrity(&w, "cliepassword", 12);
+	stun_add_fingerprint(&w);
+	receive(r, from, to, answer, w.len);
+}
+
+/* By which a client nominates the path that it comes by. */
+static inline size_t
+write_nomination_of(uint8_t to[static 128], const char *username)
+{
+	const uint8_t transaction[12] = { (uint8_t)username[3], 1, 2, 3 };
 	struct writer w;
 
 	writer_init(&w, to, 128);
 	stun_begin(&w, STUN_BINDING_REQUEST, transaction);
-	stun_add_text(&w, STUN_USERNAME, "gate:clie");
+	stun_add_text(&w, STUN_USERNAME, username);
 	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
 	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
 	stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
 	stun_add_integrity(&w, "gatepassword", 12);
 	stun_add_fingerprint(&w);
 	return w.len;
+}
+
+static inline size_t
+write_nomination(uint8_t to[static 128])
+{
+	return write_nomination_of(to, "gate:clie");
 }
 
 static inline void

@@ -6,7 +6,7 @@
 #define TESTS_LIB_ICE_H
 
 #include "net-worker/core/ice/agent.h"
-#include "tests/lib/unit.h"
+#include "tests/lib/addresses.h"
 
 static const struct ice_credentials gateway_credentials = { "ejqt",
 	"zfjrrjdkbci42t2axyd45a" };
@@ -15,16 +15,6 @@ static const struct ice_credentials client_credentials = { "hgwh",
 static const struct mono start = { 1000000000000 };
 
 #define CLIENT_TIE_BREAKER 0x1112131415161718ull
-
-static inline struct endpoint
-at(const char *text)
-{
-	struct endpoint endpoint = { 0 };
-
-	if (text != NULL)
-		assert_true(endpoint_parse(text, &endpoint));
-	return endpoint;
-}
 
 static inline bool
 is_at(const struct endpoint *endpoint, const char *text)
@@ -121,6 +111,33 @@ input_bytes(struct ice_agent *agent, struct mono now,
 
 	return stun_parse(data, len, &message) &&
 	    ice_agent_input(agent, now, local, remote, &message);
+}
+
+/* Of all requests below. */
+static const uint8_t transaction[STUN_TRANSACTION_LEN] = { 1, 2, 3, 4, 5, 6, 7,
+	8, 9, 10, 11, 12 };
+
+static inline struct ice_agent *
+make_agent(void)
+{
+	struct ice_agent *agent =
+	    ice_agent_new(&gateway_credentials, &client_credentials, start);
+
+	assert_non_null(agent);
+	return agent;
+}
+
+/* A request of the Client arrives. */
+static inline bool
+request(struct ice_agent *agent, struct mono now, const char *local,
+    const char *remote, unsigned flags)
+{
+	struct endpoint to = at(local), from = at(remote);
+	uint8_t data[512];
+	size_t len = write_request(data, sizeof(data), "ejqt:hgwh",
+	    gateway_credentials.password, transaction, 1862270719, flags);
+
+	return input_bytes(agent, now, &to, &from, data, len);
 }
 
 #endif /* TESTS_LIB_ICE_H */

@@ -12,19 +12,6 @@
 #define PEER   "203.0.113.99:4444"
 #define OTHER  "203.0.113.98:4444"
 
-static const uint8_t transaction[STUN_TRANSACTION_LEN] = { 1, 2, 3, 4, 5, 6, 7,
-	8, 9, 10, 11, 12 };
-
-static inline struct ice_agent *
-make_agent(void)
-{
-	struct ice_agent *agent =
-	    ice_agent_new(&gateway_credentials, &client_credentials, start);
-
-	assert_non_null(agent);
-	return agent;
-}
-
 static inline bool
 add_local(struct ice_agent *agent, enum candidate_kind kind,
     const char *address, const char *base, const char *via)
@@ -74,18 +61,6 @@ remove_remote(struct ice_agent *agent, enum candidate_kind kind,
 	    remote_candidate(kind, address, related, 1);
 
 	ice_agent_remove_remote(agent, start, &candidate);
-}
-
-static inline bool
-request(struct ice_agent *agent, struct mono now, const char *local,
-    const char *remote, unsigned flags)
-{
-	struct endpoint to = at(local), from = at(remote);
-	uint8_t data[512];
-	size_t len = write_request(data, sizeof(data), "ejqt:hgwh",
-	    gateway_credentials.password, transaction, 1862270719, flags);
-
-	return input_bytes(agent, now, &to, &from, data, len);
 }
 
 static inline bool

@@ -12,18 +12,6 @@
 #define DIRECT "203.0.113.99:4444"
 #define FAR    "198.51.100.77:6000" /* the Client's relay */
 
-static const uint8_t transaction[STUN_TRANSACTION_LEN] = { 9 };
-
-static inline struct ice_agent *
-make_agent(void)
-{
-	struct ice_agent *agent =
-	    ice_agent_new(&gateway_credentials, &client_credentials, start);
-
-	assert_non_null(agent);
-	return agent;
-}
-
 static inline void
 add_local(struct ice_agent *agent, struct mono now, enum candidate_kind kind,
     const char *address)
@@ -66,18 +54,6 @@ make_two_paths(void)
 	    agent, start, CANDIDATE_SERVER_REFLEXIVE, DIRECT, 1686109951);
 	add_remote(agent, start, CANDIDATE_RELAYED, FAR, 37748479);
 	return agent;
-}
-
-static inline bool
-request(struct ice_agent *agent, struct mono now, const char *local,
-    const char *remote, unsigned flags)
-{
-	struct endpoint to = at(local), from = at(remote);
-	uint8_t data[512];
-	size_t len = write_request(data, sizeof(data), "ejqt:hgwh",
-	    gateway_credentials.password, transaction, 1862270719, flags);
-
-	return input_bytes(agent, now, &to, &from, data, len);
 }
 
 static inline void

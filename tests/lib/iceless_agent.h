@@ -7,7 +7,7 @@
 
 #include "net-worker/core/iceless/agent.h"
 
-#include "tests/lib/unit.h"
+#include "tests/lib/addresses.h"
 
 #define HOST  "10.0.0.4:52625"
 #define RELAY "198.51.100.9:50001"
@@ -35,15 +35,6 @@ struct rig {
 	const char *deaf; /* but none to this address, ... */
 	const char *mute; /* where that is given: from this one */
 };
-
-static inline struct endpoint
-at(const char *text)
-{
-	struct endpoint endpoint;
-
-	assert_true(endpoint_parse(text, &endpoint));
-	return endpoint;
-}
 
 static inline struct path
 between(const char *local, const char *remote)
@@ -299,6 +290,17 @@ with_session(struct rig *r)
 	both_ends(r);
 	initiation(r, RELAY, PEER_RELAY);
 	iceless_agent_heard(r->agent);
+}
+
+/* All pairs have been measured, and the direct one is the path. */
+static inline void
+on_direct_path(struct rig *r)
+{
+	with_session(r);
+	r->answers = true;
+	pass(r, 60000);
+	assert_true(primary_is(r, HOST, PEER_HOST));
+	r->events = 0;
 }
 
 #define AGENT_TEST(name) \

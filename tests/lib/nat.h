@@ -272,4 +272,25 @@ send_copy(struct rig *r, const struct flow *f, bool elsewhere)
 	return p;
 }
 
+/* What the client gets of an error, or that error, which is not touched. */
+static inline struct packet
+error_in(struct rig *r, struct packet p, enum nat_result want)
+{
+	struct ip_address client = p.destination;
+	uint8_t before[2048];
+	size_t length = 0;
+
+	memcpy(before, p.data, p.length);
+	assert_int_equal(
+	    nat_inbound(r->nat, r->now, &p, &client, r->to, &length), want);
+	assert_memory_equal(before, p.data, p.length);
+	if (want != NAT_TRANSLATED) {
+		assert_int_equal(length, p.length);
+		return p;
+	}
+	p = parsed(r->to, length);
+	assert_true(checksums_right(&p));
+	return p;
+}
+
 #endif /* TESTS_LIB_NAT_H */

@@ -37,22 +37,6 @@ access_only(const struct rig *r)
 	return a;
 }
 
-/* The client's answer to a check of ours. */
-static inline void
-answer_check(struct rig *r, const struct stun_message *m)
-{
-	struct endpoint mapped = at(LOCAL);
-	uint8_t answer[128];
-	struct writer w;
-
-	writer_init(&w, answer, sizeof(answer));
-	stun_begin(&w, STUN_BINDING_SUCCESS, m->transaction);
-	stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS, &mapped);
-	stun_add_integrity(&w, "cliepassword", 12);
-	stun_add_fingerprint(&w);
-	receive(r, CLIENT, LOCAL, answer, w.len);
-}
-
 static inline void
 play_client(struct rig *r)
 {
@@ -68,7 +52,7 @@ play_client(struct rig *r)
 		if (stun_parse(n.data, n.len, &m) &&
 		    m.type == STUN_BINDING_REQUEST) {
 			from_gateway.checks++;
-			answer_check(r, &m);
+			answer_check(r, CLIENT, LOCAL, &m);
 		} else if (message_classify(n.data, n.len) == MESSAGE_DATA) {
 			from_gateway.keepalives += n.len == MESSAGE_DATA_MIN;
 			from_gateway.data_messages += n.len > MESSAGE_DATA_MIN;

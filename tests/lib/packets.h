@@ -7,16 +7,7 @@
 
 #include "common/buffer.h"
 #include "net-worker/core/inner/packet.h"
-#include "tests/lib/unit.h"
-
-static inline struct ip_address
-ip(const char *text)
-{
-	struct ip_address a;
-
-	assert_true(ip_parse(text, &a));
-	return a;
-}
+#include "tests/lib/addresses.h"
 
 /* An IP packet around the payload; the IPv4 checksum is right. */
 static inline size_t

@@ -394,6 +394,23 @@ admit(struct model *m, struct mono now, const uint8_t *data, size_t length,
 	return false;
 }
 
+/* False: the packet is malformed, and that is the result. */
+static bool
+begin_result(const uint8_t *data, size_t length, struct model_packet *p,
+    struct model_result *r)
+{
+	memset(r, 0, offsetof(struct model_result, data));
+	r->checksums.count = 0;
+	r->identified = false;
+	r->rest_length = 0;
+	r->verdict = MODEL_MALFORMED;
+	if (!model_parse(data, length, p))
+		return false;
+	memcpy(r->data, data, length);
+	r->length = length;
+	return true;
+}
+
 void
 model_outbound(struct model *m, struct mono now, const uint8_t *data,
     size_t length, struct model_result *r)
@@ -403,15 +420,8 @@ model_outbound(struct model *m, struct mono now, const uint8_t *data,
 	struct model_packet p;
 	enum policy_reason reason;
 
-	memset(r, 0, offsetof(struct model_result, data));
-	r->checksums.count = 0;
-	r->identified = false;
-	r->rest_length = 0;
-	r->verdict = MODEL_MALFORMED;
-	if (!model_parse(data, length, &p))
+	if (!begin_result(data, length, &p, r))
 		return;
-	memcpy(r->data, data, length);
-	r->length = length;
 	if (!admit(m, now, data, length, &p, r))
 		return;
 	reason = classify(m, &p.destination, &p, p.destination_port, &grant);
@@ -735,15 +745,8 @@ model_inbound(struct model *m, struct mono now, const uint8_t *data,
 {
 	struct model_packet p;
 
-	memset(r, 0, offsetof(struct model_result, data));
-	r->checksums.count = 0;
-	r->identified = false;
-	r->rest_length = 0;
-	r->verdict = MODEL_MALFORMED;
-	if (!model_parse(data, length, &p))
+	if (!begin_result(data, length, &p, r))
 		return;
-	memcpy(r->data, data, length);
-	r->length = length;
 	if (!model_within(model_tunnel, &p.destination) ||
 	    !model_one_of(m->client, &p.destination))
 		drop(r, REASON_NOT_A_PEER);

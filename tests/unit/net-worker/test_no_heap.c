@@ -17,6 +17,7 @@
 #include "net-worker/io/tun.h"
 #include "net-worker/io/udp.h"
 #include "tests/lib/dataplane.h"
+#include "tests/lib/loopback.h"
 #include "tests/lib/no_memory.h"
 
 #define ROUNDS   200
@@ -318,22 +319,6 @@ open_device(void)
 	assert_non_null(w.tun);
 }
 
-static int
-open_loopback(struct endpoint *at_port)
-{
-	struct sockaddr_in name = { .sin_family = AF_INET };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), on = 1;
-	socklen_t len = sizeof(name);
-
-	name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(fd, (struct sockaddr *)&name, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
-	assert_int_equal(
-	    setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)), 0);
-	assert_true(endpoint_from_sockaddr((struct sockaddr *)&name, at_port));
-	return fd;
-}
-
 static void
 open_sockets(void)
 {
@@ -341,8 +326,8 @@ open_sockets(void)
 	struct endpoint ours;
 	socklen_t len;
 
-	w.udp_fd = open_loopback(&ours);
-	w.peer = open_loopback(&w.peer_at);
+	w.udp_fd = open_loopback(&ours, IP_PKTINFO);
+	w.peer = open_loopback(&w.peer_at, IP_PKTINFO);
 	len = endpoint_to_sockaddr(&ours, &name);
 	assert_int_equal(connect(w.peer, (struct sockaddr *)&name, len), 0);
 	w.udp = udp_io_new(

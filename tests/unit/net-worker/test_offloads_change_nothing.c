@@ -15,6 +15,7 @@
 #include "net-worker/dataplane/lane_state.h"
 #include "net-worker/io/tun.h"
 #include "net-worker/io/udp.h"
+#include "tests/lib/loopback.h"
 #include "tests/lib/traffic.h"
 
 #define ROUNDS     200
@@ -509,22 +510,6 @@ resolve_name(struct rig *r)
 	assert_string_equal(r->told, m.installed);
 }
 
-static int
-open_loopback(struct endpoint *at_port)
-{
-	struct sockaddr_in name = { .sin_family = AF_INET };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), on = 1;
-	socklen_t len = sizeof(name);
-
-	name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(fd, (struct sockaddr *)&name, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
-	assert_int_equal(
-	    setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)), 0);
-	assert_true(endpoint_from_sockaddr((struct sockaddr *)&name, at_port));
-	return fd;
-}
-
 static void
 open_ends(void)
 {
@@ -537,8 +522,8 @@ open_ends(void)
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
 	w.tun_fd = ends[0];
 	w.device = ends[1];
-	w.udp_fd = open_loopback(&ours);
-	w.peer = open_loopback(&w.peer_at);
+	w.udp_fd = open_loopback(&ours, IP_RECVTOS);
+	w.peer = open_loopback(&w.peer_at, IP_RECVTOS);
 	len = endpoint_to_sockaddr(&ours, &name);
 	assert_int_equal(connect(w.peer, (struct sockaddr *)&name, len), 0);
 	assert_int_equal(

@@ -9,16 +9,7 @@
 
 #include "common/reason.h"
 #include "control-worker/flow/sink.h"
-#include "tests/lib/unit.h"
-
-static struct endpoint
-at(const char *text)
-{
-	struct endpoint e;
-
-	assert_true(endpoint_parse(text, &e));
-	return e;
-}
+#include "tests/lib/addresses.h"
 
 static struct ipc_flow
 report(bool closed)

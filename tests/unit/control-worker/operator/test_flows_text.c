@@ -3,18 +3,9 @@
 
 #include <stdlib.h>
 
-#include "tests/lib/unit.h"
+#include "tests/lib/addresses.h"
 
 static struct directory *names;
-
-static struct endpoint
-at(const char *text)
-{
-	struct endpoint e;
-
-	assert_true(endpoint_parse(text, &e));
-	return e;
-}
 
 static int
 set_up(void **state)

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "tests/lib/unit.h"
+#include "tests/lib/addresses.h"
 
 #define NOW 1800000000 /* 2027-01-15 08:00 UTC */
 
@@ -15,24 +15,6 @@ static struct findings findings;
 static struct situation situation;
 static struct portal_attempt attempt;
 static struct counter_page page;
-
-static struct endpoint
-at(const char *text)
-{
-	struct endpoint e;
-
-	assert_true(endpoint_parse(text, &e));
-	return e;
-}
-
-static struct ip_address
-ip(const char *text)
-{
-	struct ip_address a;
-
-	assert_true(ip_parse(text, &a));
-	return a;
-}
 
 static struct ipc_query_relay
 relay(uint8_t id, const char *address, const char *mapped)

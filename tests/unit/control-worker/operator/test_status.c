@@ -6,29 +6,11 @@
 #include "common/reason.h"
 #include "common/sandbox.h"
 #include "control-worker/json/json.h"
-#include "tests/lib/unit.h"
+#include "tests/lib/addresses.h"
 
 #define NOW 1800000000
 
 static struct counter_page page;
-
-static struct endpoint
-at(const char *text)
-{
-	struct endpoint e;
-
-	assert_true(endpoint_parse(text, &e));
-	return e;
-}
-
-static struct ip_address
-ip(const char *text)
-{
-	struct ip_address a;
-
-	assert_true(ip_parse(text, &a));
-	return a;
-}
 
 static struct situation
 working(void)

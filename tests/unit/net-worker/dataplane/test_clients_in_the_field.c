@@ -77,21 +77,6 @@ check_from(struct rig *r, const char *from, bool use)
 	receive(r, from, LOCAL, check, w.len);
 }
 
-static void
-answer_from(struct rig *r, const char *from, const struct stun_message *m)
-{
-	struct endpoint mapped = at(LOCAL);
-	uint8_t answer[128];
-	struct writer w;
-
-	writer_init(&w, answer, sizeof(answer));
-	stun_begin(&w, STUN_BINDING_SUCCESS, m->transaction);
-	stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS, &mapped);
-	stun_add_integrity(&w, "cliepassword", 12);
-	stun_add_fingerprint(&w);
-	receive(r, from, LOCAL, answer, w.len);
-}
-
 /* The client answers our checks by both of its addresses. */
 static void
 pass_answering(struct rig *r, int64_t ms)
@@ -109,9 +94,9 @@ pass_answering(struct rig *r, int64_t ms)
 			    m.type != STUN_BINDING_REQUEST)
 				continue;
 			if (endpoint_equal(&n.to, &first))
-				answer_from(r, FIRST, &m);
+				answer_check(r, FIRST, LOCAL, &m);
 			else if (endpoint_equal(&n.to, &second))
-				answer_from(r, SECOND, &m);
+				answer_check(r, SECOND, LOCAL, &m);
 		}
 	}
 }

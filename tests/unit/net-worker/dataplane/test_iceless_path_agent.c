@@ -5,20 +5,11 @@
  */
 #include "net-worker/dataplane/engine/paths/iceless.h"
 
-#include "tests/lib/unit.h"
+#include "tests/lib/addresses.h"
 
 #define HOST  "10.0.0.4:52625"
 #define RELAY "198.51.100.9:50001"
 #define PEER  "192.0.2.7:40000"
-
-static struct endpoint
-at(const char *text)
-{
-	struct endpoint endpoint;
-
-	assert_true(endpoint_parse(text, &endpoint));
-	return endpoint;
-}
 
 struct heard {
 	unsigned nominated, withdrawn, returned;

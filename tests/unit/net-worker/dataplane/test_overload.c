@@ -21,23 +21,6 @@ counters_of(struct rig *r)
 	return &r->page.shard[0].counters;
 }
 
-static size_t
-nomination_of_mouse(uint8_t to[static 128])
-{
-	static const uint8_t transaction[12] = { 4, 5, 6 };
-	struct writer w;
-
-	writer_init(&w, to, 128);
-	stun_begin(&w, STUN_BINDING_REQUEST, transaction);
-	stun_add_text(&w, STUN_USERNAME, "gat2:cli2");
-	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
-	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
-	stun_add_bytes(&w, STUN_USE_CANDIDATE, "", 0);
-	stun_add_integrity(&w, "gatepassword", 12);
-	stun_add_fingerprint(&w);
-	return w.len;
-}
-
 static void
 mouse_connects(struct rig *r)
 {
@@ -58,7 +41,8 @@ mouse_connects(struct rig *r)
 	tell(r, authorization, &a);
 	tell(r, remote_candidates, &lines);
 	settle(r);
-	receive(r, MOUSE, LOCAL, message, nomination_of_mouse(message));
+	receive(r, MOUSE, LOCAL, message,
+	    write_nomination_of(message, "gat2:cli2"));
 	pass(r, 20);
 	make_initiation(r, message);
 	receive(r, MOUSE, LOCAL, message, sizeof(message));

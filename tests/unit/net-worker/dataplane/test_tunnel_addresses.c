@@ -14,15 +14,6 @@
 #define OTHER_V4 "100.64.0.9"
 #define OTHER_V6 "fd00:2021:1111::9"
 
-static struct ip_address
-ip(const char *text)
-{
-	struct ip_address address;
-
-	assert_true(ip_parse(text, &address));
-	return address;
-}
-
 /* For another client, with keys and names of its own and the same grant. */
 static struct ipc_authorization
 of_another(const struct rig *r, uint8_t client, const char *v4, const char *v6)

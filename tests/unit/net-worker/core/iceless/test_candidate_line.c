@@ -1,17 +1,7 @@
 /* iceless/candidate_line.c: the lines of the page, and what is refused. */
 #include "net-worker/core/iceless/candidate_line.h"
 
-#include "tests/lib/unit.h"
-
-static struct endpoint
-at(const char *text)
-{
-	struct endpoint endpoint = { 0 };
-
-	if (text != NULL)
-		assert_true(endpoint_parse(text, &endpoint));
-	return endpoint;
-}
+#include "tests/lib/addresses.h"
 
 static const struct {
 	enum candidate_kind kind;

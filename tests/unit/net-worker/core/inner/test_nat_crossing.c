@@ -327,27 +327,6 @@ error_about(struct rig *r, const struct packet *sent, size_t n, uint8_t type,
 	return p;
 }
 
-/* What the client gets; the packet itself is not touched. */
-static struct packet
-error_in(struct rig *r, struct packet p, enum nat_result want)
-{
-	struct ip_address client = p.destination;
-	uint8_t before[2048];
-	size_t length = 0;
-
-	memcpy(before, p.data, p.length);
-	assert_int_equal(
-	    nat_inbound(r->nat, r->now, &p, &client, r->to, &length), want);
-	assert_memory_equal(before, p.data, p.length);
-	if (want != NAT_TRANSLATED) {
-		assert_int_equal(length, p.length);
-		return p;
-	}
-	p = parsed(r->to, length);
-	assert_true(checksums_right(&p));
-	return p;
-}
-
 static const struct {
 	enum flow_name flow;
 	uint8_t type, code;

@@ -13,7 +13,7 @@ id(uint8_t last)
 }
 
 static struct mono
-at(int64_t seconds)
+at_s(int64_t seconds)
 {
 	return (struct mono){ seconds * SECOND };
 }
@@ -117,19 +117,19 @@ grants_expire_one_by_one(void **state)
 
 	(void)state;
 	assert_int_equal(
-	    grant_ports(c, 1, "10.0.0.0/24", FILTER_TCP, 20, 100, at(10)),
+	    grant_ports(c, 1, "10.0.0.0/24", FILTER_TCP, 20, 100, at_s(10)),
 	    GRANT_NEW);
 	assert_int_equal(
-	    grant_ports(c, 2, "10.0.0.0/24", FILTER_UDP, 20, 100, at(20)),
+	    grant_ports(c, 2, "10.0.0.0/24", FILTER_UDP, 20, 100, at_s(20)),
 	    GRANT_NEW);
 	assert_true(reaches(c, IPPROTO_TCP, 60) && reaches(c, IPPROTO_UDP, 60));
-	assert_int_equal(grants_deadline(c).ns, at(10).ns);
-	assert_int_equal(expire_all(c, (struct mono){ at(10).ns - 1 }), 0);
-	assert_int_equal(expire_all(c, at(10)), 1);
+	assert_int_equal(grants_deadline(c).ns, at_s(10).ns);
+	assert_int_equal(expire_all(c, (struct mono){ at_s(10).ns - 1 }), 0);
+	assert_int_equal(expire_all(c, at_s(10)), 1);
 	assert_false(reaches(c, IPPROTO_TCP, 60));
 	assert_true(reaches(c, IPPROTO_UDP, 60));
-	assert_int_equal(grants_deadline(c).ns, at(20).ns);
-	assert_int_equal(expire_all(c, at(20)), 1);
+	assert_int_equal(grants_deadline(c).ns, at_s(20).ns);
+	assert_int_equal(expire_all(c, at_s(20)), 1);
 	assert_false(reaches(c, IPPROTO_UDP, 60));
 	assert_int_equal(grants_count(c), 0);
 	assert_true(mono_is_never(grants_deadline(c)));
@@ -142,29 +142,29 @@ expiry_moves(void **state)
 {
 	struct grants *c = new_client();
 	struct uuid one = id(1), two = id(2), gone;
-	struct grant g = cidr(1, "10.0.0.0/24", at(10));
+	struct grant g = cidr(1, "10.0.0.0/24", at_s(10));
 
 	(void)state;
 	assert_int_equal(grants_add(c, &g), GRANT_NEW);
-	g.expires = at(30);
+	g.expires = at_s(30);
 	assert_int_equal(grants_add(c, &g), GRANT_UPDATED);
-	assert_int_equal(expire_all(c, at(29)), 0);
-	g.expires = at(5);
+	assert_int_equal(expire_all(c, at_s(29)), 0);
+	g.expires = at_s(5);
 	assert_int_equal(grants_add(c, &g), GRANT_UPDATED);
-	assert_int_equal(grants_deadline(c).ns, at(5).ns);
+	assert_int_equal(grants_deadline(c).ns, at_s(5).ns);
 	assert_true(reaches(c, IPPROTO_TCP, 1)); /* until the next tick */
 	assert_true(grants_set_expiry(c, &one, 0, MONO_NEVER));
-	assert_int_equal(expire_all(c, at(INT64_MAX / SECOND)), 0);
+	assert_int_equal(expire_all(c, at_s(INT64_MAX / SECOND)), 0);
 	assert_int_equal(expire_all(c, MONO_NEVER), 0);
-	assert_false(grants_set_expiry(c, &two, 0, at(1)));
-	assert_true(grants_set_expiry(c, &one, 0, at(7)));
-	g = cidr(2, "10.0.0.0/24", at(7));
+	assert_false(grants_set_expiry(c, &two, 0, at_s(1)));
+	assert_true(grants_set_expiry(c, &one, 0, at_s(7)));
+	g = cidr(2, "10.0.0.0/24", at_s(7));
 	assert_int_equal(grants_add(c, &g), GRANT_NEW);
-	assert_true(grants_expire(c, at(7), &gone));
+	assert_true(grants_expire(c, at_s(7), &gone));
 	assert_true(uuid_equal(&gone, &one));
-	assert_true(grants_expire(c, at(7), &gone));
+	assert_true(grants_expire(c, at_s(7), &gone));
 	assert_true(uuid_equal(&gone, &two));
-	assert_false(grants_expire(c, at(7), &gone));
+	assert_false(grants_expire(c, at_s(7), &gone));
 	grants_free(c);
 }
 
@@ -182,20 +182,20 @@ granting_again(void **state)
 		.pattern = "*.example.com" };
 
 	(void)state;
-	grant_ports(c, 1, "10.0.0.0/24", FILTER_TCP, 80, 80, at(10));
+	grant_ports(c, 1, "10.0.0.0/24", FILTER_TCP, 80, 80, at_s(10));
 	assert_int_equal(
-	    grant_ports(c, 1, "192.0.2.0/24", FILTER_TCP, 443, 443, at(20)),
+	    grant_ports(c, 1, "192.0.2.0/24", FILTER_TCP, 443, 443, at_s(20)),
 	    GRANT_UPDATED);
 	assert_false(reaches(c, IPPROTO_TCP, 80));
 	assert_true(reaches(c, IPPROTO_TCP, 443));
-	assert_int_equal(grants_deadline(c).ns, at(20).ns);
+	assert_int_equal(grants_deadline(c).ns, at_s(20).ns);
 
-	dns.expires = at(30);
+	dns.expires = at_s(30);
 	assert_int_equal(grants_add(c, &dns), GRANT_TYPE_CONFLICT);
 	assert_int_equal(grants_count(c), 1);
 	kept = grants_get(c, 0);
 	assert_int_equal(kept->type, RESOURCE_CIDR);
-	assert_int_equal(kept->expires.ns, at(30).ns);
+	assert_int_equal(kept->expires.ns, at_s(30).ns);
 	assert_true(reaches(c, IPPROTO_TCP, 443));
 	assert_false(reaches(c, IPPROTO_TCP, 80));
 	grants_free(c);
@@ -209,8 +209,8 @@ revoking(void **state)
 
 	(void)state;
 	/* firezone-policy(7), Policy scenarios (17). */
-	grant_ports(c, 1, "10.0.0.0/8", FILTER_TCP, 1, 10, at(10));
-	grant_ports(c, 2, "10.0.0.0/24", FILTER_TCP, 20, 30, at(10));
+	grant_ports(c, 1, "10.0.0.0/8", FILTER_TCP, 1, 10, at_s(10));
+	grant_ports(c, 2, "10.0.0.0/24", FILTER_TCP, 20, 30, at_s(10));
 	assert_true(reaches(c, IPPROTO_TCP, 5) && reaches(c, IPPROTO_TCP, 25));
 	assert_true(grants_revoke(c, &two));
 	assert_true(reaches(c, IPPROTO_TCP, 5));
@@ -231,11 +231,11 @@ updating_filters(void **state)
 	struct uuid one = id(1), two = id(2);
 
 	(void)state;
-	grant_ports(c, 1, "10.0.0.0/24", FILTER_TCP, 1, 10, at(10));
+	grant_ports(c, 1, "10.0.0.0/24", FILTER_TCP, 1, 10, at_s(10));
 	assert_true(grants_update_filters(c, &one, RESOURCE_CIDR, f, 2));
 	assert_false(reaches(c, IPPROTO_TCP, 5));
 	assert_true(reaches(c, IPPROTO_TCP, 90));
-	assert_int_equal(grants_deadline(c).ns, at(10).ns);
+	assert_int_equal(grants_deadline(c).ns, at_s(10).ns);
 	/* What was handed in was copied. */
 	f[1].first = f[1].last = 91;
 	assert_true(reaches(c, IPPROTO_TCP, 90));
@@ -260,15 +260,15 @@ refuses_what_makes_no_sense(void **state)
 	struct grant g;
 
 	(void)state;
-	g = cidr(1, "10.0.0.0/24", at(10));
+	g = cidr(1, "10.0.0.0/24", at_s(10));
 	g.network.length = 33;
 	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
 	g.network.length = 255;
 	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
-	g = cidr(1, "2001:db8::", at(10));
+	g = cidr(1, "2001:db8::", at_s(10));
 	g.network.length = 129;
 	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
-	g = cidr(1, "10.0.0.1", at(10));
+	g = cidr(1, "10.0.0.1", at_s(10));
 	g.network.length = 31;
 	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
 	g.network.length = 32;
@@ -277,7 +277,7 @@ refuses_what_makes_no_sense(void **state)
 	g.network.ip = (struct ip_address){ 0 };
 	g.network.length = 0;
 	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
-	g = cidr(1, "10.0.0.1", at(10));
+	g = cidr(1, "10.0.0.1", at_s(10));
 	g.type = 0;
 	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
 	g.type = 4;
@@ -285,7 +285,7 @@ refuses_what_makes_no_sense(void **state)
 	g.type = RESOURCE_DNS;
 	memset(g.pattern, 'a', sizeof(g.pattern));
 	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
-	g = cidr(1, "10.0.0.1", at(10));
+	g = cidr(1, "10.0.0.1", at_s(10));
 	g.filters = many;
 	g.filter_count = FILTERS_MAX + 1;
 	assert_int_equal(grants_add(c, &g), GRANT_INVALID);
@@ -307,7 +307,7 @@ keeps_grants_in_order(void **state)
 	for (int i = 0; i < 5000; i++) {
 		uint8_t n = (uint8_t)roll(&d, 256);
 		struct uuid resource = id(n), last = { { 0 } };
-		struct grant g = cidr(n, "10.0.0.1", at(10));
+		struct grant g = cidr(n, "10.0.0.1", at_s(10));
 		size_t count = 0;
 
 		if (roll(&d, 2) == 0) {
@@ -355,7 +355,7 @@ internet_has_no_filters(void **state)
 static struct clock_reading
 reading(int64_t mono_s, int64_t unix_ns)
 {
-	return (struct clock_reading) { at(mono_s), { unix_ns } };
+	return (struct clock_reading){ at_s(mono_s), { unix_ns } };
 }
 
 /* firezone-policy(7), Expiry and State scenarios (33). */
@@ -363,7 +363,7 @@ static void
 converts_unix_time(void **state)
 {
 	const uint64_t unix_now = 1700000000;
-	const struct mono now = at(1000);
+	const struct mono now = at_s(1000);
 	const int64_t half = SECOND / 2;
 	const uint64_t farthest = INT64_MAX / SECOND;
 	static const int64_t day = 86400;
@@ -371,26 +371,26 @@ converts_unix_time(void **state)
 
 	(void)state;
 #define EXPIRY(t) grants_expiry_from_unix(t, &r).ns
-	assert_int_equal(EXPIRY(unix_now + 1), at(1001).ns);
-	assert_int_equal(EXPIRY(unix_now + 3600), at(4600).ns);
+	assert_int_equal(EXPIRY(unix_now + 1), at_s(1001).ns);
+	assert_int_equal(EXPIRY(unix_now + 3600), at_s(4600).ns);
 	assert_int_equal(EXPIRY(unix_now), now.ns);
 	assert_int_equal(EXPIRY(unix_now - 1), now.ns);
 	assert_int_equal(EXPIRY(1), now.ns);
 	assert_int_equal(EXPIRY(0), MONO_NEVER.ns);
 	assert_int_equal(
 	    EXPIRY(farthest), now.ns + (int64_t)(farthest - unix_now) * SECOND);
-	assert_int_equal(EXPIRY(farthest + 1), at(1000 + day).ns);
-	assert_int_equal(EXPIRY(INT64_MAX), at(1000 + day).ns);
-	assert_int_equal(EXPIRY((uint64_t)INT64_MAX + 1), at(1000 + day).ns);
-	assert_int_equal(EXPIRY(UINT64_MAX), at(1000 + day).ns);
+	assert_int_equal(EXPIRY(farthest + 1), at_s(1000 + day).ns);
+	assert_int_equal(EXPIRY(INT64_MAX), at_s(1000 + day).ns);
+	assert_int_equal(EXPIRY((uint64_t)INT64_MAX + 1), at_s(1000 + day).ns);
+	assert_int_equal(EXPIRY(UINT64_MAX), at_s(1000 + day).ns);
 	/* Between two seconds of the wall clock. */
 	r.wall.ns += half;
-	assert_int_equal(EXPIRY(unix_now + 1), at(1000).ns + half);
+	assert_int_equal(EXPIRY(unix_now + 1), at_s(1000).ns + half);
 	assert_int_equal(EXPIRY(unix_now), now.ns);
 	/* A clock before the epoch makes nothing last for ever. */
 	r.wall.ns = -SECOND;
-	assert_int_equal(EXPIRY(1), at(1002).ns);
-	assert_int_equal(EXPIRY(farthest), at(1000 + day).ns);
+	assert_int_equal(EXPIRY(1), at_s(1002).ns);
+	assert_int_equal(EXPIRY(farthest), at_s(1000 + day).ns);
 #undef EXPIRY
 }
 
@@ -401,7 +401,7 @@ a_step_of_the_clock_prolongs_nothing(void **state)
 	const int64_t unix_now = 1700000000;
 	const struct uuid one = id(1), two = id(2);
 	struct grants *c = new_client();
-	struct grant g = cidr(1, "10.0.0.0/24", at(1060));
+	struct grant g = cidr(1, "10.0.0.0/24", at_s(1060));
 	struct clock_reading r;
 
 	(void)state;
@@ -412,25 +412,25 @@ a_step_of_the_clock_prolongs_nothing(void **state)
 #define EXPIRES(i) grants_get(c, i)->expires.ns
 	r = reading(1010, (unix_now + 10 - 7200) * SECOND);
 	grants_clock_was_set(c, &r);
-	assert_int_equal(EXPIRES(0), at(1060).ns);
+	assert_int_equal(EXPIRES(0), at_s(1060).ns);
 	r = reading(1020, (unix_now + 20 + 30) * SECOND);
 	grants_clock_was_set(c, &r);
-	assert_int_equal(EXPIRES(0), at(1030).ns);
+	assert_int_equal(EXPIRES(0), at_s(1030).ns);
 	r = reading(1021, (unix_now + 21) * SECOND);
 	grants_clock_was_set(c, &r);
-	assert_int_equal(EXPIRES(0), at(1030).ns);
+	assert_int_equal(EXPIRES(0), at_s(1030).ns);
 	assert_int_equal(EXPIRES(1), MONO_NEVER.ns);
 	/* Told again, it is no news; told anew, it is. */
 	assert_true(
-	    grants_set_expiry(c, &one, (uint64_t)unix_now + 60, at(1060)));
-	assert_int_equal(EXPIRES(0), at(1030).ns);
+	    grants_set_expiry(c, &one, (uint64_t)unix_now + 60, at_s(1060)));
+	assert_int_equal(EXPIRES(0), at_s(1030).ns);
 	assert_true(
-	    grants_set_expiry(c, &one, (uint64_t)unix_now + 70, at(1070)));
-	assert_int_equal(EXPIRES(0), at(1070).ns);
+	    grants_set_expiry(c, &one, (uint64_t)unix_now + 70, at_s(1070)));
+	assert_int_equal(EXPIRES(0), at_s(1070).ns);
 	assert_true(grants_set_expiry(c, &two, 0, MONO_NEVER));
 	r = reading(1030, (unix_now + 30 + 7200) * SECOND);
 	grants_clock_was_set(c, &r);
-	assert_int_equal(EXPIRES(0), at(1030).ns);
+	assert_int_equal(EXPIRES(0), at_s(1030).ns);
 	assert_int_equal(EXPIRES(1), MONO_NEVER.ns);
 #undef EXPIRES
 	grants_free(c);
@@ -453,7 +453,7 @@ prolonging_never_shortens(void **state)
 		for (size_t k = 0; k < 2; k++) {
 			uint64_t end = table[i][k];
 			struct grant g = cidr(1, "10.0.0.0/24",
-			    end == 0 ? MONO_NEVER : at((int64_t)end));
+			    end == 0 ? MONO_NEVER : at_s((int64_t)end));
 
 			g.expires_at = end;
 			assert_int_equal(grants_prolong(c, &g),
@@ -463,7 +463,7 @@ prolonging_never_shortens(void **state)
 		assert_int_equal(there->expires_at, table[i][2]);
 		assert_int_equal(there->expires.ns,
 		    table[i][2] == 0 ? MONO_NEVER.ns
-				     : at((int64_t)table[i][2]).ns);
+				     : at_s((int64_t)table[i][2]).ns);
 		grants_free(c);
 	}
 }
