@@ -102,7 +102,7 @@ test_set_back() {
 }
 
 status_has() {
-	"$BUILD/parent/posternctl" -s "$work/ctl.sock" status | grep -E "$1"
+	posternctl status | grep -E "$1"
 }
 
 metrics_have() {

@@ -198,7 +198,7 @@ test_no_ipv6() {
 }
 
 status_has() {
-	at gateway "$BUILD/parent/posternctl" -s "$work/ctl.sock" status |
+	posternctl status |
 	    grep -Eq "$1"
 }
 

@@ -28,7 +28,7 @@ start_crowd() {
 }
 
 gateway_status() {
-	at gateway "$BUILD/parent/posternctl" -s "$work/ctl.sock" status -w "$@"
+	posternctl status -w "$@"
 }
 
 ready() {

@@ -4,23 +4,15 @@
 
 . "$(dirname "$0")/../lib/netns.sh"
 
-ask() {
-	at gateway "$BUILD/parent/posternctl" -s "$work/ctl.sock" "$@"
-}
-
 # says EXPRESSION COMMAND ...
 says() {
 	local wanted=$1
 	shift
-	ask "$@" | grep -Eq -- "$wanted"
+	posternctl "$@" | grep -Eq -- "$wanted"
 }
 
 not() {
 	! "$@"
-}
-
-log_has() {
-	grep -Eq -- "$1" "$work/gateway.log"
 }
 
 # ready_is STATUS TEXT

@@ -5,13 +5,12 @@
 
 . "$(dirname "$0")/../lib/netns.sh"
 
-: "${POSTERNCTL:=$BUILD/parent/posternctl}"
 NAME=files.corp.test
 PROXY4=100.96.0.1
 PROXY6=fd00:2021:1111:8000::1
 
 ask() {
-	"$POSTERNCTL" -s "$work/ctl.sock" "$@" 2>&1
+	posternctl "$@" 2>&1
 }
 
 # says CASE STATUS EXPRESSION COMMAND ...: that exit status, and such a line;

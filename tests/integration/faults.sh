@@ -4,7 +4,6 @@
 
 . "$(dirname "$0")/../lib/netns.sh"
 
-: "${POSTERNCTL:=$BUILD/parent/posternctl}"
 GUIDE=$NETNS_ROOT/man/postern-guide.7
 NAME=files.corp.test
 PROXY4=100.96.0.1
@@ -12,9 +11,6 @@ PROXY6=fd00:2021:1111:8000::1
 told="" # faults, by lines
 
 # As the guide calls them.
-posternctl() {
-	at gateway "$POSTERNCTL" -s "$work/ctl.sock" "$@"
-}
 journalctl() {
 	cat "$work/gateway.log"
 }

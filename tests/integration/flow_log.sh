@@ -5,7 +5,6 @@
 
 . "$(dirname "$0")/../lib/netns.sh"
 
-: "${POSTERNCTL:=$BUILD/parent/posternctl}"
 
 
 # holds FILE: whether control-worker has a descriptor of it.
@@ -35,13 +34,9 @@ knock() {
 	there "$flows" 'event == "denied"'
 }
 
-ask() {
-	"$POSTERNCTL" -s "$work/ctl.sock" "$@"
-}
-
 # listed EXPRESSION: of a flow of jane's that is open, in Python's words.
 listed() {
-	ask -j flows jane | "$PYTHON" -c '
+	posternctl -j flows jane | "$PYTHON" -c '
 import json, sys
 flows = json.load(sys.stdin)["flows"]
 print(flows)
@@ -71,7 +66,7 @@ with socket.create_connection((sys.argv[1], 7)) as s:
 	    destination == '$echo' and received_bytes == sent_bytes == 5 and
 	    actor == 'jane' and name == 'lan4' and protocol == 'tcp' and
 	    source.startswith('100.') and age >= idle >= 0"
-	ask flows > "$work/flows.txt"
+	posternctl flows > "$work/flows.txt"
 	check "flows: as a table" grep -Eq \
 	    "^jane +tcp +[0-9]+ $echo +lan4 +5 +5 +[0-9]+[sm]" "$work/flows.txt"
 	is "flows: columns" "$(awk 'length > 80' "$work/flows.txt")" ""
@@ -84,7 +79,7 @@ with socket.create_connection((sys.argv[1], 7)) as s:
 	    "destination == '$echo'"
 	exec 8>&-
 	stop follower
-	ask -n 1 top > "$work/top.txt"
+	posternctl -n 1 top > "$work/top.txt"
 	is "top: exit status" $? 0
 	check "top: clients and resources" awk '
 	    / 1 client: / { seen++ } / jane/ { seen++ } / lan4 / { seen++ }

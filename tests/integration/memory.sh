@@ -44,7 +44,7 @@ epoch() {
 	local net asker
 	net=$(worker net-worker)
 	kill -STOP "$net"
-	at gateway "$BUILD/parent/posternctl" -s "$work/ctl.sock" status \
+	posternctl status \
 	    > /dev/null 2>&1 &
 	asker=$!
 	"$BUILD/tests/integration/ipc_flood" epoch "$net"

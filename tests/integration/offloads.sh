@@ -7,7 +7,6 @@
 . "$(dirname "$0")/../lib/netns.sh"
 . "$NETNS_ROOT/tests/lib/refusing_kernel.sh"
 
-: "${POSTERNCTL:=$BUILD/parent/posternctl}"
 MEGABYTES=20
 RATE=4M         # of the download during which it is refused
 UPLOAD=4000000  # octets, to the echo and back
@@ -23,7 +22,7 @@ no_checksum() {
 
 says() {
 	local line
-	line=$("$POSTERNCTL" -s "$work/ctl.sock" status |
+	line=$(posternctl status |
 	    sed -n 's/^segmentation: //p')
 	[[ $line =~ ^$1$ ]] || {
 		echo "$line"

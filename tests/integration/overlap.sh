@@ -15,15 +15,11 @@ carrier_network() {
 }
 
 status() {
-	at gateway "$BUILD/parent/posternctl" -s "$work/ctl.sock" status -w "$@"
+	posternctl status -w "$@"
 }
 
 status_has() {
 	status | grep -Eq "$1"
-}
-
-log_has() {
-	grep -Eq "$1" "$work/gateway.log"
 }
 
 reaches() {

@@ -9,12 +9,8 @@
 says() {
 	local wanted=$1
 	shift
-	at gateway "$BUILD/parent/posternctl" -s "$work/ctl.sock" "$@" status |
+	posternctl "$@" status |
 	    grep -Eq "$wanted"
-}
-
-log_has() {
-	grep -Eq "$1" "$work/gateway.log"
 }
 
 page() {

@@ -9,7 +9,7 @@
 MEGABYTES=20
 
 gateway_status() {
-	at gateway "$BUILD/parent/posternctl" -s "$work/ctl.sock" status -w
+	posternctl status -w
 }
 
 # Which relays the two ends send by, as each says; the client's first.

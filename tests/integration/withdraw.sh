@@ -4,19 +4,11 @@
 
 . "$(dirname "$0")/../lib/netns.sh"
 
-ask() {
-	at gateway "$BUILD/parent/posternctl" -s "$work/ctl.sock" "$@"
-}
-
 # says EXPRESSION COMMAND ...
 says() {
 	local wanted=$1
 	shift
-	ask "$@" | grep -Eq -- "$wanted"
-}
-
-log_has() {
-	grep -Eq -- "$1" "$work/gateway.log"
+	posternctl "$@" | grep -Eq -- "$wanted"
 }
 
 page_has() {

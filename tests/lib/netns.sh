@@ -38,6 +38,7 @@
 NETNS_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 : "${BUILD:=$NETNS_ROOT/build}"
 : "${POSTERND:=$BUILD/parent/posternd}"
+: "${POSTERNCTL:=$BUILD/parent/posternctl}"
 : "${TEST_CLIENT:=$BUILD/tests/client/postern-test-client}"
 PYTHON=/usr/bin/python3
 
@@ -517,6 +518,16 @@ start_portal() {
 	    "$NETNS_ROOT/contrib/portal/postern-portal" -c "$work/site.toml"
 	wait_until 10 listens portal t 8080 ||
 		die "the portal does not start" "$work/portal.log"
+}
+
+# posternctl [OPTION ...] COMMAND ...: asks the gateway.
+posternctl() {
+	at gateway "$POSTERNCTL" -s "$work/ctl.sock" "$@"
+}
+
+# log_has EXPRESSION: the gateway's log.
+log_has() {
+	grep -Eq -- "$1" "$work/gateway.log"
 }
 
 # ctl JSON: to the portal's control socket.
