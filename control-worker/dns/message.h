@@ -14,7 +14,6 @@
 
 #define DNS_QUERY_MAX     300
 #define DNS_MESSAGE_MAX   65535
-#define DNS_UDP_MAX       512 /* without EDNS */
 #define DNS_ADDRESSES_MAX 32
 #define DNS_RECORDS_MAX   512 /* of an answer; the others are not read */
 /* As many names behind one another that are aliases are taken for a loop. */

@@ -53,7 +53,8 @@ endpoint_of(const char *text)
 	return e;
 }
 
-struct endpoint
+/* Where the client is. */
+static struct endpoint
 field_address(uint32_t client)
 {
 	return (struct endpoint){

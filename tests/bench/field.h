@@ -101,7 +101,4 @@ int64_t field_authorize(struct field *, uint32_t client, uint32_t resource);
 int64_t field_revoke(struct field *, uint32_t client, uint32_t resource);
 int64_t field_filter(struct field *, uint32_t resource, uint16_t port);
 
-/* Where the client is. */
-struct endpoint field_address(uint32_t client);
-
 #endif /* TESTS_BENCH_FIELD_H */

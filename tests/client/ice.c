@@ -132,12 +132,35 @@ remove_pair(struct client *c, size_t i)
 		c->path = (struct path){ 0 };
 }
 
+/* The line that the gateway is told: firezone-tunnel(7), Candidate lines. */
+static void
+format_candidate_line(
+    const struct client *c, const struct candidate *l, char to[ICE_LINE_SIZE])
+{
+	char address[ENDPOINT_TEXT_MAX], related[64] = "";
+	char ufrag[ICE_TEXT_MAX + 16] = "";
+	uint32_t priority = l->priority;
+
+	if (c->habits.raddr &&
+	    (l->kind == CANDIDATE_SRFLX || l->kind == CANDIDATE_RELAY))
+		snprintf(related, sizeof(related), " raddr %s rport 0",
+		    l->address.ip.family == IP_V4 ? "0.0.0.0" : "::");
+	if (c->habits.ufrag)
+		snprintf(
+		    ufrag, sizeof(ufrag), " ufrag %s", c->ice.ours.username);
+	else
+		priority = priority_as(l->kind, LOCAL_PREFERENCE_MAX);
+	snprintf(to, ICE_LINE_SIZE, "candidate:%08x 1 udp %u %s %u typ %s%s%s",
+	    l->priority, priority, ip_format(&l->address.ip, address),
+	    l->address.port, kinds[l->kind].name, related, ufrag);
+}
+
 static void
 announce(struct client *c, const struct candidate *l)
 {
 	char line[ICE_LINE_SIZE];
 
-	ice_format(c, l, line);
+	format_candidate_line(c, l, line);
 	portal_send(c, "candidate %s %s", c->gateway, line);
 	event("%s", line);
 }
@@ -245,7 +268,7 @@ ice_remove_local(struct client *c, const struct endpoint *address)
 		ice->locals[i] = ice->locals[--ice->n_locals];
 		if (!ice->running)
 			continue;
-		ice_format(c, &l, line);
+		format_candidate_line(c, &l, line);
 		portal_send(c, "uncandidate %s %s", c->gateway, line);
 	}
 	for (size_t i = ice->n_pairs; i-- > 0;)
@@ -257,28 +280,6 @@ void
 ice_forget_locals(struct client *c)
 {
 	c->ice.n_locals = 0;
-}
-
-void
-ice_format(
-    const struct client *c, const struct candidate *l, char to[ICE_LINE_SIZE])
-{
-	char address[ENDPOINT_TEXT_MAX], related[64] = "";
-	char ufrag[ICE_TEXT_MAX + 16] = "";
-	uint32_t priority = l->priority;
-
-	if (c->habits.raddr &&
-	    (l->kind == CANDIDATE_SRFLX || l->kind == CANDIDATE_RELAY))
-		snprintf(related, sizeof(related), " raddr %s rport 0",
-		    l->address.ip.family == IP_V4 ? "0.0.0.0" : "::");
-	if (c->habits.ufrag)
-		snprintf(
-		    ufrag, sizeof(ufrag), " ufrag %s", c->ice.ours.username);
-	else
-		priority = priority_as(l->kind, LOCAL_PREFERENCE_MAX);
-	snprintf(to, ICE_LINE_SIZE, "candidate:%08x 1 udp %u %s %u typ %s%s%s",
-	    l->priority, priority, ip_format(&l->address.ip, address),
-	    l->address.port, kinds[l->kind].name, related, ufrag);
 }
 
 static bool

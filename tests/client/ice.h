@@ -91,9 +91,6 @@ bool ice_add_local(struct client *, enum candidate_kind,
 void ice_remove_local(struct client *, const struct endpoint *address);
 /* The sockets are gone. */
 void ice_forget_locals(struct client *);
-/* The line that the gateway is told: firezone-tunnel(7), Candidate lines. */
-void ice_format(
-    const struct client *, const struct candidate *, char to[ICE_LINE_SIZE]);
 void ice_add_remote(struct client *, const char *line);
 void ice_remove_remote(struct client *, const char *line);
 /* A message that came along path; false when it is not for us. */

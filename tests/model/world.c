@@ -140,7 +140,7 @@ some_expiry(struct world *w)
 	}
 }
 
-void
+static void
 world_compile(struct world *w)
 {
 	policy_free(w->gate.policy);

@@ -65,7 +65,6 @@ void world_patterns(struct world *);
 void world_wait(struct world *);
 /* A name that permits everything, for scenarios that need one. */
 void world_open_name(struct world *);
-void world_compile(struct world *);
 /* NAT's housekeeping. */
 void world_tick(struct world *);
 

@@ -456,7 +456,7 @@ check_is_settled(void)
 	return check_was_settled(world.now);
 }
 
-void
+static void
 check_memory(void)
 {
 	struct mallinfo2 m = mallinfo2();

@@ -424,18 +424,6 @@ gateway_revoke(unsigned d, unsigned r)
 }
 
 void
-gateway_filter(unsigned r)
-{
-	static struct ipc_resource_update u;
-
-	u.resource = resources[r].id;
-	u.type = RESOURCE_CIDR;
-	describe_filter(r, u.filters, &u.filters_count);
-	TELL(resource_update, &u);
-	settle();
-}
-
-void
 gateway_candidate(unsigned d, bool withdrawn, const char *line)
 {
 	static struct ipc_remote_candidates m;

@@ -240,15 +240,6 @@ let_in(unsigned node, const struct endpoint *from, struct endpoint *to)
 	return endpoint_equal(&own, to);
 }
 
-unsigned
-network_owner(const struct endpoint *to, const struct endpoint *from)
-{
-	struct endpoint inside = *to;
-	unsigned node = network_node(&to->ip);
-
-	return node < NODES && let_in(node, from, &inside) ? node : NODES;
-}
-
 void
 network_pass_on(unsigned origin, unsigned node, const struct endpoint *from,
     const struct endpoint *to, const void *data, size_t len)

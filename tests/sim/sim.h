@@ -161,9 +161,6 @@ void network_set_away(unsigned d, bool away);
 bool network_is_away(unsigned d);
 /* Whether nothing is lost, doubled or cut anywhere. */
 bool network_is_clean(void);
-/* The node whose socket a datagram to that address would reach now, or NODES.
- */
-unsigned network_owner(const struct endpoint *, const struct endpoint *from);
 /* Whose that address is, or its NAT's; or NODES. */
 unsigned network_node(const struct ip_address *);
 
@@ -223,7 +220,6 @@ void gateway_revoke(unsigned device, unsigned resource);
 void gateway_candidate(unsigned device, bool withdrawn, const char *line);
 void gateway_control_restarts(void);
 void gateway_clock_set(void);
-void gateway_filter(unsigned resource);
 /* That there are for sure; what was revoked may be a last one. */
 unsigned gateway_connections(void);
 
@@ -292,7 +288,6 @@ void portal_device_is_new(unsigned d);
 /* A relay's credentials are told again, or that it is gone. */
 void portal_presence(unsigned relay, bool present);
 bool portal_presents(unsigned relay);
-void portal_change_filter(unsigned r);
 /* Whether new connections do without ICE, where both sides can. */
 void portal_set_iceless(bool);
 struct uuid device_uuid(unsigned d);
@@ -396,6 +391,5 @@ bool check_is_excused(unsigned d);
 /* Over relays, which are public: directly it depends on the NATs. */
 bool check_could_connect(unsigned d);
 void check_step(void);
-void check_memory(void);
 
 #endif /* TESTS_SIM_SIM_H */
