@@ -13,8 +13,8 @@
  * has come, and has come out of order. "ping" prints round trips: how many, how
  * many were lost, and the median, the 99th percentile and the longest in
  * microseconds; "mice" those of as many, each in a network namespace of its
- *own, at that rate each. "flows" sends from so many ports in turn and counts
- *the echoes.
+ * own, at that rate each. "flows" sends from so many ports in turn and counts
+ * the echoes.
  */
 #include <arpa/inet.h>
 #include <err.h>

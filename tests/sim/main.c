@@ -7,8 +7,8 @@
  *
  * HOURS of simulated time a seed; -x plays each seed twice and compares, -f
  * ends with the first fault. -v plays one seed and tells what happens. The exit
- *status is 0 when no seed finds a fault. Figures are printed at the end, faults
- *as they are found.
+ * status is 0 when no seed finds a fault. Figures are printed at the end,
+ * faults as they are found.
  */
 #include <err.h>
 #include <signal.h>

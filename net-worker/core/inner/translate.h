@@ -27,8 +27,8 @@
  * There are no other fragments to translate, as none gets past the parser:
  * firezone-policy(7), Fragments. One that an error quotes is taken for the
  * packet that the client sent, in so far as it is quoted. And whoever names
- *further hops to visit is refused before: firezone-policy(7), Validity and IPv6
- *extension headers.
+ * further hops to visit is refused before: firezone-policy(7), Validity and
+ * IPv6 extension headers.
  *
  * Checksums are updated incrementally, so that a wrong one stays wrong.
  */

@@ -1,9 +1,10 @@
 /*
  * The engine's insides, shared by the files of this folder and nobody else:
  *
- *	engine.c		the object, its clock and the way in for
- *datagrams clients.c		the records of clients and connections control.c
- *control packets through the tunnel authorizations.c	what clients may reach
+ *	engine.c		the object, its clock, the way in
+ *	clients.c		the records of clients and connections
+ *	control.c		control packets through the tunnel
+ *	authorizations.c	what clients may reach
  *	connection.c		making and ending connections
  *	handshake.c		WireGuard handshakes
  *	dns_resources.c		names that clients assign
@@ -11,6 +12,7 @@
  *	flows.c			reports about flows, until they are stored
  *	meters.c		which resources are counted on their own
  *	query.c			what an operator may see
+ *	refusals.c		what did not pass, for the log
  */
 #ifndef NET_WORKER_DATAPLANE_ENGINE_STATE_H
 #define NET_WORKER_DATAPLANE_ENGINE_STATE_H
