@@ -1,13 +1,14 @@
 /*
- * What posternctl(8) and who answers it agree upon, beside requests
- * (control-worker/operator/ctl_request.h) and the text of answers.
+ * What posternctl(8) and control-worker agree upon, beside the requests
+ * (control-worker/operator/ctl_request.h) and the form of the answers
+ * (control-worker/operator/ctl.h).
  */
 #ifndef COMMON_CTL_H
 #define COMMON_CTL_H
 
 /*
- * In an answer that has no end: nothing is new, and somebody is there. Not to
- * be shown.
+ * In an answer that goes on for as long as it is read: there is nothing new,
+ * but control-worker is alive. Not to be printed.
  */
 #define CTL_ALIVE '\x16'
 

@@ -1,6 +1,7 @@
 /*
- * The end that an operator has asked for: no new clients, and an end when none
- * is connected any more, or after a time. See DRAIN in ipc.def.
+ * Draining, which an operator asks for: posternd takes no new clients, and ends
+ * when none is connected any more, or after a time at the latest. See DRAIN in
+ * ipc.def.
  */
 #ifndef COMMON_DRAIN_H
 #define COMMON_DRAIN_H
@@ -8,10 +9,10 @@
 enum drain_order {
 	DRAIN_CANCEL,
 	DRAIN_BEGIN,
-	DRAIN_DONE, /* nobody is connected */
+	DRAIN_DONE, /* nobody is connected any more */
 };
 
-/* Seconds. */
+/* How long it may take, in seconds. */
 #define DRAIN_WITHIN_DEFAULT 3600
 #define DRAIN_WITHIN_MAX     604800
 

@@ -1,4 +1,4 @@
-/* Characters of others: see utf8.h. */
+/* UTF-8 from outside: see utf8.h. */
 #include "common/utf8.h"
 
 uint32_t

@@ -1,6 +1,6 @@
 /*
- * UTF-8 that others have written, character by character, and what may be shown
- * of it on somebody's terminal.
+ * UTF-8 from outside: its characters, and which of them may be shown on
+ * somebody's terminal.
  */
 #ifndef COMMON_UTF8_H
 #define COMMON_UTF8_H
@@ -12,14 +12,15 @@
 #define UTF8_NONE UINT32_MAX
 
 /*
- * The character that at most len bytes, one at least, begin with (RFC 3629: no
- * overlong form, no surrogate, nothing above 10FFFF); *taken is its length.
- * UTF8_NONE where there is none, and *taken is 1.
+ * The first character of len bytes, of which there is at least one (RFC 3629:
+ * no overlong form, no surrogate, nothing above 10FFFF); *taken is its length.
+ * UTF8_NONE, with *taken 1, where they do not begin with a character.
  */
 uint32_t utf8_decode(const char *, size_t len, size_t *taken);
 /*
- * Whether a reader sees it, or the blank that it is: no control, end of a line,
- * mark of direction, nor what is invisible or stands for no character.
+ * Whether a reader can see the character, or is to see the blank that it is.
+ * Not so are controls, ends of lines, marks that change the direction of text,
+ * invisible characters, and code points without a character.
  */
 bool utf8_is_shown(uint32_t character);
 

@@ -1,4 +1,4 @@
-/* Whether a start would get anywhere: see check.h. */
+/* Whether the daemon could start: see check.h. */
 #include "parent/check.h"
 
 #include <errno.h>
@@ -91,7 +91,7 @@ check_readable(const char *path, struct problems *problems)
 		close(fd);
 }
 
-/* Whether they are any good is for who uses them to say. */
+/* Whether there are any; control-worker finds out whether they are good. */
 static void
 check_certificates(const char *path, struct problems *problems)
 {

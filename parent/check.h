@@ -14,8 +14,8 @@
 #define HOSTS        "/etc/hosts"
 
 /*
- * The user and its group; false, with why, when a worker cannot have it: it
- * does not exist, or is root.
+ * The ids of a worker's user and of its group. False, with why, when a worker
+ * cannot be that user, because there is none, or it is root.
  */
 bool find_worker_user(
     const char *name, uid_t *uid, gid_t *gid, char *why, size_t why_size);

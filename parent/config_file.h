@@ -18,15 +18,15 @@ struct config_line {
 	char *value; /* without white space at its ends; "": there is none */
 };
 
-/* Where the next line begins, in text that the lines point into. */
+/* Where the next line begins. The lines point into the text. */
 struct config_cursor {
 	char *at, *end; /* *end is 0 */
 	unsigned number;
 };
 
 /*
- * The next line that says something. False at the end. What cannot be read is a
- * problem, named by file and line, and is passed over.
+ * The next line that is neither blank nor a comment. False at the end. A line
+ * that cannot be read is passed over, and added to the problems.
  */
 bool config_next_line(struct config_cursor *, const char *file,
     struct config_line *, struct problems *);

@@ -4,12 +4,12 @@
 
 #include <stddef.h>
 
-/* How long an answer may make no progress. */
+/* Reading fails when nothing of the answer comes for so long. */
 #define CTL_PATIENCE_S 5
 
 /*
- * Connects and puts the request, which is one line with its end. The descriptor
- * to read the answer from, or -1 with why.
+ * Connects and sends the request, one line with its end. Returns the descriptor
+ * to read the answer from, or -1 with why and errno.
  */
 int ctl_ask(const char *path, const char *request, char *why, size_t why_size);
 

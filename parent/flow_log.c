@@ -1,4 +1,4 @@
-/* What lines about flows are written to: see flow_log.h. */
+/* Where lines about flows end up: see flow_log.h. */
 #include "parent/flow_log.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* What level the log is to have: see level_wish.h. */
+/* Changes of the level of the log: see level_wish.h. */
 #include "parent/level_wish.h"
 
 #define BURST       8 /* changes */

@@ -14,20 +14,20 @@ struct mask *mask_new(void);   /* NULL without memory */
 void mask_free(struct mask *); /* NULL is fine */
 
 /*
- * It is one of those that are called so: "host" becomes "host-1" and so on.
- * What has less than two bytes is left as it is.
+ * Has the text replaced by its kind and a number: "host-1" for the first that
+ * is a "host", and so on. Texts of less than two bytes are left as they are.
  */
 void mask_add(struct mask *, const char *kind, const char *text, size_t len);
-/* Names and ids by the members of JSON that they stand in. */
+/* Adds the names and ids that stand in certain members of JSON. */
 void mask_learn_json(struct mask *, const char *text, size_t len);
-/* The same by the labels of Prometheus' text format. */
+/* Adds the values of labels in Prometheus' text format. */
 void mask_learn_metrics(struct mask *, const char *text, size_t len);
-/* The same by the options of a configuration file. */
+/* Adds the values of certain options of a configuration file. */
 void mask_learn_options(struct mask *, const char *text, size_t len);
 
 /*
- * Addresses and UUIDs are replaced as they are found, but for those of this
- * host and none at all, 127.0.0.0/8, 0.0.0.0, ::1 and ::.
+ * Writes text with all that was added replaced, and all addresses and UUIDs but
+ * those of this host and none at all: 127.0.0.0/8, 0.0.0.0, ::1 and ::.
  */
 void mask_write(struct mask *, const char *text, size_t len, FILE *to);
 

@@ -1,7 +1,6 @@
 /*
- * What is told to the service manager that started us, if it wants to know
- * (sd_notify(3), Type=notify): that we are ready, how we are, that we live, and
- * that we end.
+ * Tells the service manager that started us, if it wants to know (sd_notify(3),
+ * Type=notify), that we are ready, how we are, that we live, and that we end.
  */
 #ifndef PARENT_NOTIFY_H
 #define PARENT_NOTIFY_H
@@ -13,7 +12,7 @@
 struct notifier {
 	int fd; /* -1: nobody wants to know */
 	bool watchdog;
-	char status[NOTIFY_STATUS_MAX]; /* told last */
+	char status[NOTIFY_STATUS_MAX]; /* as told last */
 };
 
 /*
@@ -24,9 +23,9 @@ void notify_open(struct notifier *);
 void notify_close(struct notifier *);
 void notify_ready(struct notifier *);
 void notify_stopping(struct notifier *);
-/* One line; told when it is news. */
+/* One line; not told again while it stays the same. */
 void notify_status(struct notifier *, const char *status);
-/* We live. At least every few seconds, if a manager is to set a limit. */
+/* Feeds the watchdog, if there is one. To be called every few seconds. */
 void notify_alive(struct notifier *);
 
 #endif /* PARENT_NOTIFY_H */

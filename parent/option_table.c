@@ -1,4 +1,4 @@
-/* What the options are, and what their values may be: see option_table.h. */
+/* All options, and what their values may be: see option_table.h. */
 #include "parent/option_table.h"
 
 #include <assert.h>
@@ -124,7 +124,7 @@ static bool
 set_token_file(struct options *o, const char *value)
 {
 	o->token_file = value;
-	/* A token by mistake is none, and is not named by an error. */
+	/* Not a token given by mistake, which no error may quote. */
 	return *value == '/';
 }
 

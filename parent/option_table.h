@@ -1,7 +1,7 @@
 /*
- * The table of options, from which come the flags, the variables, the lines of
- * the file, the help and the defaults. A new option is a row here, and a field
- * of struct options.
+ * The table of options. Flags, environment variables, lines of the file, help
+ * and defaults all come from it: a new option is a row of the table, and a
+ * field of struct options.
  */
 #ifndef PARENT_OPTION_TABLE_H
 #define PARENT_OPTION_TABLE_H
@@ -14,17 +14,17 @@ struct setting {
 	const char *flag;     /* without "--"; sorted by it */
 	const char *variable; /* NULL: there is none */
 	char letter;          /* of a short flag; 0: there is none */
-	bool is_switch;       /* the flag takes no value, all else a boolean */
-	bool later;     /* has no effect in this version */
+	bool is_switch;       /* no value after the flag; elsewhere a boolean */
+	bool later;           /* taken, but without effect in this version */
 	bool not_in_file;
-	bool lenient; /* a variable that cannot be is as if it were not there */
-	/* False when the value cannot be; what is not text is copied. */
+	bool lenient; /* a wrong value of the variable is ignored */
+	/* False for a wrong value. Text is not copied: it has to stay. */
 	bool (*set)(struct options *, const char *value);
-	const char *wanted;    /* what can be: "--FLAG must be ..." */
-	const char *initial;   /* set first of all; NULL: nothing */
-	const char *argument;  /* in the help; NULL for a switch */
+	const char *wanted;   /* which values are right: "--FLAG must be ..." */
+	const char *initial;  /* the default; NULL: there is none */
+	const char *argument; /* its name in the help; NULL for a switch */
 	const char *help;      /* NULL: not in the help */
-	const char *otherwise; /* in the help for what holds by default */
+	const char *otherwise; /* in the help, in place of the default */
 };
 
 extern const struct setting option_table[];

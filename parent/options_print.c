@@ -1,4 +1,4 @@
-/* The help, and what holds: see option_table.h. */
+/* The help, and the options in force: see option_table.h. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* The workers' own channel: see peer_pair.h. */
+/* The socket pair between the workers: see peer_pair.h. */
 #include "parent/peer_pair.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * Both ends of the workers' own channel, which the parent keeps, so that it is
- * there for a worker that is started again.
+ * The socket pair that the workers talk through. The parent keeps both ends, so
+ * that a worker that is started again gets the end of the one before.
  */
 #ifndef PARENT_PEER_PAIR_H
 #define PARENT_PEER_PAIR_H
@@ -12,7 +12,7 @@ struct peer_pair {
 /* -1 with errno. */
 int peer_pair_open(struct peer_pair *);
 void peer_pair_close(struct peer_pair *);
-/* Throws away unread what lies in the pair: the dead shall not be heard. */
+/* Throws away what lies in the pair: a dead worker is not to be heard. */
 void peer_pair_drain(const struct peer_pair *);
 
 #endif /* PARENT_PEER_PAIR_H */

@@ -1,4 +1,4 @@
-/* What a control-worker is to work with: see service.h. */
+/* What a control-worker is given when it starts: see service.h. */
 #include "parent/service.h"
 
 #include <stdio.h>

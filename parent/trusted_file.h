@@ -7,10 +7,10 @@
 #include <sys/types.h>
 
 /*
- * Reads a regular file of root's, or of who we are, that group and others may
- * not write; where it is a secret, others may not read it either. Returns its
- * length, less than size, and ends it with a zero; -1 with why and errno, which
- * is ENOENT or ENOTDIR for one that is not there and nothing else.
+ * Reads a regular file that belongs to root or to our user and that group and
+ * others may not write, nor others read if it is a secret. Returns its length,
+ * less than size, and puts a zero behind it; or -1 with why, and with errno,
+ * which is ENOENT or ENOTDIR if, and only if, there is no such file.
  */
 ssize_t trusted_file_read(const char *path, bool secret, char *to, size_t size,
     char *why, size_t why_size);

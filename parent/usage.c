@@ -1,4 +1,4 @@
-/* What a process takes: see usage.h. */
+/* What a process uses, by /proc: see usage.h. */
 #include "parent/usage.h"
 
 #include <dirent.h>
@@ -63,7 +63,7 @@ count_descriptors(pid_t pid)
 	while ((entry = readdir(dir)) != NULL)
 		count += entry->d_name[0] != '.';
 	closedir(dir);
-	/* Of our own one is that of the directory. */
+	/* One of our own is that of the directory we read. */
 	return pid == getpid() && count > 0 ? count - 1 : count;
 }
 

@@ -1,6 +1,6 @@
 /*
- * What a process of ours takes of the machine, for the metrics: the workers
- * themselves may not look.
+ * What our processes use of the machine, for the metrics. The parent measures
+ * it, since the workers' sandboxes do not let them look.
  */
 #ifndef PARENT_USAGE_H
 #define PARENT_USAGE_H
@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* 0 where it cannot be told. */
+/* 0 for what is not known. */
 struct usage {
-	uint64_t cpu_us; /* of all its threads, since it began */
+	uint64_t cpu_us; /* by all its threads, since it began */
 	uint64_t resident_bytes;
 	uint32_t descriptors;
 };
