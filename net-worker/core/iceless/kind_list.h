@@ -11,7 +11,7 @@
 /* All zero: empty. */
 struct kind_list {
 	struct candidate candidate[ICELESS_KIND_MAX]; /* oldest first */
-	bool is_at_gone_relay[ICELESS_KIND_MAX];      /* the peer's */
+	bool is_at_gone_relay[ICELESS_KIND_MAX];      /* of the peer's */
 	size_t count;
 };
 
@@ -23,9 +23,9 @@ struct candidate *kind_list_find(struct kind_list *,
 void kind_list_append(struct kind_list *, const struct candidate *);
 void kind_list_remove(struct kind_list *, size_t i);
 
-/* No relay is at that address any more, from which candidates of it are. */
+/* No relay is at that address any more: marks the candidates on it. */
 void kind_list_relay_gone(struct kind_list *, const struct ip_address *);
-/* Whether any with the address is one of these. */
+/* Whether the address is that of a candidate on a relay that is gone. */
 bool kind_list_leads_to_gone_relay(
     const struct kind_list *, const struct endpoint *address);
 

@@ -35,28 +35,32 @@ struct iceless_pair {
 };
 
 /*
- * Once for each pair, at random: only who gets its requests can answer them, so
- * that a peer cannot have traffic led to an address where it is not.
+ * Chooses the pair's id, once, at random: only who gets the requests of a pair
+ * can answer them, so that a peer cannot have traffic sent to an address that
+ * is not its own.
  */
 void pair_number(struct iceless_pair *);
 /* From the beginning: a probe at once. */
 void pair_begin(struct iceless_pair *, struct mono now);
-/* Makes the request that is due; when the next one is, is up to who calls. */
+/* Makes the request that is due. The caller sets probe_at for the next one. */
 void pair_ask(struct iceless_pair *, struct mono now, struct probe *);
-/* After so many probes, the next one of the first ones. */
+/* When the next of the first probes is due, after those that were sent. */
 struct mono pair_next_probe(const struct iceless_pair *, struct mono now);
 /* False: it answers no request of this pair. */
 bool pair_answer(struct iceless_pair *, struct mono now, const struct probe *);
-/* Though it has answered before and its first probes are over, not the last. */
+/*
+ * Whether it has answered at some time, but now its first probes are over and
+ * the last one has no answer.
+ */
 bool pair_is_ignored(const struct iceless_pair *);
 
-/* The less the better, whatever the round-trip times. */
+/* The rank without round-trip times: the less the better. */
 unsigned pair_class(const struct iceless_pair *);
-/* Of two that have a round-trip time, whether the first one is to be chosen. */
+/* Whether the first is the better; both have a round-trip time. */
 bool pair_is_better(const struct iceless_pair *, const struct iceless_pair *);
 /*
- * Whether it, which answers, is so much better that it takes the place of the
- * primary: that may never have answered, if a handshake chose it.
+ * Whether a pair that answers is so much better than the primary that it takes
+ * its place. The primary may never have answered, if a handshake chose it.
  */
 bool pair_outdoes(
     const struct iceless_pair *, const struct iceless_pair *primary);

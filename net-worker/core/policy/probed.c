@@ -1,4 +1,4 @@
-/* What is withdrawn while servers are silent: see probed.h. */
+/* Which resources are withdrawn: see probed.h. */
 #include "net-worker/core/policy/probed.h"
 
 static bool

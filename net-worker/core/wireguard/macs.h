@@ -11,8 +11,8 @@
 bool macs_derive_keys(uint8_t mac1_key[NOISE_KEY_LEN],
     uint8_t cookie_key[NOISE_KEY_LEN], const uint8_t public_key[NOISE_KEY_LEN]);
 /*
- * MAC1, and MAC2 while there is a cookie, at the end of a message of ours; it
- * is the one that a cookie may answer from now on.
+ * Puts MAC1, and MAC2 while there is a cookie, at the end of a message of ours.
+ * From now on a cookie may answer this message.
  */
 bool macs_append(
     struct noise_peer *, struct mono now, uint8_t *message, size_t mac1_at);

@@ -25,9 +25,10 @@ read_meter(const struct counter_page *page, size_t i)
 }
 
 /*
- * Only shards write to a meter, so that it goes on from what it had. What is
- * left of the last owner's packets on their way to a shard is counted for the
- * next; nobody has been granted it for longer than that, nearly always.
+ * Only shards write to a meter, so that it is not set to zero for its next
+ * resource. Packets of the last one that are still on their way to a shard
+ * would be counted for the next; but nearly always nobody has been granted the
+ * last one for longer than that.
  */
 uint8_t
 meter_of(struct engine *e, const struct uuid *resource)

@@ -1,21 +1,21 @@
-/* Shares of a source: see quotas.h. */
+/* Fair shares of a source of packets: see quotas.h. */
 #include "net-worker/dataplane/shard/quotas.h"
 
 /*
- * Bursts come and go, and the thread may have had to wait for a processor: what
- * is still there after that is a queue. Where there is one already, it is to
- * stay this short.
+ * Bursts come and go, and the thread may have had to wait for a processor: only
+ * a queue that stands for STANDING_MS is one. Once there is a limit, the queue
+ * may stand for SHORT_MS before the limit gets tighter.
  */
 #define STANDING_MS 20
 #define SHORT_MS    2
-#define ADJUST_MS   1    /* no more often */
-#define SHARED_MS   1000 /* who else used the source then counts as well */
-/* What a client may always have: a few answers are no load. */
+#define ADJUST_MS   1    /* between two changes of the allowance */
+#define SHARED_MS   1000 /* a source is shared for so long after its last use */
+/* A client may always have so many: a few answers are no load. */
 #define ALLOWANCE_MIN 4
 /*
- * To pass costs some ten times what a drop does. One of so many packets has to
- * pass before it is worth while to let fewer do; where fewer than the second
- * number does, more may.
+ * A packet that passes costs some ten times what a drop does. The limit gets
+ * tighter only while at least one of TIGHTEN_FROM passes, and less tight
+ * when fewer than one of RELAX_BELOW do.
  */
 #define TIGHTEN_FROM 24
 #define RELAX_BELOW  32
@@ -59,7 +59,7 @@ tighten_quotas(struct quotas *s)
 		s->allowance = ALLOWANCE_MIN;
 }
 
-/* Beyond what any turn has had it limits nobody. */
+/* An allowance above what any turn has taken limits nobody. */
 static void
 relax_quotas(struct quotas *s)
 {

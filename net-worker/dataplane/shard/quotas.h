@@ -1,21 +1,24 @@
 /*
- * Shares of a source, which is the lane's sockets or its TUN queue. All clients
- * of a lane wait in the same queue of the kernel; where one of them brings more
- * than can be dealt with, that queue is full, and the others wait as long and
- * lose as much as that one does. So while a source has not been found empty for
- * some time, and several clients use it, each may have only so many packets of
- * a turn. What is beyond is dropped where it costs least, before it is
- * decrypted or encrypted, so that the queue gets short; who brings little is
- * not touched. The allowance follows what can be dealt with: it shrinks while
- * the source still has more at the end of turns, and grows while it has not.
- * Where next to nothing passes, it is the drops that take the time: then to
- * shrink would only take from those who bring little.
+ * Fair shares of a source of packets: of a lane's sockets, or of its TUN queue.
  *
- * At the sockets anybody may send in the name of a client: what counts as a
- * client's is what was authenticated.
+ * All clients of a lane wait in the same queue of the kernel. If one of them
+ * sends more than the lane can deal with, the queue is full, and the others
+ * wait as long and lose as much as that one does. So while a source has not
+ * been found empty for some time, and several clients use it, each may have
+ * only so many packets of a turn, its allowance. What is beyond that is dropped
+ * where it costs least, before it is decrypted or encrypted, and the queue gets
+ * short. Who sends little is not touched.
  *
- * Neither heap nor clock; the packet path pays for a comparison while there is
- * enough for all.
+ * The allowance follows what the lane can deal with: it shrinks while the
+ * source still has more at the end of turns, and grows while it has not. But
+ * where next to nothing passes, it is the drops that take the time, and to
+ * shrink would only take from those who send little.
+ *
+ * Anybody may send to the sockets in the name of a client, so that only what
+ * was authenticated counts as a client's.
+ *
+ * Neither heap nor clock. While there is enough for all, the packet path pays
+ * for a comparison.
  */
 #ifndef NET_WORKER_DATAPLANE_SHARD_QUOTAS_H
 #define NET_WORKER_DATAPLANE_SHARD_QUOTAS_H
@@ -30,34 +33,33 @@
 /* Of a source. */
 struct quotas {
 	uint32_t allowance; /* packets of one client in a turn */
-	uint32_t turn;      /* its number */
-	uint32_t taken;     /* packets in this turn, ... */
-	uint32_t passed;    /* and of these, which were a client's and passed */
-	uint32_t most;      /* in any turn since there was a limit */
-	uint32_t last;      /* client that had one, in this turn, ... */
-	bool any, several;  /* if there was any, or more than one */
-	bool shared;        /* by several, lately */
-	struct mono shared_until, waits_since, adjusted;
+	uint32_t turn;      /* number of this turn */
+	uint32_t taken;     /* packets that came in this turn */
+	uint32_t passed;    /* those of them that were a client's and passed */
+	uint32_t most;      /* taken in any turn since there was a limit */
+	uint32_t last; /* client that a packet of this turn was of, if any */
+	bool any, several; /* one client, or more, had packets in it */
+	bool shared;       /* several clients used the source lately */
+	struct mono shared_until;
+	struct mono waits_since; /* MONO_NEVER: it was found empty */
+	struct mono adjusted;    /* the allowance was, last */
 };
 
 /* Of a client in a source. */
 struct quota {
-	uint32_t turn; /* that this is about: */
-	uint32_t used;
+	uint32_t turn; /* the last one with a packet of the client */
+	uint32_t used; /* packets, in that turn */
 };
 
 void quotas_init(struct quotas *);
-/*
- * The end of a turn: whether the source may have more than was taken. now is
- * the turn's time.
- */
+/* Ends a turn, whose time is now. more: the source may have more packets. */
 void quotas_end_turn(struct quotas *, struct mono now, bool more);
 
-/* See quotas_allow() and quotas_charge(). */
+/* Parts of quotas_allow() and quotas_charge(). */
 bool quotas_has_left(const struct quotas *, const struct quota *);
 void quotas_note(struct quotas *, struct quota *, uint32_t client);
 
-/* For each packet, first: whether its client may still have it. */
+/* First, for each packet: whether its client may still have it. */
 static inline bool
 quotas_allow(struct quotas *s, const struct quota *quota)
 {
@@ -65,7 +67,7 @@ quotas_allow(struct quotas *s, const struct quota *quota)
 	return s->allowance == QUOTAS_UNLIMITED || quotas_has_left(s, quota);
 }
 
-/* Then, when it may and is known to be one of this client, by number. */
+/* Then, if it may, and is known to be that client's. */
 static inline void
 quotas_charge(struct quotas *s, struct quota *quota, uint32_t client)
 {
