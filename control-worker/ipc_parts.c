@@ -483,7 +483,7 @@ ipc_control_probed(void *ctx)
 	struct ipc_probed m = { 0 };
 
 	if (!w->probing.withdraw || w->net_closed || !ipc_is_running(w->net) ||
-	    !probe_results_are_known(all))
+	    !probe_results_all_known(all))
 		return;
 	for (size_t i = 0; i < all->count; i++)
 		if (all->of[i].answers)

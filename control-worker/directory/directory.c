@@ -111,7 +111,10 @@ find_listed(const struct listing *l, const struct uuid *id)
 	    listed_tree, (struct listed_tree *)(uintptr_t)&l->tree, &key);
 }
 
-/* In place of what was listed under that id; the oldest makes room for it. */
+/*
+ * Lists strings in place of what was listed under that id. If there is no room,
+ * the oldest entry makes some.
+ */
 static struct listed *
 list_strings(
     struct listing *l, const struct uuid *id, const char *strings, size_t size)
@@ -134,7 +137,7 @@ list_strings(
 	return one;
 }
 
-/* In the place of the entry that made room, if one did. */
+/* Writes an entry to the memory, over the one that made room, if one did. */
 static void
 keep_listed(struct listing *l, struct listed *one)
 {
@@ -225,7 +228,7 @@ directory_learn_client(struct directory *d, const struct client_description *c)
 		return;
 	for (size_t i = 0; i < PARTS_MAX; i++)
 		add_string(strings, &size, &parts[i], client_parts[i]);
-	/* One of nothing but NULs takes nobody's place, nor what was known. */
+	/* Without any text it replaces neither what is known nor others. */
 	if (size > PARTS_MAX)
 		learn_strings(&d->clients, &c->client, strings, size);
 }

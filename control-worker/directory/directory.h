@@ -1,13 +1,13 @@
 /*
- * Who clients are and what resources are called, as the portal has told it
- * along with the authorizations: for the eyes of an operator alone. Nothing is
- * decided by it, and it stays in this process and in those that are started in
- * its place, which the portal does not tell it again: it is written to memory
- * that is handed from one to the next.
+ * Who clients are and what resources are called, as the portal tells it along
+ * with the authorizations. It is for the eyes of an operator; nothing is
+ * decided by it. A control-worker that takes the place of a dead one is not
+ * told it again, so it is also written to memory that is handed from one to the
+ * next.
  *
- * It is bounded: a name has at most LABEL_MAX bytes, and beyond
- * DIRECTORY_CLIENTS_MAX clients or DIRECTORY_RESOURCES_MAX resources those that
- * were not told of for the longest time are forgotten.
+ * It is bounded: a name has at most LABEL_MAX bytes, and of more than
+ * DIRECTORY_CLIENTS_MAX clients or DIRECTORY_RESOURCES_MAX resources those are
+ * forgotten that the portal has not told of for the longest time.
  */
 #ifndef CONTROL_WORKER_DIRECTORY_DIRECTORY_H
 #define CONTROL_WORKER_DIRECTORY_DIRECTORY_H
@@ -23,7 +23,7 @@
 #define DIRECTORY_CLIENTS_MAX   16384
 #define DIRECTORY_RESOURCES_MAX 16384
 
-/* Clean (label.h), and empty where nothing was told. */
+/* Texts that are clean (label.h), and empty where nothing was told. */
 struct client_entry {
 	char actor[LABEL_MAX + 1], email[EMAIL_MAX + 1];
 	char system[LABEL_MAX + 1], system_version[LABEL_MAX + 1];
@@ -32,10 +32,10 @@ struct client_entry {
 
 /* "macOS 15.5" */
 #define SYSTEM_MAX (2 * LABEL_MAX + 1)
-/* "jane@acme.com, macOS 15.5": all of who, a comma and a system. */
+/* "jane@acme.com, macOS 15.5" */
 #define WHO_MAX (EMAIL_MAX + SYSTEM_MAX + 3)
 
-/* The e-mail address or else the name of who uses it. */
+/* Its user: the e-mail address, or else the name. */
 const char *client_user(const struct client_entry *);
 /* The system with its version; empty where it is not known. */
 const char *client_system(const struct client_entry *, char to[SYSTEM_MAX + 1]);
@@ -46,15 +46,16 @@ struct directory *directory_new(void);   /* NULL without memory */
 void directory_free(struct directory *); /* NULL is fine */
 
 /*
- * Learns what an earlier directory has written to that memory, of NAMES_MEMORY
- * bytes, which are zero before the first one; and writes there itself whatever
- * it learns from now on. None of it is trusted: what is no entry is left out,
- * and names are cleaned again. How many entries there were. To be called before
- * anything is learnt; the memory stays the caller's, and as long as this.
+ * Learns what an earlier directory has written to the memory, which has
+ * NAMES_MEMORY bytes and is zero before the first one, and writes to it what is
+ * learnt from now on. Its content is not trusted: what is no entry is left out,
+ * and names are cleaned again. Returns how many entries there were. To be
+ * called before anything is learnt. The memory stays the caller's, and has to
+ * outlive the directory.
  */
 size_t directory_keep(struct directory *, void *memory);
 
-/* Without memory it is not remembered. NULL directories remember nothing. */
+/* Without memory nothing is learnt. A NULL directory knows nothing. */
 void directory_learn_client(
     struct directory *, const struct client_description *);
 void directory_learn_resource(
@@ -63,13 +64,10 @@ void directory_learn_resource(
 /* False: nothing is known, and the entry is empty. */
 bool directory_client(
     const struct directory *, const struct uuid *, struct client_entry *);
-/* Until more is learnt; NULL: nothing is known. */
+/* NULL: nothing is known. Good until more is learnt. */
 const char *directory_resource(const struct directory *, const struct uuid *);
 
-/*
- * Who it is in a few words: the e-mail address or else the name, and the system
- * with its version. Empty where neither is known.
- */
+/* User and system in a few words, or the one that is known, or "". */
 const char *directory_who(
     const struct directory *, const struct uuid *, char to[WHO_MAX + 1]);
 

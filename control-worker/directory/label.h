@@ -9,19 +9,16 @@
 #include <stddef.h>
 
 /*
- * Copies what may be shown of len bytes into size bytes, the terminator among
- * them, and returns the length. What is no UTF-8 and what is no character to be
- * seen is left out; white space becomes one blank, none at either end. What is
- * too long is cut between two characters.
+ * Copies what may be shown of len bytes, and returns the length; size counts
+ * the terminator. What is no UTF-8 and what cannot be seen is left out. White
+ * space becomes one blank, or nothing at either end. What is too long is cut
+ * between two characters.
  */
 size_t label_clean(char *to, size_t size, const char *from, size_t len);
 
-/* Columns that a label takes on a terminal. */
+/* How many columns a label takes on a terminal. */
 size_t label_width(const char *);
-/*
- * The bytes of the longest beginning of a label that takes at most so many
- * columns.
- */
+/* How many of its bytes fit into so many columns. */
 size_t label_fit(const char *, size_t columns);
 
 #endif /* CONTROL_WORKER_DIRECTORY_LABEL_H */

@@ -1,6 +1,6 @@
 /*
- * One question to every server of resolv.conf at the same time, each on its
- * own: net/dns_check.h with sockets.
+ * Asks every server of resolv.conf the same question at the same time, and
+ * waits for each: what stands behind struct dns_checker, which see.
  */
 #ifndef CONTROL_WORKER_DNS_CHECK_H
 #define CONTROL_WORKER_DNS_CHECK_H

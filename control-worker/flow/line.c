@@ -96,7 +96,7 @@ put_whose(struct flow_line *l, const struct directory *names,
 	put_line_name(l, "resource_name", directory_resource(names, resource));
 }
 
-/* A client has chosen it: what is no ASCII is not for anybody's terminal. */
+/* Chosen by a client, so that all but ASCII is replaced. */
 static void
 put_line_domain(struct flow_line *l, const char *domain)
 {
@@ -174,7 +174,7 @@ begin_line(struct flow_line *l, enum flow_sink_kind kind)
 	json_put_object(&l->json);
 }
 
-/* Of the text between the object's own: names and the like may have some. */
+/* Those in names and the like, which a line may not have: common/flow.h. */
 static void
 replace_braces(char *text, size_t len)
 {
@@ -214,7 +214,7 @@ flow_line_report(enum flow_sink_kind kind, const struct directory *names,
 	put_line_time(&l, "time", f->closed ? f->ended_at : f->started_at);
 	put_line_text(&l, "event", f->closed ? "closed" : "opened");
 	put_whose(&l, names, &f->client, &f->resource);
-	/* The resource's where there is none. */
+	/* Without one a flow has the id of its resource. */
 	if (!uuid_equal(&f->authorization, &f->resource))
 		put_line_uuid(&l, "authorization", &f->authorization);
 	put_ends(&l, f->protocol, &f->source, &f->destination);

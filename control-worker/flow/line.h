@@ -1,6 +1,6 @@
 /*
- * A line about a flow for people and their tools: postern-flows(5), in the form
- * in which the parent takes it (common/flow.h). Names are left out where the
+ * Lines about flows for people and their tools, postern-flows(5), in the form
+ * in which the parent takes them (common/flow.h). Names are left out where the
  * directory has none, or is NULL.
  */
 #ifndef CONTROL_WORKER_FLOW_LINE_H
@@ -13,12 +13,13 @@
 #include "common/ipc.h"
 #include "control-worker/directory/directory.h"
 
-/* With its terminator. */
+/* Of a line with its terminator. */
 #define FLOW_LINE_SIZE (FLOW_RECORD_MAX + 1)
 
 /*
- * For that sink; its length, 0 without memory or where it does not fit. A
- * report of a flow, or a packet that was denied at that unix time.
+ * A line for that kind of sink about a report of a flow, or about a packet that
+ * was denied, at_ns unix time. Its length, or 0 without memory or when it is
+ * too long.
  */
 size_t flow_line_report(enum flow_sink_kind, const struct directory *,
     const struct ipc_flow *, char to[FLOW_LINE_SIZE]);

@@ -1,6 +1,6 @@
 /*
- * What the portal says of clients and resources beside what they may do, as it
- * came: pointers into its message, and nothing of it to be trusted.
+ * What the portal says of clients and resources apart from what they may do:
+ * pointers into its message, as it came and not to be trusted.
  */
 #ifndef CONTROL_WORKER_NET_DESCRIPTION_H
 #define CONTROL_WORKER_NET_DESCRIPTION_H
@@ -9,13 +9,13 @@
 
 #include "common/uuid.h"
 
-/* text NULL: not told. It may hold anything, NULs too. */
+/* Anything, also NULs. text is NULL where nothing was told. */
 struct told_text {
 	const char *text;
 	size_t len;
 };
 
-/* Of a client and of who uses it: firezone-portal(7), Create authorization. */
+/* A client and its user: firezone-portal(7), Create authorization. */
 struct client_description {
 	struct uuid client;
 	struct told_text actor, email;
@@ -28,7 +28,7 @@ struct resource_description {
 	struct told_text name;
 };
 
-/* Who is told; NULL: nobody. */
+/* Who is to be told of them; NULL: nobody. */
 struct described {
 	void (*client)(void *ctx, const struct client_description *);
 	void (*resource)(void *ctx, const struct resource_description *);

@@ -1,7 +1,7 @@
 /*
- * Whether each server of resolv.conf answers, and how fast: how it is asked
- * for, as net/lookup.h does for names. Whoever puts the process together gives
- * dns/check.h.
+ * Whether each server of resolv.conf answers, and how fast. This is how to ask
+ * for it, as net/lookup.h is for names; whoever puts the process together has
+ * dns/check.h answer.
  */
 #ifndef CONTROL_WORKER_NET_DNS_CHECK_H
 #define CONTROL_WORKER_NET_DNS_CHECK_H
@@ -13,7 +13,7 @@
 #include "common/address.h"
 #include "common/bounds.h"
 
-/* All of a round has ended by then. */
+/* A round ends by then. */
 #define DNS_CHECK_TIMEOUT_MS 2000
 
 enum dns_check_outcome {
@@ -25,7 +25,7 @@ enum dns_check_outcome {
 struct dns_checked {
 	struct endpoint server;
 	enum dns_check_outcome outcome;
-	uint64_t took_us; /* but for SILENT */
+	uint64_t took_us; /* not for SILENT */
 };
 
 struct dns_check_result {
@@ -33,7 +33,7 @@ struct dns_check_result {
 	size_t count;
 };
 
-/* Whether none of them is there. */
+/* Whether no server is there. */
 static inline bool
 dns_check_is_silent(const struct dns_check_result *r)
 {

@@ -5,12 +5,11 @@
 #include <stdint.h>
 
 struct flow_figures {
-	uint64_t spool_bytes;     /* taken or promised */
+	uint64_t spool_bytes;     /* in use, or reserved */
 	uint64_t spool_bytes_max; /* 0: there is no spool */
-	/* Reports, since this process began. */
-	uint64_t uploaded, dropped;
-	/* Lines for people, likewise. */
-	uint64_t lines, lines_lost;
+	/* Since this process began: */
+	uint64_t uploaded, dropped; /* reports to the portal */
+	uint64_t lines, lines_lost; /* for people: sink.h */
 };
 
 #endif /* CONTROL_WORKER_NET_FLOW_FIGURES_H */

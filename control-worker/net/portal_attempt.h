@@ -1,7 +1,7 @@
 /*
- * How far an attempt at a connection to the portal has come, or at what it has
- * failed: the latest one, or one that failed while the next has not come
- * farther. Plain data, written by portal/driver.h.
+ * How far the latest attempt to connect to the portal has come, or where it has
+ * failed; a failure stays until the next attempt has come farther. Plain data,
+ * written by portal/driver.h.
  */
 #ifndef CONTROL_WORKER_NET_PORTAL_ATTEMPT_H
 #define CONTROL_WORKER_NET_PORTAL_ATTEMPT_H
@@ -12,7 +12,7 @@
 #include "common/address.h"
 #include "control-worker/net/tls_summary.h"
 
-/* In this order; all before it have been taken. */
+/* In this order: those before it have succeeded. */
 enum portal_step {
 	PORTAL_STEP_NONE,    /* there was no attempt yet */
 	PORTAL_STEP_NAME,    /* its addresses are looked up */

@@ -27,7 +27,7 @@ probe_result_note(struct probe_result *r, const char *error,
 }
 
 bool
-probe_results_are_known(const struct probe_results *all)
+probe_results_all_known(const struct probe_results *all)
 {
 	for (size_t i = 0; i < all->count; i++)
 		if (!all->of[i].known)
@@ -36,7 +36,7 @@ probe_results_are_known(const struct probe_results *all)
 }
 
 bool
-probe_results_lack(const struct probe_results *all)
+probe_results_any_silent(const struct probe_results *all)
 {
 	for (size_t i = 0; i < all->count; i++)
 		if (all->of[i].known && !all->of[i].answers)

@@ -1,7 +1,8 @@
 /*
- * What attempts to connect say of a server: it answers when it takes one, and
- * is silent after PROBE_FAILURES in a row that it did not, so that one lost
- * segment is no news. Plain data, written by probes/probes.h.
+ * Whether servers answer, as attempts to connect to them have shown. A server
+ * answers as soon as it takes a connection, and is silent after PROBE_FAILURES
+ * failed attempts in a row, so that one lost segment is no news. Plain data,
+ * written by probes/probes.h.
  */
 #ifndef CONTROL_WORKER_NET_PROBE_RESULT_H
 #define CONTROL_WORKER_NET_PROBE_RESULT_H
@@ -17,11 +18,11 @@
 
 struct probe_result {
 	struct endpoint server;
-	bool known; /* else neither has been found yet */
+	bool known; /* else it has not been found to do either */
 	bool answers;
-	unsigned failures;   /* attempts in a row */
-	uint64_t failed;     /* of all attempts */
-	uint64_t since;      /* unix seconds: it has been so */
+	unsigned failures;   /* since it last answered */
+	uint64_t failed;     /* attempts in all */
+	uint64_t since;      /* unix seconds: when answers last changed */
 	uint64_t connect_us; /* what the last connection took */
 	char error[128];     /* of the last attempt; empty: none */
 };
@@ -32,14 +33,15 @@ struct probe_results {
 };
 
 /*
- * An attempt has ended, now (unix seconds): error is NULL when there was a
- * connection, which took so long. True when what is known becomes another.
+ * Takes down an attempt that has ended now (unix seconds): error is NULL when
+ * there was a connection. True when it is news that the server answers, or is
+ * silent.
  */
 bool probe_result_note(struct probe_result *, const char *error,
     uint64_t connect_us, uint64_t now);
-/* Whether a server is silent. */
-bool probe_results_lack(const struct probe_results *);
-/* Whether it is known of all whether they are. */
-bool probe_results_are_known(const struct probe_results *);
+/* Whether any server is silent. */
+bool probe_results_any_silent(const struct probe_results *);
+/* Whether each server is known to answer or to be silent. */
+bool probe_results_all_known(const struct probe_results *);
 
 #endif /* CONTROL_WORKER_NET_PROBE_RESULT_H */

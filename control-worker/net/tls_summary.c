@@ -96,7 +96,7 @@ on_handshake(const SSL *ssl, int where, int result)
 	if (s == NULL || (where & SSL_CB_HANDSHAKE_DONE) == 0)
 		return;
 	strlcpy(s->version, SSL_get_version(ssl), sizeof(s->version));
-	/* A resumed session (libcurl 8.12) brings none, but has kept it. */
+	/* If libcurl resumes a session (8.12), the session has kept it. */
 	if ((certificate = SSL_get_peer_certificate(ssl)) != NULL)
 		note_certificate(s, certificate);
 	X509_free(certificate);

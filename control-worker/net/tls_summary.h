@@ -1,7 +1,7 @@
 /*
- * What a TLS connection is like, for people: the version of the protocol and
- * whose certificate the server has shown, also where that is not trusted. It is
- * looked at and nothing is decided here: libcurl verifies.
+ * What people want to know of a TLS connection: the version of the protocol,
+ * and who issued the server's certificate, also where that is not trusted.
+ * Nothing is decided by it: libcurl verifies.
  */
 #ifndef CONTROL_WORKER_NET_TLS_SUMMARY_H
 #define CONTROL_WORKER_NET_TLS_SUMMARY_H
@@ -22,8 +22,9 @@ struct tls_summary {
 };
 
 /*
- * Has all of it noted as it is learned; before the transfer begins. The summary
- * has to outlive the handshake. False when libcurl does not take part.
+ * Fills the summary in while the handshake goes on, which it has to outlive. To
+ * be called before the transfer begins. False when libcurl does not let us
+ * look.
  */
 bool tls_summary_watch(CURL *, struct tls_summary *);
 

@@ -1,6 +1,6 @@
 /*
- * The operator's socket: who may use it, and the requests for which nobody else
- * has to be asked.
+ * The operator's socket: who may use it, and the requests that are answered
+ * without asking net-worker.
  */
 #ifndef CONTROL_WORKER_OPERATOR_CTL_ORDERS_H
 #define CONTROL_WORKER_OPERATOR_CTL_ORDERS_H
@@ -11,14 +11,14 @@
 #include "control-worker/operator/ctl.h"
 #include "control-worker/operator/ctl_request.h"
 
-/* Of who is at the other end of the connection. */
+/* Whether who is at the other end of the connection may use it. */
 bool ctl_may_ask(const struct ctl_config *, int fd);
 /*
- * Ends the text with the status that posternctl exits with, up to 9. why is
- * NULL, or for where errors go.
+ * Ends an answer (ctl.h) with the status that posternctl exits with, at most 9,
+ * and, unless it is NULL, what is wrong.
  */
 void ctl_end_saying(struct served *, unsigned status, const char *why);
-/* False: it is no such request, and nothing has been done. */
+/* False, and nothing is done, when net-worker has to be asked. */
 bool ctl_answer_at_once(
     struct served *, const struct ctl_config *, const struct ctl_request *);
 

@@ -10,7 +10,7 @@
  *	explain PROTOCOL DESTINATION[:PORT] CLIENT
  *	log LEVEL
  *	netcheck
- *	config, metrics: what they are, whatever the form
+ *	config, metrics		the same text whatever the form
  */
 #ifndef CONTROL_WORKER_OPERATOR_CTL_REQUEST_H
 #define CONTROL_WORKER_OPERATOR_CTL_REQUEST_H
@@ -24,7 +24,7 @@
 #include "common/log.h"
 
 #define CTL_REQUEST_MAX 768
-/* An id, a name or an address, or the first of it. */
+/* Bytes of a word that search.h finds a client by. */
 #define CTL_CLIENT_MAX 256
 
 enum ctl_command {
@@ -62,14 +62,14 @@ struct ctl_request {
 	char client[CTL_CLIENT_MAX + 1]; /* empty: all */
 	struct ctl_packet packet;
 	enum log_level level;
-	uint32_t within; /* seconds, to drain; 0: no more */
+	uint32_t within; /* seconds to drain; 0: to drain no more */
 };
 
-/* The line with its end; NULL, or what is wrong with it. */
+/* Parses a line with its end. Returns NULL, or what is wrong with it. */
 const char *ctl_request_parse(
     const char *line, size_t len, struct ctl_request *);
 
-/* "tcp", or a number in text. */
+/* "tcp", or a number where there is no name. */
 const char *ctl_protocol_name(uint8_t protocol, char to[8]);
 
 #endif /* CONTROL_WORKER_OPERATOR_CTL_REQUEST_H */

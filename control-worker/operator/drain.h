@@ -1,7 +1,7 @@
 /*
- * When a daemon that drains may end: nobody has been connected for a while, in
- * which a client that was authorized before, or has lost its connection, would
- * have connected.
+ * When a daemon that drains may end, and what an operator is told of it. It may
+ * when nobody has been connected for DRAIN_QUIET_MS: in less than that a client
+ * connects that was authorized just before, or has lost its connection.
  */
 #ifndef CONTROL_WORKER_OPERATOR_DRAIN_H
 #define CONTROL_WORKER_OPERATOR_DRAIN_H
@@ -9,19 +9,19 @@
 #include <stdbool.h>
 
 #include "common/time.h"
+#include "control-worker/net/text.h"
 #include "control-worker/operator/ctl_request.h"
 #include "control-worker/operator/situation.h"
-#include "control-worker/net/text.h"
 
 #define DRAIN_QUIET_MS 5000
 
 /* Starts with zeros. */
 struct drain_watch {
-	bool quiet;
-	struct mono since; /* nobody has been connected */
+	bool quiet; /* nobody is connected */
+	struct mono since;
 };
 
-/* To be asked every second or so; true: that is the end. */
+/* True when the daemon may end. To be asked every second or so. */
 bool drain_is_done(
     struct drain_watch *, const struct situation *, struct mono now);
 

@@ -100,7 +100,7 @@ write_asked_destination(struct status *status, const struct explained_packet *e)
 		text_add(status->out, ":%u", p->destination.port);
 }
 
-/* Of a destination that a grant had until it ended; false: none had. */
+/* Says which grant had the destination until it ended. False: none had. */
 static bool
 write_ended(struct status *status, const struct ipc_explained *p, uint64_t now)
 {
@@ -115,7 +115,7 @@ write_ended(struct status *status, const struct ipc_explained *p, uint64_t now)
 	return true;
 }
 
-/* What passes may get no further, or nothing come of it. */
+/* Why a packet that passes may not arrive, or is not answered. */
 static void
 write_doubts(struct status *status, const struct explained_packet *e)
 {

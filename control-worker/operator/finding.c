@@ -1,4 +1,4 @@
-/* Findings, written: see finding.h. */
+/* Lists of findings: see finding.h. */
 #include "control-worker/operator/finding.h"
 
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #define COLUMNS     80
 #define TEXT_COLUMN 20
 
-/* It may quote who is outside. */
+/* Text may quote servers and the like. */
 static void
 make_printable(char *text)
 {

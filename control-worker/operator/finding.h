@@ -1,6 +1,6 @@
 /*
- * What checks have found, as lines for people and as JSON: each says whether
- * something is well, and one sentence that an operator can act on.
+ * What checks have found, as lines for people and as JSON. A finding says
+ * whether something is well, in one sentence that an operator can act on.
  */
 #ifndef CONTROL_WORKER_OPERATOR_FINDING_H
 #define CONTROL_WORKER_OPERATOR_FINDING_H
@@ -22,7 +22,7 @@ enum verdict {
 	VERDICT_UNKNOWN,
 };
 
-/* More about it, for programs. */
+/* More of a finding, for programs. */
 struct finding_member {
 	const char *name;
 	bool is_number; /* else it is the text */
@@ -32,7 +32,7 @@ struct finding_member {
 
 struct finding {
 	const char *check;
-	enum ip_family family; /* IP_NONE: of no one */
+	enum ip_family family; /* IP_NONE: of neither */
 	enum verdict verdict;
 	char text[640];
 	struct finding_member member[FINDING_MEMBERS_MAX];
@@ -42,9 +42,10 @@ struct finding {
 struct findings {
 	struct finding of[FINDINGS_MAX];
 	size_t count;
-	struct finding spare; /* for what there is no room for */
+	struct finding spare; /* written in place of one too many */
 };
 
+/* Never NULL; members may be added to it. Text is made printable. */
 struct finding *findings_add(struct findings *, const char *check,
     enum ip_family, enum verdict, const char *fmt, ...)
     __attribute__((__format__(printf, 5, 6)));

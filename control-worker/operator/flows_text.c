@@ -139,7 +139,7 @@ write_flow(struct status *status, size_t i, const struct ipc_query_flow *f)
 		text_add(t, " %4s\n", format_few_seconds(f->idle, last));
 }
 
-/* Lines that follow. */
+/* Flows as they begin and end: follow.h. */
 
 void
 write_flow_headings(struct status *status)

@@ -11,7 +11,7 @@ whole_seconds(uint64_t from_ns, uint64_t to_ns)
 	return to_ns > from_ns ? (to_ns - from_ns) / 1000000000 : 0;
 }
 
-/* As it is listed; of one that has begun there are no figures. */
+/* A report in the form of a list; a flow that begins has no figures yet. */
 static struct flow_event
 describe_flow_event(const struct ipc_flow *m)
 {
@@ -63,7 +63,7 @@ follow_flow(struct follow *f, const struct status_format *format,
 
 	if (f->of_one && !uuid_equal(&f->client, &m->client))
 		return false;
-	/* Once a line is missing, none comes before that has been said. */
+	/* Where a line is missing, the reader is told before the next one. */
 	if (f->left_out > 0 || status->out->len > FOLLOW_BACKLOG_MAX) {
 		f->left_out++;
 		return false;

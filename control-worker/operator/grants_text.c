@@ -66,7 +66,7 @@ format_filters(const struct ipc_query_grant *g, char *to, size_t size)
 		    g->filter_count - g->filters_count);
 }
 
-/* As long as there is a column for it. */
+/* All of it, or as much as a narrow table has a column for. */
 static void
 write_id(struct status *status, const struct uuid *id)
 {

@@ -1,4 +1,4 @@
-/* The checks, made: see netcheck.h. */
+/* Makes the checks: see netcheck.h. */
 #include "control-worker/operator/netcheck.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
- * What the network allows this gateway: from what is known, and from a few
- * checks that are made now. The name of the portal is looked up, each server of
- * resolv.conf is asked, and the kernel for its routes; nobody else is talked
- * to.
+ * What the network allows this gateway, judged by what is known already and by
+ * a few checks that are made now: the name of the portal is looked up, each
+ * server of resolv.conf is asked a question, and the kernel is asked for its
+ * routes. Nobody else is talked to.
  */
 #ifndef CONTROL_WORKER_OPERATOR_NETCHECK_H
 #define CONTROL_WORKER_OPERATOR_NETCHECK_H
@@ -21,7 +21,7 @@ struct netcheck_config {
 	struct dns_checker dns;
 };
 
-/* All that is judged by: plain data. */
+/* All that a judgement rests on: plain data. */
 struct netcheck_facts {
 	const struct situation *situation;
 	uint64_t now;     /* unix seconds */
@@ -47,15 +47,15 @@ struct netcheck *netcheck_start(const struct netcheck_config *,
     const struct situation *, netcheck_done, void *ctx);
 void netcheck_free(struct netcheck *); /* at any time; NULL is fine */
 
-/* What net-worker says of its relays, one after the other, and that is all. */
+/* A relay of net-worker's, for each; and that there are no more. */
 void netcheck_relay(struct netcheck *, const struct ipc_query_relay *);
 void netcheck_relays_end(struct netcheck *);
 
-/* Whether nothing is found wrong. now: unix seconds */
+/* False when something is found wrong. now: unix seconds */
 bool netcheck_write(
     struct netcheck *, struct text *, enum ctl_form, uint64_t now);
 
-/* netcheck_portal.c, netcheck_paths.c: what is to be said of the facts. */
+/* netcheck_portal.c, netcheck_paths.c: what follows from the facts. */
 void netcheck_judge_portal(const struct netcheck_facts *, struct findings *);
 void netcheck_judge_paths(const struct netcheck_facts *, struct findings *);
 

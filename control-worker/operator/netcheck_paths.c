@@ -1,6 +1,6 @@
 /*
- * What is to be said of the ways to clients: the families, NAT, the relays and
- * the host itself. See netcheck.h.
+ * Judges the ways to clients: the families, NAT, the relays and the host
+ * itself. See netcheck.h.
  */
 #include <stdio.h>
 #include <string.h>
@@ -69,7 +69,7 @@ find_mapped(const struct netcheck_facts *facts, size_t family)
 	return NULL;
 }
 
-/* The way to the first relay that there is one to, or else to the Internet. */
+/* The route to the first relay that has one, or else to the Internet. */
 static const struct route *
 find_route(const struct netcheck_facts *facts, size_t family)
 {
@@ -263,7 +263,7 @@ judge_silent_relay(const struct netcheck_facts *facts,
 	finding_add_text(found, "address", at);
 }
 
-/* In a family that the host has no route for, none is missed. */
+/* Silence is no fault in a family that the host has no route for. */
 static void
 judge_relay(const struct netcheck_facts *facts, size_t i, struct findings *f)
 {

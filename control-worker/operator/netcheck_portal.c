@@ -1,6 +1,6 @@
 /*
- * What is to be said of the way to the portal, step by step, and of the servers
- * of DNS: see netcheck.h.
+ * Judges the way to the portal, step by step, and the servers of DNS: see
+ * netcheck.h.
  */
 #include <stdio.h>
 #include <string.h>
@@ -68,8 +68,8 @@ judge_name(const struct netcheck_facts *facts, struct findings *f)
 }
 
 /*
- * A step that has not been taken, or not yet: false when it has, and what is to
- * be said of it is the caller's to know.
+ * Judges a step that is under way or has not been reached. False when it has
+ * succeeded or failed, which the caller has to judge.
  */
 static bool
 judge_open_step(const struct netcheck_facts *facts, struct findings *f,

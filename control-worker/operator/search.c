@@ -1,4 +1,4 @@
-/* The one client that an operator means: see search.h. */
+/* Whom an operator means: see search.h. */
 #include "control-worker/operator/search.h"
 
 #include <string.h>

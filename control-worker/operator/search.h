@@ -1,13 +1,16 @@
 /*
- * The one client that an operator means: by its id or the beginning of that, by
- * the e-mail address or the name of who uses it or the beginning of those, or
- * by a tunnel address. All clients are looked at, one after the other.
+ * The one client that an operator means by a word. All clients are looked at,
+ * one after the other; the first of these rules that fits any of them decides
+ * who is meant:
  *
- * People choose what they are called, which may be just how another is named by
- * its id or its e-mail address, or how these begin. So an id or a tunnel
- * address goes before all else, then a whole e-mail address; a name never goes
- * before the beginning of an id or an e-mail address, but before that of a
- * name. Where several clients match alike, they are all meant.
+ *	1. The word is the id, or a tunnel address.
+ *	2. It is the user's e-mail address.
+ *	3. It is the user's name. Then those are meant, too, whose id or
+ *	   e-mail address begins with it.
+ *	4. The id, the e-mail address or the name begins with it.
+ *
+ * Users choose their names, and may choose the id or the e-mail address of
+ * another, or how these begin. That is why a name never goes before those.
  */
 #ifndef CONTROL_WORKER_OPERATOR_SEARCH_H
 #define CONTROL_WORKER_OPERATOR_SEARCH_H
@@ -15,7 +18,7 @@
 #include "common/ipc.h"
 #include "control-worker/directory/directory.h"
 
-#define SEARCH_SHOWN_MAX 8 /* of those that match, to choose from */
+#define SEARCH_SHOWN_MAX 8 /* for the operator to choose from */
 
 struct matches {
 	size_t count;
@@ -25,16 +28,17 @@ struct matches {
 
 struct search {
 	const char *wanted;
-	struct matches exact;  /* id or tunnel address */
-	struct matches email;  /* all of it */
-	struct matches called; /* all of the name, or an id or e-mail begins */
-	struct matches begin;  /* likewise, or the name begins */
-	bool is_name;          /* of called, one is by its name */
+	struct matches exact;  /* by 1 */
+	struct matches email;  /* by 2 */
+	struct matches called; /* by 3, if is_name */
+	struct matches begin;  /* by 4 */
+	bool is_name;          /* the word is somebody's name */
 };
 
+/* Looks at one more client. */
 void search_look(
     struct search *, const struct directory *, const struct ipc_query_client *);
-/* One, or several, or none. */
+/* Which clients are meant: one, several or none. */
 const struct matches *search_result(const struct search *);
 
 #endif /* CONTROL_WORKER_OPERATOR_SEARCH_H */

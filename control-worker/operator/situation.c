@@ -9,7 +9,7 @@ situation_withdraws(
 {
 	const struct probe_results *all = &s->probes;
 
-	if (!s->withdraws || !probe_results_are_known(all))
+	if (!s->withdraws || !probe_results_all_known(all))
 		return false;
 	for (size_t i = 0; i < all->count; i++)
 		if (all->of[i].answers &&
@@ -45,7 +45,7 @@ situation_lacks(const struct situation *s)
 		return s->trouble.text;
 	if (counter_read(&s->counters->engine.relays) == 0)
 		return "no relay has given an allocation";
-	if (s->probes_needed && probe_results_lack(&s->probes))
+	if (s->probes_needed && probe_results_any_silent(&s->probes))
 		return "a server of --probe does not answer";
 	return NULL;
 }

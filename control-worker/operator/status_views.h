@@ -1,6 +1,4 @@
-/*
- * Parts of the text that stand in files of their own: see status.h.
- */
+/* Parts of the text form that have files of their own: see status.h. */
 #ifndef CONTROL_WORKER_OPERATOR_STATUS_VIEWS_H
 #define CONTROL_WORKER_OPERATOR_STATUS_VIEWS_H
 
@@ -8,7 +6,7 @@
 
 #define SHORT_ID 8 /* digits of an id that tell it from others, mostly */
 
-/* status_text.c: an empty line, where there is text above */
+/* status_text.c: an empty line, unless the table is the first text */
 void open_table(struct status *);
 
 /* grants_text.c */
@@ -18,9 +16,7 @@ void write_resource(struct status *, size_t i, const struct tallied *);
 /* A network, a pattern, or "the Internet" */
 const char *grant_address(
     const struct ipc_query_grant *, char to[PATTERN_MAX + 1]);
-/*
- * "tcp/80, udp/53-54, icmp", "everything"; more says how many are not shown.
- */
+/* "tcp/80, udp/53-54, icmp", "everything"; at its end how many did not fit. */
 void format_filters(const struct ipc_query_grant *, char *to, size_t size);
 void format_filter(const struct filter *, char to[24]);
 
@@ -28,13 +24,13 @@ void format_filter(const struct filter *, char to[24]);
 void write_flow(struct status *, size_t i, const struct ipc_query_flow *);
 void write_flow_headings(struct status *);
 void write_flow_event(struct status *, const struct flow_event *);
-/* A client has chosen it: what is no ASCII is not for anybody's terminal. */
+/* Chosen by a client, so that all but ASCII is replaced. */
 const char *flow_domain(const struct ipc_query_flow *, char to[DOMAIN_MAX + 1]);
 
 /* explain_text.c */
 /*
- * Packets of all clients to the resource that carries the packet, and back;
- * false where it does not pass, or the resource has no meter of its own.
+ * How many packets of all clients have gone to the resource that lets this one
+ * pass, and come back. False where none does, or it has no meter of its own.
  */
 bool explained_traffic(const struct status *, const struct explained_packet *,
     uint64_t *sent, uint64_t *back);

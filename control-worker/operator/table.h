@@ -1,6 +1,4 @@
-/*
- * Tables for humans: cells of so many columns, and figures that fit into few.
- */
+/* Tables for people: cells of fixed width, and figures of few characters. */
 #ifndef CONTROL_WORKER_OPERATOR_TABLE_H
 #define CONTROL_WORKER_OPERATOR_TABLE_H
 
@@ -10,10 +8,9 @@
 
 #define FIGURE_MAX 32 /* a figure with its unit, and a NUL */
 
-/* The text, and blanks up to the next cell; if it is too long, cut: "jane@.."
- */
+/* Text and blanks, up to the next cell. What is too long is cut: "jane@.." */
 void table_cell(struct text *, const char *text, size_t columns);
-/* The same, and nothing is cut. */
+/* The same, but nothing is cut. */
 void table_wide_cell(struct text *, const char *text, size_t columns);
 /* Cut likewise, and the end of the line. */
 void table_last_cell(struct text *, const char *text, size_t columns);

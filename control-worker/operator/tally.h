@@ -1,5 +1,5 @@
 /*
- * The resources that clients are granted, each once, and to how many: counted
+ * The resources that clients are granted, and to how many clients each: counted
  * from the grants of all clients, which come one after the other.
  */
 #ifndef CONTROL_WORKER_OPERATOR_TALLY_H
@@ -21,9 +21,9 @@ struct tally;
 
 struct tally *tally_new(void);   /* NULL without memory */
 void tally_free(struct tally *); /* NULL is fine */
-/* False: the resource is left out, for want of memory or as one too many. */
+/* False without memory or room: the resource is left out. */
 bool tally_add(struct tally *, const struct ipc_query_grant *);
-/* The one with the least id, which goes; false: there is none. */
+/* Takes out the resource with the least id. False: there is none left. */
 bool tally_take(struct tally *, struct tallied *);
 
 #endif /* CONTROL_WORKER_OPERATOR_TALLY_H */

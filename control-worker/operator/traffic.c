@@ -11,10 +11,10 @@
 
 #include "common/uuid.h"
 
-enum tally_word { FROM_PACKETS, FROM_BYTES, TO_PACKETS, TO_BYTES, WORDS };
+enum amount_word { FROM_PACKETS, FROM_BYTES, TO_PACKETS, TO_BYTES, WORDS };
 
-/* From the client, and to it. */
-struct tally {
+/* What was moved from clients and to them. */
+struct amounts {
 	uint64_t word[WORDS];
 };
 
@@ -22,28 +22,28 @@ struct series {
 	bool used;
 	bool seen; /* in this round */
 	struct uuid id;
-	struct tally before; /* of a resource: what its meter had on it */
-	struct tally last;   /* as it was told, without that */
-	struct tally shown;
+	struct amounts before; /* of a resource: its meter had counted it */
+	struct amounts last;   /* as told last, without before */
+	struct amounts shown;
 	struct mono moved; /* when there was something new */
 };
 
-/* Clients, or resources. */
+/* Which clients, or which resources, have a series. */
 struct board {
 	unsigned max;
-	struct tally named; /* shown in any series, ever */
-	struct tally other; /* as it was shown: it never falls */
+	struct amounts named; /* shown in any series, ever */
+	struct amounts other; /* as it was shown: it never falls */
 	/* Of those without a series the one that has moved most. */
 	bool has_next;
 	struct uuid next;
-	struct tally next_tally, next_before;
+	struct amounts next_amounts, next_before;
 	struct series series[TRAFFIC_SERIES_MAX];
 };
 
 struct traffic {
 	struct traffic_config config;
-	struct tally base; /* what had been forwarded at the start */
-	struct tally all;  /* and since, until the last round began */
+	struct amounts base; /* what had been forwarded at the start */
+	struct amounts all;  /* and since, until the last round began */
 	struct board board[2];
 	bool known;      /* there has been a round */
 	uint64_t serial; /* of the query that is out; 0: none is */
@@ -52,10 +52,10 @@ struct traffic {
 	struct mono begun; /* the last round */
 };
 
-static struct tally
-all_forwarded(const struct counter_page *page, const struct tally *base)
+static struct amounts
+all_forwarded(const struct counter_page *page, const struct amounts *base)
 {
-	struct tally t = { {
+	struct amounts t = { {
 	    [FROM_PACKETS] = COUNTER_SHARD(page, outbound_packets),
 	    [FROM_BYTES] = COUNTER_SHARD(page, outbound_bytes),
 	    [TO_PACKETS] = COUNTER_SHARD(page, inbound_packets),
@@ -68,11 +68,11 @@ all_forwarded(const struct counter_page *page, const struct tally *base)
 }
 
 /* Without what others had on it before. */
-static struct tally
-metered(
-    const struct counter_page *page, unsigned meter, const struct tally *before)
+static struct amounts
+metered(const struct counter_page *page, unsigned meter,
+    const struct amounts *before)
 {
-	struct tally t = { {
+	struct amounts t = { {
 	    [FROM_PACKETS] = COUNTER_METER(page, meter, outbound_packets),
 	    [FROM_BYTES] = COUNTER_METER(page, meter, outbound_bytes),
 	    [TO_PACKETS] = COUNTER_METER(page, meter, inbound_packets),
@@ -86,12 +86,12 @@ metered(
 }
 
 static uint64_t
-bytes_of(const struct tally *t)
+bytes_of(const struct amounts *t)
 {
 	return t->word[FROM_BYTES] + t->word[TO_BYTES];
 }
 
-/* A board. */
+/* Boards: who has a series, and what it counts. */
 
 static void
 board_begin(struct board *b)
@@ -102,12 +102,12 @@ board_begin(struct board *b)
 }
 
 /*
- * It has begun again if there is less, with another net-worker, or if it is on
- * another meter, having been granted again.
+ * What net-worker counts begins again from nothing with another net-worker, so
+ * that there is less, and with another meter, when a resource was granted anew.
  */
 static void
 series_count(struct board *b, struct series *s, struct mono now,
-    const struct tally *t, const struct tally *before)
+    const struct amounts *t, const struct amounts *before)
 {
 	bool began_again = memcmp(&s->before, before, sizeof(*before)) != 0;
 	bool moved = false;
@@ -131,7 +131,7 @@ series_count(struct board *b, struct series *s, struct mono now,
 
 static void
 series_begin(struct series *s, struct mono now, const struct uuid *id,
-    const struct tally *t, const struct tally *before)
+    const struct amounts *t, const struct amounts *before)
 {
 	*s = (struct series){
 		.used = true,
@@ -145,7 +145,7 @@ series_begin(struct series *s, struct mono now, const struct uuid *id,
 
 static void
 board_see(struct board *b, struct mono now, const struct uuid *id,
-    const struct tally *t, const struct tally *before)
+    const struct amounts *t, const struct amounts *before)
 {
 	struct series *unused = NULL;
 
@@ -161,20 +161,20 @@ board_see(struct board *b, struct mono now, const struct uuid *id,
 	}
 	if (unused != NULL)
 		series_begin(unused, now, id, t, before);
-	else if (!b->has_next || bytes_of(t) > bytes_of(&b->next_tally)) {
+	else if (!b->has_next || bytes_of(t) > bytes_of(&b->next_amounts)) {
 		b->has_next = true;
 		b->next = *id;
-		b->next_tally = *t;
+		b->next_amounts = *t;
 		b->next_before = *before;
 	}
 }
 
 /*
- * All is as it was when the round began: what was forwarded since then may or
- * may not be in a series, and is never taken for somebody else's.
+ * all is of the moment when the round began. Were it of a later one, what a
+ * client with a series has moved meanwhile would be taken for others'.
  */
 static void
-board_end(struct board *b, struct mono now, const struct tally *all)
+board_end(struct board *b, struct mono now, const struct amounts *all)
 {
 	struct series *idle = NULL;
 
@@ -191,7 +191,7 @@ board_end(struct board *b, struct mono now, const struct tally *all)
 	}
 	if (b->has_next && idle != NULL)
 		series_begin(
-		    idle, now, &b->next, &b->next_tally, &b->next_before);
+		    idle, now, &b->next, &b->next_amounts, &b->next_before);
 }
 
 /* A round: all pages of clients, then those of resources. */
@@ -214,7 +214,7 @@ traffic_refresh(struct traffic *t, struct mono now)
 {
 	const bool asking = t->serial != 0;
 
-	/* An answer that was left out, or whose net-worker is no more. */
+	/* Later it is not awaited: it was left out, or that net-worker died. */
 	if (asking && !mono_due(mono_add_ms(t->begun, TRAFFIC_ANSWER_MS), now))
 		return false;
 	if (!asking && t->known &&
@@ -233,8 +233,8 @@ void
 traffic_client(
     struct traffic *t, struct mono now, const struct ipc_query_client *m)
 {
-	const struct tally none = { 0 };
-	const struct tally tally = { {
+	const struct amounts none = { 0 };
+	const struct amounts amounts = { {
 	    [FROM_PACKETS] = m->received_packets,
 	    [FROM_BYTES] = m->received_bytes,
 	    [TO_PACKETS] = m->sent_packets,
@@ -242,27 +242,27 @@ traffic_client(
 	} };
 
 	if (t != NULL && t->serial != 0 && m->serial == t->serial)
-		board_see(
-		    &t->board[TRAFFIC_CLIENTS], now, &m->client, &tally, &none);
+		board_see(&t->board[TRAFFIC_CLIENTS], now, &m->client, &amounts,
+		    &none);
 }
 
 void
 traffic_resource(
     struct traffic *t, struct mono now, const struct ipc_query_resource *m)
 {
-	const struct tally before = { {
+	const struct amounts before = { {
 	    [FROM_PACKETS] = m->outbound_packets,
 	    [FROM_BYTES] = m->outbound_bytes,
 	    [TO_PACKETS] = m->inbound_packets,
 	    [TO_BYTES] = m->inbound_bytes,
 	} };
-	struct tally tally;
+	struct amounts amounts;
 
 	if (t == NULL || t->serial == 0 || m->serial != t->serial)
 		return;
-	tally = metered(t->config.counters, m->meter, &before);
+	amounts = metered(t->config.counters, m->meter, &before);
 	board_see(
-	    &t->board[TRAFFIC_RESOURCES], now, &m->resource, &tally, &before);
+	    &t->board[TRAFFIC_RESOURCES], now, &m->resource, &amounts, &before);
 }
 
 void
@@ -289,7 +289,7 @@ traffic_query_end(
 
 static void
 write_traffic_series(struct text *to, const char *metric,
-    enum traffic_kind kind, const char *id, const struct tally *t,
+    enum traffic_kind kind, const char *id, const struct amounts *t,
     enum traffic_unit unit)
 {
 	static const char *const labels[] = {

@@ -1,14 +1,15 @@
 /*
  * Who uses what: bytes and packets of each client and of each resource, as
- * series of /metrics. Of both there are only so many with a series of their
- * own; what the rest moved is summed as "other", so that the series together
- * are always all that was forwarded.
+ * series of /metrics. Only so many of them have a series of their own. What the
+ * others have moved is summed as "other", so that the series always add up to
+ * all that was forwarded.
  *
  * Net-worker is asked for all clients and resources, page by page, when they
- * are to be shown, but no more than once a second however often that is.
+ * are to be shown, but not more often than once a second.
  *
- * Series are told by id. What an id is called stands in a metric of its own, as
- * names change, and are learnt late, and a series must not become another.
+ * A series is labelled with an id. What the id is called is said by a metric of
+ * its own: names change and are learnt late, and that must not make another
+ * series.
  */
 #ifndef CONTROL_WORKER_OPERATOR_TRAFFIC_H
 #define CONTROL_WORKER_OPERATOR_TRAFFIC_H
@@ -21,17 +22,15 @@
 #include "control-worker/directory/directory.h"
 #include "control-worker/net/text.h"
 
-/* Of each kind. 127 of both are some 130 KiB of text. */
+/* Of clients, and of resources. 127 of both are some 130 KiB of text. */
 #define TRAFFIC_SERIES_MAX     (METERS - 1)
-#define TRAFFIC_SERIES_DEFAULT 50
-/* Who has moved nothing for so long gives its series to one that has none. */
+/* After so long without traffic a series may be given to another. */
 #define TRAFFIC_IDLE_S 600
 
-/* The figures are fresh for so long, and the answers awaited. */
-#define TRAFFIC_FRESH_MS  1000
-#define TRAFFIC_ANSWER_MS 3000
+#define TRAFFIC_FRESH_MS  1000 /* figures are shown again for so long */
+#define TRAFFIC_ANSWER_MS 3000 /* answers of net-worker are awaited */
 
-/* Serials of our queries have this bit, others have not. */
+/* Set in the serials of these queries, and in no others. */
 #define TRAFFIC_SERIAL (UINT64_C(1) << 63)
 
 struct traffic;
@@ -54,8 +53,8 @@ struct traffic_config {
 struct traffic *traffic_new(const struct traffic_config *);
 
 /*
- * True: they are fresh, or cannot be had; else done() will be called, from
- * traffic_query_end().
+ * True when the figures are fresh, or cannot be had. Otherwise
+ * traffic_query_end() will call done().
  */
 bool traffic_refresh(struct traffic *, struct mono now);
 
@@ -70,12 +69,12 @@ void traffic_query_end(
 enum traffic_kind { TRAFFIC_CLIENTS, TRAFFIC_RESOURCES };
 enum traffic_unit { TRAFFIC_PACKETS, TRAFFIC_BYTES };
 
-/* The series of a metric. */
+/* Writes all series of a metric. */
 void traffic_write(struct traffic *, struct text *, const char *metric,
     enum traffic_kind, enum traffic_unit);
 
 bool traffic_has_names(const struct traffic *);
-/* What those with a series are called, as far as that is known. */
+/* Writes what those with a series are called, as far as that is known. */
 void traffic_write_names(const struct traffic *, struct text *,
     const char *metric, enum traffic_kind);
 

@@ -69,7 +69,7 @@ on_attempt_end(
 	}
 }
 
-/* The packet filter knows the servers from the parent. */
+/* The parent has told the packet filter of these servers already. */
 static void
 announce_no_host(void *ctx, const struct ip_address *a, size_t count)
 {

@@ -37,16 +37,16 @@ test_silent_after_two(void **state __attribute__((unused)))
 
 	assert_false(probe_result_note(r, "lost", 0, 1000));
 	assert_false(r->known);
-	assert_false(probe_results_lack(&all));
+	assert_false(probe_results_any_silent(&all));
 	assert_true(probe_result_note(r, "lost again", 0, 1010));
 	assert_true(r->known && !r->answers);
-	assert_true(probe_results_lack(&all));
+	assert_true(probe_results_any_silent(&all));
 	assert_int_equal(r->since, 1010);
 	assert_string_equal(r->error, "lost again");
 	assert_false(probe_result_note(r, "and again", 0, 1020));
 	assert_int_equal(r->failed, 3);
 	assert_true(probe_result_note(r, NULL, 1, 1030));
-	assert_false(probe_results_lack(&all));
+	assert_false(probe_results_any_silent(&all));
 	assert_int_equal(r->since, 1030);
 	assert_string_equal(r->error, "");
 }
