@@ -92,4 +92,22 @@ checks_until(struct ice_agent *agent, struct mono end, const char *local,
 	}
 }
 
+static inline int
+with_two_paths(void **state)
+{
+	*state = make_two_paths();
+	return 0;
+}
+
+static inline int
+free_agent(void **state)
+{
+	ice_agent_free(*state);
+	return 0;
+}
+
+/* A test that begins with these paths, in the state. */
+#define AGENT_TEST(paths, name) \
+	cmocka_unit_test_setup_teardown(name, paths, free_agent)
+
 #endif /* TESTS_LIB_ICE_WATCH_H */

@@ -18,12 +18,11 @@ next_word(
 static void
 silent_path_is_left_and_returned_to(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 	struct endpoint to = at(RELAY), from = at(FAR);
 	struct mono now = start;
 	struct ice_event event;
 
-	(void)state;
 	nominate(agent, now, HOST, DIRECT);
 	nominate(agent, now, RELAY, FAR);
 	run_to(agent, now);
@@ -58,18 +57,16 @@ silent_path_is_left_and_returned_to(void **state)
 	nominate(agent, now, HOST, DIRECT);
 	run_to(agent, now);
 	expect_path(agent, HOST, DIRECT);
-	ice_agent_free(agent);
 }
 
 /* It is heard nowhere: nothing is left, until it is heard elsewhere. */
 static void
 silent_peer_is_awaited(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 	struct mono now = mono_add_s(start, 2);
 	struct ice_event event;
 
-	(void)state;
 	nominate(agent, start, HOST, DIRECT);
 	nominate(agent, start, RELAY, FAR);
 	run_to(agent, start);
@@ -84,17 +81,15 @@ silent_peer_is_awaited(void **state)
 	nominate(agent, mono_add_ms(now, 1519), RELAY, FAR);
 	run_to(agent, mono_add_ms(now, 1520));
 	assert_true(next_word(agent, &event, ICE_EVENT_LEAVE));
-	ice_agent_free(agent);
 }
 
 static void
 what_is_heard_is_followed(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 	struct endpoint to = at(RELAY), from = at(FAR), other = at(DIRECT);
 	struct mono now = start;
 
-	(void)state;
 	nominate(agent, now, HOST, DIRECT);
 	nominate(agent, now, RELAY, FAR);
 	run_to(agent, now);
@@ -116,7 +111,6 @@ what_is_heard_is_followed(void **state)
 	expect_no_path(agent);
 	ice_agent_heard(agent, mono_add_s(now, 8), &to, &from);
 	expect_path(agent, RELAY, FAR);
-	ice_agent_free(agent);
 }
 
 /* Both peers talk over the relay, and what is told of the base meanwhile. */
@@ -156,11 +150,10 @@ direct_is_checked(struct ice_agent *agent)
 static void
 dead_path_is_tried_again(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 	unsigned left = 0, returned = 0;
 	struct mono now = start;
 
-	(void)state;
 	nominate(agent, now, HOST, DIRECT);
 	nominate(agent, now, RELAY, FAR);
 	run_to(agent, now);
@@ -194,18 +187,16 @@ dead_path_is_tried_again(void **state)
 	}
 	assert_int_equal(left, 16);
 	assert_int_equal(returned, 16);
-	ice_agent_free(agent);
 }
 
 /* The peer left it by itself; it comes back when the pair has been given up. */
 static void
 given_up_path_is_tried_again(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 	unsigned left = 0, returned = 0;
 	struct mono now = start;
 
-	(void)state;
 	nominate(agent, now, HOST, DIRECT);
 	run_to(agent, now);
 	talk_over_relay(agent, &now, 615, &left, &returned);
@@ -222,16 +213,14 @@ given_up_path_is_tried_again(void **state)
 	talk_over_relay(agent, &now, 300, &left, &returned);
 	talk_over_relay(agent, &now, 7200, &left, &returned);
 	assert_int_equal(left, 2);
-	ice_agent_free(agent);
 }
 
 /* Not just the one that was heard now, and not one that is silent as well. */
 static void
 the_best_that_lives_is_followed(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	nominate(agent, start, HOST, DIRECT);
 	nominate(agent, start, HOST, FAR);
 	nominate(agent, start, RELAY, DIRECT);
@@ -240,30 +229,26 @@ the_best_that_lives_is_followed(void **state)
 	checked(agent, after(1), RELAY, DIRECT);
 	heard(agent, after(2000), RELAY, FAR);
 	assert_string_equal(told(agent), "path " RELAY " " DIRECT);
-	ice_agent_free(agent);
 }
 
 /* What waits for a path is sent before the timer could run. */
 static void
 the_first_path_is_followed_at_once(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	nominate(agent, start, HOST, DIRECT);
 	heard(agent, start, HOST, DIRECT);
 	assert_string_equal(told(agent), "path " HOST " " DIRECT);
-	ice_agent_free(agent);
 }
 
 /* Each error doubles the silence that it takes, up to 32 s. */
 static void
 errors_make_patient(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 	int64_t patience = 2000, now = 0;
 
-	(void)state;
 	nominate(agent, start, RELAY, FAR);
 	nominate(agent, start, HOST, DIRECT);
 	assert_told(agent, start, "path " HOST " " DIRECT);
@@ -282,16 +267,14 @@ errors_make_patient(void **state)
 	}
 	heard(agent, after(now + 2000), RELAY, FAR);
 	assert_string_equal(told(agent), "path " RELAY " " FAR);
-	ice_agent_free(agent);
 }
 
 /* It was right for 5 s, whatever else has been given up meanwhile. */
 static void
 an_error_is_one_of_the_first_doubt(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	nominate(agent, start, HOST, DIRECT);
 	nominate(agent, start, HOST, FAR);
 	nominate(agent, start, RELAY, FAR);
@@ -303,16 +286,14 @@ an_error_is_one_of_the_first_doubt(void **state)
 	assert_told(agent, after(7000), "path " HOST " " DIRECT);
 	heard(agent, after(9000), RELAY, FAR);
 	assert_string_equal(told(agent), "path " RELAY " " FAR);
-	ice_agent_free(agent);
 }
 
 /* While the path works nothing is given up, and so nothing in error. */
 static void
 what_is_not_in_use_is_not_given_up(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	nominate(agent, start, HOST, DIRECT);
 	nominate(agent, start, HOST, FAR);
 	nominate(agent, start, RELAY, FAR);
@@ -324,16 +305,14 @@ what_is_not_in_use_is_not_given_up(void **state)
 	run_to(agent, after(5000));
 	heard(agent, after(5000), RELAY, FAR);
 	assert_string_equal(told(agent), "path " RELAY " " FAR);
-	ice_agent_free(agent);
 }
 
 /* There is nothing to be chosen then. */
 static void
 the_same_choice_again_wakes_nobody(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	nominate(agent, start, HOST, DIRECT);
 	run_to(agent, after(500));
 	nominate(agent, after(500), HOST, DIRECT);
@@ -341,7 +320,6 @@ the_same_choice_again_wakes_nobody(void **state)
 	/* Nor does what comes from where nobody is known. */
 	heard(agent, after(500), HOST, OTHER);
 	assert_true(mono_before(after(500), ice_agent_deadline(agent)));
-	ice_agent_free(agent);
 }
 
 /* The chosen one, and a relayed one that was heard before. */
@@ -499,24 +477,21 @@ a_dead_path_is_not_asked_again(void **state)
 static void
 without_a_path_nothing_is_asked(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 	struct mono deadline;
 
-	(void)state;
 	run_to(agent, after(2000));
 	deadline = ice_agent_deadline(agent);
 	ice_agent_unanswered(agent, after(2000));
 	assert_true(deadline.ns == ice_agent_deadline(agent).ns);
-	ice_agent_free(agent);
 }
 
 /* The better path has come meanwhile: what was asked of the other is over. */
 static void
 doubt_is_about_the_path_in_use(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	nominate(agent, start, HOST, FAR);
 	checks_until(agent, after(2000), HOST, FAR);
 	assert_string_equal(told(agent), "path " HOST " " FAR);
@@ -526,7 +501,6 @@ doubt_is_about_the_path_in_use(void **state)
 	checked(agent, after(2100), RELAY, FAR);
 	assert_int_equal(checks_until(agent, after(3700), HOST, FAR), 0);
 	assert_string_equal(told(agent), "path " HOST " " DIRECT);
-	ice_agent_free(agent);
 }
 
 /* What it goes by then, if the peer nominates a worse one after that. */
@@ -561,47 +535,43 @@ reminded_it_forgets_what_was_nominated(void **state)
 static void
 reminded_it_checks_all_at_once(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	nominate(agent, start, HOST, DIRECT);
 	checks_until(agent, after(2500), RELAY, DIRECT);
 	ice_agent_reminded(agent, after(2500));
 	assert_int_equal(checks_until(agent, after(2500), RELAY, DIRECT), 1);
 	assert_int_equal(checks_until(agent, after(2749), RELAY, DIRECT), 0);
 	assert_int_equal(checks_until(agent, after(2750), RELAY, DIRECT), 1);
-	ice_agent_free(agent);
 }
 
 static void
 reminded_without_a_path_nothing_changes(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 	struct mono deadline;
 
-	(void)state;
 	run_to(agent, after(2500));
 	deadline = ice_agent_deadline(agent);
 	ice_agent_reminded(agent, after(2500));
 	assert_true(deadline.ns == ice_agent_deadline(agent).ns);
-	ice_agent_free(agent);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(silent_path_is_left_and_returned_to),
-		cmocka_unit_test(silent_peer_is_awaited),
-		cmocka_unit_test(what_is_heard_is_followed),
-		cmocka_unit_test(dead_path_is_tried_again),
-		cmocka_unit_test(given_up_path_is_tried_again),
-		cmocka_unit_test(the_best_that_lives_is_followed),
-		cmocka_unit_test(the_first_path_is_followed_at_once),
-		cmocka_unit_test(errors_make_patient),
-		cmocka_unit_test(an_error_is_one_of_the_first_doubt),
-		cmocka_unit_test(what_is_not_in_use_is_not_given_up),
-		cmocka_unit_test(the_same_choice_again_wakes_nobody),
+		AGENT_TEST(with_two_paths, silent_path_is_left_and_returned_to),
+		AGENT_TEST(with_two_paths, silent_peer_is_awaited),
+		AGENT_TEST(with_two_paths, what_is_heard_is_followed),
+		AGENT_TEST(with_two_paths, dead_path_is_tried_again),
+		AGENT_TEST(with_two_paths, given_up_path_is_tried_again),
+		AGENT_TEST(with_two_paths, the_best_that_lives_is_followed),
+		AGENT_TEST(with_two_paths, the_first_path_is_followed_at_once),
+		AGENT_TEST(with_two_paths, errors_make_patient),
+		AGENT_TEST(with_two_paths, an_error_is_one_of_the_first_doubt),
+		AGENT_TEST(with_two_paths, what_is_not_in_use_is_not_given_up),
+		AGENT_TEST(with_two_paths, the_same_choice_again_wakes_nobody),
 		cmocka_unit_test(what_was_heard_is_asked_eight_times),
 		cmocka_unit_test(a_path_is_asked_when_it_was_silent),
 		cmocka_unit_test(after_an_error_it_is_asked_later),
@@ -609,11 +579,12 @@ main(void)
 		cmocka_unit_test(one_answer_is_enough),
 		cmocka_unit_test(a_silent_peer_is_asked_once),
 		cmocka_unit_test(a_dead_path_is_not_asked_again),
-		cmocka_unit_test(without_a_path_nothing_is_asked),
-		cmocka_unit_test(doubt_is_about_the_path_in_use),
+		AGENT_TEST(with_two_paths, without_a_path_nothing_is_asked),
+		AGENT_TEST(with_two_paths, doubt_is_about_the_path_in_use),
 		cmocka_unit_test(reminded_it_forgets_what_was_nominated),
-		cmocka_unit_test(reminded_it_checks_all_at_once),
-		cmocka_unit_test(reminded_without_a_path_nothing_changes),
+		AGENT_TEST(with_two_paths, reminded_it_checks_all_at_once),
+		AGENT_TEST(
+		    with_two_paths, reminded_without_a_path_nothing_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

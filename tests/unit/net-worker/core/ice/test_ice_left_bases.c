@@ -20,6 +20,13 @@ make_more_paths(void)
 	return agent;
 }
 
+static int
+with_more_paths(void **state)
+{
+	*state = make_more_paths();
+	return 0;
+}
+
 /* Nothing comes by the path any longer. */
 static void
 path_dies(struct ice_agent *agent)
@@ -32,9 +39,8 @@ path_dies(struct ice_agent *agent)
 static void
 all_that_fell_silent_are_left(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	nominate(agent, start, SECOND_HOST, DIRECT);
 	checked(agent, start, RELAY, DIRECT);
 	path_dies(agent);
@@ -44,99 +50,85 @@ all_that_fell_silent_are_left(void **state)
 	assert_told(agent, after(RETURN_MS - 1), "");
 	assert_told(
 	    agent, after(RETURN_MS), "return " HOST ", return " SECOND_HOST);
-	ice_agent_free(agent);
 }
 
 /* Whether it would be is not known. */
 static void
 one_that_was_never_heard_is_not(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	path_dies(agent);
 	checked(agent, after(2500), RELAY, FAR);
 	assert_told(agent, after(VERDICT_MS), "leave " HOST);
-	ice_agent_free(agent);
 }
 
 static void
 one_that_still_hears_the_peer_is_not(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	checked(agent, start, SECOND_HOST, DIRECT);
 	path_dies(agent);
 	checked(agent, after(2500), RELAY, FAR);
 	checked(agent, after(2500), SECOND_HOST, OTHER);
 	assert_told(agent, after(VERDICT_MS), "leave " HOST);
-	ice_agent_free(agent);
 }
 
 /* The peer's relay is no peer: it answers when the peer itself does not. */
 static void
 the_relay_of_the_peer_is_no_sign_of_it(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	checked(agent, start, SECOND_HOST, DIRECT);
 	path_dies(agent);
 	checked(agent, after(2500), SECOND_HOST, FAR);
 	assert_told(
 	    agent, after(VERDICT_MS), "leave " HOST ", leave " SECOND_HOST);
-	ice_agent_free(agent);
 }
 
 static void
 nor_is_its_silence(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	checked(agent, start, SECOND_HOST, FAR);
 	path_dies(agent);
 	checked(agent, after(2500), RELAY, FAR);
 	assert_told(agent, after(VERDICT_MS), "leave " HOST);
-	ice_agent_free(agent);
 }
 
 /* That is not where the peer would have to be led away from. */
 static void
 an_address_that_works_otherwise_stays(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	checked(agent, start, RELAY, FAR);
 	path_dies(agent);
 	nominate(agent, after(2500), HOST, FAR);
 	assert_told(agent, after(VERDICT_MS), "path " HOST " " FAR);
-	ice_agent_free(agent);
 }
 
 /* ... but it is, when the peer can be led to another one. */
 static void
 it_does_not_with_another_address(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	path_dies(agent);
 	checked(agent, after(2500), HOST, OTHER);
 	checked(agent, after(2500), RELAY, FAR);
 	assert_told(agent, after(VERDICT_MS), "leave " HOST);
-	ice_agent_free(agent);
 }
 
 /* An allocated address cannot be tried again. */
 static void
 a_relayed_path_leads_to_nothing(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	add_local(agent, start, CANDIDATE_HOST, SECOND_HOST);
 	nominate(agent, start, RELAY, FAR);
 	checked(agent, start, SECOND_HOST, DIRECT);
@@ -145,15 +137,13 @@ a_relayed_path_leads_to_nothing(void **state)
 	nominate(agent, after(2500), HOST, FAR);
 	assert_told(agent, after(2500), "path " HOST " " FAR);
 	assert_told(agent, after(RETURN_MS), "");
-	ice_agent_free(agent);
 }
 
 static void
 a_dead_relayed_path_is_not_chosen(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	add_local(agent, start, CANDIDATE_HOST, SECOND_HOST);
 	/* Of the two, the relay with the better remote end is preferred. */
 	nominate(agent, start, RELAY, DIRECT);
@@ -165,7 +155,6 @@ a_dead_relayed_path_is_not_chosen(void **state)
 	checked(agent, after(2500), HOST, DIRECT);
 	assert_told(agent, after(VERDICT_MS - 1), "");
 	assert_told(agent, after(VERDICT_MS), "path " RELAY " " FAR);
-	ice_agent_free(agent);
 }
 
 /*
@@ -175,9 +164,8 @@ a_dead_relayed_path_is_not_chosen(void **state)
 static void
 what_still_works_there_serves_meanwhile(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	path_dies(agent);
 	nominate(agent, after(2500), HOST, FAR);
 	checked(agent, after(2500), RELAY, FAR);
@@ -185,29 +173,25 @@ what_still_works_there_serves_meanwhile(void **state)
 	    agent, after(VERDICT_MS), "leave " HOST ", path " HOST " " FAR);
 	nominate(agent, after(4000), RELAY, FAR);
 	assert_told(agent, after(4000), "path " RELAY " " FAR);
-	ice_agent_free(agent);
 }
 
 static void
 what_is_silent_there_does_not(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	nominate(agent, start, HOST, FAR);
 	path_dies(agent);
 	checked(agent, after(2500), RELAY, FAR);
 	assert_told(agent, after(VERDICT_MS), "leave " HOST);
-	ice_agent_free(agent);
 }
 
 /* What was not in use was not given up, so it cannot have been in error. */
 static void
 patience_is_for_paths_given_up(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	/* As silent as the path, but not nominated. */
 	checked(agent, start, HOST, FAR);
 	path_dies(agent);
@@ -218,15 +202,13 @@ patience_is_for_paths_given_up(void **state)
 	assert_told(agent, after(4000), "leave " HOST ", path " HOST " " FAR);
 	heard(agent, after(6000), RELAY, FAR);
 	assert_string_equal(told(agent), "path " RELAY " " FAR);
-	ice_agent_free(agent);
 }
 
 static void
 nor_is_it_for_those_that_work(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	path_dies(agent);
 	nominate(agent, after(2500), HOST, FAR);
 	checked(agent, after(2500), RELAY, FAR);
@@ -236,17 +218,15 @@ nor_is_it_for_those_that_work(void **state)
 	assert_told(agent, after(4000), "leave " HOST ", path " HOST " " FAR);
 	heard(agent, after(6000), RELAY, FAR);
 	assert_string_equal(told(agent), "path " RELAY " " FAR);
-	ice_agent_free(agent);
 }
 
 /* The fifth one is offered all the while. */
 static void
 four_are_left_at_a_time(void **state)
 {
-	struct ice_agent *agent = make_two_paths();
+	struct ice_agent *agent = *state;
 	char address[] = "10.8.0.0:52625";
 
-	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
 		address[7] = (char)('1' + i);
 		add_local(agent, start, CANDIDATE_HOST, address);
@@ -268,16 +248,14 @@ four_are_left_at_a_time(void **state)
 		    "return " HOST ", return 10.8.0.1:52625, "
 		    "return 10.8.0.2:52625, return 10.8.0.3:52625");
 	}
-	ice_agent_free(agent);
 }
 
 /* The peer has nominated it anew since. */
 static void
 a_return_leaves_what_is_in_use_alone(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	path_dies(agent);
 	nominate(agent, after(2500), RELAY, FAR);
 	assert_told(
@@ -287,30 +265,26 @@ a_return_leaves_what_is_in_use_alone(void **state)
 	run_to(agent, after(RETURN_MS - 1));
 	nominate(agent, after(RETURN_MS - 1), RELAY, FAR);
 	assert_told(agent, after(RETURN_MS), "return " HOST);
-	ice_agent_free(agent);
 }
 
 /* Until the peer has chosen another path, the dead one is better than none. */
 static void
 the_only_path_is_not_lost_by_it(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	path_dies(agent);
 	checked(agent, after(2500), RELAY, FAR);
 	assert_told(agent, after(VERDICT_MS), "leave " HOST);
 	assert_told(agent, after(RETURN_MS), "return " HOST);
-	ice_agent_free(agent);
 }
 
 /* Only what was nominated at that address is forgotten. */
 static void
 other_addresses_keep_their_nominations(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	nominate(agent, start, SECOND_HOST, DIRECT);
 	nominate(agent, start, RELAY, FAR);
 	path_dies(agent);
@@ -324,7 +298,6 @@ other_addresses_keep_their_nominations(void **state)
 	assert_told(agent, after(RETURN_MS), "return " HOST);
 	heard(agent, after(RETURN_MS), SECOND_HOST, DIRECT);
 	assert_string_equal(told(agent), "path " SECOND_HOST " " DIRECT);
-	ice_agent_free(agent);
 }
 
 /* So that filters on the way are open when the peer tries. */
@@ -358,9 +331,8 @@ what_returns_is_checked_at_once(void **state)
 static void
 one_is_left_once(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	path_dies(agent);
 	nominate(agent, after(2500), RELAY, FAR);
 	assert_told(
@@ -373,16 +345,14 @@ one_is_left_once(void **state)
 	nominate(agent, after(12500), RELAY, FAR);
 	assert_told(agent, after(10000 + RETURN_MS - 1), "path " RELAY " " FAR);
 	assert_told(agent, after(10000 + RETURN_MS), "return " HOST);
-	ice_agent_free(agent);
 }
 
 /* Each in its own time. */
 static void
 the_second_one_returns_later(void **state)
 {
-	struct ice_agent *agent = make_more_paths();
+	struct ice_agent *agent = *state;
 
-	(void)state;
 	path_dies(agent);
 	nominate(agent, after(2500), SECOND_HOST, DIRECT);
 	nominate(agent, after(2500), RELAY, FAR);
@@ -399,33 +369,38 @@ the_second_one_returns_later(void **state)
 	assert_told(agent, after(RETURN_MS), "return " HOST);
 	assert_told(agent, after(4700 + 1520 + 29999), "");
 	assert_told(agent, after(4700 + 1520 + 30000), "return " SECOND_HOST);
-	ice_agent_free(agent);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_that_fell_silent_are_left),
-		cmocka_unit_test(one_that_was_never_heard_is_not),
-		cmocka_unit_test(one_that_still_hears_the_peer_is_not),
-		cmocka_unit_test(the_relay_of_the_peer_is_no_sign_of_it),
-		cmocka_unit_test(nor_is_its_silence),
-		cmocka_unit_test(an_address_that_works_otherwise_stays),
-		cmocka_unit_test(it_does_not_with_another_address),
-		cmocka_unit_test(a_relayed_path_leads_to_nothing),
-		cmocka_unit_test(a_dead_relayed_path_is_not_chosen),
-		cmocka_unit_test(what_still_works_there_serves_meanwhile),
-		cmocka_unit_test(what_is_silent_there_does_not),
-		cmocka_unit_test(patience_is_for_paths_given_up),
-		cmocka_unit_test(nor_is_it_for_those_that_work),
-		cmocka_unit_test(four_are_left_at_a_time),
-		cmocka_unit_test(a_return_leaves_what_is_in_use_alone),
-		cmocka_unit_test(the_only_path_is_not_lost_by_it),
-		cmocka_unit_test(other_addresses_keep_their_nominations),
+		AGENT_TEST(with_more_paths, all_that_fell_silent_are_left),
+		AGENT_TEST(with_more_paths, one_that_was_never_heard_is_not),
+		AGENT_TEST(
+		    with_more_paths, one_that_still_hears_the_peer_is_not),
+		AGENT_TEST(
+		    with_more_paths, the_relay_of_the_peer_is_no_sign_of_it),
+		AGENT_TEST(with_more_paths, nor_is_its_silence),
+		AGENT_TEST(
+		    with_more_paths, an_address_that_works_otherwise_stays),
+		AGENT_TEST(with_more_paths, it_does_not_with_another_address),
+		AGENT_TEST(with_two_paths, a_relayed_path_leads_to_nothing),
+		AGENT_TEST(with_two_paths, a_dead_relayed_path_is_not_chosen),
+		AGENT_TEST(
+		    with_more_paths, what_still_works_there_serves_meanwhile),
+		AGENT_TEST(with_more_paths, what_is_silent_there_does_not),
+		AGENT_TEST(with_more_paths, patience_is_for_paths_given_up),
+		AGENT_TEST(with_more_paths, nor_is_it_for_those_that_work),
+		AGENT_TEST(with_two_paths, four_are_left_at_a_time),
+		AGENT_TEST(
+		    with_more_paths, a_return_leaves_what_is_in_use_alone),
+		AGENT_TEST(with_more_paths, the_only_path_is_not_lost_by_it),
+		AGENT_TEST(
+		    with_more_paths, other_addresses_keep_their_nominations),
 		cmocka_unit_test(what_returns_is_checked_at_once),
-		cmocka_unit_test(one_is_left_once),
-		cmocka_unit_test(the_second_one_returns_later),
+		AGENT_TEST(with_more_paths, one_is_left_once),
+		AGENT_TEST(with_more_paths, the_second_one_returns_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
