@@ -17,7 +17,7 @@ static void
 allocation_start(struct allocation *a, struct mono now)
 {
 	a->active = a->deleted = false;
-	a->mismatches = 0;
+	a->mismatches = a->bind_mismatches = 0;
 	for (size_t i = 0; i < 2; i++)
 		if (a->config.address[i].ip.family != IP_NONE)
 			request_new(&a->requests, now, REQUEST_BINDING,
@@ -79,6 +79,7 @@ allocation_invalidate(struct allocation *a)
 	withdraw_candidate(a, 0);
 	withdraw_candidate(a, 1);
 	channels_clear(&a->channels);
+	memset(&a->refused, 0, sizeof(a->refused));
 	requests_clear(&a->requests);
 	a->allocated = false;
 }
@@ -205,6 +206,7 @@ allocation_deadline(const struct allocation *a)
 	deadline = mono_min(deadline, a->expiry);
 	deadline = mono_min(deadline, refresh_deadline(a));
 	deadline = mono_min(deadline, keepalive_deadline(a));
+	deadline = mono_min(deadline, refused_peers_deadline(&a->refused));
 	return mono_min(deadline, a->channels.deadline);
 }
 

@@ -7,6 +7,7 @@
 
 #include "net-worker/core/turn/allocation.h"
 #include "net-worker/core/turn/channel.h"
+#include "net-worker/core/turn/refused_peers.h"
 #include "net-worker/core/turn/request.h"
 
 /*
@@ -36,6 +37,7 @@ struct allocation {
 	struct server_traits traits;
 	struct requests requests;
 	struct channels channels;
+	struct refused_peers refused;
 
 	/* By family: 0 is IPv4, 1 is IPv6. */
 	struct candidate_slot host[2], reflexive[2], relayed[2];
@@ -56,6 +58,8 @@ struct allocation {
 	int64_t rtt_us, family_rtt_us[2]; /* of all, by IPv4, by IPv6 */
 	int64_t rtt_sample_us; /* the last one, until it is taken; else -1 */
 	unsigned mismatches; /* 437 in a row */
+	/* The same to ChannelBind, whatever there was to Allocate. */
+	unsigned bind_mismatches;
 	bool deleted;        /* the relay says so, and has granted none since */
 	bool failed;
 };
@@ -84,7 +88,7 @@ bool allocation_wait(struct allocation *, const struct endpoint *peer,
     const struct turn_owner *);
 /* Binds channels for as many waiting peers as there are requests left. */
 void allocation_bind_waiting(struct allocation *, struct mono now);
-/* Binds those again that are due. */
+/* Binds those again that are due, or were refused. */
 void allocation_refresh_channels(struct allocation *, struct mono now);
 void allocation_announce(struct candidate_slot *, const struct endpoint *,
     const struct endpoint *base);

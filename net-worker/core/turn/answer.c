@@ -113,8 +113,10 @@ abandon_request(struct allocation *a, struct mono now, struct request *r)
 		break;
 	case REQUEST_CHANNEL_BIND:
 		c = channels_get(&a->channels, r->channel);
-		if (c != NULL)
-			channel_refused(&a->channels, c);
+		if (c == NULL)
+			break;
+		refused_peers_note(&a->refused, now, &r->peer, &c->owner);
+		channel_refused(&a->channels, c);
 		break;
 	case REQUEST_BINDING:
 	case REQUEST_DELETE:
@@ -158,6 +160,7 @@ refresh_succeeded(struct allocation *a, struct mono now, struct request *r,
 		abandon_request(a, now, r);
 	} else {
 		request_free(&a->requests, r);
+		a->bind_mismatches = 0;
 		note_lifetime(a, now, m->lifetime);
 	}
 }
@@ -171,6 +174,8 @@ channel_bind_succeeded(struct allocation *a, struct mono now, struct request *r)
 	if (c == NULL)
 		return;
 	c->in_flight = false;
+	a->bind_mismatches = 0;
+	refused_peers_forget(&a->refused, &c->peer);
 	channel_confirm(&a->channels, c, now);
 }
 
@@ -241,7 +246,10 @@ allocation_mismatched(
 	if (c != NULL)
 		owner = c->owner;
 	allocation_invalidate(a);
-	if (++a->mismatches > MISMATCHES_MAX) {
+	if (kind == REQUEST_CHANNEL_BIND)
+		a->bind_mismatches++;
+	if (++a->mismatches > MISMATCHES_MAX ||
+	    a->bind_mismatches > MISMATCHES_MAX) {
 		a->waiting_count = 0;
 		return;
 	}
@@ -257,12 +265,15 @@ allocation_mismatched(
 
 /* Number and peer do not go together at the relay. */
 static void
-forget_channel_of(struct allocation *a, const struct request *r)
+forget_channel_of(
+    struct allocation *a, struct mono now, const struct request *r)
 {
 	struct channel *c = channels_get(&a->channels, r->channel);
 
-	if (r->kind == REQUEST_CHANNEL_BIND && c != NULL)
-		channel_forget(&a->channels, c);
+	if (r->kind != REQUEST_CHANNEL_BIND || c == NULL)
+		return;
+	refused_peers_note(&a->refused, now, &r->peer, &c->owner);
+	channel_forget(&a->channels, c);
 }
 
 static void
@@ -297,7 +308,7 @@ request_refused(struct allocation *a, struct mono now, struct request *r,
 		abandon_request(a, now, r);
 		break;
 	case ERROR_BAD_REQUEST:
-		forget_channel_of(a, r);
+		forget_channel_of(a, now, r);
 		/* FALLTHROUGH */
 	default:
 		abandon_request(a, now, r);

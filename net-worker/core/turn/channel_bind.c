@@ -56,6 +56,8 @@ allocation_bind(struct allocation *a, struct mono now,
 	if (a->relayed[family_index(peer->ip.family)].address.ip.family ==
 	    IP_NONE)
 		return true;
+	if (refused_peers_hold(&a->refused, now, peer, owner))
+		return true;
 	c = channels_take(&a->channels, now, peer, owner);
 	if (c != NULL)
 		send_channel_bind(a, now, c);
@@ -111,9 +113,12 @@ allocation_received(
 void
 allocation_refresh_channels(struct allocation *a, struct mono now)
 {
+	const struct refused_peer *p;
 	struct channel *c;
 	size_t at = 0;
 
+	while ((p = refused_peers_due(&a->refused, now)) != NULL)
+		(void)allocation_bind(a, now, &p->peer, &p->owner);
 	while ((c = channels_due(&a->channels, now, &at)) != NULL) {
 		if (requests_full(&a->requests))
 			a->channels.deadline = mono_min(a->channels.deadline,

@@ -130,7 +130,9 @@ paths_remote_line(struct path_table *t, struct mono now, struct paths *p,
 		kind->remove_remote(p->agent, now, &remote);
 		return false;
 	}
-	if (kind->add_remote(p->agent, now, &remote))
+	kind->add_remote(p->agent, now, &remote);
+	/* One that is told again may have lost its channel meanwhile. */
+	if (candidate_address_ok(&remote.address))
 		open_channel(t, now, p, &remote);
 	return true;
 }

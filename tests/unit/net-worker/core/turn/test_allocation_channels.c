@@ -133,18 +133,75 @@ refused_refresh_keeps_the_number(void **state)
 		refused_refresh(errors[i]);
 		s = expect(STUN_CHANNEL_BIND_REQUEST);
 		assert_int_equal(s->m.channel, 0x4000);
-		/* Again and again. */
+		/* Again and again; others need not wait for that. */
 		answer_error(s, STUN_CHANNEL_BIND_ERROR, errors[i]);
 		forget_events();
 		bind_to(PEER_2);
-		assert_int_equal(
-		    expect(STUN_CHANNEL_BIND_REQUEST)->m.channel, 0x4001);
+		s = expect(STUN_CHANNEL_BIND_REQUEST);
+		assert_int_equal(s->m.channel, 0x4001);
+		answer(s, bind_ok);
+		forget_events();
 		assert_int_equal(channel_of(PEER_1), 0);
+		expect_silence();
+		now = mono_add_ms(now, 1000);
+		timeout();
 		s = expect(STUN_CHANNEL_BIND_REQUEST);
 		assert_int_equal(s->m.channel, 0x4000);
 		answer(s, bind_ok);
 		assert_int_equal(channel_of(PEER_1), 0x4000);
 		assert_true(allocation_received(a, 0x4000, &e));
+		allocation_free(a);
+		set_up(NULL);
+	}
+}
+
+static unsigned
+binds_within(int64_t ms, uint16_t error)
+{
+	struct mono end = mono_add_ms(now, ms);
+	unsigned count = 0;
+
+	for (; mono_before(now, end); now = mono_add_ms(now, 20)) {
+		struct seen *s = &seen[0];
+
+		timeout();
+		/* Whoever hears that there is none wants one at once. */
+		(void)channel_of(PEER_1);
+		while (allocation_transmit(a, &s->d)) {
+			assert_true(stun_parse(s->d.data, s->d.length, &s->m));
+			assert_true(count < 1000);
+			if (s->m.type == STUN_BINDING_REQUEST)
+				answer(s, binding_ok);
+			else if (s->m.type == STUN_REFRESH_REQUEST)
+				answer(s, refresh_ok);
+			else if (s->m.type == STUN_ALLOCATE_REQUEST)
+				answer(s, allocate_ok);
+			else if (count++, error == 0)
+				answer(s, bind_ok);
+			else
+				answer_error(s, STUN_CHANNEL_BIND_ERROR, error);
+			forget_events();
+			(void)channel_of(PEER_1);
+		}
+	}
+	return count;
+}
+
+/* However fast it answers. */
+static void
+refusals_without_end(void **state)
+{
+	static const uint16_t errors[] = { 400, 403, 437, 441, 486, 500, 508 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		allocate();
+		assert_in_range(binds_within(100000, errors[i]), 4, 12);
+		/* And is asked again when nobody else asks. */
+		if (errors[i] != 437) {
+			assert_in_range(binds_within(32100, 0), 1, 1);
+			assert_int_not_equal(channel_of(PEER_1), 0);
+		}
 		allocation_free(a);
 		set_up(NULL);
 	}
@@ -284,6 +341,7 @@ main(void)
 		TEST(refused_bind),
 		TEST(refused_refresh_keeps_the_number),
 		TEST(refused_refresh_with_400),
+		TEST(refusals_without_end),
 		TEST(families_not_allocated),
 		TEST(more_binds_than_requests),
 		TEST(waiting_peers_are_bounded),
