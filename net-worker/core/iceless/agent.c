@@ -310,24 +310,24 @@ candidate_removed(struct iceless_agent *a)
 		replace_primary(a);
 }
 
-/* The oldest gives way: not the one at an end of the primary path. */
 static void
 list_append(struct iceless_agent *a, struct kind_list *list, size_t max,
     const struct candidate *candidate)
 {
-	const struct candidate *first = &list->candidate[0];
-	size_t oldest = 0;
+	if (list->count >= max)
+		kind_list_remove(list,
+		    kind_list_least(
+			list, a->primary == NULL ? NULL : &a->primary->path));
+	kind_list_append(list, a->now, candidate);
+}
 
-	if (list->count >= max) {
-		/* No base of the peer's is one of ours. */
-		if (a->primary != NULL &&
-		    (endpoint_equal(
-			 &first->address, &a->primary->path.remote) ||
-			endpoint_equal(&first->base, &a->primary->path.local)))
-			oldest = 1;
-		kind_list_remove(list, oldest);
+static void
+note_heard(struct iceless_agent *a, const struct path *path)
+{
+	for (size_t k = CANDIDATE_HOST; k < KINDS; k++) {
+		kind_list_heard(&a->locals[k], a->now, path);
+		kind_list_heard(&a->remotes[k], a->now, path);
 	}
-	kind_list_append(list, candidate);
 }
 
 bool
@@ -400,7 +400,7 @@ add_guesses(struct iceless_agent *a)
 			if (added++ == OPTIMISTIC_MAX ||
 			    reflexive->count == ICELESS_KIND_MAX)
 				return;
-			kind_list_append(reflexive, &guess);
+			kind_list_append(reflexive, a->now, &guess);
 			pair_remote(a, &guess);
 		}
 }
@@ -695,6 +695,7 @@ iceless_agent_probe(struct iceless_agent *a, struct mono now,
 		    pair->rtt_ns < 0)
 			pair_begin(pair, now);
 	} else if (pair_answer(pair, now, probe)) {
+		note_heard(a, path);
 		if (reaches_peer(pair))
 			left_bases_forget(&a->left, &path->local);
 		if (pair == a->suspect) {

@@ -19,9 +19,11 @@ kind_list_find(struct kind_list *list, const struct endpoint *address,
 }
 
 void
-kind_list_append(struct kind_list *list, const struct candidate *candidate)
+kind_list_append(
+    struct kind_list *list, struct mono now, const struct candidate *candidate)
 {
 	list->is_at_gone_relay[list->count] = false;
+	list->heard[list->count] = now;
 	list->candidate[list->count++] = *candidate;
 }
 
@@ -34,6 +36,45 @@ kind_list_remove(struct kind_list *list, size_t i)
 	    left * sizeof(list->candidate[0]));
 	memmove(&list->is_at_gone_relay[i], &list->is_at_gone_relay[i + 1],
 	    left * sizeof(list->is_at_gone_relay[0]));
+	memmove(&list->heard[i], &list->heard[i + 1],
+	    left * sizeof(list->heard[0]));
+}
+
+/* Ours or the peer's: no base of the peer's is one of ours. */
+static bool
+is_end_of(const struct candidate *c, const struct path *path)
+{
+	return endpoint_equal(&c->address, &path->remote) ||
+	    endpoint_equal(&c->base, &path->local);
+}
+
+void
+kind_list_heard(
+    struct kind_list *list, struct mono now, const struct path *path)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (is_end_of(&list->candidate[i], path))
+			list->heard[i] = now;
+}
+
+size_t
+kind_list_least(const struct kind_list *list, const struct path *in_use)
+{
+	size_t least = list->count;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct candidate *c = &list->candidate[i];
+		bool gone = list->is_at_gone_relay[i];
+
+		if (in_use != NULL && is_end_of(c, in_use))
+			continue;
+		if (least == list->count ||
+		    (gone && !list->is_at_gone_relay[least]) ||
+		    (gone == list->is_at_gone_relay[least] &&
+			mono_before(list->heard[i], list->heard[least])))
+			least = i;
+	}
+	return least == list->count ? 0 : least;
 }
 
 void

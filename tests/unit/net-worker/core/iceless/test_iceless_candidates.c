@@ -331,10 +331,68 @@ the_pair_in_use_stays(void **state)
 	}
 }
 
+/* Whether that one is asked; two answer, of those that are. */
+static bool
+is_asked(struct rig *r, const char *remote, const char *const answers[2])
+{
+	struct endpoint wanted = at(remote);
+	struct probe probe;
+	struct path path;
+	bool is = false;
+
+	while (iceless_agent_transmit(r->agent, &path, &probe)) {
+		is = is || endpoint_equal(&path.remote, &wanted);
+		for (size_t i = 0; i < 2; i++) {
+			struct endpoint other = at(answers[i]);
+
+			if (!endpoint_equal(&path.remote, &other))
+				continue;
+			probe.is_reply = true;
+			iceless_agent_probe(r->agent, r->now, &path, &probe);
+		}
+	}
+	return is;
+}
+
+/*
+ * A peer does not withdraw what it had on relays that are gone: it is the first
+ * to give way to what it has on others, however old the rest is.
+ */
+static void
+what_answers_stays(void **state)
+{
+	static const char *const live[2] = { "203.0.113.5:50001",
+		"203.0.113.6:50002" };
+	struct rig *r = *state;
+	char dead[] = "203.0.113.7:50003";
+	struct candidate c;
+	struct path path;
+
+	add_local(r, CANDIDATE_HOST, HOST, HOST);
+	add_remote(r, CANDIDATE_RELAYED, live[0], PEER_HOST);
+	add_remote(r, CANDIDATE_RELAYED, live[1], PEER_HOST);
+	for (dead[16] = '3'; dead[16] < '7'; dead[16]++)
+		add_remote(r, CANDIDATE_RELAYED, dead, PEER_HOST);
+	r->now = mono_add_ms(r->now, 1000);
+	path = between(HOST, live[0]);
+	iceless_agent_initiation(r->agent, r->now, &path);
+	assert_true(is_asked(r, live[1], live));
+	for (dead[16] = '3'; dead[16] < '7'; dead[16]++) {
+		r->now = mono_add_ms(r->now, 100000);
+		c = candidate(CANDIDATE_RELAYED, dead, PEER_HOST);
+		c.address.port += 10;
+		assert_true(iceless_agent_add_remote(r->agent, r->now, &c));
+		assert_true(is_asked(r, live[1], live));
+		r->now = mono_add_ms(r->now, 1000);
+		assert_false(is_asked(r, dead, live));
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		AGENT_TEST(what_answers_stays),
 		AGENT_TEST(two_guesses_at_a_time),
 		AGENT_TEST(no_guess_of_ipv6),
 		AGENT_TEST(a_guess_takes_nobodys_place),
