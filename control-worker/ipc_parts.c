@@ -51,6 +51,7 @@ FORWARD(relays_begin)
 FORWARD(relay_removed)
 FORWARD(relay_present)
 FORWARD(relays_commit)
+FORWARD(connection_drop)
 FORWARD(grant_expiry)
 FORWARD(grants_begin)
 FORWARD(grants_entry)
@@ -585,6 +586,7 @@ ipc_control_events(void)
 			.relays_commit = forward_relays_commit,
 			.authorization = forward_authorization,
 			.revocation = forward_revocation,
+			.connection_drop = forward_connection_drop,
 			.grant_expiry = forward_grant_expiry,
 			.grants_begin = forward_grants_begin,
 			.grants_entry = forward_grants_entry,

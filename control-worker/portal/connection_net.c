@@ -56,7 +56,7 @@ portal_named(struct portal_connection *c, struct mono now, uint64_t serial,
     bool installed)
 {
 	const struct ref *ref = refs_find(&c->incoming.refs, serial);
-	struct uuid client;
+	struct ipc_connection_drop drop = { .serial = serial };
 	bool connects;
 
 	if (ref == NULL || !ref->is_naming)
@@ -65,12 +65,15 @@ portal_named(struct portal_connection *c, struct mono now, uint64_t serial,
 		say_reply(c, now, serial);
 		return;
 	}
-	client = ref->client;
+	drop.client = ref->client;
 	connects = ref->connects;
 	refs_drop(&c->incoming.refs, serial);
+	if (!connects)
+		return;
 	/* Without a reply the client gives up: it wants no candidates. */
-	if (connects && !refs_await(&c->incoming.refs, &client))
-		candidates_forget(c->held, &client);
+	if (!refs_await(&c->incoming.refs, &drop.client))
+		candidates_forget(c->held, &drop.client);
+	c->events.to.connection_drop(c->ctx, &drop);
 }
 
 void

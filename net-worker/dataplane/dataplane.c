@@ -231,6 +231,7 @@ ENGINE_NOTE(relay_present, d->engine, d->now, m)
 ENGINE_MESSAGE(relays_commit, d->engine, d->now)
 ENGINE_MESSAGE(authorization, d->engine, d->now, m)
 ENGINE_MESSAGE(revocation, d->engine, m)
+ENGINE_MESSAGE(connection_drop, d->engine, m)
 ENGINE_MESSAGE(grant_expiry, d->engine, m)
 ENGINE_NOTE(grants_begin, d->engine)
 ENGINE_NOTE(grants_entry, d->engine, m)
@@ -269,6 +270,7 @@ const struct ipc_handlers dataplane_messages = {
 	.relays_commit = on_relays_commit,
 	.authorization = on_authorization,
 	.revocation = on_revocation,
+	.connection_drop = on_connection_drop,
 	.grant_expiry = on_grant_expiry,
 	.grants_begin = on_grants_begin,
 	.grants_entry = on_grants_entry,

@@ -327,8 +327,10 @@ def test_clients_of_two_steps(listener, gateway, generation):
     assert w.expect("NAME_RESOLVED")["addresses"] == ["192.0.2.80"]
     # A name that the client may not have is no connection.
     c.push("request_connection", CONNECTION)
-    w.say("ACKNOWLEDGED", serial=w.expect("AUTHORIZATION")["serial"])
+    serial = w.expect("AUTHORIZATION")["serial"]
+    w.say("ACKNOWLEDGED", serial=serial)
     w.say("ASSIGNMENT_ANSWER", serial=w.expect("ASSIGNMENT")["serial"], answer=0)
+    assert w.expect("CONNECTION_DROP") == {"client": CLIENT, "serial": serial}
     c.quiet()
     # Their candidates have neither ufrag nor raddr.
     line = "candidate:1 1 udp 1694498559 198.51.100.7 47717 typ srflx"

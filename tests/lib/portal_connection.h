@@ -93,6 +93,7 @@ struct rig {
 	uint64_t serial; /* of the last authorization */
 	struct ipc_authorization authorization;
 	struct ipc_grant_expiry expiry;
+	struct ipc_connection_drop drop;
 	struct name_proxies names; /* what was asked for last */
 	uint64_t named;            /* by this serial */
 	bool no_names;
@@ -214,6 +215,15 @@ on_grant_expiry(void *ctx, struct ipc_grant_expiry *m)
 }
 
 static inline void
+on_connection_drop(void *ctx, struct ipc_connection_drop *m)
+{
+	struct rig *r = ctx;
+
+	r->drop = *m;
+	strlcat(r->story, "D", sizeof(r->story));
+}
+
+static inline void
 on_authorization(void *ctx, struct ipc_authorization *m)
 {
 	struct rig *r = ctx;
@@ -307,6 +317,7 @@ make_connection_of(
 			.relay_present = on_relay_present,
 			.relays_commit = on_relays_commit,
 			.authorization = on_authorization,
+			.connection_drop = on_connection_drop,
 			.grant_expiry = on_grant_expiry,
 			.grants_begin = on_grants_begin,
 			.grants_entry = on_grants_entry,

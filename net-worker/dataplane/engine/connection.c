@@ -82,6 +82,7 @@ connection_make(
 	if (c == NULL)
 		return NULL;
 	c->index = unused_index(e);
+	c->made_by = a->serial;
 	c->candidate_deadline = mono_add_s(now, CANDIDATE_DEADLINE_S);
 	c->disconnect_deadline = MONO_NEVER;
 	c->idle_at = MONO_NEVER;
@@ -193,18 +194,37 @@ connection_deadline(const struct connection *c)
 	return first;
 }
 
+/* Without a word. Who lingers does so for the connection's sake. */
+static void
+drop_connection(struct engine *e, struct connection *c)
+{
+	struct client *client = c->client;
+
+	connection_close(e, c);
+	if (client->lingers)
+		client_remove(e, client, false);
+}
+
 static void
 fail_connection(struct engine *e, struct connection *c, const char *why)
 {
 	char who[UUID_TEXT_LEN + 1];
-	struct client *client = c->client;
 
 	log_info("connection to client %s failed: %s",
-	    uuid_format(client_id(client), who), why);
+	    uuid_format(client_id(c->client), who), why);
 	e->counters->connections_failed++;
-	connection_close(e, c);
-	if (client->lingers)
-		client_remove(e, client, false);
+	drop_connection(e, c);
+}
+
+void
+engine_connection_drop(struct engine *e, const struct ipc_connection_drop *m)
+{
+	struct client *client = client_find(e, &m->client);
+	struct connection *c = client == NULL ? NULL : client->connection;
+
+	/* There may be another by now. */
+	if (c != NULL && c->made_by == m->serial)
+		drop_connection(e, c);
 }
 
 void

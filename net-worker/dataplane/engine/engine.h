@@ -68,6 +68,8 @@ void engine_relays_commit(struct engine *, struct mono);
 void engine_authorization(
     struct engine *, struct mono, const struct ipc_authorization *);
 void engine_revocation(struct engine *, const struct ipc_revocation *);
+void engine_connection_drop(
+    struct engine *, const struct ipc_connection_drop *);
 void engine_grant_expiry(struct engine *, const struct ipc_grant_expiry *);
 void engine_grants_begin(struct engine *);
 void engine_grants_entry(struct engine *, const struct ipc_grants_entry *);

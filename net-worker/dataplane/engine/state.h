@@ -118,7 +118,8 @@ struct connection {
 	struct client *client;
 	struct key_entry by_key;
 	struct deadline due;
-	uint32_t index; /* 24-bit */
+	uint32_t index;   /* 24-bit */
+	uint64_t made_by; /* the serial of that authorization */
 	enum connection_state state;
 
 	bool iceless; /* its paths are found without ICE */

@@ -144,11 +144,20 @@ says_nothing_of_refused_names(void **state)
 	portal_named(r->c, r->now, r->serial, true);
 	portal_send(r->c, r->now);
 	expect_nothing(r);
+	/* What it has not been told of is not left to itself. */
+	assert_string_equal(r->story, "AND");
+	assert_true(uuid_equal(&r->drop.client, &client));
+	assert_int_equal(r->drop.serial, r->serial);
 	r->no_names = true;
 	hear(r, PUSH, "request_connection", CONNECTION(DOMAIN));
 	portal_acknowledge(r->c, r->now, r->serial);
 	portal_named(r->c, r->now, r->serial, true);
 	expect_nothing(r);
+	assert_string_equal(r->story, "ANDAND");
+	/* The connection that it has is none of the name's. */
+	hear(r, PUSH, "allow_access", ACCESS(DOMAIN));
+	portal_acknowledge(r->c, r->now, r->serial);
+	assert_string_equal(r->story, "ANDANDAN");
 }
 
 /* Candidates wait for the last connection that was asked for, and no longer. */

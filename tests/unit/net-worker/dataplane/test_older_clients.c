@@ -100,9 +100,68 @@ access_ends_without_a_connection(void **state)
 }
 
 /*
- * Whose name was refused, the client is told nothing of it: the connection ends
- * by itself, and the access stays what the portal says that it is.
+ * Whose name was refused, the client is told nothing of it, and its candidates
+ * come all the same: the connection ends, and the access stays what the portal
+ * says that it is.
  */
+static void
+connection_that_it_is_not_told_of_ends(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization a = authorization(r);
+	struct ipc_connection_drop drop = {
+		.client = a.client,
+		.serial = a.serial,
+	};
+	struct ipc_remote_candidates m = {
+		.client = a.client,
+		.lines = "candidate:1 1 udp 2130706175 192.0.2.7 50000 typ "
+			 "host\n",
+	};
+
+	with_relay(r);
+	a.kind = AUTHORIZATION_CONNECTION;
+	tell(r, authorization, &a);
+	tell(r, remote_candidates, &m);
+	tell(r, connection_drop, &drop);
+	settle(r);
+	assert_int_equal(r->closed, 1);
+	assert_int_equal(r->page.engine.clients, 1);
+	/* Not another one, nor that of another client. */
+	a.serial++;
+	tell(r, authorization, &a);
+	tell(r, connection_drop, &drop);
+	drop.serial++;
+	drop.client.bytes[0]++;
+	tell(r, connection_drop, &drop);
+	settle(r);
+	assert_int_equal(r->closed, 1);
+	check_with_use_candidate(r);
+	pass(r, 20);
+	handshake(r);
+	assert_true(reaches(r, "10.20.0.9:80"));
+}
+
+/* One that could not stay for anything else goes with it. */
+static void
+who_lingers_goes_with_the_connection(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization a = authorization(r);
+	const struct ipc_revocation revocation = { a.client, a.resource };
+	const struct ipc_connection_drop drop = { a.client, a.serial };
+
+	a.kind = AUTHORIZATION_CONNECTION;
+	tell(r, authorization, &a);
+	tell(r, revocation, &revocation);
+	settle(r);
+	assert_int_equal(r->page.engine.clients, 1);
+	tell(r, connection_drop, &drop);
+	settle(r);
+	assert_int_equal(r->closed, 1);
+	assert_int_equal(r->page.engine.clients, 0);
+}
+
 static void
 connection_that_nobody_takes_up_ends(void **state)
 {
@@ -470,6 +529,8 @@ main(void)
 		T(access_leaves_the_connection),
 		T(access_comes_before_the_connection),
 		T(access_ends_without_a_connection),
+		T(connection_that_it_is_not_told_of_ends),
+		T(who_lingers_goes_with_the_connection),
 		T(connection_that_nobody_takes_up_ends),
 		T(connection_waits_for_a_relay),
 		T(connection_is_made_anew_without_a_relay),
