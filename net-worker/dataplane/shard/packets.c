@@ -92,6 +92,13 @@ shard_make_current(struct tunnel *t, struct session *session)
 	    &t->timers, session->established, session->initiator);
 }
 
+static bool
+is_connected(const struct tunnel *t, const struct path *path, struct mono now)
+{
+	return path_is_usable(path) && t->current != NULL &&
+	    session_may_send(t->current, now);
+}
+
 /* On any path; false when it cannot be sent. */
 static bool
 seal_datagram(struct shard *s, struct mono now, struct tunnel *t,
@@ -102,11 +109,8 @@ seal_datagram(struct shard *s, struct mono now, struct tunnel *t,
 	size_t sealed = len + WIREGUARD_OVERHEAD;
 	uint8_t *to;
 
-	if (!path_is_usable(path) || t->current == NULL ||
-	    !session_may_send(t->current, now)) {
-		s->counters->not_connected += len > 0;
+	if (!is_connected(t, path, now))
 		return false;
-	}
 	to = out->udp(out->ctx, path_next_hop(path), path_source(path), ecn,
 	    header + sealed);
 	if (to == NULL)
@@ -597,8 +601,11 @@ forward_inbound(struct shard *s, struct mono now, struct peer *peer,
 		return;
 	}
 	ecn = r.data == p->data ? packet_ecn(p) : 0;
-	if (!shard_transmit(s, now, peer->tunnel, r.data, r.length, ecn, out))
+	if (!shard_transmit(s, now, peer->tunnel, r.data, r.length, ecn, out)) {
+		s->counters->not_connected +=
+		    !is_connected(peer->tunnel, &peer->tunnel->path, now);
 		return;
+	}
 	if (r.rest_length > 0)
 		shard_transmit(
 		    s, now, peer->tunnel, r.rest, r.rest_length, ecn, out);

@@ -115,6 +115,25 @@ counts_what_has_no_way(void **state)
 	assert_int_equal(counters(r)->inbound_packets, 0);
 }
 
+/* What cannot be said is nobody's data: not a goodbye without a session. */
+static void
+counts_no_words_of_its_own(void **state)
+{
+	struct rig *r = *state;
+	const struct ipc_revocation revocation = {
+		.client = { { 0xc1 } },
+		.resource = { { 0x42 } },
+	};
+
+	authorized(r);
+	check_with_use_candidate(r);
+	pass(r, 20);
+	tell(r, revocation, &revocation);
+	settle(r);
+	assert_int_equal(r->closed, 1);
+	assert_int_equal(counters(r)->not_connected, 0);
+}
+
 /* The grant is still there; the connection, which got no candidate, is not. */
 static void
 knows_no_way_to_who_has_gone(void **state)
@@ -568,6 +587,7 @@ main(void)
 		T(counts_what_it_carries),
 		T(counts_what_it_drops),
 		T(counts_what_has_no_way),
+		T(counts_no_words_of_its_own),
 		T(knows_no_way_to_who_has_gone),
 		T(drops_what_has_no_length),
 		T(lets_clients_go),

@@ -321,10 +321,6 @@ take_what_came(void)
 	}
 }
 
-/*
- * A goodbye that cannot be sent is among what lanes count as dropped, so that
- * there may seem to be fewer, but not for the honest, who get none.
- */
 static bool
 in_flight_are_at_most(int64_t count)
 {
