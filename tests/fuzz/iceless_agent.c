@@ -1,7 +1,8 @@
 /*
  * The path agent without ICE against a peer that has the session and keeps to
  * no rule: candidates come, go and come again, probes and handshakes come by
- * paths that are there and by others.
+ * paths that are there and by others, what was sent is not answered, and relays
+ * are no more.
  */
 #include "net-worker/core/iceless/agent.h"
 
@@ -10,6 +11,8 @@
 #define REQUESTS 16 /* of ours that can still be answered */
 /* A search begins with one on each pair; calls may begin it twice. */
 #define BURST_LIMIT (2 * ICELESS_PAIRS_MAX)
+/* Of each base that it is left, and that it may be tried again. */
+#define BASES_LIMIT (2 * 3 * ICELESS_KIND_MAX)
 
 static struct endpoint local_endpoints[4], remote_endpoints[8];
 
@@ -72,7 +75,9 @@ drain(struct rig *r)
 	enum candidate_kind kind;
 	struct probe probe;
 	struct path path;
-	unsigned sent = 0;
+	struct endpoint base;
+	bool withdrawn;
+	unsigned sent = 0, told = 0;
 
 	while (iceless_agent_transmit(r->agent, &path, &probe)) {
 		must(!probe.is_reply);
@@ -85,6 +90,10 @@ drain(struct rig *r)
 		must(path.remote.ip.family != IP_NONE);
 	/* Said once. */
 	must(!iceless_agent_event(r->agent, &path, &kind));
+	while (iceless_agent_base(r->agent, &base, &withdrawn)) {
+		must(base.ip.family != IP_NONE);
+		must(++told <= BASES_LIMIT);
+	}
 	must(mono_before(r->now, iceless_agent_deadline(r->agent)));
 }
 
@@ -132,7 +141,7 @@ step(struct rig *r, struct cursor *in)
 {
 	struct path path;
 
-	switch (pick(in, 8)) {
+	switch (pick(in, 10)) {
 	case 0:
 	case 1:
 		change_candidates(r, in);
@@ -153,6 +162,13 @@ step(struct rig *r, struct cursor *in)
 		break;
 	case 6:
 		hear_probe(r, in);
+		break;
+	case 7:
+		iceless_agent_unanswered(r->agent, r->now);
+		break;
+	case 8:
+		path = pick_path(in);
+		iceless_agent_relay_gone(r->agent, r->now, &path.remote.ip);
 		break;
 	default:
 		r->now = mono_add_ms(r->now, cursor_be16(in));
