@@ -96,6 +96,10 @@ bool ice_agent_input(struct ice_agent *, struct mono now,
     const struct endpoint *local, const struct endpoint *remote,
     const struct stun_message *);
 
+/* Whether that is "ours:theirs", as in the peer's requests. */
+bool ice_agent_has_username(
+    const struct ice_agent *, const struct stun_text *username);
+
 /*
  * Whether a Binding success with this transaction id is for this agent; if it
  * is too late, ice_agent_input() will say so.

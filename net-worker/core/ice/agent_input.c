@@ -12,9 +12,9 @@ verify_integrity(const struct stun_message *message, const char *password)
 	return stun_verify(message, password, strlen(password));
 }
 
-/* Whether the USERNAME is "ours:theirs". */
-static bool
-is_username(const struct ice_agent *agent, const struct stun_text *username)
+bool
+ice_agent_has_username(
+    const struct ice_agent *agent, const struct stun_text *username)
 {
 	const char *ours = agent->credentials.username;
 	const char *theirs = agent->peer.username;
@@ -109,7 +109,7 @@ input_request(struct ice_agent *agent, struct mono now,
 	struct pair *pair;
 
 	if ((request->have & needed) != needed ||
-	    !is_username(agent, &request->username) ||
+	    !ice_agent_has_username(agent, &request->username) ||
 	    !verify_integrity(request, agent->credentials.password))
 		return false;
 	receiver = find_receiver(agent, local);

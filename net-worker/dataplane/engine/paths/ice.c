@@ -107,16 +107,23 @@ agent_of_answer(struct ice_dispatch *d, const struct stun_message *m)
 	    : NULL;
 }
 
-/* Ours comes first in "ours:theirs" (RFC 8445, 7.2.2). */
+/*
+ * Ours comes first in "ours:theirs" (RFC 8445, 7.2.2). It is so short that some
+ * of a thousand connections may well have the same one.
+ */
 static struct ice_path_agent *
 agent_of_request(struct ice_dispatch *d, const struct stun_message *m)
 {
 	const uint8_t *name = m->username.bytes, *colon;
+	struct ice_path_agent *a;
 
 	if (m->username.length == 0 ||
 	    (colon = memchr(name, ':', m->username.length)) == NULL)
 		return NULL;
-	return key_map_get(&d->by_username, name, (size_t)(colon - name));
+	a = key_map_get(&d->by_username, name, (size_t)(colon - name));
+	while (a != NULL && !ice_agent_has_username(a->ice, &m->username))
+		a = key_map_next(&a->by_username);
+	return a;
 }
 
 struct paths *

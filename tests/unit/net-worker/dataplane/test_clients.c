@@ -431,6 +431,56 @@ name_in_force(void)
 	return false;
 }
 
+/* Whether the request of that user is answered. */
+static bool
+is_answered(struct rig *r, const char *username)
+{
+	static uint8_t transaction[12];
+	uint8_t check[128];
+	struct stun_message m;
+	struct writer w;
+
+	transaction[0]++;
+	writer_init(&w, check, sizeof(check));
+	stun_begin(&w, STUN_BINDING_REQUEST, transaction);
+	stun_add_text(&w, STUN_USERNAME, username);
+	stun_add_u64(&w, STUN_ICE_CONTROLLING, 1);
+	stun_add_u32(&w, STUN_PRIORITY, 0x6e7ffeff);
+	stun_add_integrity(&w, "gatepassword", 12);
+	r->udp_count = 0;
+	receive(r, "192.0.2.7:50000", "10.0.0.4:52625", check, w.len);
+	for (size_t i = 0; i < r->udp_count; i++)
+		if (stun_parse(r->udp[i].data, r->udp[i].len, &m) &&
+		    m.type == STUN_BINDING_SUCCESS &&
+		    memcmp(m.transaction, transaction, sizeof(transaction)) ==
+			0)
+			return true;
+	return false;
+}
+
+/*
+ * Four letters of 32 are what a portal gives out for our end: two clients of a
+ * thousand may well have the same.
+ */
+static void
+user_names_need_not_be_unique(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization a = authorization(r);
+
+	authorized(r);
+	a.client.bytes[1] = 9;
+	a.client_v4.bytes[3] = 9;
+	a.client_v6.bytes[15] = 9;
+	a.public_key[0] ^= 1;
+	strlcpy(a.remote_username, "clix", sizeof(a.remote_username));
+	assert_true(accepted(r, &a));
+	assert_true(is_answered(r, "gate:clie"));
+	assert_true(is_answered(r, "gate:clix"));
+	assert_false(is_answered(r, "gate:cliy"));
+	assert_false(is_answered(r, "gate:"));
+}
+
 /* A client is let in, or it is not; nothing is left of one that was not. */
 static void
 without_memory(void **state)
@@ -461,6 +511,7 @@ main(void)
 		    host_is_exposed, set_up_exposed, tear_down),
 		T(site_changes),
 		T(relays_of_many_clients),
+		T(user_names_need_not_be_unique),
 		T(without_memory),
 	};
 
