@@ -15,7 +15,22 @@ agent_check_priority(const struct listed_candidate *local)
 	    CANDIDATE_PEER_REFLEXIVE, (uint16_t)preference);
 }
 
-/* Room for one more local candidate, if need be in place of a discarded one. */
+/*
+ * A relay or a NAT that has seen us at ever other addresses: nothing is sent
+ * from such a one, and none but the last can be reached.
+ */
+static bool
+is_former_reflexive(
+    const struct ice_agent *agent, const struct listed_candidate *local)
+{
+	return local->candidate.kind == CANDIDATE_SERVER_REFLEXIVE &&
+	    !agent_has_pair(agent, local);
+}
+
+/*
+ * Room for one more local candidate, if need be in place of a discarded one, or
+ * else of the oldest of those that are not needed.
+ */
 static bool
 make_local_room(struct ice_agent *agent)
 {
@@ -24,8 +39,10 @@ make_local_room(struct ice_agent *agent)
 	if (agent->local_count < CANDIDATES_MAX)
 		return true;
 	TAILQ_FOREACH(local, &agent->locals, entry)
-		if (local->discarded &&
-		    (oldest == NULL || local->serial < oldest->serial))
+		if ((local->discarded || is_former_reflexive(agent, local)) &&
+		    (oldest == NULL || local->discarded > oldest->discarded ||
+			(local->discarded == oldest->discarded &&
+			    local->serial < oldest->serial)))
 			oldest = local;
 	if (oldest == NULL)
 		return false;

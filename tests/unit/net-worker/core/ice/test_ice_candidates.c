@@ -237,6 +237,31 @@ local_list_is_bounded(void **state)
 	ice_agent_free(agent);
 }
 
+/* Behind a NAT that changes its address every hour, a relay still finds room.
+ */
+static void
+former_reflexive_ones_make_room(void **state)
+{
+	struct ice_agent *agent = make_agent();
+	struct endpoint mapped = at(SRFLX4);
+
+	(void)state;
+	assert_true(add_host(agent, HOST4));
+	assert_true(add_remote(agent, start, CANDIDATE_HOST, PEER, 5));
+	for (unsigned i = 0; i < 3 * CANDIDATES_MAX; i++) {
+		char text[ENDPOINT_TEXT_MAX];
+
+		mapped.port = (uint16_t)(1 + i);
+		assert_true(add_local(agent, CANDIDATE_SERVER_REFLEXIVE,
+		    endpoint_format(&mapped, text), HOST4, NULL));
+		assert_true(agent->local_count <= CANDIDATES_MAX);
+	}
+	assert_true(add_relay(agent, RELAY4));
+	assert_non_null(pair_between(agent, RELAY4, PEER));
+	assert_non_null(pair_between(agent, HOST4, PEER));
+	ice_agent_free(agent);
+}
+
 /*
  * Pairs (firezone-tunnel(7), Pairs)
  */
@@ -601,6 +626,7 @@ main(void)
 		cmocka_unit_test(removal_needs_the_kind),
 		cmocka_unit_test(bad_addresses_are_refused),
 		cmocka_unit_test(local_list_is_bounded),
+		cmocka_unit_test(former_reflexive_ones_make_room),
 		cmocka_unit_test(one_pair_per_path),
 		cmocka_unit_test(signalled_replaces_peer_reflexive),
 		cmocka_unit_test(new_local_leaves_peer_reflexive_alone),
