@@ -15,9 +15,9 @@
  *			one for every packet, but for a moment
  *	relays		the gateway lets no allocation run out that it may
  *			have, nor a channel that is in use, and is heard
- *			there every so often (relay.c)
- *	roams		likewise after a change of address, and without ICE the
- *			connection is the same (roams.c)
+ *			there every so often, and not ever again (relay.c)
+ *	roams		likewise after a change of address or of relays, and
+ *			without ICE the connection is the same (roams.c)
  *	connections	one that works lives on, one that does not ends
  *			(connections.c)
  *	flap		a path that was found stays what it is, until it is
@@ -144,10 +144,12 @@ static bool
 is_relay(const struct endpoint *e)
 {
 	for (unsigned r = 0; r < RELAYS; r++) {
-		struct endpoint v4 = network_address(RELAY(r), IP_V4),
-				v6 = network_address(RELAY(r), IP_V6);
+		enum ip_family family = (enum ip_family)e->ip.family;
+		struct endpoint own = network_address(RELAY(r), family);
+		/* Nor does the gateway know at once that it is no more. */
+		struct endpoint former = network_former_address(r, family);
 
-		if (endpoint_equal(&v4, e) || endpoint_equal(&v6, e))
+		if (endpoint_equal(&own, e) || endpoint_equal(&former, e))
 			return true;
 	}
 	return false;
@@ -303,7 +305,7 @@ static bool
 relays_are_well(void)
 {
 	for (unsigned r = 0; r < RELAYS; r++)
-		if (!relay_is_up(r) || !portal_presents(r))
+		if (!relay_is_up(r) || !portal_lists(r) || relay_refuses(r))
 			return false;
 	return true;
 }
@@ -314,6 +316,9 @@ check_could_connect(unsigned d)
 	bool gateway = false, device = false;
 
 	for (unsigned r = 0; r < RELAYS; r++) {
+		/* It may have been chosen all the same. */
+		if (relay_refuses(r))
+			return false;
 		if (!relay_is_up(r) || !portal_presents(r))
 			continue;
 		gateway |= network_connects(GATEWAY, RELAY(r));
@@ -373,9 +378,11 @@ check_path(unsigned d, const struct endpoint *from, bool relayed)
 	checks.paths[d].asked = world.now;
 	/*
 	 * Who is idle checks its paths seldom, and may be followed on what it
-	 * sends by one until the better one is heard again.
+	 * sends by one until the better one is heard again. Who has another
+	 * address learns of it bit by bit.
 	 */
-	if (!check_is_settled() || !traffic_talks(d, &since) ||
+	if (!check_is_settled() || check_is_excused(d) ||
+	    !traffic_talks(d, &since) ||
 	    mono_ms_between(since, world.now) < STEADY_MS)
 		return;
 	if (relayed || IS_RELAY(network_node(&from->ip))) {

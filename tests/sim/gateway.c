@@ -320,16 +320,18 @@ gateway_relays(void)
 	TELL(relays_begin, NULL);
 	for (unsigned r = 0; r < RELAYS; r++) {
 		struct ipc_relay_removed removed = { .relay = relay_uuid(r) };
+		struct ipc_relay_removed former = { relay_former_uuid(r) };
 		struct ipc_relay_present relay = {
 			.relay = relay_uuid(r),
 			.v4 = network_address(RELAY(r), IP_V4),
 			.v6 = network_address(RELAY(r), IP_V6),
 		};
 
-		if (!portal_presents(r)) {
+		TELL(relay_removed, &former);
+		if (!portal_presents(r))
 			TELL(relay_removed, &removed);
+		if (!portal_lists(r))
 			continue;
-		}
 		relay_credentials(
 		    r, gateway_key(), relay.username, relay.password);
 		TELL(relay_present, &relay);

@@ -30,6 +30,7 @@ static struct {
 	unsigned at[1 + DEVICES]; /* the site of gateway and devices */
 	struct quality quality[NODES][NODES];
 	uint8_t next_public;
+	uint8_t machine[RELAYS]; /* of so many that were that relay */
 	bool away[NODES];
 	bool walled; /* the gateway reaches relays only */
 } network;
@@ -68,16 +69,44 @@ v6_of(uint8_t kind, uint8_t number)
 	return ip_from_bytes(IP_V6, bytes);
 }
 
+static struct endpoint
+relay_address(unsigned r, uint8_t machine, enum ip_family family)
+{
+	uint8_t number = (uint8_t)(RELAY(r) + NODES * machine);
+
+	return (struct endpoint){
+		family == IP_V4 ? ip_v4(203, 0, 113, number) : v6_of(2, number),
+		TURN_PORT,
+	};
+}
+
+struct endpoint
+network_former_address(unsigned r, enum ip_family family)
+{
+	uint8_t now = network.machine[r];
+
+	return relay_address(r, now == 0 ? now : now - 1, family);
+}
+
+void
+network_replace(unsigned r)
+{
+	network.machine[r]++;
+}
+
 struct endpoint
 network_address(unsigned node, enum ip_family family)
 {
 	unsigned site;
 
+	if (IS_RELAY(node))
+		return relay_address(
+		    node - RELAY(0), network.machine[node - RELAY(0)], family);
 	if (!has_site(node))
 		return (struct endpoint){
 			family == IP_V4 ? ip_v4(203, 0, 113, (uint8_t)node)
 					: v6_of(2, (uint8_t)node),
-			IS_RELAY(node) ? TURN_PORT : 40000,
+			40000,
 		};
 	site = network.at[node];
 	if (!network.sites[site].has[family == IP_V6])

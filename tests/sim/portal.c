@@ -51,7 +51,8 @@ static struct {
 	unsigned of_gateway, of_device[DEVICES];
 	bool allowed[DEVICES][RESOURCES];
 	struct grant_model grants[DEVICES][RESOURCES];
-	bool present[RELAYS];
+	bool present[RELAYS], unlisted[RELAYS];
+	uint8_t machine[RELAYS]; /* of so many that were that relay */
 	bool iceless;
 	struct mono back[DEVICES]; /* when their connections are there again */
 	uint64_t serial;
@@ -96,7 +97,16 @@ device_uuid(unsigned d)
 struct uuid
 relay_uuid(unsigned r)
 {
-	return (struct uuid){ { 0x01, (uint8_t)r } };
+	return (struct uuid){ { 0x01, (uint8_t)r, portal.machine[r] } };
+}
+
+struct uuid
+relay_former_uuid(unsigned r)
+{
+	struct uuid id = relay_uuid(r);
+
+	id.bytes[2]--;
+	return id;
 }
 
 struct ip_address
@@ -173,8 +183,18 @@ static void
 tell_relays(unsigned d)
 {
 	for (unsigned r = 0; r < RELAYS; r++)
-		if (portal.present[r])
+		if (portal_lists(r))
 			tell_resource(d, "relay", r);
+}
+
+/* With the list of the others, which it may have given up. */
+static void
+tell_relay_gone(unsigned r)
+{
+	for (unsigned d = 0; d < DEVICES; d++) {
+		tell_resource(d, "forget-relay", r);
+		tell_relays(d);
+	}
 }
 
 /* What it has to say waits meanwhile. */
@@ -410,9 +430,36 @@ portal_presence(unsigned r, bool present)
 	struct message m = { .type = RELAYS_TO_GATEWAY };
 
 	portal.present[r] = present;
+	portal.unlisted[r] = false;
 	post_to_gateway(m);
-	for (unsigned d = 0; d < DEVICES; d++)
-		tell_resource(d, present ? "relay" : "forget-relay", r);
+	for (unsigned d = 0; d < DEVICES && present; d++)
+		tell_resource(d, "relay", r);
+	if (!present)
+		tell_relay_gone(r);
+}
+
+void
+portal_unlist(unsigned r)
+{
+	portal.unlisted[r] = true;
+	post_to_gateway((struct message){ .type = RELAYS_TO_GATEWAY });
+	if (!relay_is_up(r))
+		tell_relay_gone(r);
+}
+
+bool
+portal_lists(unsigned r)
+{
+	return portal.present[r] && !portal.unlisted[r];
+}
+
+void
+portal_replaces(unsigned r)
+{
+	portal.machine[r]++;
+	portal.present[r] = false;
+	tell_relay_gone(r);
+	portal_presence(r, true);
 }
 
 void

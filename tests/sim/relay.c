@@ -23,6 +23,9 @@
 #define SILENT_MS   40000
 #define AGAIN_S     60
 #define IN_USE_MS   60000
+/* Of the gateway's requests: one that is made again and again brings more. */
+#define ASKED_S     10
+#define ASKED_MAX   250
 #define NONCE_SIZE  40
 #define TEXT_SIZE   80
 
@@ -50,6 +53,9 @@ struct allocation {
 static struct relay {
 	unsigned number;
 	bool up;
+	uint16_t refuses;          /* channels, with that error */
+	struct mono counted;       /* until then */
+	unsigned asked;            /* by the gateway */
 	uint32_t restarts, nonces; /* of which there have been so many */
 	uint32_t lifetime;
 	uint16_t next_port;
@@ -74,6 +80,18 @@ bool
 relay_is_up(unsigned r)
 {
 	return relays[r].up;
+}
+
+void
+relay_refuse(unsigned r, uint16_t error)
+{
+	relays[r].refuses = error;
+}
+
+bool
+relay_refuses(unsigned r)
+{
+	return relays[r].refuses != 0;
 }
 
 void
@@ -134,6 +152,14 @@ relay_check(unsigned number)
 	if (world.disturbed.ns == r->forgot.ns && network_is_clean() &&
 	    portal_is_up() && portal_presents(number) && r->up)
 		sim_fail("the gateway does not allocate again");
+}
+
+/* Another machine has its place. */
+void
+relay_replace(unsigned r)
+{
+	relay_restart(r);
+	network_replace(r);
 }
 
 void
@@ -416,7 +442,9 @@ signed_request(struct relay *r, const struct event *e,
 	} else {
 		if (e->origin == GATEWAY && m->have & STUN_HAVE_PEER)
 			check_peer(&m->peer);
-		error = bind_channel(a, m);
+		error = e->origin == GATEWAY && r->refuses != 0
+		    ? r->refuses
+		    : bind_channel(a, m);
 	}
 	if (error != 0)
 		refuse(r, e, m, user, error);
@@ -425,11 +453,24 @@ signed_request(struct relay *r, const struct event *e,
 }
 
 static void
+count_request(struct relay *r)
+{
+	if (mono_due(r->counted, world.now)) {
+		r->counted = mono_add_s(world.now, ASKED_S);
+		r->asked = 0;
+	}
+	if (++r->asked > ASKED_MAX)
+		sim_fail("the gateway leaves a relay no rest");
+}
+
+static void
 request(struct relay *r, const struct event *e, const struct stun_message *m)
 {
 	char user[TEXT_SIZE] = "";
 	uint16_t error;
 
+	if (e->origin == GATEWAY)
+		count_request(r);
 	if (m->have & STUN_HAVE_USERNAME && m->username.length < TEXT_SIZE)
 		memcpy(user, m->username.bytes, m->username.length);
 	if (m->type == STUN_BINDING_REQUEST) {

@@ -80,6 +80,7 @@ enum roam_cause {
 	ROAM_REBOUND, /* only its NAT has another address */
 	ROAM_DIED,    /* the direct path, if it was that */
 	ROAM_MODE,    /* it is authorized in the other mode */
+	ROAM_RELAY,   /* a relay is taken away, or dies, or is another */
 	ROAM_CAUSES,
 };
 #define ROAM_KINDS (2 * ROAM_CAUSES) /* cause, and + 1 without ICE */
@@ -149,6 +150,10 @@ void network_pass_on(unsigned origin, unsigned relay,
 void network_arrive(struct event *);
 /* The device is somewhere else from now on. */
 void network_move(unsigned device);
+/* Another machine is that relay, at another address. */
+void network_replace(unsigned relay);
+/* The address it had before, or its own. */
+struct endpoint network_former_address(unsigned relay, enum ip_family);
 /* Its NAT forgets, and has another address or the same. */
 void network_forget(unsigned node);
 /* Whether datagrams can pass between them, in some family. */
@@ -192,8 +197,12 @@ void relays_begin_all(void);
 void relay_datagram(unsigned relay, const struct event *);
 bool relay_is_up(unsigned relay);
 void relay_set_up(unsigned relay, bool up);
+/* It has no channel for the gateway, for that reason; 0: it has. */
+void relay_refuse(unsigned relay, uint16_t error);
+bool relay_refuses(unsigned relay);
 /* All allocations are gone; credentials made before are no more. */
 void relay_restart(unsigned relay);
+void relay_replace(unsigned relay);
 void relay_forget_nonces(unsigned relay);
 void relay_forget_allocations(unsigned relay);
 void relay_check(unsigned relay);
@@ -288,10 +297,16 @@ void portal_device_is_new(unsigned d);
 /* A relay's credentials are told again, or that it is gone. */
 void portal_presence(unsigned relay, bool present);
 bool portal_presents(unsigned relay);
+/* The gateway's next list of relays is without it. */
+void portal_unlist(unsigned relay);
+bool portal_lists(unsigned relay);
+/* Another relay is there in its place, with another id. */
+void portal_replaces(unsigned relay);
 /* Whether new connections do without ICE, where both sides can. */
 void portal_set_iceless(bool);
 struct uuid device_uuid(unsigned d);
 struct uuid relay_uuid(unsigned r);
+struct uuid relay_former_uuid(unsigned r);
 struct ip_address tunnel_address(unsigned d, enum ip_family);
 /* The ICE secrets and the preshared key of this pair of keys. */
 struct secrets {
@@ -315,6 +330,8 @@ void traffic_hostile(unsigned d);
 void traffic_from_lan(unsigned d);
 struct mono traffic_answered(unsigned d);
 int64_t traffic_interval_ms(unsigned d);
+/* Of the last packet that it has sent. */
+uint32_t traffic_number(unsigned d);
 /* So long from now, at least. */
 void traffic_last(unsigned d, int64_t s);
 /* It talks for so long to somebody who never answers. */
@@ -328,7 +345,8 @@ bool traffic_is_granted(unsigned d);
 void roams_begin(void);
 /* The device is about to, or its NAT has done so. */
 void roam_starts(unsigned d, enum roam_cause);
-void roam_answered(unsigned d);
+/* The packet of that number. */
+void roam_answered(unsigned d, uint32_t number);
 void roam_lost(unsigned d, const char *why);
 void roam_check(unsigned d);
 const char *roam_name(unsigned kind);

@@ -45,7 +45,8 @@ all_is_well(void)
 		}
 	for (unsigned r = 0; r < RELAYS; r++) {
 		relay_set_up(r, true);
-		if (!portal_presents(r))
+		relay_refuse(r, 0);
+		if (!portal_lists(r))
 			portal_presence(r, true);
 	}
 	for (unsigned d = 0; d < DEVICES; d++)
@@ -247,6 +248,55 @@ relay_forgets(unsigned d)
 	peace_s = 400;
 }
 
+/* Told or not, it is back before anybody has looked for it in vain. */
+static void
+relay_is_back(unsigned d)
+{
+	(void)d;
+	for (unsigned r = 0; r < RELAYS; r++)
+		if (!portal_lists(r))
+			portal_presence(r, true);
+}
+
+/* What there is of it may be in use, or not. */
+static void
+relay_is_lost(unsigned d)
+{
+	unsigned r = choose(RELAYS), how = choose(7);
+
+	roam_starts(d, ROAM_RELAY);
+	sim_disturbed();
+	switch (how) {
+	case 0: /* It is there, and cut off from the portal alone. */
+		portal_presence(r, false);
+		break;
+	case 1:
+		portal_presence(r, false);
+		sequel = relay_is_back;
+		peace_s = 1 + choose(20);
+		break;
+	case 2:
+		portal_unlist(r);
+		break;
+	case 3:
+		relay_set_up(r, false);
+		portal_presence(r, false);
+		break;
+	case 4:
+		relay_set_up(r, false);
+		portal_unlist(r);
+		break;
+	case 5:
+		relay_restart(r);
+		portal_presence(r, true);
+		break;
+	default:
+		relay_replace(r);
+		portal_replaces(r);
+	}
+	sim_log("relay %u is lost in way %u", r, how);
+}
+
 static void
 talks_to_wall(unsigned d)
 {
@@ -293,6 +343,17 @@ static void
 path_ends_in_peace(void)
 {
 	peace_before(direct_path_ends);
+}
+
+/* Half of them have no other way than by relays. */
+static void
+relay_is_lost_in_peace(void)
+{
+	peace_before(relay_is_lost);
+	if (choose(2) == 0)
+		return;
+	network_quality(GATEWAY, DEVICE(sequel_of))->blocked = true;
+	network_quality(GATEWAY, DEVICE(sequel_of))->never = true;
 }
 
 static void
@@ -379,6 +440,15 @@ static void
 relay_has_other_nonces(void)
 {
 	relay_forget_nonces(choose(RELAYS));
+}
+
+static void
+relay_has_no_channel(void)
+{
+	static const uint16_t errors[] = { 403, 437, 441, 508 };
+
+	relay_refuse(choose(RELAYS), errors[choose(4)]);
+	sim_disturbed();
 }
 
 static void
@@ -483,6 +553,7 @@ static const struct incident {
 	{ "a NAT rebinds in peace", device_is_rebound_in_peace, 2 },
 	{ "a direct path ends in peace", path_ends_in_peace, 3 },
 	{ "a relay is not heard in peace", relay_is_not_heard_in_peace, 2 },
+	{ "a relay is lost in peace", relay_is_lost_in_peace, 5 },
 	{ "the mode changes in peace", mode_changes_in_peace, 1 },
 	{ "something else happens in peace", something_else_in_peace, 7 },
 	{ "a device starts again", device_starts_again, 2 },
@@ -494,6 +565,7 @@ static const struct incident {
 	{ "a relay starts again", relay_starts_again, 2 },
 	{ "a relay has other nonces", relay_has_other_nonces, 2 },
 	{ "a relay grants less", relay_grants_less, 1 },
+	{ "a relay has no channel", relay_has_no_channel, 2 },
 	{ "the portal goes down", portal_goes_down, 2 },
 	{ "the portal comes up", portal_comes_up, 3 },
 	{ "something is revoked", something_is_revoked, 3 },

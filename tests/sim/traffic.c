@@ -176,6 +176,12 @@ traffic_interval_ms(unsigned d)
 	return talks[d].interval_ms;
 }
 
+uint32_t
+traffic_number(unsigned d)
+{
+	return talks[d].number;
+}
+
 void
 traffic_to_wall(unsigned d, int64_t s)
 {
@@ -317,12 +323,15 @@ void
 traffic_at_device(unsigned d, const uint8_t *packet, size_t len)
 {
 	size_t header = packet[0] >> 4 == 4 ? IPV4_HEADER : IPV6_HEADER;
+	uint32_t number;
 
-	/* What is no answer to a packet of the device has number 0. */
-	if (len != header + UDP_HEADER + BODY ||
-	    load_be32(packet + header + UDP_HEADER + 12) == 0)
+	if (len != header + UDP_HEADER + BODY)
 		return;
-	roam_answered(d);
+	/* What is no answer to a packet of the device has number 0. */
+	number = load_be32(packet + header + UDP_HEADER + 12);
+	if (number == 0)
+		return;
+	roam_answered(d, number);
 	talks[d].answered = world.now;
 	world.answers++;
 }
