@@ -93,7 +93,8 @@ shard_make_current(struct tunnel *t, struct session *session)
 }
 
 static bool
-is_connected(const struct tunnel *t, const struct path *path, struct mono now)
+tunnel_may_send(
+    const struct tunnel *t, const struct path *path, struct mono now)
 {
 	return path_is_usable(path) && t->current != NULL &&
 	    session_may_send(t->current, now);
@@ -109,7 +110,7 @@ seal_datagram(struct shard *s, struct mono now, struct tunnel *t,
 	size_t sealed = len + WIREGUARD_OVERHEAD;
 	uint8_t *to;
 
-	if (!is_connected(t, path, now))
+	if (!tunnel_may_send(t, path, now))
 		return false;
 	to = out->udp(out->ctx, path_next_hop(path), path_source(path), ecn,
 	    header + sealed);
@@ -603,7 +604,7 @@ forward_inbound(struct shard *s, struct mono now, struct peer *peer,
 	ecn = r.data == p->data ? packet_ecn(p) : 0;
 	if (!shard_transmit(s, now, peer->tunnel, r.data, r.length, ecn, out)) {
 		s->counters->not_connected +=
-		    !is_connected(peer->tunnel, &peer->tunnel->path, now);
+		    !tunnel_may_send(peer->tunnel, &peer->tunnel->path, now);
 		return;
 	}
 	if (r.rest_length > 0)
