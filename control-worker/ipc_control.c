@@ -242,6 +242,15 @@ on_level_from_parent(void *ctx, struct ipc_control_log_level *m)
 }
 
 static void
+on_control_pulse(void *ctx, struct ipc_control_pulse *m)
+{
+	struct control_worker *w = ctx;
+	const struct ipc_control_alive alive = { m->serial };
+
+	(void)ipc_send_control_alive(w->parent, &alive);
+}
+
+static void
 on_process_status(void *ctx, struct ipc_process_status *m)
 {
 	struct control_worker *w = ctx;
@@ -355,6 +364,7 @@ static const struct ipc_handlers parent_handlers = {
 	.control_probe = on_probe,
 	.control_flow_sink = on_flow_sink,
 	.control_log_level = on_level_from_parent,
+	.control_pulse = on_control_pulse,
 	.process_status = on_process_status,
 	.process_usage = on_process_usage,
 	.network_trouble = on_network_trouble,

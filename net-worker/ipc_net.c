@@ -165,6 +165,16 @@ on_net_log_level(void *ctx, struct ipc_net_log_level *m)
 }
 
 static void
+on_net_pulse(void *ctx, struct ipc_net_pulse *m)
+{
+	struct worker *w = ctx;
+
+	w->pulse = m->serial;
+	for (unsigned i = 0; i < w->lanes; i++)
+		lane_thread_ask(&w->lane[i], w->pulse);
+}
+
+static void
 on_shutdown(void *ctx, struct ipc_net_shutdown *m)
 {
 	struct worker *w = ctx;
@@ -186,6 +196,7 @@ static const struct ipc_handlers parent_handlers = {
 	.site_networks_commit = on_site_commit,
 	.net_start = on_start,
 	.net_log_level = on_net_log_level,
+	.net_pulse = on_net_pulse,
 	.net_shutdown = on_shutdown,
 };
 
@@ -237,6 +248,27 @@ ipc_net_read(struct worker *w, struct ipc_channel *ch)
 	if (r == IPC_CLOSED)
 		worker_end(w);
 	fatalx("ipc violation: %s", ipc_violation(ch));
+}
+
+/* To the parent. */
+
+void
+ipc_net_pulse(struct worker *w)
+{
+	struct ipc_net_alive m = { w->pulse };
+
+	if (w->pulse == w->pulse_told)
+		return;
+	for (unsigned i = 0; i < w->lanes; i++) {
+		const uint32_t turned = lane_thread_turned(&w->lane[i]);
+
+		if (turned < m.serial)
+			m.serial = turned;
+	}
+	if (m.serial == w->pulse_told)
+		return;
+	w->pulse_told = m.serial;
+	(void)ipc_send_net_alive(w->parent, &m);
 }
 
 /* To control-worker. */

@@ -123,11 +123,14 @@ take_turn(struct lane_thread *t, unsigned ready)
 {
 	bool datagrams = false, packets = false;
 	uint64_t rings;
+	uint32_t pulse;
 
 	t->now = mono_now();
 	lane_set_time(t->lane, t->now);
 	if (ready & FROM_BELL)
 		(void)!read(t->bell, &rings, sizeof(rings));
+	/* Behind the bell, by which it is told. */
+	pulse = atomic_load(&t->pulse);
 	if (ready & FROM_UDP_V4)
 		datagrams = take_datagrams(t, IP_V4);
 	if (ready & FROM_UDP_V6)
@@ -145,6 +148,7 @@ take_turn(struct lane_thread *t, unsigned ready)
 		udp_io_describe(t->udp);
 		tun_io_describe(t->tun);
 	}
+	atomic_store_explicit(&t->turned, pulse, memory_order_release);
 }
 
 /* Rounded up: waking early would only find nothing to do. */
@@ -256,6 +260,19 @@ lane_thread_wake(struct lane_thread *t)
 	const uint64_t one = 1;
 
 	(void)!write(t->bell, &one, sizeof(one));
+}
+
+void
+lane_thread_ask(struct lane_thread *t, uint32_t serial)
+{
+	atomic_store(&t->pulse, serial);
+	lane_thread_wake(t);
+}
+
+uint32_t
+lane_thread_turned(const struct lane_thread *t)
+{
+	return atomic_load(&t->turned);
 }
 
 void

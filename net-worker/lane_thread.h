@@ -34,6 +34,8 @@ struct lane_thread {
 	sem_t waits;
 	bool runs;
 	_Atomic bool let_go, stop;
+	_Atomic uint32_t pulse;  /* the last sign of life that is wanted */
+	_Atomic uint32_t turned; /* the same, when it had one */
 };
 
 /* What its sockets and queue need: of the process's settings. */
@@ -54,6 +56,12 @@ void lane_thread_start(struct lane_thread *, struct lane *);
 void lane_thread_let_go(struct lane_thread *);
 /* From any thread. */
 void lane_thread_wake(struct lane_thread *);
+/*
+ * From the engine's thread: a turn is to be taken, though nothing may have
+ * come; and the last such wish since which one has been taken to its end.
+ */
+void lane_thread_ask(struct lane_thread *, uint32_t serial);
+uint32_t lane_thread_turned(const struct lane_thread *);
 /* Returns when it has ended its turn and is no more. */
 void lane_thread_stop(struct lane_thread *);
 

@@ -101,6 +101,7 @@ settle_turn(struct worker *w)
 	if (worker_has_ended(w))
 		worker_end(w);
 	watch_control(w);
+	ipc_net_pulse(w);
 	quiet = dataplane_lies_down(w->dataplane);
 	rearm_dataplane_timer(w, quiet);
 }
@@ -213,7 +214,8 @@ on_dataplane_timer(uv_timer_t *handle)
 
 /*
  * Nobody tells us that the wall clock was set, nor that the machine was
- * suspended, while which libuv's own timers stand still.
+ * suspended, while which libuv's own timers stand still; nor that a lane has
+ * taken the turn which the parent waits for (ipc_net_pulse()).
  */
 static void
 on_clock_timer(uv_timer_t *handle)

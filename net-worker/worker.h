@@ -36,6 +36,8 @@ struct worker {
 	bool shutdown;       /* NET_SHUTDOWN has come */
 	bool control_closed; /* nobody to talk to until the next epoch */
 	bool control_full;   /* it does not read, and that has been said */
+	uint32_t pulse;      /* the last sign of life that is wanted */
+	uint32_t pulse_told; /* and the last that was given */
 
 	struct dataplane *dataplane;
 	struct udp_io *udp;
@@ -62,6 +64,8 @@ struct dataplane_host ipc_net_host(struct worker *);
  * peer has broken the rules.
  */
 void ipc_net_read(struct worker *, struct ipc_channel *);
+/* Gives the parent the signs of life that it wants and our threads allow. */
+void ipc_net_pulse(struct worker *);
 /* What control-worker has to know first: our key, and our candidates. */
 void ipc_net_introduce(struct worker *);
 

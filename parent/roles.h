@@ -12,6 +12,7 @@
 
 #include "common/ipc.h"
 #include "common/log.h"
+#include "parent/pulse.h"
 
 struct worker {
 	enum ipc_process role;
@@ -19,6 +20,7 @@ struct worker {
 	struct ipc_channel *channel; /* NULL: closed */
 	int log_fd;                  /* -1: closed */
 	bool killed;                 /* by us: its end needs no explanation */
+	struct pulse pulse;          /* while it is ready */
 };
 
 /* Room for the text of an end. */

@@ -179,6 +179,7 @@ tell_process(struct service *s, enum ipc_process role)
 	const struct ipc_process_status m = {
 		.process = (uint8_t)role,
 		.running = p->running,
+		.silent = p->silent,
 		.pid = (uint32_t)p->pid,
 		.uid = p->uid,
 		.locks = p->locks,
@@ -287,6 +288,67 @@ service_is_running(
 	p->pid = pid;
 	p->locks = locks;
 	tell_process(s, role);
+}
+
+static void
+tell_silence(struct service *s, const struct worker *w)
+{
+	struct process *p = &s->process[w->role];
+	const bool silent = pulse_is_silent(&w->pulse);
+	uint32_t held;
+
+	if (p->silent == silent)
+		return;
+	p->silent = silent;
+	tell_process(s, w->role);
+	if (silent && log_allow(&s->silences, mono_now().ns, &held))
+		log_warnx("%s does not answer", worker_name(w));
+}
+
+static int
+ask_for_pulse(struct worker *w)
+{
+	const struct ipc_net_pulse net = { w->pulse.asked };
+	const struct ipc_control_pulse control = { w->pulse.asked };
+
+	return w->role == IPC_NET
+	    ? ipc_send_net_pulse(w->channel, &net)
+	    : ipc_send_control_pulse(w->channel, &control);
+}
+
+bool
+service_pulse(struct service *s, struct worker *w, struct mono now)
+{
+	const enum pulse_step step = pulse_turn(&w->pulse, now);
+
+	/* What is not taken is not answered, either. */
+	if (step == PULSE_ASK)
+		(void)ask_for_pulse(w);
+	tell_silence(s, w);
+	return step != PULSE_LOST;
+}
+
+static const char not_asked[] = "it gives a sign of life that is not wanted";
+
+static void
+on_net_alive(void *ctx, struct ipc_net_alive *m)
+{
+	struct service *s = ctx;
+
+	if (!pulse_answered(&s->net.pulse, m->serial))
+		strlcpy(s->accused_net, not_asked, sizeof(s->accused_net));
+	tell_silence(s, &s->net);
+}
+
+static void
+on_control_alive(void *ctx, struct ipc_control_alive *m)
+{
+	struct service *s = ctx;
+
+	if (!pulse_answered(&s->control.pulse, m->serial))
+		strlcpy(
+		    s->accused_control, not_asked, sizeof(s->accused_control));
+	tell_silence(s, &s->control);
 }
 
 static void
@@ -549,11 +611,13 @@ on_control_accuses(void *ctx, struct ipc_control_accuses *m)
 
 static const struct ipc_handlers net_handlers = {
 	.net_ready = on_net_ready,
+	.net_alive = on_net_alive,
 	.net_accuses = on_net_accuses,
 };
 
 static const struct ipc_handlers control_handlers = {
 	.control_ready = on_control_ready,
+	.control_alive = on_control_alive,
 	.control_accuses = on_control_accuses,
 	.egress = on_egress,
 	.resolvers = on_resolvers,
@@ -574,7 +638,7 @@ service_dispatch(struct service *s, struct worker *w)
 void
 service_forget(struct service *s, const struct worker *w)
 {
-	s->process[w->role].running = false;
+	s->process[w->role].running = s->process[w->role].silent = false;
 	tell_process(s, w->role);
 	if (w->role == IPC_NET) {
 		s->accused_net[0] = '\0';

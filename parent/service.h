@@ -46,6 +46,7 @@
 struct process {
 	uid_t uid; /* that it has once it is running */
 	bool running;
+	bool silent; /* see pulse.h */
 	pid_t pid;
 	unsigned locks; /* enum sandbox_lock */
 	unsigned restarts;
@@ -83,6 +84,7 @@ struct service {
 	uint64_t epoch; /* of the workers' pair, as announced last */
 	/* What a worker says that the other has done, for the supervisor. */
 	char accused_net[256], accused_control[256];
+	struct log_limit silences; /* lines about them */
 };
 
 struct net_hand_over {
@@ -137,6 +139,11 @@ void service_trouble(
 void service_overlaps(struct service *, const struct overlaps *);
 /* What net-worker is to keep from the Internet resource, when it is news. */
 void service_site(struct service *, const struct site_networks *);
+/*
+ * Asks a worker that is ready for a sign of life when that is due, and tells
+ * control-worker who is silent. False, once: it hangs, and has to be ended.
+ */
+bool service_pulse(struct service *, struct worker *, struct mono now);
 /* Its end: what it asked for and what it was accused of is forgotten. */
 void service_forget(struct service *, const struct worker *);
 /* Carries out an intent that had to wait. */

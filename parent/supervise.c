@@ -266,6 +266,13 @@ worker_is_ready(const struct worker *w)
 	return w->channel != NULL && ipc_is_running(w->channel);
 }
 
+/* It is to answer when it is asked whether it turns. */
+static bool
+has_pulse(const struct worker *w)
+{
+	return worker_is_ready(w) && !w->killed;
+}
+
 static void
 on_stop_deadline(struct supervisor *s)
 {
@@ -288,6 +295,17 @@ make_worker_again(struct supervisor *s, struct post *p)
 		p->ready_by = mono_add_ms(mono_now(), START_MS);
 }
 
+/* One that hangs is dead but for the kernel, which has to be told. */
+static void
+check_pulse(struct supervisor *s, struct worker *w, struct mono now)
+{
+	if (!has_pulse(w) || service_pulse(s->service, w, now))
+		return;
+	log_error("%s has not answered for %d s: killed, to be started again",
+	    worker_name(w), PULSE_LOST_MS / 1000);
+	worker_kill(w);
+}
+
 static void
 check_post(struct supervisor *s, struct post *p, struct mono now)
 {
@@ -304,6 +322,7 @@ check_post(struct supervisor *s, struct post *p, struct mono now)
 		p->ready_by = MONO_NEVER;
 		restart_ready(&p->restart, now);
 	}
+	check_pulse(s, w, now);
 	if (mono_due(p->ready_by, now)) {
 		p->ready_by = MONO_NEVER;
 		log_error("%s has not become ready", worker_name(w));
@@ -402,8 +421,13 @@ timeout_ms(struct supervisor *s)
 			until = mono_min(until, l->deadline(l->ctx));
 	}
 	FOREACH_POST(p, s)
-	until = mono_min(
-	    mono_min(until, p->restart.at), mono_min(p->ready_by, p->lost));
+	{
+		until = mono_min(mono_min(until, p->restart.at),
+		    mono_min(p->ready_by, p->lost));
+		if (s->phase != STOPPING && has_pulse(p->worker))
+			until =
+			    mono_min(until, pulse_deadline(&p->worker->pulse));
+	}
 	if (mono_is_never(until))
 		return -1;
 	/* Rounded up, so as not to wake before it is due. */

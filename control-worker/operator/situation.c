@@ -35,6 +35,8 @@ situation_lacks(const struct situation *s)
 		return "control-worker has just started";
 	if (!s->process[IPC_NET].running || s->counters == NULL)
 		return "net-worker is not running";
+	if (s->process[IPC_NET].silent)
+		return "net-worker does not answer";
 	if (s->draining)
 		return "draining";
 	if (!s->online)

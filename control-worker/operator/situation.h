@@ -73,10 +73,10 @@ bool situation_withdraws(const struct situation *, const struct probe_result *);
 uint64_t situation_connections(const struct situation *);
 
 /*
- * NULL when clients can be served: nobody has told us to drain, the portal is
- * there, the tunnel is set up, nothing is wrong with the host's network, a
- * relay has given us an allocation and the servers that are needed answer. Else
- * what is missing, in a few words.
+ * NULL when clients can be served: net-worker runs and answers, nobody has told
+ * us to drain, the portal is there, the tunnel is set up, nothing is wrong with
+ * the host's network, a relay has given us an allocation and the servers that
+ * are needed answer. Else what is missing, in a few words.
  */
 const char *situation_lacks(const struct situation *);
 

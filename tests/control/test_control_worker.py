@@ -55,6 +55,13 @@ def online(listener, start):
     return w, c
 
 
+def test_gives_a_sign_of_life(online):
+    w, _ = online
+    for serial in (1, 2, 7):
+        w.tell("CONTROL_PULSE", serial=serial)
+        assert w.hear_parent("CONTROL_ALIVE") == {"serial": serial}
+
+
 def test_joins_and_passes_on_an_init(portal, start):
     w = start(f"ws://127.0.0.1:{portal.port}").ready().key()
     messages, tun = w.init()

@@ -24,7 +24,7 @@ HOSTS = f"{ADDRESS} ingest.test other.test\n"
 SECOND = 10**9
 CLIENT, RESOURCE = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
 NOW = 1_700_000_000 * SECOND
-NET_WORKER = dict(process=1, running=True, pid=1, uid=0, locks=0, restarts=0, started_at=1)
+NET_WORKER = dict(process=1, running=True, silent=False, pid=1, uid=0, locks=0, restarts=0, started_at=1)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the server needs port 443")
 

@@ -25,7 +25,7 @@ def lonely(tmp_path):
 
 @pytest.fixture
 def worker(lonely):
-    lonely.tell("PROCESS_STATUS", process=1, running=True, pid=1, uid=1, locks=0, restarts=0,
+    lonely.tell("PROCESS_STATUS", process=1, running=True, silent=False, pid=1, uid=1, locks=0, restarts=0,
                 started_at=1)
     return lonely
 
@@ -109,7 +109,7 @@ def test_names_where_they_are_wanted(listener, start):
     named = NAMED | {"client": NAMED["client"] | {"id": CLIENT}}
     for wanted in (True, False):
         w = start(f"ws://127.0.0.1:{listener.port}", series=2, metrics_names=wanted).ready().key()
-        w.tell("PROCESS_STATUS", process=1, running=True, pid=1, uid=1, locks=0, restarts=0,
+        w.tell("PROCESS_STATUS", process=1, running=True, silent=False, pid=1, uid=1, locks=0, restarts=0,
                started_at=1)
         c = listener.online()
         c.push("init", INIT)

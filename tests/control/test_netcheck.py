@@ -30,7 +30,7 @@ def ctl(tmp_path):
 def worker(start, ctl):
     def run(*args, **options):
         w = start(*args, ctl=ctl, **options).ready()
-        w.tell("PROCESS_STATUS", process=NET, running=True, pid=1, uid=1, locks=0, restarts=0,
+        w.tell("PROCESS_STATUS", process=NET, running=True, silent=False, pid=1, uid=1, locks=0, restarts=0,
                started_at=1)
         return w.key()
     return run

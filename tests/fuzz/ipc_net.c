@@ -171,6 +171,10 @@ step(struct rig *r)
 		message(r, &r->control);
 	}
 	by_hand_settle(r->w.dataplane);
+	/* There are no threads to take a turn. */
+	for (unsigned i = 0; i < r->w.lanes; i++)
+		r->w.lane[i].turned = r->w.lane[i].pulse;
+	ipc_net_pulse(&r->w);
 	hostile_listen(&r->parent);
 	hostile_listen(&r->control);
 }
@@ -232,7 +236,7 @@ set_up(struct rig *r)
 	w->control_fd = w->udp_fd[0] = w->udp_fd[1] = -1;
 	for (unsigned i = 0; i < SHARDS_MAX; i++)
 		w->lane[i].tun_fd = w->lane[i].udp_fd[0] =
-		    w->lane[i].udp_fd[1] = -1;
+		    w->lane[i].udp_fd[1] = w->lane[i].bell = -1;
 	w->now = (struct mono){ 1000000000 };
 	started.mono = w->now;
 	w->dataplane = dataplane_new(&host, &sink, &settings, &started);

@@ -120,11 +120,20 @@ message(struct rig *r, struct hostile *h, struct worker *w, struct cursor *in)
 }
 
 static void
+look_for_pulse(struct rig *r, struct worker *w)
+{
+	if (!r->over && ipc_is_running(w->channel))
+		(void)service_pulse(&r->service, w, r->now);
+}
+
+static void
 turn(struct rig *r, int64_t ms, uint8_t outcome)
 {
 	kernel.now = r->now = mono_add_ms(r->now, ms);
 	kernel.outcome = outcome;
 	service_turn(&r->service, r->now);
+	look_for_pulse(r, &r->service.net);
+	look_for_pulse(r, &r->service.control);
 	must(mono_before(r->now, service_deadline(&r->service)) ||
 	    r->service.fatal_status != 0);
 }

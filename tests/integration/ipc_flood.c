@@ -96,7 +96,8 @@ ends_somebody(unsigned type)
 {
 	return type == IPC_TYPE_NET_ACCUSES ||
 	    type == IPC_TYPE_CONTROL_ACCUSES || type == IPC_TYPE_RESOLVERS ||
-	    type == IPC_TYPE_DRAIN;
+	    type == IPC_TYPE_DRAIN || type == IPC_TYPE_NET_ALIVE ||
+	    type == IPC_TYPE_CONTROL_ALIVE;
 }
 
 static void

@@ -155,7 +155,10 @@ tell_process(void *ctx, struct ipc_process_status *m)
 	(void)ctx;
 	snprintf(text, sizeof(text), "%s:%s:%u:%u ",
 	    ipc_process_name((enum ipc_process)m->process),
-	    m->running ? "runs" : "starts", m->locks, m->restarts);
+	    m->silent        ? "hangs"
+		: m->running ? "runs"
+			     : "starts",
+	    m->locks, m->restarts);
 	strcat(story, text);
 }
 
@@ -185,7 +188,32 @@ tell_overlap(void *ctx, struct ipc_overlap *m)
 	strcat(story, " ");
 }
 
+static void
+tell_pulse(uint32_t serial)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "pulse%u ", serial);
+	strcat(story, text);
+}
+
+static void
+tell_net_pulse(void *ctx, struct ipc_net_pulse *m)
+{
+	(void)ctx;
+	tell_pulse(m->serial);
+}
+
+static void
+tell_control_pulse(void *ctx, struct ipc_control_pulse *m)
+{
+	(void)ctx;
+	tell_pulse(m->serial);
+}
+
 static const struct ipc_handlers telling = {
+	.net_pulse = tell_net_pulse,
+	.control_pulse = tell_control_pulse,
 	.overlaps_begin = tell_no_overlaps,
 	.overlap = tell_overlap,
 	.network_trouble = tell_trouble,
@@ -320,6 +348,64 @@ processes_are_told(void **state)
 	assert_string_equal(story_of(control), "net-worker:runs:3:1 ");
 }
 
+/* Who is silent is told, until it answers or is dead. */
+static void
+silence_is_told(void **state)
+{
+	const struct ipc_net_alive alive = { 1 };
+	struct mono now = { INT64_C(1000000000000) };
+
+	(void)state;
+	log_init_sink("test", LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN);
+	become_ready();
+	(void)story_of(control);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(service_pulse(&service, &service.net, now));
+		assert_true(service_pulse(&service, &service.control, now));
+		now = pulse_deadline(&service.net.pulse);
+	}
+	assert_string_equal(story_of(net), "pulse1 pulse2 ");
+	assert_string_equal(story_of(control),
+	    "pulse1 net-worker:hangs:512:0 pulse2 "
+	    "control-worker:hangs:0:0 ");
+	assert_int_equal(ipc_send_net_alive(net, &alive), 0);
+	assert_int_equal(service_dispatch(&service, &service.net), IPC_HANDLED);
+	assert_string_equal(story_of(control), "net-worker:runs:512:0 ");
+	for (unsigned i = 0; service_pulse(&service, &service.net, now); i++) {
+		assert_in_range(i, 0, PULSE_UNANSWERED_MAX);
+		now = mono_add_ms(now, PULSE_INTERVAL_MS);
+	}
+	(void)story_of(net);
+	assert_string_equal(story_of(control), "net-worker:hangs:512:0 ");
+	service_forget(&service, &service.net);
+	assert_string_equal(story_of(control), "net-worker:starts:512:0 ");
+	assert_string_equal(service.accused_net, "");
+}
+
+/* A sign of life that was not asked for, or was given before. */
+static void
+unwanted_pulses_are_accused(void **state)
+{
+	const struct ipc_net_alive net_alive = { 1 };
+	const struct ipc_control_alive control_alive = { 1 };
+	const struct mono now = { INT64_C(1000000000000) };
+
+	(void)state;
+	become_ready();
+	assert_int_equal(ipc_send_net_alive(net, &net_alive), 0);
+	assert_int_equal(service_dispatch(&service, &service.net), IPC_HANDLED);
+	assert_string_not_equal(service.accused_net, "");
+	assert_true(service_pulse(&service, &service.control, now));
+	for (int i = 0; i < 2; i++) {
+		assert_string_equal(service.accused_control, "");
+		assert_int_equal(
+		    ipc_send_control_alive(control, &control_alive), 0);
+		assert_int_equal(
+		    service_dispatch(&service, &service.control), IPC_HANDLED);
+	}
+	assert_string_not_equal(service.accused_control, "");
+}
+
 /* All sources together, when it is news, and to whoever comes later. */
 static void
 troubles_are_told(void **state)
@@ -373,6 +459,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_handed_over),
 		TEST(processes_are_told),
+		TEST(silence_is_told),
+		TEST(unwanted_pulses_are_accused),
 		TEST(troubles_are_told),
 		TEST(overlaps_are_told),
 	};

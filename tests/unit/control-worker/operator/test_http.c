@@ -234,6 +234,9 @@ readiness(void **state)
 	situation.process[IPC_NET].running = false;
 	assert_lacks("net-worker");
 	(void)set_up(state);
+	situation.process[IPC_NET].silent = true;
+	assert_lacks("net-worker does not answer");
+	(void)set_up(state);
 	situation.counters = NULL;
 	assert_lacks("net-worker");
 }
