@@ -10,26 +10,7 @@
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/pauses.sh"
 
-PLAYERS="net-worker shard control-worker parent"
 MEGABYTES=15
-
-play_all() {
-	local who players=() player status=0
-	rm -rf "$work"
-	# Who is ready first must not take them from the others.
-	make_users
-	trap remove_users EXIT
-	for who in $PLAYERS; do
-		"$0" "$who" > "$TMPDIR/hangs.$$.$who" 2>&1 &
-		players+=("$!:$TMPDIR/hangs.$$.$who")
-	done
-	for player in "${players[@]}"; do
-		wait "${player%%:*}" || status=1
-		cat "${player#*:}"
-		rm -f "${player#*:}"
-	done
-	exit $status
-}
 
 readyz() {
 	at gateway curl -s -m 2 -o "$work/readyz" -w '%{http_code}' \
@@ -140,7 +121,7 @@ play_parent() {
 	check "$name: ping" ping_lan 10
 }
 
-[ $# -eq 1 ] || play_all
+[ $# -eq 1 ] || play_at_once net-worker shard control-worker parent
 name="$1 hangs"
 [ "$1" != parent ] || name="stopped parent"
 topology

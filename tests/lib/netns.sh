@@ -378,6 +378,24 @@ remove_users() {
 	users_made=""
 }
 
+# play_at_once ARGUMENTS ...: this script once with each of them (words in one),
+# all at the same time, as they mostly wait; ends it.
+play_at_once() {
+	local arguments player players=() status=0
+	# Who is ready first must not take them from the others.
+	make_users
+	trap 'remove_users; rm -rf "$work"' EXIT
+	for arguments; do
+		"$0" $arguments > "$work/${arguments// /.}" 2>&1 &
+		players+=("$!:$work/${arguments// /.}")
+	done
+	for player in "${players[@]}"; do
+		wait "${player%%:*}" || status=1
+		cat "${player#*:}"
+	done
+	exit $status
+}
+
 # Everything about the gateway's network that posternd could have changed; the
 # kernel's link-local addresses come in their own time.
 gateway_network() {
