@@ -138,8 +138,8 @@ parse_destination(char *text, struct ctl_packet *p)
 		p->destination.port = (uint16_t)port;
 	}
 	if (ports && port == 0)
-		return "tcp and udp need a port: DESTINATION:PORT, and an IPv6 "
-		       "address brackets before it";
+		return "tcp and udp need a port: NAME:PORT, IPV4:PORT or "
+		       "[IPV6]:PORT";
 	if (!ports && port != 0)
 		return "only tcp and udp have ports";
 	return NULL;
