@@ -81,6 +81,13 @@ bounded() {
 	check "$name: $5 more" "$3" "$5"
 	read -r after worst_after <<< "$(memory "$process")"
 	echo "# $2: $before KB after $4, $after KB after $5 more"
+	# An arena of malloc more is none the next time; a leak goes on.
+	if [ "$after" -gt $((before + LIMIT_KB)) ]; then
+		before=$after worst=$worst_after
+		check "$name: as many again" "$3" "$5"
+		read -r after worst_after <<< "$(memory "$process")"
+		echo "# $2: $after KB after as many again"
+	fi
 	[ "$after" -le $((before + LIMIT_KB)) ] && ok "$name: memory is bounded" ||
 		not_ok "$name: from $before KB to $after KB"
 	[ "$worst_after" -le $((worst + LIMIT_KB)) ] &&
