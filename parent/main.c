@@ -271,7 +271,6 @@ open_network(struct daemon *d, char *why, size_t why_size)
 	}
 	look_for_site(d); /* before net-worker is made */
 	upkeep_init(&d->upkeep, d->service.network, mono_now());
-	tun_set_offload(&d->tun, true);
 	firewall.keep_apart_v4 = sysctls_forwarding_is_ours(IP_V4);
 	firewall.keep_apart_v6 = sysctls_forwarding_is_ours(IP_V6);
 	d->firewall = firewall_install(&firewall, why, why_size);
