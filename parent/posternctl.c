@@ -297,47 +297,7 @@ make_drain_request(char *to, size_t size, const struct question *q)
 	    (unsigned long long)(ms / 1000));
 }
 
-/*
- * The request for a command with so many arguments, as posternd takes it: false
- * if it is none.
- */
-static bool
-make_request(
-    char *to, size_t size, const struct question *q, char **argv, int argc)
-{
-	const char *form = q->form;
-	static const char *const plain[] = { "clients", "netcheck", "relays",
-		"resources", "status" };
-	int len = -1;
-
-	if (argc == 1 && strcmp(argv[0], "drain") == 0) {
-		len = make_drain_request(to, size, q);
-	} else if (argc == 4 && strcmp(argv[0], "explain") == 0) {
-		failure = EXIT_USAGE;
-		/* A client's name may have blanks. */
-		if (strchr(argv[2], ' ') == NULL &&
-		    strchr(argv[3], ' ') == NULL)
-			len = snprintf(to, size, "explain %s %s %s %s\n", form,
-			    argv[2], argv[3], argv[1]);
-	} else if (argc == 2 && strcmp(argv[0], "clients") == 0) {
-		len = snprintf(to, size, "clients %s %s\n", form, argv[1]);
-	} else if ((argc == 1 || argc == 2) && strcmp(argv[0], "flows") == 0) {
-		len = snprintf(to, size, "%s %s%s%s\n",
-		    q->follow ? "follow" : "flows", form, argc == 2 ? " " : "",
-		    argc == 2 ? argv[1] : "");
-	} else if (argc == 2 && strcmp(argv[0], "log") == 0) {
-		len = snprintf(to, size, "log %s %s\n", form, argv[1]);
-	} else if (argc == 1) {
-		for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
-			if (strcmp(argv[0], plain[i]) == 0)
-				len = snprintf(
-				    to, size, "%s %s\n", argv[0], form);
-	}
-	return len > 0 && (size_t)len < size &&
-	    strchr(to, '\n') == to + len - 1;
-}
-
-/* How many arguments it takes, for who gives others. */
+/* How many arguments each takes. */
 static const struct command {
 	const char *name;
 	int least, most;
@@ -365,6 +325,46 @@ find_command(const char *name)
 	return NULL;
 }
 
+static bool
+has_right_count(const struct command *c, int arguments)
+{
+	return arguments >= c->least && arguments <= c->most;
+}
+
+/* A client's name may have blanks, what stands before it not; -1: it has. */
+static int
+make_explain_request(char *to, size_t size, const char *form, char **argv)
+{
+	failure = EXIT_USAGE;
+	if (strchr(argv[2], ' ') != NULL || strchr(argv[3], ' ') != NULL)
+		return -1;
+	return snprintf(
+	    to, size, "explain %s %s %s %s\n", form, argv[2], argv[3], argv[1]);
+}
+
+/* The request as posternd takes it: false if it is none. */
+static bool
+make_request(
+    char *to, size_t size, const struct question *q, char **argv, int argc)
+{
+	const struct command *c = argc == 0 ? NULL : find_command(argv[0]);
+	const char *name = argv[0];
+	int len;
+
+	if (c == NULL || !has_right_count(c, argc - 1))
+		return false;
+	if (strcmp(name, "drain") == 0)
+		len = make_drain_request(to, size, q);
+	else if (strcmp(name, "explain") == 0)
+		len = make_explain_request(to, size, q->form, argv);
+	else
+		len = snprintf(to, size, "%s %s%s%s\n",
+		    q->follow ? "follow" : name, q->form, argc == 2 ? " " : "",
+		    argc == 2 ? argv[1] : "");
+	return len > 0 && (size_t)len < size &&
+	    strchr(to, '\n') == to + len - 1;
+}
+
 /* What make_request() did not take. */
 static void
 print_mistake(char **argv, int argc)
@@ -376,7 +376,7 @@ print_mistake(char **argv, int argc)
 		fprintf(stderr, "there is no command\n");
 	else if (c == NULL)
 		fprintf(stderr, "%s: there is no such command\n", argv[0]);
-	else if (argc - 1 < c->least || argc - 1 > c->most)
+	else if (!has_right_count(c, argc - 1))
 		fprintf(stderr, "%s: it takes %s, and is given %d argument%s\n",
 		    c->name, c->arguments, argc - 1, argc == 2 ? "" : "s");
 	else
