@@ -6,6 +6,9 @@
 #ifndef COMMON_CTL_H
 #define COMMON_CTL_H
 
+/* Where posternctl finds posternd, unless both are told otherwise. */
+#define CTL_SOCKET "/run/postern/postern.sock"
+
 /*
  * In an answer that goes on for as long as it is read: there is nothing new,
  * but control-worker is alive. Not to be printed.

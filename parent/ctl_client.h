@@ -7,6 +7,9 @@
 /* Reading fails when nothing of the answer comes for so long. */
 #define CTL_PATIENCE_S 5
 
+/* Bytes of an answer; some 130000 clients take a third of it. */
+#define CTL_ANSWER_MAX (64u * 1024 * 1024)
+
 /*
  * Connects and sends the request, one line with its end. Returns the descriptor
  * to read the answer from, or -1 with why and errno.

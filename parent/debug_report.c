@@ -15,8 +15,6 @@
 #include "parent/mask.h"
 #include "parent/shown_text.h"
 
-#define ANSWER_MAX (64 * 1024 * 1024)
-
 /* What posternd is asked for, in the order of the report. */
 static const struct {
 	const char *title, *request;
@@ -51,7 +49,7 @@ take_answer(FILE *to, int fd)
 	size_t all = 0;
 	ssize_t n;
 
-	while (end == NULL && all <= ANSWER_MAX &&
+	while (end == NULL && all <= CTL_ANSWER_MAX &&
 	    ((n = recv(fd, bytes, sizeof(bytes), 0)) > 0 ||
 		(n == -1 && errno == EINTR))) {
 		size_t len = n == -1 ? 0 : (size_t)n;

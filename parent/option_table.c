@@ -8,13 +8,14 @@
 #include <string.h>
 
 #include "common/address.h"
+#include "common/counters.h"
+#include "common/ctl.h"
 #include "parent/spool.h"
 
 #define TEXT_MAX 255 /* the portal's bound for name and id */
 #define FLOW_LOG_KEEP_MAX     999
 #define FLOW_LOG_MIB_MAX      1000000
-#define SERIES_MAX            127 /* net-worker has no more meters */
-#define URL_MAX  2048
+#define SERIES_MAX            (METERS - 1) /* meter 0 is of all others */
 #define PROBE_INTERVAL_MAX_MS (3600 * 1000)
 
 static bool
@@ -60,7 +61,7 @@ set_api_url(struct options *o, const char *value)
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
 		known |= strlen(schemes[i]) == (size_t)(host - value) &&
 		    strncasecmp(schemes[i], value, strlen(schemes[i])) == 0;
-	return known && is_plain_text(value, URL_MAX);
+	return known && is_plain_text(value, URL_TEXT_MAX);
 }
 
 static bool
@@ -383,7 +384,7 @@ const struct setting option_table[] = {
 	    .variable = "POSTERN_CTL_SOCKET",
 	    .set = set_ctl_socket,
 	    .wanted = "a file name",
-	    .initial = "/run/postern/postern.sock",
+	    .initial = CTL_SOCKET,
 	    .argument = "FILE",
 	    .help = "for posternctl",
 	},

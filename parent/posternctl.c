@@ -22,7 +22,6 @@
 #include "parent/posternctl.h"
 #include "parent/shown_text.h"
 
-#define SOCKET_PATH "/run/postern/postern.sock"
 #define REQUEST_MAX 768
 #define COUNT_MAX   1000000 /* of tables of top */
 
@@ -99,7 +98,7 @@ print_help(void)
 	    "  -n, --count COUNT    end after so many tables of top\n"
 	    "  -o, --output FILE    debug: a new file, or - for standard "
 	    "output\n"
-	    "  -s, --socket SOCKET  of posternd (" SOCKET_PATH ")\n"
+	    "  -s, --socket SOCKET  of posternd (" CTL_SOCKET ")\n"
 	    "  -w, --wide           do not keep to 80 columns\n"
 	    "  -h, --help\n"
 	    "  -V, --version\n"
@@ -503,7 +502,7 @@ main(int argc, char **argv)
 		{ "within", required_argument, NULL, OPTION_WITHIN },
 		{ 0 },
 	};
-	struct question q = { .socket = SOCKET_PATH, .form = "text" };
+	struct question q = { .socket = CTL_SOCKET, .form = "text" };
 	char request[REQUEST_MAX];
 	int c;
 

@@ -12,12 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "parent/ctl_client.h"
 #include "parent/posternctl.h"
 #include "parent/top_sample.h"
 
 #define INTERVAL_S 1
-/* Bytes of an answer; some 130000 clients take a third of it. */
-#define ANSWER_MAX (64u * 1024 * 1024)
 
 #define ROWS_DEFAULT 24 /* of a terminal that does not say */
 #define ROWS_OF_TEXT 20 /* of one table, unless it is wide */
@@ -257,7 +256,7 @@ collect_answer(void *ctx, const char *bytes, size_t len)
 {
 	struct collected *c = ctx;
 
-	if (len > ANSWER_MAX - c->len)
+	if (len > CTL_ANSWER_MAX - c->len)
 		exit_saying("the answer is too long");
 	if (c->len + len >= c->size) {
 		c->size = 2 * (c->len + len) + 1;
