@@ -63,20 +63,27 @@ connect_log_socket(const char *path)
 	return -1;
 }
 
+static int
+open_target(const struct flow_log *f, int create)
+{
+	return f->options->kind == FLOW_SINK_FILE
+	    ? open_log_file(f->options->path, create)
+	    : connect_log_socket(flow_log_path(f));
+}
+
+static bool
+has_target(const struct flow_log_options *o)
+{
+	return o->kind != FLOW_SINK_NONE && o->kind != FLOW_SINK_STREAM;
+}
+
 /* -1 with errno, and all is as it was. */
 static int
 open_flow_log(struct flow_log *f)
 {
 	struct stat seen = { 0 };
-	int fd;
+	int fd = open_target(f, O_CREAT);
 
-	switch (f->options->kind) {
-	case FLOW_SINK_FILE:
-		fd = open_log_file(f->options->path, O_CREAT);
-		break;
-	default:
-		fd = connect_log_socket(flow_log_path(f));
-	}
 	if (fd == -1)
 		return -1;
 	(void)stat(flow_log_path(f), &seen);
@@ -104,8 +111,7 @@ flow_log_open(struct flow_log *f, const struct flow_log_options *o, char *why,
     size_t why_size)
 {
 	*f = (struct flow_log){ .options = o, .fd = -1 };
-	if (o->kind == FLOW_SINK_NONE || o->kind == FLOW_SINK_STREAM ||
-	    open_flow_log(f) == 0)
+	if (!has_target(o) || open_flow_log(f) == 0)
 		return 0;
 	describe_failure(f, why, why_size);
 	return -1;
@@ -128,19 +134,12 @@ flow_log_check(const struct flow_log_options *o, char *why, size_t why_size)
 	const struct flow_log f = { .options = o, .fd = -1 };
 	int fd;
 
-	switch (o->kind) {
-	case FLOW_SINK_NONE:
-	case FLOW_SINK_STREAM:
+	if (!has_target(o))
 		return 0;
-	case FLOW_SINK_FILE:
-		fd = open_log_file(o->path, 0);
-		if (fd == -1 && errno == ENOENT && may_make_log_file(o->path))
+	if ((fd = open_target(&f, 0)) == -1) {
+		if (o->kind == FLOW_SINK_FILE && errno == ENOENT &&
+		    may_make_log_file(o->path))
 			return 0;
-		break;
-	default:
-		fd = connect_log_socket(flow_log_path(&f));
-	}
-	if (fd == -1) {
 		describe_failure(&f, why, why_size);
 		return -1;
 	}

@@ -245,9 +245,8 @@ flow_relay_turn(struct flow_relay *r, struct mono now)
 	return step != STEP_WRONG;
 }
 
-/* Of a worker that is gone; where there is no room for it, it is lost. */
-static void
-relay_rest(struct flow_relay *r)
+void
+flow_relay_close(struct flow_relay *r)
 {
 	while (relay_line(r, mono_now()) == STEP_DONE)
 		continue;
@@ -264,7 +263,7 @@ flow_relay_open(struct flow_relay *r)
 	const int room = FLOW_RELAY_WAITING;
 	int pair[2];
 
-	relay_rest(r);
+	flow_relay_close(r);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		0, pair) == -1)
 		return -1;
@@ -275,10 +274,4 @@ flow_relay_open(struct flow_relay *r)
 		    pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	r->fd = pair[0];
 	return pair[1];
-}
-
-void
-flow_relay_close(struct flow_relay *r)
-{
-	relay_rest(r);
 }

@@ -64,7 +64,10 @@ struct mono flow_relay_deadline(const struct flow_relay *);
  * the worker wrote is no line, a violation.
  */
 bool flow_relay_turn(struct flow_relay *, struct mono now);
-/* Writes what is left, and closes it. */
+/*
+ * Writes what a worker that is gone has left, as far as there is room for it,
+ * and closes the pair.
+ */
 void flow_relay_close(struct flow_relay *);
 
 #endif /* PARENT_FLOW_RELAY_H */
