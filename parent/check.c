@@ -22,7 +22,7 @@
 #define KERNEL_MAJOR 5
 #define KERNEL_MINOR 15
 
-bool
+static bool
 may_administer_network(void)
 {
 	cap_flag_value_t value = CAP_CLEAR;
@@ -59,24 +59,32 @@ find_worker_user(
 	return false;
 }
 
-static void
-check_users(struct problems *problems)
+bool
+find_worker_users(uid_t *net, uid_t *control, struct problems *problems)
 {
-	uid_t net = 0, control = 0;
 	gid_t gid;
 	char why[PROBLEM_TEXT_MAX];
 	bool both = true;
 
-	if (geteuid() != 0)
-		return; /* the workers share our user */
-	if (!find_worker_user(NET_USER, &net, &gid, why, sizeof(why)))
+	if (!find_worker_user(NET_USER, net, &gid, why, sizeof(why)))
 		both = problems_add(problems, "%s", why);
-	if (!find_worker_user(CONTROL_USER, &control, &gid, why, sizeof(why)))
+	if (!find_worker_user(CONTROL_USER, control, &gid, why, sizeof(why)))
 		both = problems_add(problems, "%s", why);
-	if (both && net == control)
-		problems_add(problems,
+	if (both && *net == *control)
+		both = problems_add(problems,
 		    "the users " NET_USER " and " CONTROL_USER
 		    " must not share an id");
+	return both;
+}
+
+bool
+check_privileges(const struct options *o, struct problems *problems)
+{
+	if (o->no_check || may_administer_network())
+		return true;
+	return problems_add(problems,
+	    "posternd needs to be started as root or with "
+	    "CAP_NET_ADMIN (--no-check skips this test)");
 }
 
 static void
@@ -217,12 +225,12 @@ check_kernel(struct problems *problems)
 void
 check_start(struct options *o, struct problems *problems)
 {
-	if (!o->no_check && !may_administer_network())
-		problems_add(problems,
-		    "posternd needs to be started as root or with "
-		    "CAP_NET_ADMIN (--no-check skips this test)");
+	uid_t net, control;
+
+	(void)check_privileges(o, problems);
 	check_token(o, problems);
-	check_users(problems);
+	if (geteuid() == 0) /* else the workers share our user */
+		(void)find_worker_users(&net, &control, problems);
 	check_identity(o, problems);
 	check_paths(o, problems);
 	check_kernel(problems);

@@ -1,4 +1,4 @@
-/* What --check looks at beyond the options themselves. */
+/* What a start takes beyond the options, and --check looks at. */
 #ifndef PARENT_CHECK_H
 #define PARENT_CHECK_H
 
@@ -19,7 +19,14 @@
  */
 bool find_worker_user(
     const char *name, uid_t *uid, gid_t *gid, char *why, size_t why_size);
-bool may_administer_network(void);
+/*
+ * The same of both workers, who must not be the same user. False when something
+ * was added.
+ */
+bool find_worker_users(uid_t *net, uid_t *control, struct problems *);
+/* That we may set up the network, if the options want it looked at; likewise.
+ */
+bool check_privileges(const struct options *, struct problems *);
 
 /*
  * Adds what would keep us from starting with these options: token, users,

@@ -71,7 +71,6 @@ struct daemon {
 	struct upkeep_troubles troubles;
 	bool site_known; /* once the routes have been read, or were not */
 	uid_t net_uid, control_uid; /* (uid_t)-1: the workers share ours */
-	gid_t control_gid;
 	struct watched_file resolv_conf, hosts;
 	struct flow_log flow_log;
 	struct flow_relay flow_relay;
@@ -82,20 +81,11 @@ struct daemon {
 	unsigned workers; /* that are ready */
 };
 
-static void
-require_user(const char *name, uid_t *uid, gid_t *gid)
-{
-	char why[PROBLEM_TEXT_MAX];
-
-	if (!find_worker_user(name, uid, gid, why, sizeof(why)))
-		fatalx("%s", why);
-}
-
 /* Each worker has a user of its own, or none can have one. */
 static void
 find_users(struct daemon *d)
 {
-	gid_t net_gid;
+	struct problems problems = { 0 };
 
 	d->net_uid = d->control_uid = (uid_t)-1;
 	for (size_t i = 0; i < 3; i++)
@@ -107,11 +97,8 @@ find_users(struct daemon *d)
 		    (unsigned)geteuid());
 		return;
 	}
-	require_user(NET_USER, &d->net_uid, &net_gid);
-	require_user(CONTROL_USER, &d->control_uid, &d->control_gid);
-	if (d->net_uid == d->control_uid)
-		fatalx("the users " NET_USER " and " CONTROL_USER
-		       " must not share an id");
+	if (!find_worker_users(&d->net_uid, &d->control_uid, &problems))
+		fatalx("%s", problems.text[0]);
 	d->service.process[IPC_NET].uid = d->net_uid;
 	d->service.process[IPC_CONTROL].uid = d->control_uid;
 }
@@ -159,14 +146,14 @@ static void
 prepare_daemon(struct daemon *d)
 {
 	struct options *o = &d->options;
+	struct problems problems = { 0 };
 	char why[512];
 
 	if (options_take_token(o, why, sizeof(why)) == -1)
 		fatalx("%s", why);
 	setproctitle("parent [starting]");
-	if (!o->no_check && !may_administer_network())
-		fatalx("posternd needs to be started as root or with "
-		       "CAP_NET_ADMIN (--no-check skips this test)");
+	if (!check_privileges(o, &problems))
+		fatalx("%s", problems.text[0]);
 	find_users(d);
 	if (identity_determine(&d->identity, &identity_paths, o->id, o->name,
 		why, sizeof(why)) == -1)
