@@ -19,6 +19,11 @@
 
 #include "common/time.h"
 
+/*
+ * Not so often that it costs anything, and soon enough for who asks /readyz. A
+ * worker then has as long as the unit's watchdog gives the parent (posternd(8),
+ * As a service).
+ */
 #define PULSE_INTERVAL_MS    3000
 #define PULSE_UNANSWERED_MAX 10
 #define PULSE_LOST_MS        (PULSE_UNANSWERED_MAX * PULSE_INTERVAL_MS)

@@ -53,7 +53,7 @@ static const struct sandbox_rule rules[] = {
 	/* The loop. */
 	ALLOW(poll, "waits for workers and signals"),
 	ALLOW(ppoll, "poll(2) where the machine has no other"),
-	ALLOW(read, "signalfd"),
+	ALLOW(read, "signalfd; the kernel's log"),
 	ALLOW(recvfrom, "log records and lines of flows of workers"),
 	ALLOW(recvmsg, "messages of workers, answers of netlink"),
 	ALLOW(sendmsg, "messages to workers, requests to netlink"),
@@ -68,7 +68,7 @@ static const struct sandbox_rule rules[] = {
 	 * Netlink and nftables, on sockets opened before: addresses, routes,
 	 * rules, and their removal; and the listeners on those addresses.
 	 */
-	ALLOW(setsockopt, "libnftables' large requests; DNS listeners"),
+	ALLOW(setsockopt, "large requests of libnftables; new sockets"),
 	ALLOW(getsockopt, "room for a large request of libnftables"),
 	ALLOW(pselect6, "libnftables waits for answers"),
 	ALLOW(getsockname, "libnftables, when it takes another socket"),
@@ -82,7 +82,7 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(madvise, "memory"),
 	ALLOW(getrandom, "epochs; key of the memory allocator"),
 	ALLOW(futex, "locks of libraries"),
-	ALLOW(clock_gettime, "where the vDSO has none"),
+	ALLOW(clock_gettime, "processor time of a process; no vDSO"),
 	ALLOW(getpid, "abort(3)"),
 	ALLOW(gettid, "abort(3)"),
 	ALLOW(tgkill, "abort(3)"),
@@ -97,7 +97,7 @@ static const struct sandbox_rule rules[] = {
 	 * compared by a filter; what bounds them is that the parent takes none
 	 * from anybody.
 	 */
-	ALLOW(openat, "resolv.conf, hosts, CA bundle, /proc; loader, users"),
+	ALLOW(openat, "files handed on, the flow log, /proc; loader, users"),
 	ALLOW(socketpair, "channel and logs of a worker"),
 	ALLOW_WITHOUT(clone, "fork: neither thread nor namespace", 0,
 	    CLONE_VM | CLONE_FILES | CLONE_NEWUSER | CLONE_NEWPID),
@@ -120,12 +120,12 @@ static const struct sandbox_rule rules[] = {
 	ALLOW_CODE(mmap, "libraries"),
 	ALLOW(access, "loader"),
 	ALLOW(faccessat, "loader"),
-	ALLOW(fstat, "loader, files of users"),
-	ALLOW(newfstatat, "resolv.conf, hosts; loader, files of users"),
+	ALLOW(fstat, "loader, files of users; the flow log"),
+	ALLOW(newfstatat, "resolv.conf, hosts, the flow log; as fstat"),
 	ALLOW(statx, "loader, files of users; the flow log's age"),
 	ALLOW(renameat, "the flow log when it is large or old"),
 	ALLOW(statfs, "libraries look what there is"),
-	ALLOW(lseek, "files of users"),
+	ALLOW(lseek, "files of users; the flow log's end"),
 	ALLOW(readlink, "where the program lies"),
 	ALLOW(readlinkat, "where the program lies"),
 	ALLOW(getcwd, "where the program was started"),
@@ -147,8 +147,9 @@ static const struct sandbox_rule rules[] = {
 	    .reason = "libuv's loop, from libuv 1.45 on: there is none",
 	    .error = ENOSYS },
 	ALLOW(ioctl, "libuv; settings of the TUN device"),
-	ALLOW(socket, "DNS listeners; users by systemd; Landlock's test"),
-	ALLOW(connect, "users by nscd or systemd"),
+	ALLOW(
+	    socket, "DNS listeners; syslog; users by systemd; Landlock's test"),
+	ALLOW(connect, "syslog and the journal; users by nscd or systemd"),
 	ALLOW(bind, "DNS listeners; users by systemd"),
 	ALLOW(listen, "DNS listeners"),
 	ALLOW(setfsuid, "DNS listeners in control-worker's name"),
