@@ -12,6 +12,7 @@
 #include <seccomp.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -29,6 +30,13 @@
 		    .op = SCMP_CMP_MASKED_EQ,               \
 		    .a = (mask),                            \
 		    .b = 0 } },                             \
+	}
+#define ALLOW_IOCTL(request, why)                                             \
+	{                                                                     \
+		.syscall = SCMP_SYS(ioctl), .reason = (why),                  \
+		.argument = {                                                 \
+			{ .index = 1 + 1, .op = SCMP_CMP_EQ, .a = (request) } \
+		},                                                            \
 	}
 /* As the C library makes a thread, and nothing less. */
 #define THREAD_FLAGS                                              \
@@ -72,6 +80,7 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(getsockopt, "room for a large request of libnftables"),
 	ALLOW(pselect6, "libnftables waits for answers"),
 	ALLOW(getsockname, "libnftables, when it takes another socket"),
+	ALLOW_IOCTL(SIOCGIFINDEX, "the TUN device, in rules of others"),
 	/* The C library. */
 	ALLOW(brk, "memory"),
 	ALLOW_WITHOUT(mmap, "memory", 2, PROT_EXEC),
@@ -83,7 +92,7 @@ static const struct sandbox_rule rules[] = {
 	ALLOW(getrandom, "epochs; key of the memory allocator"),
 	ALLOW(futex, "locks of libraries"),
 	ALLOW(clock_gettime, "processor time of a process; no vDSO"),
-	ALLOW(getpid, "abort(3)"),
+	ALLOW(getpid, "whose child, and whose descriptors; abort(3)"),
 	ALLOW(gettid, "abort(3)"),
 	ALLOW(tgkill, "abort(3)"),
 	ALLOW(rt_sigprocmask, "abort(3)"),
@@ -146,7 +155,7 @@ static const struct sandbox_rule rules[] = {
 	{ .syscall = SCMP_SYS(io_uring_setup),
 	    .reason = "libuv's loop, from libuv 1.45 on: there is none",
 	    .error = ENOSYS },
-	ALLOW(ioctl, "libuv; settings of the TUN device"),
+	ALLOW_IOCTL(FIONBIO, "libuv makes a socket non-blocking"),
 	ALLOW(
 	    socket, "DNS listeners; syslog; users by systemd; Landlock's test"),
 	ALLOW(connect, "syslog and the journal; users by nscd or systemd"),

@@ -729,7 +729,7 @@ const struct attempt attempts[] = {
 	{ "bind a socket to a device", take_a_device, FORBIDDEN_TO_WORKERS },
 	{ "signals of a socket for another", own_signals,
 	    FORBIDDEN_TO_WORKERS },
-	{ "ioctl of another kind", ask_the_device, FORBIDDEN_TO_WORKERS },
+	{ "ioctl of another kind", ask_the_device, FORBIDDEN },
 	{ "receive a descriptor", receive_a_descriptor, .net = EMFILE,
 	    .control = DONE, .parent = DONE, .unfiltered = IN_NET },
 
