@@ -63,6 +63,7 @@ struct answer {
 	bool more;                 /* it is due when all has been sent */
 	size_t count;              /* entries of this list */
 	struct search search;
+	struct uuid client; /* that was found */
 	struct tally *tally;
 	bool left_out; /* of that */
 	struct explained_packet explained;
@@ -100,6 +101,16 @@ next_list(struct answer *a)
 	a->next = a->next_grant = 0;
 	a->phase = a->list == LIST_RESOURCES ? PHASE_COUNT : PHASE_LIST;
 	a->format->list(&a->status, a->list);
+}
+
+static void
+begin_next_list(struct served *c)
+{
+	struct answer *a = served_data(c);
+
+	next_list(a);
+	a->more = true;
+	served_send(c);
 }
 
 /* Whether a list has been begun, and not ended. */
@@ -188,7 +199,7 @@ ask_for_page(struct served *c)
 		.from_grant = a->next_grant,
 		.of_one = a->list == LIST_GRANTS ||
 		    (a->list == LIST_FLOWS && is_of_one_client(a)),
-		.client = a->search.exact.first.client,
+		.client = a->client,
 	};
 
 	a->more = false;
@@ -204,7 +215,7 @@ ask_for_explanation(struct served *c)
 	const struct ctl_packet *p = &a->request.packet;
 	struct ipc_explain m = {
 		.serial = ++a->ctl->serial,
-		.client = search_result(&a->search)->first.client,
+		.client = a->client,
 		.protocol = p->protocol,
 		.destination = p->destination,
 	};
@@ -254,28 +265,12 @@ show_client(struct served *c, const struct ipc_query_client *client)
 	next_list(a);
 	a->format->client(&a->status, 0, client);
 	a->format->list_end(&a->status, LIST_CLIENTS, 1, true);
-	a->search.exact.first = *client;
 	a->lists = BIT(LIST_GRANTS);
-	next_list(a);
-	a->more = true;
-	served_send(c);
-}
-
-/* Those of the client that is meant. */
-static void
-show_flows(struct served *c, const struct ipc_query_client *client)
-{
-	struct answer *a = served_data(c);
-
-	a->search.exact.first = *client;
-	a->lists = BIT(LIST_FLOWS);
-	next_list(a);
-	a->more = true;
-	served_send(c);
+	begin_next_list(c);
 }
 
 static void
-begin_to_follow(struct served *c, const struct ipc_query_client *client)
+begin_to_follow(struct served *c)
 {
 	struct answer *a = served_data(c);
 
@@ -286,9 +281,8 @@ begin_to_follow(struct served *c, const struct ipc_query_client *client)
 	a->ctl->followers++;
 	a->phase = PHASE_FOLLOW;
 	a->more = false;
-	a->follow.of_one = client != NULL;
-	if (client != NULL)
-		a->follow.client = client->client;
+	a->follow.of_one = is_of_one_client(a);
+	a->follow.client = a->client;
 	a->format->flow_events(&a->status);
 	served_take_time(c);
 	served_send(c);
@@ -300,16 +294,21 @@ search_ended(struct served *c)
 	struct answer *a = served_data(c);
 	const struct matches *m = search_result(&a->search);
 
-	if (m->count != 1)
+	if (m->count != 1) {
 		end_search(c, m);
-	else if (a->request.command == CTL_EXPLAIN)
+		return;
+	}
+	a->client = m->first.client;
+	if (a->request.command == CTL_EXPLAIN) {
 		ask_for_explanation(c);
-	else if (a->request.command == CTL_FLOWS)
-		show_flows(c, &m->first);
-	else if (a->request.command == CTL_FOLLOW)
-		begin_to_follow(c, &m->first);
-	else
+	} else if (a->request.command == CTL_FLOWS) {
+		a->lists = BIT(LIST_FLOWS);
+		begin_next_list(c);
+	} else if (a->request.command == CTL_FOLLOW) {
+		begin_to_follow(c);
+	} else {
 		show_client(c, &m->first);
+	}
 }
 
 /* As many as there is room for at once. */
@@ -420,7 +419,7 @@ begin_answer(struct served *c, const struct ctl_request *r)
 		a->phase = PHASE_SEARCH;
 		a->lists = 0;
 	} else if (r->command == CTL_FOLLOW) {
-		begin_to_follow(c, NULL);
+		begin_to_follow(c);
 		return;
 	} else {
 		next_list(a);
@@ -510,15 +509,21 @@ find_asker(struct ctl *ctl, uint64_t serial)
 			   : server_find(ctl->server, asker_waits_for, &serial);
 }
 
+static struct answer *
+find_answer(struct ctl *ctl, uint64_t serial)
+{
+	struct served *c = find_asker(ctl, serial);
+
+	return c == NULL ? NULL : served_data(c);
+}
+
 void
 ctl_relay(struct ctl *ctl, const struct ipc_query_relay *m)
 {
-	struct served *c = find_asker(ctl, m->serial);
-	struct answer *a;
+	struct answer *a = find_answer(ctl, m->serial);
 
-	if (c == NULL)
+	if (a == NULL)
 		return;
-	a = served_data(c);
 	if (a->netcheck != NULL)
 		netcheck_relay(a->netcheck, m);
 	else if (a->phase == PHASE_LIST && a->list == LIST_RELAYS)
@@ -528,12 +533,10 @@ ctl_relay(struct ctl *ctl, const struct ipc_query_relay *m)
 void
 ctl_client(struct ctl *ctl, const struct ipc_query_client *m)
 {
-	struct served *c = find_asker(ctl, m->serial);
-	struct answer *a;
+	struct answer *a = find_answer(ctl, m->serial);
 
-	if (c == NULL)
+	if (a == NULL)
 		return;
-	a = served_data(c);
 	if (a->phase == PHASE_SEARCH)
 		search_look(&a->search, a->status.names, m);
 	else if (a->phase == PHASE_EXPLAIN)
@@ -555,12 +558,10 @@ note_grant(struct explained_packet *e, const struct ipc_query_grant *m)
 void
 ctl_grant(struct ctl *ctl, const struct ipc_query_grant *m)
 {
-	struct served *c = find_asker(ctl, m->serial);
-	struct answer *a;
+	struct answer *a = find_answer(ctl, m->serial);
 
-	if (c == NULL)
+	if (a == NULL)
 		return;
-	a = served_data(c);
 	if (a->phase == PHASE_EXPLAIN)
 		note_grant(&a->explained, m);
 	else if (a->phase == PHASE_COUNT)
@@ -573,12 +574,10 @@ ctl_grant(struct ctl *ctl, const struct ipc_query_grant *m)
 void
 ctl_explained(struct ctl *ctl, const struct ipc_explained *m)
 {
-	struct served *c = find_asker(ctl, m->serial);
-	struct answer *a;
+	struct answer *a = find_answer(ctl, m->serial);
 
-	if (c == NULL)
+	if (a == NULL)
 		return;
-	a = served_data(c);
 	if (a->phase == PHASE_EXPLAIN)
 		a->explained.packet = *m;
 }
@@ -586,13 +585,11 @@ ctl_explained(struct ctl *ctl, const struct ipc_explained *m)
 void
 ctl_route(struct ctl *ctl, const struct ipc_explained_route *m)
 {
-	struct served *c = find_asker(ctl, m->serial);
+	struct answer *a = find_answer(ctl, m->serial);
 	struct explained_packet *e;
-	struct answer *a;
 
-	if (c == NULL)
+	if (a == NULL)
 		return;
-	a = served_data(c);
 	e = &a->explained;
 	if (a->phase == PHASE_EXPLAIN && e->count < EXPLAIN_ROUTES_MAX)
 		e->routes[e->count++].route = *m;
@@ -601,12 +598,10 @@ ctl_route(struct ctl *ctl, const struct ipc_explained_route *m)
 void
 ctl_resource(struct ctl *ctl, const struct ipc_query_resource *m)
 {
-	struct served *c = find_asker(ctl, m->serial);
-	struct answer *a;
+	struct answer *a = find_answer(ctl, m->serial);
 
-	if (c == NULL)
+	if (a == NULL)
 		return;
-	a = served_data(c);
 	if (a->phase == PHASE_LIST && a->list == LIST_METERS)
 		a->format->meter(&a->status, a->count++, m);
 }
@@ -614,12 +609,10 @@ ctl_resource(struct ctl *ctl, const struct ipc_query_resource *m)
 void
 ctl_flow(struct ctl *ctl, const struct ipc_query_flow *m)
 {
-	struct served *c = find_asker(ctl, m->serial);
-	struct answer *a;
+	struct answer *a = find_answer(ctl, m->serial);
 
-	if (c == NULL)
+	if (a == NULL)
 		return;
-	a = served_data(c);
 	if (a->phase == PHASE_LIST && a->list == LIST_FLOWS)
 		a->format->flow(&a->status, a->count++, m);
 }
@@ -674,9 +667,7 @@ pages_ended(struct served *c)
 		end_answer(c, NULL);
 	} else {
 		a->format->list_end(&a->status, a->list, a->count, true);
-		next_list(a);
-		a->more = true;
-		served_send(c);
+		begin_next_list(c);
 	}
 }
 
