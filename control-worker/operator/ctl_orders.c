@@ -48,73 +48,63 @@ ctl_end_saying(struct served *c, unsigned status, const char *why)
 	served_finish(c);
 }
 
-/* The parent goes no lower than what it was started with, and nor do we. */
-static void
-change_log_level(struct served *c, const struct ctl_config *config,
+static const char not_taken[] = "the parent does not take it";
+
+/*
+ * The parent goes no lower than what it was started with, and nor do we. What
+ * is wrong, or NULL.
+ */
+static const char *
+change_log_level(struct text *t, const struct ctl_config *config,
     const struct ctl_request *r)
 {
 	enum log_level now;
 
-	if (!config->log_level(config->ctx, r->level)) {
-		ctl_end_saying(c, 1, "the parent does not take it");
-		return;
-	}
+	if (!config->log_level(config->ctx, r->level))
+		return not_taken;
 	now = log_get_level();
 	if (r->form == CTL_JSON)
-		text_add(served_out(c), "{\"log_level\":\"%s\"}\n",
-		    log_level_name(now));
+		text_add(t, "{\"log_level\":\"%s\"}\n", log_level_name(now));
 	else
-		text_add(served_out(c), "the log has level %s%s\n",
-		    log_level_name(now),
+		text_add(t, "the log has level %s%s\n", log_level_name(now),
 		    now == r->level ? "" : ", with which posternd was started");
-	ctl_end_saying(c, 0, NULL);
+	return NULL;
 }
 
-static void
-send_options_text(struct served *c, const char *text)
-{
-	text_write(served_out(c), text, strlen(text));
-	ctl_end_saying(c, 0, NULL);
-}
-
-static void
-send_metrics(struct served *c, const struct situation *situation)
-{
-	metrics_write(served_out(c), situation);
-	ctl_end_saying(c, 0, NULL);
-}
-
-static void
-change_drain(struct served *c, const struct ctl_config *config,
+/* Likewise. */
+static const char *
+change_drain(struct text *t, const struct ctl_config *config,
     const struct ctl_request *r)
 {
-	if (!config->drain(config->ctx, r->within)) {
-		ctl_end_saying(c, 1, "the parent does not take it");
-		return;
-	}
-	drain_write(
-	    served_out(c), config->situation, r->form, (uint64_t)time(NULL));
-	ctl_end_saying(c, 0, NULL);
+	if (!config->drain(config->ctx, r->within))
+		return not_taken;
+	drain_write(t, config->situation, r->form, (uint64_t)time(NULL));
+	return NULL;
 }
 
 bool
 ctl_answer_at_once(struct served *c, const struct ctl_config *config,
     const struct ctl_request *r)
 {
+	struct text *t = served_out(c);
+	const char *problem = NULL;
+
 	switch (r->command) {
 	case CTL_CONFIG:
-		send_options_text(c, config->options);
-		return true;
+		text_write(t, config->options, strlen(config->options));
+		break;
 	case CTL_DRAIN:
-		change_drain(c, config, r);
-		return true;
+		problem = change_drain(t, config, r);
+		break;
 	case CTL_LOG:
-		change_log_level(c, config, r);
-		return true;
+		problem = change_log_level(t, config, r);
+		break;
 	case CTL_METRICS:
-		send_metrics(c, config->situation);
-		return true;
+		metrics_write(t, config->situation);
+		break;
 	default:
 		return false;
 	}
+	ctl_end_saying(c, problem == NULL ? 0 : 1, problem);
+	return true;
 }
