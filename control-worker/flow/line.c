@@ -11,6 +11,7 @@
 #include "common/reason.h"
 #include "control-worker/flow/record.h"
 #include "control-worker/json/write.h"
+#include "control-worker/net/text.h"
 
 /* One line in the making: as JSON and, for the journal, as its fields. */
 struct flow_line {
@@ -101,14 +102,10 @@ static void
 put_line_domain(struct flow_line *l, const char *domain)
 {
 	char text[DOMAIN_MAX + 1];
-	size_t len = strnlen(domain, sizeof(text) - 1);
 
-	for (size_t i = 0; i < len; i++)
-		text[i] =
-		    domain[i] >= 0x20 && domain[i] < 0x7f ? domain[i] : '?';
-	text[len] = '\0';
-	if (len > 0)
-		put_line_text(l, "domain", text);
+	strlcpy(text, domain, sizeof(text));
+	make_printable(text);
+	put_line_name(l, "domain", text);
 }
 
 static void

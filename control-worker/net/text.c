@@ -62,3 +62,17 @@ text_free(struct text *t)
 	free(t->bytes);
 	*t = (struct text){ 0 };
 }
+
+void
+text_append(void *text, const char *bytes, size_t len)
+{
+	text_write(text, bytes, len);
+}
+
+void
+make_printable(char *c)
+{
+	for (; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+}

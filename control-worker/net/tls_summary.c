@@ -7,6 +7,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "control-worker/net/text.h"
+
 #define SECONDS_PER_DAY 86400
 
 /* Where a context of TLS keeps the summary; -1: nowhere. */
@@ -51,9 +53,7 @@ format_issuer(const X509_NAME *name, char to[TLS_ISSUER_MAX + 1])
 			at += strlcpy(at, ", ", (size_t)(end - at));
 		at += strlcpy(at, text, (size_t)(end - at));
 	}
-	for (char *c = to; *c != '\0'; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
+	make_printable(to);
 }
 
 static void

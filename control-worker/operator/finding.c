@@ -10,15 +10,6 @@
 #define COLUMNS     80
 #define TEXT_COLUMN 20
 
-/* Text may quote servers and the like. */
-static void
-make_printable(char *text)
-{
-	for (; *text != '\0'; text++)
-		if (*text < ' ' || *text > '~')
-			*text = '?';
-}
-
 struct finding *
 findings_add(struct findings *f, const char *check, enum ip_family family,
     enum verdict verdict, const char *fmt, ...)
@@ -152,12 +143,6 @@ write_lines(const struct findings *f, struct text *t, bool wide)
 }
 
 static void
-append_findings(void *ctx, const char *bytes, size_t len)
-{
-	text_write(ctx, bytes, len);
-}
-
-static void
 put_finding(struct json_writer *w, const struct finding *f)
 {
 	json_put_object(w);
@@ -189,7 +174,7 @@ write_object(const struct findings *f, struct text *t, uint64_t now)
 {
 	struct json_writer w = { 0 };
 
-	json_write_begin_to(&w, append_findings, t);
+	json_write_begin_to(&w, text_append, t);
 	json_put_object(&w);
 	json_put_name(&w, "now");
 	json_put_unsigned(&w, now);

@@ -45,7 +45,10 @@ struct findings {
 	struct finding spare; /* written in place of one too many */
 };
 
-/* Never NULL; members may be added to it. Text is made printable. */
+/*
+ * Never NULL; members may be added to it. Text, which may quote servers and the
+ * like, is made printable.
+ */
 struct finding *findings_add(struct findings *, const char *check,
     enum ip_family, enum verdict, const char *fmt, ...)
     __attribute__((__format__(printf, 5, 6)));

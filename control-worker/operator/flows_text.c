@@ -11,14 +11,8 @@
 const char *
 flow_domain(const struct ipc_query_flow *f, char to[DOMAIN_MAX + 1])
 {
-	size_t len = strnlen(f->domain, DOMAIN_MAX);
-
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)f->domain[i];
-
-		to[i] = c >= 0x20 && c < 0x7f ? (char)c : '?';
-	}
-	to[len] = '\0';
+	strlcpy(to, f->domain, DOMAIN_MAX + 1);
+	make_printable(to);
 	return to;
 }
 

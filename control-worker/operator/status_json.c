@@ -222,15 +222,9 @@ put_probes(struct json_writer *w, const struct situation *s)
 }
 
 static void
-append_json(void *ctx, const char *bytes, size_t len)
-{
-	text_write(ctx, bytes, len);
-}
-
-static void
 begin_object(struct status *status)
 {
-	json_write_begin_to(&status->json, append_json, status->out);
+	json_write_begin_to(&status->json, text_append, status->out);
 	json_put_object(&status->json);
 }
 
@@ -488,7 +482,7 @@ put_flow_event(struct status *status, const struct flow_event *e)
 {
 	struct json_writer *w = &status->json;
 
-	json_write_begin_to(w, append_json, status->out);
+	json_write_begin_to(w, text_append, status->out);
 	json_put_object(w);
 	switch (e->kind) {
 	case FLOW_EVENT_OPENED:
