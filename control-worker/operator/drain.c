@@ -20,15 +20,14 @@ drain_is_done(struct drain_watch *w, const struct situation *s, struct mono now)
 void
 drain_describe(struct text *t, const struct situation *s, uint64_t now)
 {
-	const uint64_t n = situation_connections(s),
-		       left =
-			   s->drain_ends_at > now ? s->drain_ends_at - now : 0;
-	char text[FIGURE_MAX];
+	const uint64_t n = situation_connections(s);
+	char left[FIGURE_MAX];
 
 	text_add(t,
 	    "%" PRIu64 " client%s connected; posternd ends when none is, in %s "
 	    "at the latest\n",
-	    n, n == 1 ? " is" : "s are", format_duration(left, text));
+	    n, n == 1 ? " is" : "s are",
+	    format_duration(seconds_between(now, s->drain_ends_at), left));
 }
 
 void

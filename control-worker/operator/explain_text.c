@@ -111,7 +111,7 @@ write_ended(struct status *status, const struct ipc_explained *p, uint64_t now)
 	text_add(status->out, ": its grant of %s %s %s ago\n",
 	    resource_text(status, &p->ended, resource),
 	    p->ended_by == GRANT_END_EXPIRED ? "expired" : "was revoked",
-	    format_duration(now > p->ended_at ? now - p->ended_at : 0, ago));
+	    format_duration(seconds_between(p->ended_at, now), ago));
 	return true;
 }
 
@@ -233,7 +233,7 @@ write_expiry(struct text *t, uint64_t expires_at, uint64_t now)
 	if (gmtime_r(&at, &tm) != NULL)
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", &tm);
 	text_add(t, "granted until %s, %s from now\n", when,
-	    format_duration(expires_at > now ? expires_at - now : 0, left));
+	    format_duration(seconds_between(now, expires_at), left));
 }
 
 static void

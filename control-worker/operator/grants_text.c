@@ -122,8 +122,7 @@ write_grant(struct status *status, size_t i, const struct ipc_query_grant *g,
 
 	write_granted(status, i, g, "ends in");
 	if (g->expires_at != 0)
-		format_duration(
-		    g->expires_at > now ? g->expires_at - now : 0, ends);
+		format_duration(seconds_between(now, g->expires_at), ends);
 	text_add(status->out, "%s\n", ends);
 }
 

@@ -99,7 +99,7 @@ format_ago(const struct netcheck_facts *facts, char to[FIGURE_MAX + 8])
 	char age[FIGURE_MAX];
 
 	snprintf(to, FIGURE_MAX + 8, ", %s ago",
-	    format_duration(facts->now > at ? facts->now - at : 0, age));
+	    format_duration(seconds_between(at, facts->now), age));
 	return to;
 }
 
@@ -200,8 +200,7 @@ judge_login(const struct netcheck_facts *facts, struct findings *f)
 {
 	const struct situation *s = facts->situation;
 	const struct portal_attempt *a = s->attempt;
-	const uint64_t lasts =
-	    facts->now > s->since ? facts->now - s->since : 0;
+	const uint64_t lasts = seconds_between(s->since, facts->now);
 	char text[FIGURE_MAX + 8];
 	struct finding *found;
 

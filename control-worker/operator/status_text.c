@@ -84,12 +84,6 @@ status_overlap(const struct situation *s, const struct ipc_query_client *c)
 	return p != NULL ? p : overlaps_find(&s->overlaps, &c->v6);
 }
 
-static uint64_t
-seconds_since(uint64_t start, uint64_t now)
-{
-	return now > start ? now - start : 0;
-}
-
 /* Below each other where there is no room beside each other. */
 static void
 write_locks(struct text *t, unsigned locks, bool wide)
@@ -130,7 +124,7 @@ write_process(struct status *status, const struct ipc_process_status *p,
 	}
 	text_add(t, "%-15s %7u %6u %8s %8u  ",
 	    ipc_process_name((enum ipc_process)i), p->pid, p->uid,
-	    format_duration(seconds_since(p->started_at, now), up),
+	    format_duration(seconds_between(p->started_at, now), up),
 	    p->restarts);
 	write_locks(t, p->locks, status->wide);
 }
@@ -213,7 +207,7 @@ write_probe(struct text *t, const struct situation *s,
 					took[FIGURE_MAX] = "-";
 
 	if (r->known)
-		format_duration(seconds_since(r->since, now), lasts);
+		format_duration(seconds_between(r->since, now), lasts);
 	if (r->known && r->answers)
 		snprintf(
 		    took, sizeof(took), "%.1f ms", (double)r->connect_us / 1e3);
@@ -263,7 +257,7 @@ write_situation(struct status *status, uint64_t now)
 	    s->online         ? "online"
 		: s->draining ? "left"
 			      : "not connected",
-	    format_duration(seconds_since(s->since, now), text), s->url);
+	    format_duration(seconds_between(s->since, now), text), s->url);
 	if (s->online)
 		text_add(t, ", generation %u", s->generation);
 	text_add(t, "\n");

@@ -15,6 +15,13 @@ void table_wide_cell(struct text *, const char *text, size_t columns);
 /* Cut likewise, and the end of the line. */
 void table_last_cell(struct text *, const char *text, size_t columns);
 
+/* From one time to another; 0 if that comes first. */
+static inline uint64_t
+seconds_between(uint64_t from, uint64_t to)
+{
+	return to > from ? to - from : 0;
+}
+
 /* The two largest units: "3d 4h", "12m 5s", "0s". */
 const char *format_duration(uint64_t seconds, char to[FIGURE_MAX]);
 /* The largest unit alone, in at most four columns: "119s", "5m", "47h", "3d" */
