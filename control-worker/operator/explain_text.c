@@ -3,6 +3,7 @@
  * what it rests on, line by line. See status.h.
  */
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -199,10 +200,10 @@ static const struct filter *
 find_filter(const struct explained_packet *e, const struct ipc_query_grant *g)
 {
 	static const uint8_t of_protocol[] = {
-		[1] = FILTER_ICMP,
-		[6] = FILTER_TCP,
-		[17] = FILTER_UDP,
-		[58] = FILTER_ICMP,
+		[IPPROTO_ICMP] = FILTER_ICMP,
+		[IPPROTO_TCP] = FILTER_TCP,
+		[IPPROTO_UDP] = FILTER_UDP,
+		[IPPROTO_ICMPV6] = FILTER_ICMP,
 	};
 	uint16_t port = e->packet.destination.port;
 
