@@ -22,10 +22,8 @@ client_called(const struct status *status, const struct uuid *client,
     struct client_entry *e, char id[UUID_TEXT_LEN + 1])
 {
 	directory_client(status->names, client, e);
-	if (e->email[0] != '\0')
-		return e->email;
-	if (e->actor[0] != '\0')
-		return e->actor;
+	if (client_user(e)[0] != '\0')
+		return client_user(e);
 	uuid_format(client, id);
 	id[SHORT_ID] = '\0';
 	return id;
@@ -51,11 +49,12 @@ write_narrow_flow(struct status *status, const struct ipc_query_flow *f)
 	char id[UUID_TEXT_LEN + 1], to[ENDPOINT_TEXT_MAX], protocol[8];
 	struct client_entry e;
 
-	table_cell(t, client_called(status, &f->client, &e, id), 13);
+	write_cell(status, client_called(status, &f->client, &e, id), 13);
 	text_add(t, "%-3s %5u ", ctl_protocol_name(f->protocol, protocol),
 	    f->source.port);
-	table_cell(t, endpoint_format(&f->destination, to), 21);
-	table_cell(t, resource_called(status, &f->resource, SHORT_ID, id), 8);
+	write_cell(status, endpoint_format(&f->destination, to), 21);
+	write_cell(
+	    status, resource_called(status, &f->resource, SHORT_ID, id), 8);
 }
 
 static void
@@ -66,14 +65,13 @@ write_wide_flow(struct status *status, const struct ipc_query_flow *f)
 	    to[ENDPOINT_TEXT_MAX], protocol[8];
 
 	text_add(t, "%-36s ", uuid_format(&f->client, id));
-	directory_who(status->names, &f->client, who);
-	table_wide_cell(t, who[0] == '\0' ? "-" : who, 32);
+	write_cell(status, directory_who(status->names, &f->client, who), 32);
 	text_add(t, "%-5s %-22s %-22s ",
 	    ctl_protocol_name(f->protocol, protocol),
 	    endpoint_format(&f->source, from),
 	    endpoint_format(&f->destination, to));
-	table_wide_cell(
-	    t, resource_called(status, &f->resource, UUID_TEXT_LEN, id), 22);
+	write_cell(status,
+	    resource_called(status, &f->resource, UUID_TEXT_LEN, id), 22);
 }
 
 static void

@@ -76,42 +76,24 @@ write_id(struct status *status, const struct uuid *id)
 	    uuid_format(id, text));
 }
 
-static void
-write_name(struct status *status, const struct uuid *resource, size_t columns)
-{
-	const char *name = directory_resource(status->names, resource);
-
-	if (status->wide)
-		table_wide_cell(
-		    status->out, name == NULL ? "-" : name, columns);
-	else
-		table_cell(status->out, name == NULL ? "-" : name, columns);
-}
-
 /* All but the last column, and its heading. */
 static void
 write_granted(struct status *status, size_t i, const struct ipc_query_grant *g,
     const char *last)
 {
-	struct text *t = status->out;
 	char address[PATTERN_MAX + 1], filters[512];
 
-	if (i == 0)
+	if (i == 0) {
 		open_table(status);
-	if (i == 0)
-		text_add(t, "%-*s %-22s %-22s %-14s %s\n",
+		text_add(status->out, "%-*s %-22s %-22s %-14s %s\n",
 		    status->wide ? UUID_TEXT_LEN : SHORT_ID, "resource", "name",
 		    "address", "permits", last);
-	write_id(status, &g->resource);
-	write_name(status, &g->resource, 22);
-	format_filters(g, filters, sizeof(filters));
-	if (status->wide) {
-		table_wide_cell(t, grant_address(g, address), 22);
-		table_wide_cell(t, filters, 14);
-	} else {
-		table_cell(t, grant_address(g, address), 22);
-		table_cell(t, filters, 14);
 	}
+	write_id(status, &g->resource);
+	write_cell(status, directory_resource(status->names, &g->resource), 22);
+	write_cell(status, grant_address(g, address), 22);
+	format_filters(g, filters, sizeof(filters));
+	write_cell(status, filters, 14);
 }
 
 void

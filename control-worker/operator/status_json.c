@@ -204,7 +204,7 @@ put_probe(struct json_writer *w, const struct situation *s,
 	member_number(w, "since", r->since);
 	member_number(w, "failed", r->failed);
 	member_number(w, "connect_us", r->connect_us);
-	member_string(w, "error", r->error[0] == '\0' ? NULL : r->error);
+	member_known(w, "error", r->error);
 	member_bool(w, "withdrawn", situation_withdraws(s, r));
 	json_put_object_end(w);
 }
@@ -239,8 +239,7 @@ put_situation(struct status *status, uint64_t now)
 	member_number(w, "now", now);
 	member_bool(w, "ready", lacks == NULL);
 	member_string(w, "lacks", lacks);
-	member_string(
-	    w, "trouble", s->trouble.text[0] == '\0' ? NULL : s->trouble.text);
+	member_known(w, "trouble", s->trouble.text);
 	put_drain(w, s);
 	put_portal(w, s);
 	put_tunnel(w, s);

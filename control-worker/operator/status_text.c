@@ -296,6 +296,17 @@ open_table(struct status *status)
 	status->shown = true;
 }
 
+void
+write_cell(struct status *status, const char *text, size_t columns)
+{
+	if (text == NULL || text[0] == '\0')
+		text = "-";
+	if (status->wide)
+		table_wide_cell(status->out, text, columns);
+	else
+		table_cell(status->out, text, columns);
+}
+
 static void
 begin_list(struct status *status, enum status_list list)
 {
@@ -397,8 +408,7 @@ write_wide_client(
 		    "client", "who", "address", "shard", "state", "received",
 		    "sent", "handshake", "path");
 	text_add(t, "%-36s ", uuid_format(&c->client, id));
-	directory_who(status->names, &c->client, who);
-	table_wide_cell(t, who[0] == '\0' ? "-" : who, 32);
+	write_cell(status, directory_who(status->names, &c->client, who), 32);
 	text_add(t, "%-15s %5u %-10s %10s %10s %9s  ",
 	    ip_format(c->v4.family != IP_NONE ? &c->v4 : &c->v6, address),
 	    c->shard, status_connection_name(c->state),
@@ -427,8 +437,7 @@ write_client(struct status *status, size_t i, const struct ipc_query_client *c)
 		text_add(t, "%-8s %-28s %-15s %-10s %7s %7s\n", "client", "who",
 		    "address", "path", "from", "to");
 	text_add(t, "%.*s ", SHORT_ID, uuid_format(&c->client, id));
-	directory_who(status->names, &c->client, who);
-	table_cell(t, who[0] == '\0' ? "-" : who, 28);
+	write_cell(status, directory_who(status->names, &c->client, who), 28);
 	ip_format(c->v4.family != IP_NONE ? &c->v4 : &c->v6, address);
 	table_cell(t, address, 15);
 	text_add(t, "%-10s %7s %7s\n", path_word(c),

@@ -6,8 +6,11 @@
 
 #define SHORT_ID 8 /* digits of an id that tell it from others, mostly */
 
-/* status_text.c: an empty line, unless the table is the first text */
+/* status_text.c */
+/* An empty line, unless the table is the first text. */
 void open_table(struct status *);
+/* "-" where there is no text; cut unless the table is wide. */
+void write_cell(struct status *, const char *text, size_t columns);
 
 /* grants_text.c */
 void write_grant(

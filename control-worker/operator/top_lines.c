@@ -15,8 +15,7 @@
 #include <inttypes.h>
 
 #include "common/time.h"
-#include "control-worker/operator/status.h"
-#include "control-worker/operator/table.h"
+#include "control-worker/operator/status_views.h"
 
 #define NAME_COLUMNS 32
 
@@ -41,12 +40,7 @@ write_top_entry(struct status *status, const char *kind, const struct uuid *id,
 	text_add(t, "%s %s ", kind, uuid_format(id, text));
 	write_top_figures(t, f);
 	text_add(t, " ");
-	if (name == NULL || name[0] == '\0')
-		name = "-";
-	if (status->wide)
-		table_wide_cell(t, name, NAME_COLUMNS);
-	else
-		table_cell(t, name, NAME_COLUMNS);
+	write_cell(status, name, NAME_COLUMNS);
 	text_add(t, "\n");
 }
 
@@ -105,8 +99,8 @@ write_top_client(
 	char who[WHO_MAX + 1];
 
 	(void)i;
-	directory_who(status->names, &c->client, who);
-	write_top_entry(status, "client", &c->client, &f, who);
+	write_top_entry(status, "client", &c->client, &f,
+	    directory_who(status->names, &c->client, who));
 }
 
 static void
