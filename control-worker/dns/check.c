@@ -83,6 +83,7 @@ dns_check_start(
 	uv_loop_t *loop = resolver_loop(r);
 	struct dns_check *c = calloc(1, sizeof(*c));
 	struct dns_name name;
+	bool is_name = dns_name_parse(text, &name);
 
 	if (c == NULL)
 		return NULL;
@@ -98,7 +99,7 @@ dns_check_start(
 		leg->check = c;
 		leg->result = &c->result.of[i];
 		leg->result->server = conf->servers[i];
-		if (dns_name_parse(text, &name))
+		if (is_name)
 			leg->exchange =
 			    exchange_start(loop, &conf->servers[i], &name,
 				IP_V4, DNS_CHECK_TIMEOUT_MS, on_leg_end, leg);
