@@ -317,7 +317,6 @@ http_refreshed(struct http *h)
 struct http *
 http_serve(uv_loop_t *loop, int fd, const struct situation *s)
 {
-	struct http *h = calloc(1, sizeof(*h));
 	static const struct server_kind kind = {
 		.name = "health and metrics",
 		.connections = HTTP_CONNECTIONS,
@@ -327,6 +326,7 @@ http_serve(uv_loop_t *loop, int fd, const struct situation *s)
 		.impatient = answer_held,
 		.gone = on_http_gone,
 	};
+	struct http *h = calloc(1, sizeof(*h));
 
 	if (h == NULL)
 		return NULL;

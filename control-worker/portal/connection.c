@@ -172,8 +172,7 @@ leave_portal(struct portal_connection *c, struct mono now)
 	c->host.close(c->host.ctx, CLOSE_NORMAL);
 }
 
-/* After leave_portal(), when the portal has closed as well or takes too long.
- */
+/* After leave_portal(): the portal has closed as well, or takes too long. */
 static void
 await_next_look(struct portal_connection *c, struct mono now)
 {

@@ -4,14 +4,12 @@
 #include <stddef.h>
 #include <string.h>
 
-#define STATUS_FORBIDDEN    403
-#define STATUS_NOT_FOUND    404
+#define STATUS_REDIRECT      308 /* to another host: no WebSocket there */
+#define STATUS_FORBIDDEN     403
+#define STATUS_NOT_FOUND     404
 #define STATUS_UNPROCESSABLE 422 /* an agent that it does not know */
-#define STATUS_REDIRECT     308 /* to another host: no WebSocket there */
 
-/* What every portal says, whatever its path: firezone-portal(7), Gateway
- * matrix.
- */
+/* What every portal says on any path: firezone-portal(7), Gateway matrix. */
 static const struct push pushes_of_all[] = {
 	{ "ice_candidates", handle_candidates_added, NULL, false },
 	{ "invalidate_ice_candidates", handle_candidates_withdrawn, NULL,
