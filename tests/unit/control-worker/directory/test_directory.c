@@ -96,11 +96,12 @@ who_it_is(void **state)
 	assert_string_equal(who(5), "");
 }
 
+/* A client of which everything is told. */
 static void
-all_of_a_client(void **state)
+learn_all(uint32_t n)
 {
 	const struct client_description c = {
-		.client = id(1),
+		.client = id(n),
 		.actor = told("Jane"),
 		.email = told("jane@acme.com"),
 		.system = told("macOS"),
@@ -108,17 +109,31 @@ all_of_a_client(void **state)
 		.serial = told("C02X"),
 		.city = told("Austin"),
 	};
+
+	directory_learn_client(d, &c);
+}
+
+static void
+expect_all(uint32_t n)
+{
+	const struct uuid client = id(n);
 	struct client_entry e;
 
-	(void)state;
-	directory_learn_client(d, &c);
-	assert_true(directory_client(d, &c.client, &e));
+	assert_true(directory_client(d, &client, &e));
 	assert_string_equal(e.actor, "Jane");
 	assert_string_equal(e.email, "jane@acme.com");
 	assert_string_equal(e.system, "macOS");
 	assert_string_equal(e.system_version, "15.5");
 	assert_string_equal(e.serial, "C02X");
 	assert_string_equal(e.city, "Austin");
+}
+
+static void
+all_of_a_client(void **state)
+{
+	(void)state;
+	learn_all(1);
+	expect_all(1);
 }
 
 /* A later message without names says nothing; one with others does. */
@@ -221,34 +236,18 @@ new_memory(void)
 static void
 kept_for_a_successor(void **state)
 {
-	const struct client_description c = {
-		.client = id(7),
-		.actor = told("Jane"),
-		.email = told("jane@acme.com"),
-		.system = told("macOS"),
-		.system_version = told("15.5"),
-		.serial = told("C02X"),
-		.city = told("Austin"),
-	};
 	char *memory = new_memory();
-	struct client_entry e;
 
 	(void)state;
 	assert_int_equal(directory_keep(d, memory), 0);
 	learn(1, "Jim", NULL, NULL, NULL);
 	learn(1, "John", NULL, "Linux", NULL);
-	directory_learn_client(d, &c);
+	learn_all(7);
 	learn_resource(1, "Office");
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(start_again(memory), 3);
 		assert_string_equal(who(1), "John, Linux");
-		assert_true(directory_client(d, &c.client, &e));
-		assert_string_equal(e.actor, "Jane");
-		assert_string_equal(e.email, "jane@acme.com");
-		assert_string_equal(e.system, "macOS");
-		assert_string_equal(e.system_version, "15.5");
-		assert_string_equal(e.serial, "C02X");
-		assert_string_equal(e.city, "Austin");
+		expect_all(7);
 		assert_string_equal(resource(1), "Office");
 		assert_null(resource(7));
 	}
