@@ -131,8 +131,6 @@ static const struct sandbox_rule rules[] = {
 	ALLOW_IF(ioctl, "libuv makes a socket non-blocking", 1, FIONBIO),
 	ALLOW_IF(fcntl, "libcurl makes a socket non-blocking", 1, F_GETFL),
 	ALLOW_IF(fcntl, "libcurl makes a socket non-blocking", 1, F_SETFL),
-	ALLOW_IF(fcntl, "a message in waiting keeps its descriptor", 1,
-	    F_DUPFD_CLOEXEC),
 	ALLOW(poll, "libcurl asks whether its connection lives"),
 	/* Health checks and posternctl, on listeners made by the parent. */
 	ALLOW(accept4, "who wants to look in; clients of the DNS server"),
