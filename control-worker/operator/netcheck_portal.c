@@ -209,6 +209,10 @@ judge_login(const struct netcheck_facts *facts, struct findings *f)
 		    "online for %s, generation %u",
 		    format_duration(lasts, text), s->generation);
 		finding_add_number(found, "generation", s->generation);
+	} else if (s->draining && a->step == PORTAL_STEP_CHANNEL &&
+	    !a->failed) {
+		findings_add(f, CHECK_LOGIN, IP_NONE, VERDICT_OK,
+		    "left, since posternd drains");
 	} else if (a->step == PORTAL_STEP_CHANNEL && !a->failed) {
 		findings_add(f, CHECK_LOGIN, IP_NONE, VERDICT_UNKNOWN,
 		    "the portal has taken the token, and is being joined");

@@ -235,6 +235,7 @@ turn_to_chosen(struct portal_connection *c, struct mono now,
 	if (delay_ms < 0)
 		delay_ms = absent ? 0 : BACKOFF_INITIAL_MS;
 	drop_attempt(c);
+	c->host.retry(c->host.ctx, f->reason);
 	c->state = STATE_WAITING;
 	c->state_ends = mono_add_ms(now, delay_ms);
 }

@@ -124,7 +124,6 @@ on_failed(void *ctx, const struct transport_failure *f)
 	struct portal_driver *d = ctx;
 
 	transport_describe(d->transport, &d->attempt);
-	fail_portal_attempt(d, f->reason);
 	portal_failed(d->connection, mono_now(), f);
 }
 

@@ -11,8 +11,8 @@ import threading
 
 import pytest
 
-from fake_portal import Listener
-from test_control_worker import AUTHORIZATION, NameServer, _certificates
+from fake_portal import CLOSE, Listener
+from test_control_worker import AUTHORIZATION, INIT, NameServer, _certificates
 from test_posternctl import PROGRAM
 
 NET = 1  # enum ipc_process
@@ -208,6 +208,17 @@ def test_refused_login(listener, worker, ctl):
     second.switch().join()
     w.wait_log("portal: online")
     assert netcheck(w, ctl)["login"]["verdict"] == "ok"
+
+
+def test_who_drains_has_left(listener, worker, ctl):
+    w = worker(f"ws://127.0.0.1:{listener.port}", draining=60)
+    c = listener.online()
+    c.push("init", INIT)
+    while c.receive()[0] != CLOSE:
+        continue
+    c.drop()
+    login = netcheck(w, ctl)["login"]
+    assert (login["verdict"], login["text"]) == ("ok", "left, since posternd drains")
 
 
 def test_no_dns(worker, ctl):

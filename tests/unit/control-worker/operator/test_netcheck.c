@@ -273,6 +273,11 @@ no_login(void **state)
 	attempt.failed = false;
 	assert_memory_equal(
 	    said_of("login", IP_NONE), "?the portal has taken the token", 31);
+	situation.draining = true;
+	assert_string_equal(
+	    said_of("login", IP_NONE), "+left, since posternd drains");
+	fails_at(PORTAL_STEP_CHANNEL, "the join was not answered within 5 s");
+	assert_memory_equal(said_of("login", IP_NONE), "-the join was", 13);
 }
 
 static void

@@ -321,6 +321,7 @@ find_no_newest(struct rig *r)
 	time_out(r);
 	expect_login(r, NEWEST);
 	break_down(r, 404, -1, "");
+	assert_string_equal(r->retried, "the test's failure");
 	assert_int_equal(wait_ms(r), 0);
 	time_out(r);
 }
