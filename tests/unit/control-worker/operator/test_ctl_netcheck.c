@@ -35,22 +35,6 @@ on_ask(void *ctx, const struct ipc_query *q)
 }
 
 static bool
-on_explain(void *ctx, const struct ipc_explain *m)
-{
-	(void)ctx;
-	(void)m;
-	return false;
-}
-
-static bool
-on_log_level(void *ctx, enum log_level level)
-{
-	(void)ctx;
-	(void)level;
-	return false;
-}
-
-static bool
 on_drain(void *ctx, uint32_t within)
 {
 	(void)ctx;
@@ -121,8 +105,6 @@ set_up(void **state)
 			.dns = { NULL, on_dns_check, on_dns_check_cancel },
 		},
 		.ask = on_ask,
-		.explain = on_explain,
-		.log_level = on_log_level,
 		.drain = on_drain,
 	};
 
