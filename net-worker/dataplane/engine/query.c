@@ -228,18 +228,7 @@ engine_query_name(
 static bool
 is_on_relay(const struct engine *e, const struct ip_address *ip)
 {
-	for (size_t i = 0; i < relays_count(e->relays); i++) {
-		const struct allocation *a = relays_get(e->relays, i);
-		const struct relay_config *config = allocation_config(a);
-		const struct endpoint v4 = allocation_relayed(a, IP_V4);
-		const struct endpoint v6 = allocation_relayed(a, IP_V6);
-
-		if (ip_equal(ip, &config->address[0].ip) ||
-		    ip_equal(ip, &config->address[1].ip) ||
-		    ip_equal(ip, &v4.ip) || ip_equal(ip, &v6.ip))
-			return true;
-	}
-	return false;
+	return relays_with_ip(e->relays, ip) != NULL;
 }
 
 void
