@@ -41,13 +41,21 @@
 /* Of one client: others' are told beside, whatever it sends. */
 #define REFUSAL_SHARE 4
 
-bool
-shard_post_event(struct shard *s, const struct shard_event *e)
+static bool
+post_shard_event(struct shard *s, const struct shard_event *e)
 {
 	bool posted = ring_push(&s->events, e);
 
 	s->counters->events_lost += !posted;
 	return posted;
+}
+
+bool
+shard_tell_engine(
+    struct shard *s, const struct tunnel *t, enum shard_event_type type)
+{
+	return post_shard_event(
+	    s, &(struct shard_event){ .type = type, .connection = t->index });
 }
 
 struct mono
@@ -180,11 +188,7 @@ report_activity(struct shard *s, struct mono now, struct tunnel *t)
 	if (!mono_due(t->activity_again, now))
 		return;
 	t->activity_again = mono_add_s(now, REPORT_EVERY_S);
-	shard_post_event(s,
-	    &(struct shard_event){
-		.type = SHARD_EVENT_ACTIVITY,
-		.connection = t->index,
-	    });
+	shard_tell_engine(s, t, SHARD_EVENT_ACTIVITY);
 }
 
 static void
@@ -198,7 +202,7 @@ report_channel(struct shard *s, struct mono now, struct tunnel *t,
 	t->channel_reported = channel;
 	t->channel_other = mono_add_ms(now, REPORT_OTHER_MS);
 	t->channel_again = mono_add_s(now, REPORT_EVERY_S);
-	shard_post_event(s,
+	post_shard_event(s,
 	    &(struct shard_event){
 		.type = SHARD_EVENT_CHANNEL_USED,
 		.connection = t->index,
@@ -232,11 +236,11 @@ look_at_path(struct shard *s, struct mono now, struct tunnel *t,
 
 	t->path_look = mono_add_ms(now, PATH_LOOK_MS);
 	if (came_by_path(&t->path, a, channel)) {
-		if (!t->path_silent || shard_post_event(s, &e))
+		if (!t->path_silent || post_shard_event(s, &e))
 			shard_path_heard(t, now);
 	} else if (mono_due(t->path_other, now)) {
 		t->path_other = mono_add_ms(now, PATH_AGAIN_MS);
-		shard_post_event(s, &e);
+		post_shard_event(s, &e);
 	}
 }
 
@@ -278,18 +282,14 @@ static void
 handle_control(struct shard *s, struct mono now, struct tunnel *t,
     const struct control_packet *packet)
 {
-	struct shard_event e = {
-		.type = SHARD_EVENT_GOODBYE,
-		.connection = t->index,
-	};
-
 	switch (packet->event) {
 	case CONTROL_ASSIGNED_IPS:
 		pass_control_on(s, now, t, packet);
 		break;
 	case CONTROL_GOODBYE:
 		if (!t->leaving)
-			t->leaving = shard_post_event(s, &e);
+			t->leaving =
+			    shard_tell_engine(s, t, SHARD_EVENT_GOODBYE);
 		break;
 	default:
 		s->counters->control_unknown++;
@@ -404,17 +404,6 @@ handle_probe(struct shard *s, struct mono now, const struct arrival *a,
 		s->counters->probes_lost++;
 }
 
-static void
-report_data(struct shard *s, struct tunnel *t)
-{
-	struct shard_event e = {
-		.type = SHARD_EVENT_DATA,
-		.connection = t->index,
-	};
-
-	t->unheard = !shard_post_event(s, &e);
-}
-
 /* A packet of the client's, which is not for us. */
 static void
 forward_outbound(struct shard *s, struct mono now, const struct arrival *a,
@@ -523,7 +512,7 @@ data_message(struct shard *s, struct mono now, const struct arrival *a,
 	charge_share(s, t->peer, SHARD_SOCKETS);
 	confirm_session(t, session);
 	if (t->unheard)
-		report_data(s, t);
+		t->unheard = !shard_tell_engine(s, t, SHARD_EVENT_DATA);
 	if (channel != 0)
 		report_channel(s, now, t, &a->from, channel);
 	if (mono_due(t->path_look, now))

@@ -565,14 +565,6 @@ tidy_tables(struct shard *s, struct mono now)
 	shard_tidy_by(s, flow_deadline(s->flows));
 }
 
-/* What waits to be told to the engine: false where it could not be. */
-static bool
-tell_engine(struct shard *s, const struct tunnel *t, enum shard_event_type type)
-{
-	return shard_post_event(
-	    s, &(struct shard_event){ .type = type, .connection = t->index });
-}
-
 static void
 serve_tunnel(struct shard *s, struct mono now, struct tunnel *t,
     const struct packet_sink *out)
@@ -584,10 +576,12 @@ serve_tunnel(struct shard *s, struct mono now, struct tunnel *t,
 	if (due & TUNNEL_KEEPALIVE)
 		shard_transmit(s, now, t, NULL, 0, 0, out);
 	if ((due & TUNNEL_HANDSHAKE) != 0 || t->handshake_wanted)
-		t->handshake_wanted = !tell_engine(s, t, SHARD_EVENT_HANDSHAKE);
+		t->handshake_wanted =
+		    !shard_tell_engine(s, t, SHARD_EVENT_HANDSHAKE);
 	if (mono_due(t->path_unanswered, now)) {
 		t->path_unanswered = MONO_NEVER;
-		t->path_silent = tell_engine(s, t, SHARD_EVENT_UNANSWERED);
+		t->path_silent =
+		    shard_tell_engine(s, t, SHARD_EVENT_UNANSWERED);
 	}
 	/* Not in this turn again, whatever its timers say. */
 	again = mono_add_ms(now, TICK_MS + 1);

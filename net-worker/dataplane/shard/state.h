@@ -95,8 +95,9 @@ struct shard {
 #define TICK_MS 100 /* timers may fire this much late */
 
 /* packets.c; it calls nothing of shard.c. */
-/* False, and counted: the engine is too slow. */
-bool shard_post_event(struct shard *, const struct shard_event *);
+/* What says all by its type. False, and counted: the engine is too slow. */
+bool shard_tell_engine(
+    struct shard *, const struct tunnel *, enum shard_event_type);
 /* When its timers want to be served, and TICK_MS. */
 struct mono shard_tunnel_due(const struct tunnel *);
 /* To be called when this connection's timers may have become due earlier. */
