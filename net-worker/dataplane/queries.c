@@ -108,26 +108,36 @@ fill_page(struct queries *q, struct query *query, const struct ipc_query *asked)
 	query->count = count;
 }
 
+/* It comes back to queries_survey(). */
+static void
+send_survey(struct queries *q, struct query *query, unsigned shard,
+    struct shard_survey *survey)
+{
+	const struct shard_command command = {
+		.type = SHARD_SURVEY,
+		.survey = survey,
+	};
+
+	survey->ctx = query;
+	query->awaited++;
+	q->shards.command(q->shards.ctx, shard, &command);
+}
+
 /* Nothing without memory: those clients are shown without their traffic. */
 static void
 survey_shard(struct queries *q, struct query *query, unsigned shard)
 {
-	struct shard_command command = { .type = SHARD_SURVEY };
 	struct shard_survey *survey = calloc(1, sizeof(*survey));
 
 	if (survey == NULL)
 		return;
-	survey->ctx = query;
 	for (size_t i = 0; i < query->count; i++)
 		if (query->rows[i].shard == shard)
 			survey->peer[survey->count++] = query->numbers[i];
-	if (survey->count == 0) {
+	if (survey->count == 0)
 		free(survey);
-		return;
-	}
-	query->awaited++;
-	command.survey = survey;
-	q->shards.command(q->shards.ctx, shard, &command);
+	else
+		send_survey(q, query, shard, survey);
 }
 
 static void
@@ -211,10 +221,6 @@ ask_flows(struct queries *q, const struct ipc_query *asked)
 	struct query *query = query_open(q);
 	struct shard_survey *survey =
 	    calloc(1, sizeof(*survey) + sizeof(*survey->flows));
-	struct shard_command command = {
-		.type = SHARD_SURVEY,
-		.survey = survey,
-	};
 
 	if (query == NULL || survey == NULL) {
 		free(survey);
@@ -223,7 +229,6 @@ ask_flows(struct queries *q, const struct ipc_query *asked)
 		return;
 	}
 	query->end.serial = asked->serial;
-	survey->ctx = query;
 	survey->has_flows = true;
 	if (!choose_flows(q, asked, &query->shard, survey->flows)) {
 		q->host->open_flows(q->host->ctx, NULL, 0, &query->end);
@@ -231,8 +236,7 @@ ask_flows(struct queries *q, const struct ipc_query *asked)
 		free(survey);
 		return;
 	}
-	query->awaited++;
-	q->shards.command(q->shards.ctx, query->shard, &command);
+	send_survey(q, query, query->shard, survey);
 }
 
 void
@@ -250,6 +254,14 @@ queries_ask(struct queries *q, const struct ipc_query *asked)
 		answer_relays(q, asked);
 }
 
+static uint64_t
+seconds_from(struct mono then, struct mono now)
+{
+	return mono_before(then, now)
+	    ? (uint64_t)mono_ms_between(then, now) / 1000
+	    : 0;
+}
+
 /* What the shard knows of a client. */
 static void
 describe_traffic(struct queries *q, struct mono now,
@@ -261,9 +273,8 @@ describe_traffic(struct queries *q, struct mono now,
 	row->sent_bytes = stats->sent_bytes;
 	row->over_share = stats->over_share;
 	row->handshaken = !mono_is_never(stats->handshake);
-	if (row->handshaken && mono_before(stats->handshake, now))
-		row->handshake_age =
-		    (uint64_t)mono_ms_between(stats->handshake, now) / 1000;
+	if (row->handshaken)
+		row->handshake_age = seconds_from(stats->handshake, now);
 	if (stats->has_connection)
 		engine_query_connection(q->engine, stats->connection, row);
 }
@@ -310,10 +321,6 @@ queries_explain(struct queries *q, const struct ipc_explain *asked)
 	struct query *query = query_open(q);
 	struct explanation *e = calloc(1, sizeof(*e));
 	struct shard_survey *survey = calloc(1, sizeof(*survey));
-	struct shard_command command = {
-		.type = SHARD_SURVEY,
-		.survey = survey,
-	};
 	struct engine_client client;
 
 	if (query == NULL || e == NULL || survey == NULL) {
@@ -337,22 +344,12 @@ queries_explain(struct queries *q, const struct ipc_explain *asked)
 	query->count = 1;
 	strlcpy(e->packet.domain, asked->domain, sizeof(e->packet.domain));
 	engine_query_ended(q->engine, asked, &e->packet);
-	survey->ctx = query;
 	survey->peer[survey->count++] = client.number;
 	survey->has_trial =
 	    engine_query_packet(q->engine, asked, &survey->trial.packet);
 	if (!survey->has_trial && asked->domain[0] != '\0')
 		engine_query_name(q->engine, asked, e);
-	query->awaited++;
-	q->shards.command(q->shards.ctx, client.row.shard, &command);
-}
-
-static uint64_t
-seconds_from(struct mono then, struct mono now)
-{
-	return mono_before(then, now)
-	    ? (uint64_t)mono_ms_between(then, now) / 1000
-	    : 0;
+	send_survey(q, query, client.row.shard, survey);
 }
 
 static void
