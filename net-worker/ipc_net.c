@@ -421,70 +421,25 @@ tell_denied(void *ctx, const struct ipc_denied *m)
 		(void)ipc_send_denied(w->control, m);
 }
 
-static void
-tell_clients(void *ctx, const struct ipc_query_client *rows, size_t count,
-    const struct ipc_query_end *end)
-{
-	struct worker *w = ctx;
+/* The host's call and the kind of row that it sends a page of. */
+#define TELL_PAGE(call, row)                                             \
+	static void tell_##call(void *ctx, const struct ipc_##row *rows, \
+	    size_t count, const struct ipc_query_end *end)               \
+	{                                                                \
+		struct worker *w = ctx;                                  \
+                                                                         \
+		if (!has_room_for_page(w))                               \
+			return;                                          \
+		for (size_t i = 0; i < count; i++)                       \
+			(void)ipc_send_##row(w->control, &rows[i]);      \
+		(void)ipc_send_query_end(w->control, end);               \
+	}
 
-	if (!has_room_for_page(w))
-		return;
-	for (size_t i = 0; i < count; i++)
-		(void)ipc_send_query_client(w->control, &rows[i]);
-	(void)ipc_send_query_end(w->control, end);
-}
-
-static void
-tell_relays(void *ctx, const struct ipc_query_relay *rows, size_t count,
-    const struct ipc_query_end *end)
-{
-	struct worker *w = ctx;
-
-	if (!has_room_for_page(w))
-		return;
-	for (size_t i = 0; i < count; i++)
-		(void)ipc_send_query_relay(w->control, &rows[i]);
-	(void)ipc_send_query_end(w->control, end);
-}
-
-static void
-tell_resources(void *ctx, const struct ipc_query_resource *rows, size_t count,
-    const struct ipc_query_end *end)
-{
-	struct worker *w = ctx;
-
-	if (!has_room_for_page(w))
-		return;
-	for (size_t i = 0; i < count; i++)
-		(void)ipc_send_query_resource(w->control, &rows[i]);
-	(void)ipc_send_query_end(w->control, end);
-}
-
-static void
-tell_grants(void *ctx, const struct ipc_query_grant *rows, size_t count,
-    const struct ipc_query_end *end)
-{
-	struct worker *w = ctx;
-
-	if (!has_room_for_page(w))
-		return;
-	for (size_t i = 0; i < count; i++)
-		(void)ipc_send_query_grant(w->control, &rows[i]);
-	(void)ipc_send_query_end(w->control, end);
-}
-
-static void
-tell_open_flows(void *ctx, const struct ipc_query_flow *rows, size_t count,
-    const struct ipc_query_end *end)
-{
-	struct worker *w = ctx;
-
-	if (!has_room_for_page(w))
-		return;
-	for (size_t i = 0; i < count; i++)
-		(void)ipc_send_query_flow(w->control, &rows[i]);
-	(void)ipc_send_query_end(w->control, end);
-}
+TELL_PAGE(clients, query_client)
+TELL_PAGE(relays, query_relay)
+TELL_PAGE(resources, query_resource)
+TELL_PAGE(grants, query_grant)
+TELL_PAGE(open_flows, query_flow)
 
 static void
 tell_explained(void *ctx, const struct explanation *e)
