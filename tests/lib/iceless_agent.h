@@ -303,6 +303,18 @@ on_direct_path(struct rig *r)
 	r->events = 0;
 }
 
+/* Our host does not reach the peer's, and our relay is the path. */
+static inline void
+on_own_relay(struct rig *r)
+{
+	with_session(r);
+	r->answers = true;
+	r->deaf = PEER_HOST;
+	r->mute = HOST;
+	pass(r, 60000);
+	assert_true(primary_is(r, RELAY, PEER_HOST));
+}
+
 #define AGENT_TEST(name) \
 	cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 

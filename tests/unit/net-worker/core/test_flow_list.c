@@ -2,57 +2,9 @@
  * What an operator sees of a table of flows: those that are open, each once,
  * however many pages that takes and whatever happens meanwhile.
  */
-#include <netinet/in.h>
-
-#include "net-worker/core/flow.h"
-
-#include "tests/lib/packets.h"
+#include "tests/lib/flow_packets.h"
 
 #define PAGE 64
-#define RST  0x04
-
-static const struct uuid resource = { { 0x4e } };
-
-static struct mono
-at_ms(int64_t ms)
-{
-	return (struct mono){ 5000000000 + ms * 1000000 };
-}
-
-static void
-sends(struct flow_table *t, int64_t ms, uint32_t peer, uint16_t port,
-    uint8_t flags, const char *domain)
-{
-	struct ip_address from = ip("100.64.0.2"), to = ip("10.0.0.9");
-	struct endpoint outer = { ip("198.51.100.1"), 1 };
-	struct flow_context c = {
-		.peer = peer,
-		.client = { { (uint8_t)peer } },
-		.resource = resource,
-		.authorization = { { 0xa0 } },
-		.domain = domain,
-	};
-	uint8_t data[64];
-	struct packet p =
-	    parsed(data, build_ports(data, &from, &to, IPPROTO_TCP, port, 80));
-
-	data[p.transport + 13] = flags;
-	flow_outbound(t, at_ms(ms), &c, &p, &outer, &outer);
-}
-
-static void
-answers(struct flow_table *t, int64_t ms, uint32_t peer, uint16_t port)
-{
-	struct flow_tuple tuple = { { ip("100.64.0.2"), port },
-		{ ip("10.0.0.9"), 80 } };
-	uint8_t data[64];
-	struct packet p = parsed(data,
-	    build_ports(data, &tuple.remote.ip, &tuple.client.ip, IPPROTO_TCP,
-		80, port));
-
-	data[p.transport + 13] = 0x10;
-	flow_inbound(t, at_ms(ms), peer, &resource, &tuple, &p);
-}
 
 static unsigned pages;
 static bool listed[UINT16_MAX + 1]; /* by port of the client */
@@ -93,9 +45,9 @@ one_flow(void **state)
 	(void)state;
 	assert_int_equal(flow_list(t, &from, NULL, &v, 1), 0);
 	assert_int_equal(from, 0);
-	sends(t, 0, 7, 1000, 0x02, "files.corp.test");
-	sends(t, 1000, 7, 1000, 0x10, "files.corp.test");
-	answers(t, 3000, 7, 1000);
+	sends(t, 0, 7, 1000, SYN, "files.corp.test");
+	sends(t, 1000, 7, 1000, ACK, "files.corp.test");
+	answers(t, 3000, 7, 1000, ACK);
 	assert_int_equal(flow_list(t, &from, NULL, &v, 1), 1);
 	assert_int_equal(from, 0);
 	assert_int_equal(v.client.bytes[0], 7);
@@ -122,14 +74,14 @@ only_open_ones(void **state)
 
 	(void)state;
 	for (uint16_t port = 1; port <= 3; port++)
-		sends(t, 0, 1, port, 0x02, "x");
+		sends(t, 0, 1, port, SYN, "x");
 	sends(t, 1, 1, 2, RST, NULL);
 	assert_int_equal(flow_count(t), 2);
 	assert_int_equal(list_all(t, NULL), 2);
 	assert_true(listed[1] && !listed[2] && listed[3]);
 	while (flow_report(t, &r))
 		continue;
-	sends(t, 2, 1, 4, 0x02, NULL);
+	sends(t, 2, 1, 4, SYN, NULL);
 	assert_int_equal(flow_count(t), 3);
 	assert_int_equal(list_all(t, NULL), 3);
 	assert_true(listed[4]);
@@ -149,7 +101,7 @@ pages_of_one(void **state)
 
 	(void)state;
 	for (uint16_t port = 1; port <= flows; port++)
-		sends(t, 0, port % 3 == 0 ? 2 : 1, port, 0x02, NULL);
+		sends(t, 0, port % 3 == 0 ? 2 : 1, port, SYN, NULL);
 	assert_int_equal(list_all(t, NULL), flows);
 	assert_int_equal(pages, flows / PAGE);
 	assert_int_equal(list_all(t, &one), flows - flows / 3);
@@ -170,7 +122,7 @@ any_number(void **state)
 	struct flow_view page[PAGE];
 
 	(void)state;
-	sends(t, 0, 1, 1, 0x02, NULL);
+	sends(t, 0, 1, 1, SYN, NULL);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
 		uint32_t from = numbers[i];
 

@@ -36,6 +36,25 @@ path_dies(struct ice_agent *agent)
 	run_to(agent, after(2500));
 }
 
+/* Only what leads from our relay to the Client's answers then, unchosen. */
+static void
+host_alone_is_left(struct ice_agent *agent)
+{
+	path_dies(agent);
+	checked(agent, after(2500), RELAY, FAR);
+	assert_told(agent, after(VERDICT_MS), "leave " HOST);
+}
+
+/* The Client goes there. */
+static void
+path_moves_to_relay(struct ice_agent *agent)
+{
+	path_dies(agent);
+	nominate(agent, after(2500), RELAY, FAR);
+	assert_told(
+	    agent, after(VERDICT_MS), "leave " HOST ", path " RELAY " " FAR);
+}
+
 static void
 all_that_fell_silent_are_left(void **state)
 {
@@ -58,9 +77,7 @@ one_that_was_never_heard_is_not(void **state)
 {
 	struct ice_agent *agent = *state;
 
-	path_dies(agent);
-	checked(agent, after(2500), RELAY, FAR);
-	assert_told(agent, after(VERDICT_MS), "leave " HOST);
+	host_alone_is_left(agent);
 }
 
 static void
@@ -94,9 +111,7 @@ nor_is_its_silence(void **state)
 	struct ice_agent *agent = *state;
 
 	checked(agent, start, SECOND_HOST, FAR);
-	path_dies(agent);
-	checked(agent, after(2500), RELAY, FAR);
-	assert_told(agent, after(VERDICT_MS), "leave " HOST);
+	host_alone_is_left(agent);
 }
 
 /* That is not where the peer would have to be led away from. */
@@ -181,9 +196,20 @@ what_is_silent_there_does_not(void **state)
 	struct ice_agent *agent = *state;
 
 	nominate(agent, start, HOST, FAR);
-	path_dies(agent);
+	host_alone_is_left(agent);
+}
+
+/* The host is left, is used again with FAR, and 2 s are enough there. */
+static void
+assert_patience_is_short(struct ice_agent *agent)
+{
 	checked(agent, after(2500), RELAY, FAR);
-	assert_told(agent, after(VERDICT_MS), "leave " HOST);
+	run_to(agent, after(VERDICT_MS));
+	nominate(agent, after(4000), HOST, FAR);
+	nominate(agent, after(4000), RELAY, FAR);
+	assert_told(agent, after(4000), "leave " HOST ", path " HOST " " FAR);
+	heard(agent, after(6000), RELAY, FAR);
+	assert_string_equal(told(agent), "path " RELAY " " FAR);
 }
 
 /* What was not in use was not given up, so it cannot have been in error. */
@@ -195,13 +221,7 @@ patience_is_for_paths_given_up(void **state)
 	/* As silent as the path, but not nominated. */
 	checked(agent, start, HOST, FAR);
 	path_dies(agent);
-	checked(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	nominate(agent, after(4000), HOST, FAR);
-	nominate(agent, after(4000), RELAY, FAR);
-	assert_told(agent, after(4000), "leave " HOST ", path " HOST " " FAR);
-	heard(agent, after(6000), RELAY, FAR);
-	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	assert_patience_is_short(agent);
 }
 
 static void
@@ -211,13 +231,7 @@ nor_is_it_for_those_that_work(void **state)
 
 	path_dies(agent);
 	nominate(agent, after(2500), HOST, FAR);
-	checked(agent, after(2500), RELAY, FAR);
-	run_to(agent, after(VERDICT_MS));
-	nominate(agent, after(4000), HOST, FAR);
-	nominate(agent, after(4000), RELAY, FAR);
-	assert_told(agent, after(4000), "leave " HOST ", path " HOST " " FAR);
-	heard(agent, after(6000), RELAY, FAR);
-	assert_string_equal(told(agent), "path " RELAY " " FAR);
+	assert_patience_is_short(agent);
 }
 
 /* The fifth one is offered all the while. */
@@ -256,10 +270,7 @@ a_return_leaves_what_is_in_use_alone(void **state)
 {
 	struct ice_agent *agent = *state;
 
-	path_dies(agent);
-	nominate(agent, after(2500), RELAY, FAR);
-	assert_told(
-	    agent, after(VERDICT_MS), "leave " HOST ", path " RELAY " " FAR);
+	path_moves_to_relay(agent);
 	nominate(agent, after(6000), HOST, DIRECT);
 	assert_told(agent, after(6000), "path " HOST " " DIRECT);
 	run_to(agent, after(RETURN_MS - 1));
@@ -273,9 +284,7 @@ the_only_path_is_not_lost_by_it(void **state)
 {
 	struct ice_agent *agent = *state;
 
-	path_dies(agent);
-	checked(agent, after(2500), RELAY, FAR);
-	assert_told(agent, after(VERDICT_MS), "leave " HOST);
+	host_alone_is_left(agent);
 	assert_told(agent, after(RETURN_MS), "return " HOST);
 }
 
@@ -333,10 +342,7 @@ one_is_left_once(void **state)
 {
 	struct ice_agent *agent = *state;
 
-	path_dies(agent);
-	nominate(agent, after(2500), RELAY, FAR);
-	assert_told(
-	    agent, after(VERDICT_MS), "leave " HOST ", path " RELAY " " FAR);
+	path_moves_to_relay(agent);
 	/* More than 5 s later: no error. */
 	nominate(agent, after(10000), HOST, DIRECT);
 	assert_told(agent, after(10000), "path " HOST " " DIRECT);

@@ -297,12 +297,7 @@ the_own_relay_is_lost(void **state)
 	struct rig *r = *state;
 	unsigned before;
 
-	with_session(r);
-	r->answers = true;
-	r->deaf = PEER_HOST;
-	r->mute = HOST;
-	pass(r, 60000);
-	assert_true(primary_is(r, RELAY, PEER_HOST));
+	on_own_relay(r);
 	before = requests(r, HOST, PEER_RELAY);
 	remove_local(r, CANDIDATE_RELAYED, RELAY);
 	assert_int_equal(requests(r, HOST, PEER_RELAY), before + 1);

@@ -195,12 +195,7 @@ a_dead_relay_is_not_withdrawn(void **state)
 {
 	struct rig *r = *state;
 
-	with_session(r);
-	r->answers = true;
-	r->deaf = PEER_HOST;
-	r->mute = HOST;
-	pass(r, 60000);
-	assert_true(primary_is(r, RELAY, PEER_HOST));
+	on_own_relay(r);
 	r->mute = RELAY;
 	unanswered(r);
 	pass(r, 1600);
