@@ -318,7 +318,6 @@ follow_outbound(struct shard *s, struct mono now, const struct arrival *a,
 		.domain = d->domain,
 	};
 	flow_outbound(s->flows, now, &context, p, &a->from, &a->local);
-	s->counters->flows_open = flow_count(s->flows);
 	shard_tidy_by(s, flow_deadline(s->flows));
 }
 
@@ -328,7 +327,6 @@ follow_inbound(struct shard *s, struct mono now, const struct peer *peer,
     const struct packet *p)
 {
 	flow_inbound(s->flows, now, peer->number, &d->resource, tuple, p);
-	s->counters->flows_open = flow_count(s->flows);
 	shard_tidy_by(s, flow_deadline(s->flows));
 }
 

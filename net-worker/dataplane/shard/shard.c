@@ -402,7 +402,6 @@ flows_command(
 	if (command->type == SHARD_FLOWS_CLOSE) {
 		flow_close_all(s->flows, now);
 		s->flows_over = true;
-		s->counters->flows_open = flow_count(s->flows);
 	}
 	s->flows_wanted = command->flows_wanted && !s->flows_over;
 }
@@ -449,7 +448,6 @@ list_flows(struct shard *s, struct shard_flows *flows)
 {
 	flows->count = flow_list(s->flows, &flows->from,
 	    flows->of_one ? &flows->peer : NULL, flows->flow, SURVEY_MAX);
-	s->counters->flows_open = flow_count(s->flows);
 }
 
 /* There are fewer surveys on their way than the ring has room for. */
@@ -513,6 +511,8 @@ shard_run_commands(
 		run_command(s, now, &command, out);
 		command_drop(&command);
 	}
+	/* At the end of each turn, if not more often. */
+	s->counters->flows_open = flow_count(s->flows);
 	hand_out_reports(s);
 }
 
@@ -561,7 +561,6 @@ tidy_tables(struct shard *s, struct mono now)
 	}
 	flow_timeout(s->flows, now);
 	s->counters->flows_untracked = flow_untracked(s->flows);
-	s->counters->flows_open = flow_count(s->flows);
 	shard_tidy_by(s, flow_deadline(s->flows));
 }
 

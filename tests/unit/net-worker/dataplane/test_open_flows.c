@@ -142,6 +142,25 @@ pages_of_all_shards(void **state)
 	}
 }
 
+/* They are over when another client has the address; nothing else happens. */
+static void
+flows_of_who_is_no_more(void **state)
+{
+	struct rig *r = *state;
+	struct ipc_authorization heir = authorization(r);
+
+	connected(r);
+	authorized_for_flows(r, 0xaa);
+	flows_wanted(r, true);
+	open_flows(r, 0, 3);
+	assert_int_equal(COUNTER_SHARD(&r->page, flows_open), 3);
+	heir.client.bytes[0] = 0xc2;
+	heir.public_key[0] ^= 1;
+	tell(r, authorization, &heir);
+	settle(r);
+	assert_int_equal(COUNTER_SHARD(&r->page, flows_open), 0);
+}
+
 /* What is on its way is freed, too (LeakSanitizer), and not told. */
 static void
 ends_before_the_answer(void **state)
@@ -171,6 +190,7 @@ main(void)
 		T(nobody),
 		T(one_flow),
 		T(pages_of_all_shards),
+		T(flows_of_who_is_no_more),
 		T(ends_before_the_answer),
 	};
 
