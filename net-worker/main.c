@@ -36,6 +36,7 @@
 #define TITLE_EVERY_MS       1000
 #define CLOCK_EVERY_MS       500
 #define MAX_SLEEP_MS         3600000
+#define SOCKETS_REST_MS      1
 
 /* The engine's packet sink: its sockets' batches. */
 
@@ -132,7 +133,40 @@ on_datagram(void *ctx, const struct arrival *a, uint8_t *data, size_t len)
 {
 	struct worker *w = ctx;
 
-	dataplane_datagram(w->dataplane, a, data, len);
+	if (dataplane_datagram(w->dataplane, a, data, len))
+		w->heard = true;
+}
+
+static void on_udp_readable(uv_poll_t *, int, int);
+
+static void
+watch_sockets(struct worker *w)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (w->udp_fd[i] != -1)
+			uv_poll_start(
+			    &w->poll_udp[i], UV_READABLE, on_udp_readable);
+}
+
+static void
+on_socket_rest_timer(uv_timer_t *handle)
+{
+	watch_sockets(handle->data);
+}
+
+/*
+ * After a turn that brought nothing of use, as of a flood. A wake-up costs more
+ * than to refuse what it brings, so that much of it has to come by one; and
+ * whatever else comes meanwhile can wait for so long.
+ */
+static void
+rest_sockets(struct worker *w)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (w->udp_fd[i] != -1)
+			uv_poll_stop(&w->poll_udp[i]);
+	uv_timer_start(
+	    &w->rest_timer, on_socket_rest_timer, SOCKETS_REST_MS, 0);
 }
 
 static void
@@ -140,14 +174,17 @@ on_udp_readable(uv_poll_t *handle, int status, int events)
 {
 	struct worker *w = handle->data;
 	enum ip_family family = handle == &w->poll_udp[1] ? IP_V6 : IP_V4;
+	bool more = true;
 
 	(void)status;
 	(void)events;
 	read_clock(w);
-	for (int i = 0; i < UDP_BATCHES_PER_TURN; i++)
-		if (!udp_io_receive(w->udp, family, on_datagram, w))
-			break;
+	w->heard = false;
+	for (int i = 0; i < UDP_BATCHES_PER_TURN && more; i++)
+		more = udp_io_receive(w->udp, family, on_datagram, w);
 	settle_turn(w);
+	if (!w->heard && !more)
+		rest_sockets(w);
 }
 
 /* A lane has something for us. */
@@ -406,6 +443,8 @@ make_loop(struct worker *w)
 		if (w->udp_fd[i] != -1)
 			watch_descriptor(
 			    w, &w->poll_udp[i], w->udp_fd[i], on_udp_readable);
+	uv_timer_init(&w->loop, &w->rest_timer);
+	w->rest_timer.data = w;
 	uv_timer_init(&w->loop, &w->timer);
 	w->timer.data = w;
 	w->timer.timer_cb = on_dataplane_timer;

@@ -43,11 +43,12 @@ struct worker {
 	struct udp_io *udp;
 	int bell;        /* an eventfd, by which lanes wake the engine */
 	struct mono now; /* of this turn */
+	bool heard;      /* a datagram that was of use, in this turn */
 
 	uv_loop_t loop;
 	uv_poll_t poll_parent, poll_control, poll_bell, poll_udp[2];
 	int control_events; /* what poll_control waits for */
-	uv_timer_t timer, clock_timer, title_timer;
+	uv_timer_t timer, rest_timer, clock_timer, title_timer;
 	uint64_t title_bytes; /* carried when the title was last set */
 	struct full_tables full_tables;
 	bool offload_refused[WORKER_OFFLOADS]; /* and it has been said */

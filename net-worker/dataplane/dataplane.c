@@ -178,7 +178,7 @@ dataplane_site_networks(struct dataplane *d, const struct site_networks *site)
 	engine_settle(d->engine, d->now);
 }
 
-void
+bool
 dataplane_datagram(
     struct dataplane *d, const struct arrival *a, uint8_t *data, size_t len)
 {
@@ -187,10 +187,12 @@ dataplane_datagram(
 	if (owner != ENGINE_THREAD) {
 		junction_pass(&d->junction, ENGINE_THREAD, owner, a, data, len,
 		    d->io, &d->given);
-		return;
+		return true;
 	}
-	if (engine_datagram(d->engine, d->now, a, data, len))
-		engine_settle(d->engine, d->now);
+	if (!engine_datagram(d->engine, d->now, a, data, len))
+		return false;
+	engine_settle(d->engine, d->now);
+	return true;
 }
 
 static void

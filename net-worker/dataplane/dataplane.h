@@ -69,7 +69,8 @@ void dataplane_set_clocks(struct dataplane *, const struct clock_reading *);
 /* What no Internet resource opens from now on, for clients there are too. */
 void dataplane_site_networks(struct dataplane *, const struct site_networks *);
 
-void dataplane_datagram(
+/* Whether it was of use to anybody: false of what is refused by its looks. */
+bool dataplane_datagram(
     struct dataplane *, const struct arrival *, uint8_t *data, size_t len);
 
 /*

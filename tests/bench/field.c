@@ -167,7 +167,7 @@ deliver_datagram(
 	if (message_classify(d->data, d->len) == MESSAGE_DATA)
 		lane_datagram(dataplane_lane(f->dp, 0), &a, d->data, d->len);
 	else
-		dataplane_datagram(f->dp, &a, d->data, d->len);
+		(void)dataplane_datagram(f->dp, &a, d->data, d->len);
 	by_hand_settle(f->dp);
 }
 

@@ -65,7 +65,7 @@ by_hand_datagram(
 	if (thread < lanes)
 		lane_datagram(dataplane_lane(d, thread), a, data, len);
 	else
-		dataplane_datagram(d, a, data, len);
+		(void)dataplane_datagram(d, a, data, len);
 	by_hand_settle(d);
 }
 

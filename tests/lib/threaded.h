@@ -201,7 +201,7 @@ take_parcel(struct thread *t, struct parcel *p)
 	else if (t->number > 0)
 		lane_datagram(t->lane, &a, p->bytes, p->length);
 	else
-		dataplane_datagram(crew.r->dp, &a, p->bytes, p->length);
+		(void)dataplane_datagram(crew.r->dp, &a, p->bytes, p->length);
 }
 
 static inline void

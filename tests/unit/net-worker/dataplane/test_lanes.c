@@ -61,7 +61,7 @@ lands_at(struct rig *r, unsigned thread, const uint8_t *data, size_t len)
 	memcpy(copy, data, len);
 	by_hand_set_time(r->dp, r->now);
 	if (thread == 0)
-		dataplane_datagram(r->dp, &a, copy, len);
+		(void)dataplane_datagram(r->dp, &a, copy, len);
 	else
 		lane_datagram(dataplane_lane(r->dp, thread - 1), &a, copy, len);
 }

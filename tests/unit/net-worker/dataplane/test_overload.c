@@ -259,7 +259,7 @@ client_strays(struct rig *r, struct session *session, const char *at_client,
 	size_t len = tcp_packet(packet, from, "10.20.0.9:80");
 
 	session_seal(session, r->aead, packet, len, data);
-	dataplane_datagram(r->dp, &a, data, len + WIREGUARD_OVERHEAD);
+	(void)dataplane_datagram(r->dp, &a, data, len + WIREGUARD_OVERHEAD);
 }
 
 static void
