@@ -8,7 +8,7 @@
 
 #include "common/buffer.h"
 #include "net-worker/core/inner/headers.h"
-#include "net-worker/core/inner/packet.h"
+#include "net-worker/core/inner/byte_sum.h"
 
 /* Newer than the reference system's headers: Linux 6.2. */
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
@@ -18,82 +18,12 @@
 _Static_assert(sizeof(struct virtio_net_hdr) == VNET_HEADER_LEN,
     "the vnet header is the legacy one");
 
-/* A vector of the size that every x86-64 and AArch64 can add. */
-typedef uint64_t words __attribute__((vector_size(16)));
-
-/*
- * Of a packet's bytes in words of 64 bits, modulo 2^64, and of their upper
- * halves: so few steps as can be for each of what a packet has most of.
- */
-struct sums {
-	words all, upper;
-};
-
-static inline void
-add_words(struct sums *s, const uint8_t *p)
-{
-	words at;
-
-	memcpy(&at, p, sizeof(at));
-	s->all += at;
-	s->upper += at >> 32;
-}
-
-/* Of len bytes, in their own order; not folded. */
-static uint64_t
-add_bytes(const uint8_t *p, size_t len)
-{
-	struct sums s = { 0 };
-	uint64_t sum;
-	uint32_t word = 0;
-
-	for (; len >= 4 * sizeof(words);
-	     p += 4 * sizeof(words), len -= 4 * sizeof(words)) {
-		add_words(&s, p);
-		add_words(&s, p + sizeof(words));
-		add_words(&s, p + 2 * sizeof(words));
-		add_words(&s, p + 3 * sizeof(words));
-	}
-	for (; len >= sizeof(words); p += sizeof(words), len -= sizeof(words))
-		add_words(&s, p);
-	/* The lower halves are all without the upper ones. */
-	s.all += s.upper - (s.upper << 32);
-	sum = s.all[0] + s.all[1];
-	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
-		memcpy(&word, p, sizeof(word));
-		sum += word;
-	}
-	word = 0;
-	memcpy(&word, p, len);
-	return sum + word;
-}
-
-/*
- * The ones'-complement sum in host order: it does not depend on byte order
- * until it is folded.
- */
-static uint16_t
-fold_sum(uint64_t sum)
-{
-	sum = (sum >> 32) + (sum & UINT32_MAX);
-	sum = (sum >> 32) + (sum & UINT32_MAX);
-	sum = (sum >> 16) + (sum & UINT16_MAX);
-	sum = (sum >> 16) + (sum & UINT16_MAX);
-	return be16toh((uint16_t)sum);
-}
-
-static uint32_t
-sum_bytes(const uint8_t *p, size_t len)
-{
-	return fold_sum(add_bytes(p, len));
-}
-
 /* The pseudo-header's part, from the packet's own addresses; not folded. */
 static uint64_t
 add_pseudo(const uint8_t *ip, bool v6, uint8_t protocol, size_t transport_len)
 {
-	uint64_t sum = v6 ? add_bytes(ip + IPV6_SOURCE, 32)
-			  : add_bytes(ip + IPV4_SOURCE, 8);
+	uint64_t sum =
+	    v6 ? byte_sum(ip + IPV6_SOURCE, 32) : byte_sum(ip + IPV4_SOURCE, 8);
 
 	return sum + htobe32((uint32_t)transport_len) + htobe16(protocol);
 }
@@ -103,8 +33,8 @@ static uint16_t
 transport_checksum(const uint8_t *ip, bool v6, uint8_t protocol,
     const uint8_t *transport, size_t len)
 {
-	return (uint16_t)~fold_sum(
-	    add_pseudo(ip, v6, protocol, len) + add_bytes(transport, len));
+	return byte_sum_checksum(
+	    add_pseudo(ip, v6, protocol, len) + byte_sum(transport, len));
 }
 
 static void
@@ -118,7 +48,7 @@ set_ip_length(uint8_t *ip, bool v6, size_t total)
 	store_be16(ip + IPV4_TOTAL, (uint16_t)total);
 	store_be16(ip + IPV4_CHECKSUM, 0);
 	store_be16(ip + IPV4_CHECKSUM,
-	    checksum_finish(sum_bytes(ip, (ip[0] & 0x0fu) * 4u)));
+	    byte_sum_checksum(byte_sum(ip, (ip[0] & 0x0fu) * 4u)));
 }
 
 /* Cutting. */
@@ -134,7 +64,7 @@ complete_checksum(
 	if (at + 2 > len || start > len)
 		return false;
 	/* The field holds the pseudo-header's sum already. */
-	sum = checksum_finish(sum_bytes(packet + start, len - start));
+	sum = byte_sum_checksum(byte_sum(packet + start, len - start));
 	store_be16(packet + at, sum);
 	return true;
 }
@@ -201,8 +131,21 @@ segmenter_init(struct segmenter *s, const uint8_t vnet_bytes[VNET_HEADER_LEN],
 	return true;
 }
 
+/* Of the transport header, whose field is 0, and a payload of that sum. */
+static uint16_t
+segment_checksum(const struct segmenter *s, const uint8_t *to, size_t len,
+    uint64_t sum_of_payload)
+{
+	uint8_t protocol = s->udp ? IPPROTO_UDP : IPPROTO_TCP;
+
+	return byte_sum_checksum(add_pseudo(to, s->v6, protocol, len) +
+	    byte_sum(to + s->transport, s->header - s->transport) +
+	    sum_of_payload);
+}
+
 static void
-finish_tcp(const struct segmenter *s, uint8_t *to, size_t len, bool last)
+finish_tcp(const struct segmenter *s, uint8_t *to, size_t len,
+    uint64_t sum_of_payload, bool last)
 {
 	uint8_t *tcp = to + s->transport;
 	uint32_t sent = (uint32_t)(s->at - s->header);
@@ -213,34 +156,36 @@ finish_tcp(const struct segmenter *s, uint8_t *to, size_t len, bool last)
 	if (s->number > 0)
 		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
 	store_be16(tcp + TCP_CHECKSUM, 0);
-	store_be16(tcp + TCP_CHECKSUM,
-	    transport_checksum(to, s->v6, IPPROTO_TCP, tcp, len));
+	store_be16(
+	    tcp + TCP_CHECKSUM, segment_checksum(s, to, len, sum_of_payload));
 }
 
 static void
-finish_udp(const struct segmenter *s, uint8_t *to, size_t len)
+finish_udp(
+    const struct segmenter *s, uint8_t *to, size_t len, uint64_t sum_of_payload)
 {
 	uint8_t *udp = to + s->transport;
 	uint16_t sum;
 
 	store_be16(udp + UDP_LENGTH, (uint16_t)len);
 	store_be16(udp + UDP_CHECKSUM, 0);
-	sum = transport_checksum(to, s->v6, IPPROTO_UDP, udp, len);
+	sum = segment_checksum(s, to, len, sum_of_payload);
 	/* Zero would mean that there is none (RFC 768). */
 	store_be16(udp + UDP_CHECKSUM, sum == 0 ? 0xffff : sum);
 }
 
 static void
-finish_segment(const struct segmenter *s, uint8_t *to, size_t total, bool last)
+finish_segment(const struct segmenter *s, uint8_t *to, size_t total,
+    uint64_t sum_of_payload, bool last)
 {
 	if (!s->v6)
 		store_be16(to + IPV4_IDENTIFIER,
 		    (uint16_t)(load_be16(to + IPV4_IDENTIFIER) + s->number));
 	set_ip_length(to, s->v6, total);
 	if (s->udp)
-		finish_udp(s, to, total - s->transport);
+		finish_udp(s, to, total - s->transport, sum_of_payload);
 	else
-		finish_tcp(s, to, total - s->transport, last);
+		finish_tcp(s, to, total - s->transport, sum_of_payload, last);
 }
 
 uint8_t *
@@ -248,6 +193,7 @@ segmenter_next(struct segmenter *s, uint8_t room[INNER_PACKET_MAX], size_t *len)
 {
 	size_t payload = s->length - s->at;
 	bool last = payload <= s->segment;
+	uint64_t sum;
 
 	if (s->at >= s->length)
 		return NULL;
@@ -259,8 +205,8 @@ segmenter_next(struct segmenter *s, uint8_t room[INNER_PACKET_MAX], size_t *len)
 	if (!last)
 		payload = s->segment;
 	memcpy(room, s->packet, s->header);
-	memcpy(room + s->header, s->packet + s->at, payload);
-	finish_segment(s, room, s->header + payload, last);
+	sum = byte_sum_copied(room + s->header, s->packet + s->at, payload);
+	finish_segment(s, room, s->header + payload, sum, last);
 	s->at += payload;
 	s->number++;
 	*len = s->header + payload;
@@ -331,7 +277,7 @@ view_piece(
 	    !(v->kind == COALESCE_TCP ? view_tcp(len, v) : view_udp(len, v)))
 		return false;
 	v->payload = v->transport + len - v->header_len;
-	if (!v->v6 && checksum_finish(sum_bytes(packet, IPV4_HEADER_LEN)) != 0)
+	if (!v->v6 && byte_sum_checksum(byte_sum(packet, IPV4_HEADER_LEN)) != 0)
 		return false;
 	return transport_checksum(packet, v->v6, protocol, v->header, len) == 0;
 }
@@ -499,7 +445,8 @@ finish_super_packet(struct coalescer *c, struct virtio_net_hdr *vnet)
 		store_be16(header + UDP_LENGTH, (uint16_t)len);
 	/* Folded but not inverted. */
 	store_be16(header + vnet->csum_offset,
-	    fold_sum(add_pseudo(c->header, c->v6, protocol_of(c->kind), len)));
+	    byte_sum_fold(
+		add_pseudo(c->header, c->v6, protocol_of(c->kind), len)));
 }
 
 const struct iovec *
