@@ -14,6 +14,7 @@
 #include "net-worker/core/aead.h"
 #include "net-worker/dataplane/host.h"
 #include "net-worker/dataplane/lane.h"
+#include "net-worker/gathering.h"
 #include "net-worker/io/tun.h"
 #include "net-worker/io/udp.h"
 
@@ -29,6 +30,9 @@ struct lane_thread {
 	struct io_counters *counters;
 	struct lane *lane;
 	struct mono now; /* of this turn */
+	unsigned taken;  /* packets, in this turn */
+	bool left;       /* and some that it has left to the next one */
+	struct gathering gathering;
 	struct mono describe_at;
 	pthread_t thread;
 	sem_t waits;

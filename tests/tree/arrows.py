@@ -44,7 +44,8 @@ control-worker/json                 -> common
 net-worker/main                     -> common net-worker/net_worker net-worker/worker net-worker/dataplane/dataplane net-worker/full_tables net-worker/lane_thread net-worker/sandbox_net net-worker/io
 net-worker/ipc_net                  -> common net-worker/worker net-worker/dataplane/dataplane
 net-worker/worker                   -> common net-worker/dataplane/dataplane net-worker/full_tables net-worker/io net-worker/lane_thread
-net-worker/lane_thread              -> common net-worker/core net-worker/io net-worker/dataplane net-worker/dataplane/lane
+net-worker/lane_thread              -> common net-worker/core net-worker/io net-worker/dataplane net-worker/dataplane/lane net-worker/gathering
+net-worker/gathering                -> common
 net-worker/sandbox_net              -> common net-worker/net_worker
 net-worker/full_tables              -> common
 net-worker/version                  -> common net-worker/net_worker net-worker/core
