@@ -205,6 +205,9 @@ model_cross_quote(const uint8_t *data, size_t length,
 
 	if (promised < p->transport)
 		return 0;
+	/* IPv4 tells the length with the header, in 16 bits as IPv6. */
+	if (source->family == IP_V4 && promised - p->transport + 20 > 0xffff)
+		return 0;
 	n = cross_packet(data, length - p->transport, promised - p->transport,
 	    p, source, destination, value, true, false, to, c);
 	if (model_identification(data, p, &identification))

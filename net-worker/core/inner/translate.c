@@ -415,7 +415,9 @@ translate_quote(struct packet *quote, const struct ip_address *source,
 	size_t rest = quote->length - quote->transport;
 	struct header h;
 
-	if (!read_header(quote, &h) || h.upper > UINT16_MAX - header)
+	/* Of IPv6 the length field does not count the header. */
+	if (!read_header(quote, &h) ||
+	    (source->family == IP_V4 && h.upper > UINT16_MAX - header))
 		return false;
 	if (rest > INNER_PACKET_MAX - header)
 		rest = INNER_PACKET_MAX - header;

@@ -86,7 +86,8 @@ bool translate_error(const struct packet *error, struct icmp_error *to);
 /*
  * Writes what an error quotes as a packet of the family of source and
  * destination to "to", of INNER_PACKET_MAX bytes, as much as has room; quote
- * then is that. False when its header contradicts itself.
+ * then is that. False when its header contradicts itself, or tells a length
+ * that there is not in the other family.
  */
 bool translate_quote(struct packet *quote, const struct ip_address *source,
     const struct ip_address *destination, uint8_t *to);

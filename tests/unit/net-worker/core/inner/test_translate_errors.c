@@ -236,7 +236,7 @@ tells_the_length_of_what_is_quoted(void **state)
 	static const struct {
 		uint16_t v6, v4, flags;
 	} table[] = { { 1241, 1261, 0x4000 }, { 1240, 1260, 0 },
-		{ 65495, 65515, 0x4000 } };
+		{ 65495, 65515, 0x4000 }, { 65515, 65535, 0x4000 } };
 	struct ip_address from = ip(CLIENT_V4), to = ip(REAL_V4);
 	uint8_t bytes[256], out[INNER_PACKET_MAX];
 	struct packet p;
@@ -249,9 +249,11 @@ tells_the_length_of_what_is_quoted(void **state)
 		assert_int_equal(load_be16(out + 2), table[i].v4);
 		assert_int_equal(load_be16(out + 6), table[i].flags);
 	}
-	p = parsed(bytes, unhex(pairs[1].v6, bytes, sizeof(bytes)));
-	store_be16(bytes + 4, 65535);
-	assert_false(translate_quote(&p, &from, &to, out));
+	for (uint16_t length = 65516; length != 0; length++) {
+		p = parsed(bytes, unhex(pairs[1].v6, bytes, sizeof(bytes)));
+		store_be16(bytes + 4, length);
+		assert_false(translate_quote(&p, &from, &to, out));
+	}
 
 	from = ip(CLIENT_V6);
 	to = ip(REAL_V6);
@@ -259,6 +261,10 @@ tells_the_length_of_what_is_quoted(void **state)
 	store_be16(bytes + 2, 20);
 	assert_true(translate_quote(&p, &from, &to, out));
 	assert_int_equal(load_be16(out + 4), 0);
+	p = parsed(bytes, unhex(pairs[1].v4, bytes, sizeof(bytes)));
+	store_be16(bytes + 2, 65535);
+	assert_true(translate_quote(&p, &from, &to, out));
+	assert_int_equal(load_be16(out + 4), 65515);
 	p = parsed(bytes, unhex(pairs[1].v4, bytes, sizeof(bytes)));
 	store_be16(bytes + 2, 19);
 	assert_false(translate_quote(&p, &from, &to, out));
