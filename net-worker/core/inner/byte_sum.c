@@ -82,7 +82,13 @@ add_bytes(uint8_t *to, const uint8_t *from, size_t len)
 }
 
 static WITH_AVX2 uint64_t
-add_bytes_avx2(uint8_t *to, const uint8_t *from, size_t len)
+add_bytes_avx2(const uint8_t *from, size_t len)
+{
+	return add_bytes(NULL, from, len);
+}
+
+static WITH_AVX2 uint64_t
+copy_bytes_avx2(uint8_t *to, const uint8_t *from, size_t len)
 {
 	return add_bytes(to, from, len);
 }
@@ -92,14 +98,14 @@ byte_sum(const uint8_t *from, size_t len)
 {
 	if (len < 2 * sizeof(words))
 		return add_last_bytes(NULL, from, 0, len);
-	return HAS_AVX2 ? add_bytes_avx2(NULL, from, len)
+	return HAS_AVX2 ? add_bytes_avx2(from, len)
 			: add_bytes(NULL, from, len);
 }
 
 uint64_t
 byte_sum_copied(uint8_t *to, const uint8_t *from, size_t len)
 {
-	return HAS_AVX2 ? add_bytes_avx2(to, from, len)
+	return HAS_AVX2 ? copy_bytes_avx2(to, from, len)
 			: add_bytes(to, from, len);
 }
 
