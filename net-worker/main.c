@@ -155,9 +155,9 @@ on_socket_rest_timer(uv_timer_t *handle)
 }
 
 /*
- * After a turn that brought nothing of use, as of a flood. A wake-up costs more
- * than to refuse what it brings, so that much of it has to come by one; and
- * whatever else comes meanwhile can wait for so long.
+ * After a turn whose datagrams have set nothing going, as those of a flood. A
+ * wake-up costs more than to refuse what it brings, so that much of it has to
+ * come by one; and whatever else comes meanwhile can wait for so long.
  */
 static void
 rest_sockets(struct worker *w)

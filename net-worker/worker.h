@@ -43,7 +43,7 @@ struct worker {
 	struct udp_io *udp;
 	int bell;        /* an eventfd, by which lanes wake the engine */
 	struct mono now; /* of this turn */
-	bool heard;      /* a datagram that was of use, in this turn */
+	bool heard;      /* a datagram that set something going, in this turn */
 
 	uv_loop_t loop;
 	uv_poll_t poll_parent, poll_control, poll_bell, poll_udp[2];

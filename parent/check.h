@@ -24,8 +24,7 @@ bool find_worker_user(
  * was added.
  */
 bool find_worker_users(uid_t *net, uid_t *control, struct problems *);
-/* That we may set up the network, if the options want it looked at; likewise.
- */
+/* That we may set up the network, unless --no-check; likewise. */
 bool check_privileges(const struct options *, struct problems *);
 
 /*

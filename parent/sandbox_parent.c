@@ -156,8 +156,7 @@ static const struct sandbox_rule rules[] = {
 	    .reason = "libuv's loop, from libuv 1.45 on: there is none",
 	    .error = ENOSYS },
 	ALLOW_IOCTL(FIONBIO, "libuv makes a socket non-blocking"),
-	ALLOW(
-	    socket, "DNS listeners; syslog; users by systemd; Landlock's test"),
+	ALLOW(socket, "DNS listeners; syslog; users; Landlock's test"),
 	ALLOW(connect, "syslog and the journal; users by nscd or systemd"),
 	ALLOW(bind, "DNS listeners; users by systemd"),
 	ALLOW(listen, "DNS listeners"),

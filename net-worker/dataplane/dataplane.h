@@ -69,7 +69,7 @@ void dataplane_set_clocks(struct dataplane *, const struct clock_reading *);
 /* What no Internet resource opens from now on, for clients there are too. */
 void dataplane_site_networks(struct dataplane *, const struct site_networks *);
 
-/* Whether it was of use to anybody: false of what is refused by its looks. */
+/* False: it has set nothing going, as of strangers (see engine_datagram()). */
 bool dataplane_datagram(
     struct dataplane *, const struct arrival *, uint8_t *data, size_t len);
 

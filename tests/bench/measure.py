@@ -110,9 +110,9 @@ def metric(way, name):
 
 def consumed(way, sender, receiver, measurement):
     """Runs it, and adds to its figures: CPU seconds of the gateway and of the clients, how much
-    of the former was user and system time, the gateway's peak memory, segments that came out of order, those that were
-    sent again, inner packets, what came to another thread than its own, and what was dropped as
-    more than its client's share."""
+    of the former was user and system time, the gateway's peak memory, segments that came out of
+    order, those that were sent again, inner packets, what came to another thread than its own,
+    and what was dropped as more than its client's share."""
     def read():
         ticks = [cpu_ticks(pid) for pid in way.gateway]
         return (cpu_seconds(way.gateway), cpu_seconds(way.clients),

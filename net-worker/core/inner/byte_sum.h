@@ -1,7 +1,7 @@
 /*
  * Sums for the Internet checksums (RFC 1071) of whole packets, of which every
- * byte is read: by the widest words that the processor can add. Those of
- * headers alone are in packet.h.
+ * byte is read: by the widest words that the processor can add. Those that
+ * parsed packets and what is made of them want are in packet.h.
  *
  * They are not folded, and may be added to each other: none of fewer than 2^16
  * bytes is larger than 2^47. Only the last of several pieces may have an odd

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "common/buffer.h"
-#include "net-worker/core/inner/headers.h"
 #include "net-worker/core/inner/byte_sum.h"
+#include "net-worker/core/inner/headers.h"
 
 /* Newer than the reference system's headers: Linux 6.2. */
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
@@ -28,13 +28,12 @@ add_pseudo(const uint8_t *ip, bool v6, uint8_t protocol, size_t transport_len)
 	return sum + htobe32((uint32_t)transport_len) + htobe16(protocol);
 }
 
-/* Of TCP or UDP of a packet. */
+/* Of TCP or UDP of a packet, len bytes of that sum. */
 static uint16_t
-transport_checksum(const uint8_t *ip, bool v6, uint8_t protocol,
-    const uint8_t *transport, size_t len)
+transport_checksum(
+    const uint8_t *ip, bool v6, uint8_t protocol, size_t len, uint64_t sum)
 {
-	return byte_sum_checksum(
-	    add_pseudo(ip, v6, protocol, len) + byte_sum(transport, len));
+	return byte_sum_checksum(add_pseudo(ip, v6, protocol, len) + sum);
 }
 
 static void
@@ -131,23 +130,9 @@ segmenter_init(struct segmenter *s, const uint8_t vnet_bytes[VNET_HEADER_LEN],
 	return true;
 }
 
-/* Of the transport header, whose field is 0, and a payload of that sum. */
-static uint16_t
-segment_checksum(const struct segmenter *s, const uint8_t *to, size_t len,
-    uint64_t sum_of_payload)
-{
-	uint8_t protocol = s->udp ? IPPROTO_UDP : IPPROTO_TCP;
-
-	return byte_sum_checksum(add_pseudo(to, s->v6, protocol, len) +
-	    byte_sum(to + s->transport, s->header - s->transport) +
-	    sum_of_payload);
-}
-
 static void
-finish_tcp(const struct segmenter *s, uint8_t *to, size_t len,
-    uint64_t sum_of_payload, bool last)
+finish_tcp(const struct segmenter *s, uint8_t *tcp, bool last)
 {
-	uint8_t *tcp = to + s->transport;
 	uint32_t sent = (uint32_t)(s->at - s->header);
 
 	store_be32(tcp + TCP_SEQUENCE, load_be32(tcp + TCP_SEQUENCE) + sent);
@@ -155,37 +140,39 @@ finish_tcp(const struct segmenter *s, uint8_t *to, size_t len,
 		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	if (s->number > 0)
 		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
-	store_be16(tcp + TCP_CHECKSUM, 0);
-	store_be16(
-	    tcp + TCP_CHECKSUM, segment_checksum(s, to, len, sum_of_payload));
 }
 
 static void
-finish_udp(
+finish_checksum(
     const struct segmenter *s, uint8_t *to, size_t len, uint64_t sum_of_payload)
 {
-	uint8_t *udp = to + s->transport;
+	uint8_t *header = to + s->transport;
+	uint8_t *field = header + (s->udp ? UDP_CHECKSUM : TCP_CHECKSUM);
 	uint16_t sum;
 
-	store_be16(udp + UDP_LENGTH, (uint16_t)len);
-	store_be16(udp + UDP_CHECKSUM, 0);
-	sum = segment_checksum(s, to, len, sum_of_payload);
-	/* Zero would mean that there is none (RFC 768). */
-	store_be16(udp + UDP_CHECKSUM, sum == 0 ? 0xffff : sum);
+	store_be16(field, 0);
+	sum = transport_checksum(to, s->v6, s->udp ? IPPROTO_UDP : IPPROTO_TCP,
+	    len, byte_sum(header, s->header - s->transport) + sum_of_payload);
+	/* Of UDP zero would mean that there is none (RFC 768). */
+	store_be16(field, s->udp && sum == 0 ? 0xffff : sum);
 }
 
 static void
 finish_segment(const struct segmenter *s, uint8_t *to, size_t total,
     uint64_t sum_of_payload, bool last)
 {
+	uint8_t *header = to + s->transport;
+	size_t len = total - s->transport;
+
 	if (!s->v6)
 		store_be16(to + IPV4_IDENTIFIER,
 		    (uint16_t)(load_be16(to + IPV4_IDENTIFIER) + s->number));
 	set_ip_length(to, s->v6, total);
 	if (s->udp)
-		finish_udp(s, to, total - s->transport, sum_of_payload);
+		store_be16(header + UDP_LENGTH, (uint16_t)len);
 	else
-		finish_tcp(s, to, total - s->transport, sum_of_payload, last);
+		finish_tcp(s, header, last);
+	finish_checksum(s, to, len, sum_of_payload);
 }
 
 uint8_t *
@@ -279,7 +266,8 @@ view_piece(
 	v->payload = v->transport + len - v->header_len;
 	if (!v->v6 && byte_sum_checksum(byte_sum(packet, IPV4_HEADER_LEN)) != 0)
 		return false;
-	return transport_checksum(packet, v->v6, protocol, v->header, len) == 0;
+	return transport_checksum(
+		   packet, v->v6, protocol, len, byte_sum(v->header, len)) == 0;
 }
 
 /* Whether its ports lie behind something, if there are any. */
