@@ -92,7 +92,7 @@ until_true() {
 	local i
 	for ((i = 0; i < 200; i++)); do
 		"$@" >/dev/null 2>&1 && return 0
-		read -rt 0.05 <> <(:)
+		sleep 0.05
 	done
 	return 1
 }

@@ -151,9 +151,16 @@ now_ms() {
 	echo $((t / 1000))
 }
 
+# A pipe in which nothing ever comes. Not that of a process substitution: bash
+# remembers the process of each, and waits for ever for the next one that has
+# the same id.
+mkfifo "$work/silence"
+exec {silence}<> "$work/silence"
+rm "$work/silence"
+
 # A short rest between two looks at a condition.
 rest() {
-	read -r -t 0.02 <> <(:) || true
+	read -r -t 0.02 -u $silence || true
 }
 
 # wait_until SECONDS COMMAND ...: runs it until it succeeds; on a machine with
@@ -205,7 +212,7 @@ spawn() {
 	# Before anyone waits for a line of it.
 	: > "$work/$name.log"
 	# exec, so that the pid is the program's and not a shell's.
-	(exec ip netns exec "$prefix$space" "$@") \
+	(exec ip netns exec "$prefix$space" "$@" {silence}>&-) \
 	    > "$work/$name.log" 2>&1 < /dev/null &
 	pid[$name]=$!
 }
