@@ -81,9 +81,7 @@ test_relayed() {
 	allow_direct
 }
 
-# A ping may have the client ask the portal again, and waits for the answer. There
-# is none while coturn holds an allocation that the gateway before has left, whose
-# key it then signs with, so that to us it does not answer.
+# A ping may have the client ask the portal again, and waits for the answer.
 test_idle() {
 	local mark
 	mark=$(lines_of "$work/client.log")

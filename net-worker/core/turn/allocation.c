@@ -17,6 +17,7 @@ static void
 allocation_start(struct allocation *a, struct mono now)
 {
 	a->active = a->deleted = false;
+	a->changed_server = a->unverified = false;
 	a->mismatches = a->bind_mismatches = 0;
 	for (size_t i = 0; i < 2; i++)
 		if (a->config.address[i].ip.family != IP_NONE)
@@ -91,6 +92,23 @@ allocation_start_over(struct allocation *a, struct mono now)
 	allocation_start(a, now);
 }
 
+bool
+allocation_change_server(struct allocation *a, struct mono now)
+{
+	size_t other = 1 - family_index(a->server.ip.family);
+
+	if (a->allocated || a->changed_server ||
+	    a->host[other].address.ip.family == IP_NONE)
+		return false;
+	allocation_invalidate(a);
+	a->changed_server = true;
+	a->unverified = false;
+	a->server = a->config.address[other];
+	a->base = a->host[other].address;
+	allocation_send(a, now, REQUEST_ALLOCATE);
+	return true;
+}
+
 void
 allocation_announce(struct candidate_slot *slot, const struct endpoint *address,
     const struct endpoint *base)
@@ -153,6 +171,8 @@ retry_requests(struct allocation *a, struct mono now)
 		    request_retry(r, now, &a->server, &a->traits))
 			continue;
 		if (needs_answer_to(a, r)) {
+			if (allocation_change_server(a, now))
+				return;
 			a->active = false;
 			allocation_invalidate(a);
 			return;
@@ -352,5 +372,7 @@ allocation_end(const struct allocation *a)
 		return ALLOCATION_ALIVE;
 	if (!a->credentials.usable)
 		return ALLOCATION_AUTHENTICATION;
-	return a->active ? ALLOCATION_ALIVE : ALLOCATION_NO_RESPONSE;
+	if (a->active)
+		return ALLOCATION_ALIVE;
+	return a->unverified ? ALLOCATION_UNVERIFIED : ALLOCATION_NO_RESPONSE;
 }

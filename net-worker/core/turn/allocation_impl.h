@@ -44,6 +44,8 @@ struct allocation {
 	struct endpoint withdrawn[2]; /* events still to be given */
 
 	bool active; /* an address of the relay has answered: server */
+	bool changed_server; /* it is the other one, which is the last */
+	bool unverified;     /* is all that it answers to our Allocate there */
 	struct endpoint server;
 	struct endpoint base; /* our socket, as the server's answers reach it */
 	struct mono keepalive;
@@ -83,6 +85,13 @@ struct request *allocation_send(
 void allocation_invalidate(struct allocation *);
 /* Invalidates, and looks for the relay as if it were new. */
 void allocation_start_over(struct allocation *, struct mono now);
+/*
+ * Asks for an allocation at the relay's other address, if that has answered and
+ * was not asked before. What another user has left at a standard server is by
+ * our address and port, so of one family; as long as it lasts (10 minutes) we
+ * are refused there, without a signature.
+ */
+bool allocation_change_server(struct allocation *, struct mono now);
 /* False: there is no room for it. */
 bool allocation_wait(struct allocation *, const struct endpoint *peer,
     const struct turn_owner *);

@@ -27,8 +27,10 @@
 #define DELETION_MS 1200
 
 /*
- * A relay that was restarted signs with another secret. So many wrong
- * signatures on answers to one request, and we take the allocation for lost.
+ * A relay that was restarted signs with another secret, and one that holds what
+ * another user has left there does not sign what it says to us. So many answers
+ * of either kind to one request, and we take the allocation for lost, or look
+ * for one elsewhere.
  */
 #define DISCARDED_MAX 2
 
@@ -349,6 +351,17 @@ wants_deletion(const struct request *r, const struct stun_message *m)
 }
 
 static void
+discard_answer(struct allocation *a, struct mono now, struct request *r)
+{
+	if (++r->discarded < DISCARDED_MAX)
+		return;
+	if (a->allocated)
+		allocation_start_over(a, now);
+	else if (!allocation_change_server(a, now))
+		a->unverified = true;
+}
+
+static void
 unsigned_error(struct allocation *a, struct mono now, struct request *r,
     const struct stun_message *m)
 {
@@ -367,14 +380,10 @@ unsigned_error(struct allocation *a, struct mono now, struct request *r,
 	} else if (m->error == ERROR_STALE_NONCE && r->form == FORM_SIGNED) {
 		note_answer(a, now, r);
 		renew_nonce(a, now, r, m);
+	} else if (!a->allocated) {
+		/* What we have is not ended by an unsigned word. */
+		discard_answer(a, now, r);
 	}
-}
-
-static void
-discard_answer(struct allocation *a, struct mono now, struct request *r)
-{
-	if (++r->discarded >= DISCARDED_MAX && a->allocated)
-		allocation_start_over(a, now);
 }
 
 static void

@@ -256,48 +256,6 @@ binding_error_is_no_answer(void **state)
 	expect(STUN_BINDING_REQUEST);
 }
 
-/* A relay that was restarted signs with its new secret. */
-static void
-two_wrong_signatures_start_over(void **state)
-{
-	struct reply r = { .type = STUN_REFRESH_ERROR,
-		.error = 438,
-		.nonce = NONCE_2,
-		.realm = "firezone",
-		.signature = FORGED };
-
-	(void)state;
-	allocate();
-	pass_ms(25000);
-	timeout();
-	answer(expect(STUN_BINDING_REQUEST), binding_ok);
-	now = mono_add_s(now, 275);
-	timeout();
-	answer(expect(STUN_REFRESH_REQUEST), r);
-	expect(STUN_BINDING_REQUEST);
-	expect_no_event();
-	answer(&seen[seen_count - 2], r);
-	expect_withdrawal();
-	answer(expect(STUN_BINDING_REQUEST), binding_ok);
-	expect(STUN_ALLOCATE_REQUEST);
-}
-
-static void
-wrong_signatures_without_allocation(void **state)
-{
-	struct reply r = allocate_challenge;
-	const struct seen *s;
-
-	(void)state;
-	r.signature = FORGED;
-	s = reach();
-	for (int i = 0; i < 5; i++)
-		answer(s, r);
-	expect_silence();
-	next_deadline(1000);
-	expect(STUN_ALLOCATE_REQUEST);
-}
-
 /* --- standard servers --- */
 
 static void
@@ -738,8 +696,6 @@ main(void)
 		TEST(not_our_answer),
 		TEST(late_answers),
 		TEST(binding_error_is_no_answer),
-		TEST(two_wrong_signatures_start_over),
-		TEST(wrong_signatures_without_allocation),
 		TEST(standard_servers),
 		TEST(standard_server_refreshes),
 		TEST(bare_request_is_not_granted),
