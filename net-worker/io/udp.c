@@ -17,6 +17,8 @@
 #define RECEIVE_MERGED 8
 #define RECEIVE_SINGLE 64
 #define RECEIVE_SIZE   65536 /* what GRO merges at most */
+/* Not a power of two: single datagrams would share a few places of a cache. */
+#define RECEIVE_STRIDE (RECEIVE_SIZE + 25 * 64)
 #define SEND_BATCHES  16
 #define SEND_SIZE     65000 /* less than 65535 by any headers */
 #define SEND_SEGMENTS 64    /* UDP_MAX_SEGMENTS of older kernels */
@@ -72,7 +74,7 @@ struct udp_io {
 	struct iovec receive_iov[RECEIVE_SINGLE];
 	union control receive_control[RECEIVE_SINGLE];
 	struct sockaddr_storage receive_name[RECEIVE_SINGLE];
-	uint8_t receive[RECEIVE_SINGLE][RECEIVE_SIZE];
+	uint8_t receive[RECEIVE_SINGLE][RECEIVE_STRIDE];
 };
 
 /* What the kernel writes over. */
