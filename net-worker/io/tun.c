@@ -141,6 +141,7 @@ write_flow(struct tun_io *io, struct coalescer *c)
 
 	if (packets == 0)
 		return;
+	io->flows_open--;
 	iov = coalesce_finish(c, &count);
 	if (packets > 1 && !offload_paused(pause_of(io, c->kind), *io->now))
 		write_glued(io, c, iov, count, packets);
@@ -169,43 +170,70 @@ tun_io_describe(const struct tun_io *io)
 							: OFFLOAD_IN_USE;
 }
 
+/*
+ * With the flow that it continues; the one before it was of the same, mostly.
+ * False: it is for itself, and what there was of its flow is written.
+ */
+static bool
+join_flow(struct tun_io *io, uint8_t *packet, size_t len)
+{
+	for (unsigned i = 0; io->flows_open > 0 && i < TUN_FLOWS; i++) {
+		unsigned number = (io->last_flow + i) % TUN_FLOWS;
+
+		switch (coalesce_add(&io->flow[number], packet, len)) {
+		case COALESCE_JOINED:
+			io->last_flow = number;
+			return true;
+		case COALESCE_SAME_FLOW:
+			write_flow(io, &io->flow[number]);
+			return false;
+		case COALESCE_OTHER:
+			break;
+		}
+	}
+	return false;
+}
+
 /* A free flow; all are in use: the one that has waited longest makes room. */
-static struct coalescer *
+static unsigned
 vacant_flow(struct tun_io *io)
 {
-	struct coalescer *c;
+	unsigned victim;
 
-	for (size_t i = 0; i < TUN_FLOWS; i++)
+	for (unsigned i = 0; i < TUN_FLOWS; i++)
 		if (io->flow[i].count == 0)
-			return &io->flow[i];
-	c = &io->flow[io->next_victim++ % TUN_FLOWS];
-	write_flow(io, c);
-	return c;
+			return i;
+	victim = io->next_victim++ % TUN_FLOWS;
+	write_flow(io, &io->flow[victim]);
+	return victim;
+}
+
+static bool
+start_flow(struct tun_io *io, uint8_t *packet, size_t len)
+{
+	unsigned kinds = io->kinds & ~paused_kinds(io);
+	unsigned number;
+
+	if (kinds == 0)
+		return false;
+	number = vacant_flow(io);
+	if (!coalesce_start(&io->flow[number], packet, len, kinds))
+		return false;
+	io->flows_open++;
+	io->last_flow = number;
+	return true;
 }
 
 void
 tun_io_write(struct tun_io *io, uint8_t *packet, size_t len)
 {
-	unsigned kinds = io->kinds & ~paused_kinds(io);
-
-	for (size_t i = 0; io->kinds != 0 && i < TUN_FLOWS; i++) {
-		switch (coalesce_add(&io->flow[i], packet, len)) {
-		case COALESCE_JOINED:
-			return;
-		case COALESCE_SAME_FLOW:
-			write_flow(io, &io->flow[i]);
-			break;
-		case COALESCE_OTHER:
-			break;
-		}
-	}
-	if (kinds == 0 || !coalesce_start(vacant_flow(io), packet, len, kinds))
+	if (!join_flow(io, packet, len) && !start_flow(io, packet, len))
 		(void)write_packet(io, packet, len);
 }
 
 void
 tun_io_flush(struct tun_io *io)
 {
-	for (size_t i = 0; i < TUN_FLOWS; i++)
+	for (size_t i = 0; io->flows_open > 0 && i < TUN_FLOWS; i++)
 		write_flow(io, &io->flow[i]);
 }

@@ -26,6 +26,8 @@ struct tun_io {
 	struct io_counters *counters;
 	struct segmenter segments; /* of what was read last */
 	struct coalescer flow[TUN_FLOWS];
+	unsigned flows_open; /* with packets that are not written yet */
+	unsigned last_flow;  /* that took one */
 	unsigned next_victim;
 	uint8_t room[INNER_PACKET_MAX];
 	uint8_t buffer[VNET_HEADER_LEN + SUPER_PACKET_MAX];

@@ -57,9 +57,6 @@ uint8_t *segmenter_next(
 
 /* Packets of one flow in the order they came; payloads stay in place. */
 struct coalescer {
-	uint8_t vnet[VNET_HEADER_LEN];
-	uint8_t header[COALESCE_HEADER]; /* of the first */
-	struct iovec pieces[2 + COALESCE_PIECES];
 	size_t count; /* packets; 0: empty */
 	unsigned kind;
 	bool v6;
@@ -69,6 +66,9 @@ struct coalescer {
 	size_t payload; /* bytes of all packets */
 	size_t segment; /* payload bytes of the first */
 	uint32_t next_sequence; /* of TCP */
+	uint8_t header[COALESCE_HEADER]; /* of the first */
+	uint8_t vnet[VNET_HEADER_LEN];
+	struct iovec pieces[2 + COALESCE_PIECES];
 };
 
 enum coalesce_result {
