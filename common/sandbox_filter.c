@@ -33,6 +33,8 @@ static const struct sandbox_rule sanitizer_rules[] = {
 	{ .syscall = SCMP_SYS(rt_sigprocmask), .reason = "handlers" },
 	{ .syscall = SCMP_SYS(prctl), .reason = "names of mappings" },
 	{ .syscall = SCMP_SYS(exit_group), .reason = "reports" },
+	{ .syscall = SCMP_SYS(rseq), .reason = "thread of its own, begins" },
+	{ .syscall = SCMP_SYS(set_robust_list), .reason = "the same" },
 	{ .syscall = SCMP_SYS(nanosleep), .reason = "thread of its own" },
 	{ .syscall = SCMP_SYS(clock_nanosleep), .reason = "the same" },
 	{ .syscall = SCMP_SYS(open), .reason = "maps", .error = EACCES },
