@@ -154,13 +154,13 @@ now_ms() {
 # A pipe in which nothing ever comes. Not that of a process substitution: bash
 # remembers the process of each, and waits for ever for the next one that has
 # the same id.
-mkfifo "$work/silence"
-exec {silence}<> "$work/silence"
-rm "$work/silence"
+mkfifo "$work/never_ready"
+exec {never_ready}<> "$work/never_ready"
+rm "$work/never_ready"
 
 # A short rest between two looks at a condition.
 rest() {
-	read -r -t 0.02 -u $silence || true
+	read -r -t 0.02 -u $never_ready || true
 }
 
 # wait_until SECONDS COMMAND ...: runs it until it succeeds; on a machine with
@@ -212,7 +212,7 @@ spawn() {
 	# Before anyone waits for a line of it.
 	: > "$work/$name.log"
 	# exec, so that the pid is the program's and not a shell's.
-	(exec ip netns exec "$prefix$space" "$@" {silence}>&-) \
+	(exec ip netns exec "$prefix$space" "$@" {never_ready}>&-) \
 	    > "$work/$name.log" 2>&1 < /dev/null &
 	pid[$name]=$!
 }
