@@ -31,7 +31,8 @@ PERF_LEAST = "1.5"  # percent
 CALLS = r" (?:__x64_sys_|__arm64_sys_|__sys_|ksys_|do_)(epoll_wait|recvmmsg|sendmsg|read|writev)\b"
 TICK = os.sysconf("SC_CLK_TCK")
 PLAIN = ("ceiling", "direct", "relayed")
-ALL = ("ceiling", "direct", "direct-name", "relayed", "relayed-name")
+RULED = ("ceiling", "ceiling-ruled", "direct", "relayed")
+ALL = ("ceiling", "ceiling-ruled", "direct", "direct-name", "relayed", "relayed-name")
 
 
 @dataclasses.dataclass
@@ -363,7 +364,7 @@ ROWS = [
     *((STREAMS, f"TCP, 2 clients, {direction}", ("direct",), several, (direction,))
       for direction in ("to", "from")),
     *((DATAGRAMS, f"UDP, {size} bytes, {'flood' if rate == 0 else f'{rate} a second'}, "
-       f"{direction}", PLAIN, udp, (size, direction, rate))
+       f"{direction}", RULED, udp, (size, direction, rate))
       for rate in (30000, 0) for size in (64, 512, 1200) for direction in ("to", "from")),
     (DATAGRAMS, "UDP, 20000 flows and their echoes", ("direct",), flows, (20000,)),
     (ROUND_TRIPS, "round trip, idle", PLAIN, round_trip, (None,)),

@@ -11,10 +11,13 @@
 #
 #	y-client 10.9.0.1 ---- 10.9.0.2 y-gateway 10.8.0.1 ---- 10.8.0.2 y-lan
 #	tunnel 100.64.0.1 == UDP 5555 == 100.64.0.2: the yardstick (ceiling.c)
+#
+#	z-client, z-gateway, z-lan: the same again, and the packet filter, NAT and
+#	routing rules of posternd's gateway with it
 
 prefix=pstb$$-
 spaces="near third far internet portal relay gateway lan
-	y-client y-gateway y-lan"
+	y-client y-gateway y-lan z-client z-gateway z-lan"
 MICE=20
 mice="" # when they are wanted
 STREAM_PORTS="80 7" # that the resources' filters let through
@@ -72,15 +75,16 @@ make_postern_network() {
 	printf '127.0.0.1 localhost\n%s bench.test\n' $LAN4 > "$files/hosts"
 }
 
+# make_ceiling_network y|z
 make_ceiling_network() {
-	link y-client eth0 y-gateway eth0
-	link y-lan eth0 y-gateway lan
-	ip -n "${prefix}y-client" address add 10.9.0.1/24 dev eth0
-	ip -n "${prefix}y-gateway" address add 10.9.0.2/24 dev eth0
-	ip -n "${prefix}y-gateway" address add 10.8.0.1/24 dev lan
-	ip -n "${prefix}y-lan" address add 10.8.0.2/24 dev eth0
-	ip -n "${prefix}y-lan" route add 100.64.0.1 via 10.8.0.1
-	sysctl_at y-gateway net.ipv4.ip_forward=1
+	link $1-client eth0 $1-gateway eth0
+	link $1-lan eth0 $1-gateway lan
+	ip -n "$prefix$1-client" address add 10.9.0.1/24 dev eth0
+	ip -n "$prefix$1-gateway" address add 10.9.0.2/24 dev eth0
+	ip -n "$prefix$1-gateway" address add 10.8.0.1/24 dev lan
+	ip -n "$prefix$1-lan" address add 10.8.0.2/24 dev eth0
+	ip -n "$prefix$1-lan" route add 100.64.0.1 via 10.8.0.1
+	sysctl_at $1-gateway net.ipv4.ip_forward=1
 }
 
 # ceiling_end SPACE PEER SIDE ADDRESS ROUTE
@@ -93,9 +97,28 @@ ceiling_end() {
 	ip -n "$prefix$1" route add "$5" dev tun0
 }
 
+# start_ceiling y|z
 start_ceiling() {
-	ceiling_end y-client 10.9.0.2 0 100.64.0.1 10.8.0.0/24
-	ceiling_end y-gateway 10.9.0.1 1 100.64.0.2 100.64.0.1
+	ceiling_end $1-client 10.9.0.2 0 100.64.0.1 10.8.0.0/24
+	ceiling_end $1-gateway 10.9.0.1 1 100.64.0.2 100.64.0.1
+}
+
+# What posternd has set up, for z-gateway, where the TUN has another name. A
+# table has an owner only while that lives; a rule 0 is in each space.
+copy_rules() {
+	local route
+	at z-gateway nft flush ruleset
+	at gateway nft list ruleset |
+		sed 's/tun-firezone/tun0/g; /flags owner/d; s/# progname.*//' |
+		at z-gateway nft -f - || die "the packet filter is not copied"
+	at z-gateway ip rule flush
+	at gateway ip rule save | at z-gateway ip rule restore &&
+		ip -n "${prefix}z-gateway" rule del pref 0 ||
+		die "the routing rules are not copied"
+	route=$(at gateway ip -4 route show table all proto static |
+		sed -n 's/ dev tun-firezone / dev tun0 /p')
+	ip -n "${prefix}z-gateway" route replace $route ||
+		die "the route into the tunnel is not copied"
 }
 
 # start_servers SPACE: what is measured with, behind a gateway.
@@ -214,6 +237,8 @@ ways() {
 		way $mouse $mouse $LAN4 lan $gateway ${pid[$mouse]}
 	done
 	way ceiling y-client 10.8.0.2 y-lan - ${pid[y-client]} ${pid[y-gateway]}
+	way ceiling-ruled z-client 10.8.0.2 z-lan - ${pid[z-client]} \
+	    ${pid[z-gateway]}
 	way direct near $LAN4 lan $gateway ${pid[near]} $(processes)
 	way direct-name near $NAME4 lan $gateway ${pid[near]} $(processes)
 	way relayed far $LAN4 lan $gateway ${pid[far]} $(processes)
