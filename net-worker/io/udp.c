@@ -17,7 +17,10 @@
 #define RECEIVE_MERGED 8
 #define RECEIVE_SINGLE 64
 #define RECEIVE_SIZE   65536 /* what GRO merges at most */
-/* Not a power of two: single datagrams would share a few places of a cache. */
+/*
+ * An odd number of cache lines, lest single datagrams share a few places of a
+ * processor's caches.
+ */
 #define RECEIVE_STRIDE (RECEIVE_SIZE + 25 * 64)
 #define SEND_BATCHES  16
 #define SEND_SIZE     65000 /* less than 65535 by any headers */

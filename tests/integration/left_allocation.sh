@@ -1,7 +1,8 @@
 #!/bin/bash
 # What a killed gateway has left at coturn, when another user comes from its
 # address and port: the next one gets an allocation by the relay's other address,
-# in seconds; the one after it, which finds both taken, says so.
+# in seconds; the one after it, which finds both taken, says so, as it does of a
+# relay whose secret is another.
 
 . "$(dirname "$0")/../lib/netns.sh"
 
@@ -34,6 +35,13 @@ is "the path" "$(client_path)" relayed
 stop client
 another_user
 check "both taken, it is told" wait_line 20 "$work/gateway.log" \
-    "relay .* given up: it refuses us without a signature"
+    "relay .* given up: it answers, but not signed with our key"
 refuse "and there is none" has_allocation
+
+stop gateway
+stop relay
+RELAY_SECRET=another start_relay
+start_gateway
+check "a relay with another secret: it is told" wait_line 20 \
+    "$work/gateway.log" "given up: it answers.* secret may be another"
 finish

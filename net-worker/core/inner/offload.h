@@ -55,7 +55,10 @@ uint8_t *segmenter_next(
 #define COALESCE_TCP 1u
 #define COALESCE_UDP 2u
 
-/* Packets of one flow in the order they came; payloads stay in place. */
+/*
+ * Packets of one flow in the order they came; payloads stay in place. What each
+ * look at it needs comes first, close together.
+ */
 struct coalescer {
 	size_t count; /* packets; 0: empty */
 	unsigned kind;

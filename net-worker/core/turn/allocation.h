@@ -46,7 +46,7 @@ struct allocation_event {
 enum allocation_end {
 	ALLOCATION_ALIVE,
 	ALLOCATION_NO_RESPONSE,
-	ALLOCATION_UNVERIFIED, /* it refuses us, not signed with our key */
+	ALLOCATION_UNVERIFIED, /* it answers, not signed with our key */
 	ALLOCATION_AUTHENTICATION,
 	ALLOCATION_PROTOCOL,
 };

@@ -44,8 +44,9 @@ struct allocation {
 	struct endpoint withdrawn[2]; /* events still to be given */
 
 	bool active; /* an address of the relay has answered: server */
-	bool changed_server; /* it is the other one, which is the last */
-	bool unverified;     /* is all that it answers to our Allocate there */
+	/* Since the last success: server is the other one, and the last. */
+	bool changed_server;
+	bool unverified; /* it refuses our Allocate, not signed with our key */
 	struct endpoint server;
 	struct endpoint base; /* our socket, as the server's answers reach it */
 	struct mono keepalive;

@@ -139,7 +139,7 @@ allocate_succeeded(struct allocation *a, struct mono now,
 	}
 	request_free(&a->requests, r);
 	a->mismatches = 0;
-	a->deleted = false;
+	a->deleted = a->changed_server = a->unverified = false;
 	a->keepalive = mono_add_s(now, KEEPALIVE_S);
 	note_lifetime(a, now, m->lifetime);
 	for (size_t i = 0; i < 2; i++)

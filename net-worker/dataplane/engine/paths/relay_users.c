@@ -87,8 +87,7 @@ doubt_paths_to(struct path_table *t, struct mono now, struct paths_list *led,
 	struct paths *p;
 
 	/* What is wrong between us and the relay says nothing of others. */
-	if (gone->end == ALLOCATION_UNVERIFIED ||
-	    gone->end == ALLOCATION_AUTHENTICATION ||
+	if (gone->end == ALLOCATION_AUTHENTICATION ||
 	    gone->end == ALLOCATION_PROTOCOL)
 		return;
 	while ((p = TAILQ_FIRST(led)) != NULL) {
@@ -156,9 +155,10 @@ log_relay_end(
 		[ALLOCATION_NO_RESPONSE] = "it does not answer; check that UDP "
 					   "port 3478 may go out",
 		[ALLOCATION_UNVERIFIED] =
-		    "it refuses us without a signature of ours; what another "
-		    "gateway has left there by our address and port is gone "
-		    "after 10 minutes",
+		    "it answers, but not signed with our key; its secret may "
+		    "be another than the portal's, or another gateway has "
+		    "left something there by our address and port, which "
+		    "lasts 10 minutes",
 		[ALLOCATION_AUTHENTICATION] = "it refuses our credentials",
 		[ALLOCATION_PROTOCOL] = "it does not speak our TURN",
 	};

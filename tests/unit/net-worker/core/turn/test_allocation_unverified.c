@@ -89,6 +89,33 @@ unsigned_refusals_lead_to_the_other_address(void **state)
 	assert_int_equal(allocation_relayed(a, IP_V4).port, 50001);
 }
 
+/* What was in the way has gone; of a relay that dies later it says nothing. */
+static void
+refusals_are_forgotten_with_a_success(void **state)
+{
+	struct reply r = {
+		.type = STUN_ALLOCATE_ERROR, .error = 441, .signature = BARE
+	};
+	const struct seen *s;
+
+	(void)state;
+	s = reach();
+	answer(s, allocate_challenge);
+	s = expect(STUN_ALLOCATE_REQUEST);
+	answer(s, r);
+	answer(s, r);
+	answer(s, allocate_ok);
+	while (allocation_end(a) == ALLOCATION_ALIVE) {
+		struct datagram d;
+
+		now = allocation_deadline(a);
+		timeout();
+		while (allocation_transmit(a, &d))
+			continue;
+	}
+	assert_int_equal(allocation_end(a), ALLOCATION_NO_RESPONSE);
+}
+
 /* Each once, however they do not want us. */
 static void
 neither_address_gives_any(void **state)
@@ -127,6 +154,7 @@ main(void)
 		TEST(two_wrong_signatures_start_over),
 		TEST(wrong_signatures_without_allocation),
 		TEST(unsigned_refusals_lead_to_the_other_address),
+		TEST(refusals_are_forgotten_with_a_success),
 		TEST(neither_address_gives_any),
 	};
 
