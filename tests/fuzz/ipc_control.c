@@ -42,7 +42,7 @@ static struct {
 	} names[NAMES_MAX];
 	const struct transport_events *events;
 	void *events_ctx;
-	bool open, blocked;
+	bool open, closing, blocked;
 	int64_t date; /* of the answer; 0: none */
 	char *text; /* the next message */
 	size_t text_len;
@@ -232,7 +232,7 @@ transport_start(const struct transport_config *config,
 	must(world.events == NULL);
 	world.events = events;
 	world.events_ctx = ctx;
-	world.open = false;
+	world.open = world.closing = false;
 	return (struct transport *)&world;
 }
 
@@ -311,6 +311,7 @@ transport_close(struct transport *t, uint16_t code)
 {
 	must(t != NULL && code == 1000);
 	world.open = false;
+	world.closing = true;
 }
 
 /* What comes in. */
@@ -380,7 +381,7 @@ failed(struct cursor *in)
 static void
 opened(struct cursor *in)
 {
-	if (world.events == NULL || world.open)
+	if (world.events == NULL || world.open || world.closing)
 		return;
 	world.open = true;
 	world.date = cursor_be32(in);
