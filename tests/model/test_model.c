@@ -5,8 +5,8 @@
  *
  * With -w only that world of the seed is played, and told. A difference ends
  * the program with what is needed to see it again. It is also an error when
- * something never happened that should have, not even in ten times as many
- * packets; unless -l says that the run is a little one.
+ * something never happened that should have, for which it goes on to three
+ * million; unless -l says that the run is a little one.
  */
 #include <err.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 
 #define PACKETS_IN_WORLD 3000
 #define TUNNEL_ROOM      16 /* header and tag of WireGuard data */
-#define PATIENCE         10 /* times the packets, for what is rare */
+#define PACKETS_FOR_RARE 3000000
 
 /* One run, and the packet that is being looked at. */
 static struct run {
@@ -391,6 +391,13 @@ print_table(const struct model *m)
 		printf("%d of these never happened\n", missing(m));
 }
 
+static bool
+wants_more(const struct model *m, unsigned long long wanted, bool little)
+{
+	return run.packets < wanted ||
+	    (!little && run.packets < PACKETS_FOR_RARE && missing(m) > 0);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -420,10 +427,7 @@ main(int argc, char *argv[])
 	if (only >= 0)
 		play((uint64_t)only, m, true);
 	else {
-		for (uint64_t i = 0; run.packets < wanted ||
-		     (!little && missing(m) > 0 &&
-			 run.packets / PATIENCE < wanted);
-		     i++)
+		for (uint64_t i = 0; wants_more(m, wanted, little); i++)
 			play(i, m, false);
 		print_table(m);
 		status = !little && missing(m) > 0;
